@@ -1,0 +1,56 @@
+PYTHON ?= python3
+BIN = .venv/bin
+INSTALL = @$(PYTHON) apps/stack/install.py
+COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet --custom-compile-command 'make lock'
+# Settings of a deployed stage, for checks only: nothing is reached with them.
+PRODUCTION = QKD_STAGE=production DJANGO_SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')" \
+	API_KEY_PEPPER=checked AUDIT_KEY=checked ROOT_KEY=kms:alias/checked DATABASE_URL=sqlite://:memory: \
+	BASE_URL=https://qkd.example.com ALLOWED_HOSTS=qkd.example.com AWS_DEFAULT_REGION=us-east-1
+.DEFAULT_GOAL := help
+.PHONY: help install run test check e2e bench lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: ## make .venv (all tools) and .venv-stack (the embedded AWS) from the pinned packages
+	$(INSTALL) dev
+
+run: ## start the platform on loopback; PORT, AWS_PORT, BIND and LOCAL_DIR change where
+	$(INSTALL) run
+	@exec $(BIN)/python -m apps.stack.run
+
+test: ## unit and integration tests on all cores, with coverage
+	$(INSTALL) dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n auto -m "not e2e and not browser"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered --skip-empty
+
+check: ## format, lint, types, import contracts, security, templates, Django's own checks
+	$(INSTALL) dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --severity-level medium --recursive --configfile pyproject.toml apps qkd qkdplatform
+	$(BIN)/djlint --quiet --check --lint apps
+	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(PRODUCTION) $(BIN)/python manage.py makemigrations --check --dry-run
+
+e2e: ## the main job over HTTP on the embedded stack
+	$(INSTALL) dev
+	$(BIN)/python -m pytest -m "e2e or browser"
+
+bench: ## the measurements of README's performance table
+	$(INSTALL) dev
+	$(BIN)/python -m benchmarks
+
+lock: ## compile the pinned requirements from pyproject.toml
+	$(COMPILE) pyproject.toml -o requirements.txt
+	$(COMPILE) pyproject.toml --extra local -c requirements.txt -o requirements-local.txt
+	$(COMPILE) pyproject.toml --extra local --extra deploy --extra dev -c requirements.txt -o requirements-dev.txt
+	$(COMPILE) requirements-stack.in -o requirements-stack.txt
+
+clean: ## remove what can be made again, but neither .local nor the environments
+	rm -rf build htmlcov staticfiles .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +

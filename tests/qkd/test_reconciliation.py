@@ -1,0 +1,181 @@
+"""Cascade and verification: right or not verified, and every disclosed bit counted."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qkd import verification
+from qkd.classical import ClassicalChannel, Purpose
+from qkd.finite_key import binary_entropy
+from qkd.reconciliation import MAX_FRAME_BITS, reconcile
+from tests import requirement
+
+
+def noisy_pair(length, qber, seed):
+    rng = np.random.default_rng(seed)
+    alice = rng.integers(0, 2, length, dtype=np.uint8)
+    return alice, alice ^ (rng.random(length) < qber)
+
+
+class CountingChannel(ClassicalChannel):
+    """A tap on the wire, with books of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = dict.fromkeys(Purpose, 0)
+        self.requests = 0
+
+    def answer(self, purpose, bits):
+        assert bits.ndim == 1
+        self.seen[purpose] += len(bits.tolist())
+        self.requests += 1
+        return super().answer(purpose, bits)
+
+
+@requirement("A4")
+@given(
+    length=st.integers(1, 3000),
+    qber=st.floats(0, 0.5),
+    claimed=st.floats(0, 0.5),
+    seed=st.integers(0, 2**32),
+)
+@settings(max_examples=150, deadline=None)
+def test_whatever_the_errors_a_wrong_string_is_never_called_verified(length, qber, claimed, seed):
+    alice, bob = noisy_pair(length, qber, seed)
+    given_bob = bob.copy()
+    wire = CountingChannel()
+    result = reconcile(alice, bob, claimed, seed=seed, channel=wire)
+    assert result.verified == np.array_equal(result.bits, alice)
+    assert np.array_equal(bob, given_bob)
+    assert result.leaked_bits == wire.seen[Purpose.PARITY]
+    assert result.verification_bits == wire.seen[Purpose.VERIFICATION]
+    assert result.round_trips == wire.requests
+    # No wrong flip: Bob only ever corrects, so what he changed are errors that he had.
+    assert np.count_nonzero(result.bits != alice) + result.corrected_errors == np.count_nonzero(bob != alice)
+
+
+@requirement("A4")
+@pytest.mark.parametrize("qber", [0.01, 0.02, 0.03, 0.05, 0.08, 0.11])
+def test_efficiency_is_that_of_option_8(qber):
+    published = {0.01: 1.0431, 0.02: 1.0406, 0.03: 1.0395, 0.05: 1.0434, 0.08: 1.0548, 0.11: 1.0614}
+    length, frames = 1 << 14, 10
+    leaked = 0
+    for seed in range(frames):
+        alice, bob = noisy_pair(length, 0, seed)
+        bob[np.random.default_rng(seed).choice(length, round(qber * length), replace=False)] ^= 1
+        result = reconcile(alice, bob, qber, seed=seed)
+        assert result.verified
+        leaked += result.leaked_bits
+    efficiency = leaked / (frames * length * binary_entropy(qber))
+    assert efficiency <= published[qber] + 0.005  # ten frames: the mean's own spread
+
+
+@requirement("A4")
+def test_disclosed_parities_determine_no_more_than_their_number():
+    # Known answer: without errors, nothing beyond the opened blocks and the eleven subsets is asked.
+    alice, _ = noisy_pair(4096, 0, 1)
+    result = reconcile(alice, alice, 0.05, seed=1)
+    assert result.leaked_bits == 4096 // 16 + 4096 // 256 + 2 + 11
+    assert result.round_trips == 3 + 11 + 1
+
+
+@requirement("A4")
+def test_the_same_seed_gives_the_same_transcript():
+    alice, bob = noisy_pair(5000, 0.06, 9)
+    one, two, other = (reconcile(alice, bob, 0.06, seed=seed) for seed in (4, 4, 5))
+    assert (one.leaked_bits, one.round_trips) == (two.leaked_bits, two.round_trips)
+    assert (one.leaked_bits, one.round_trips) != (other.leaked_bits, other.round_trips)
+
+
+@requirement("A4")
+def test_long_strings_are_cut_into_frames():
+    alice, bob = noisy_pair(MAX_FRAME_BITS + 12345, 0.01, 2)
+    result = reconcile(alice, bob, 0.01, seed=2)
+    assert result.frames == 2
+    assert result.verified
+    assert np.array_equal(result.bits, alice)
+
+
+@requirement("A4")
+def test_few_frames_fail():
+    frames = 300
+    failed = 0
+    for seed in range(frames):
+        alice, bob = noisy_pair(2048, 0.03, seed)
+        failed += not reconcile(alice, bob, 0.03, seed=seed).verified
+    assert failed <= 2
+
+
+@requirement("A4")
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"alice_bits": []}, "alice_bits"),
+        ({"bob_bits": [0, 1]}, "bob_bits"),
+        ({"bob_bits": [0, 1, 2]}, "bob_bits"),
+        ({"alice_bits": [0.0, 1.0, 0.0]}, "alice_bits"),
+        ({"alice_bits": [[0, 1, 0]]}, "alice_bits"),
+        ({"qber": math.nan}, "qber"),
+        ({"qber": 0.6}, "qber"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 1.5}, "seed"),
+        ({"kernel": "quantum"}, "kernel"),
+        ({"epsilon_cor": 0}, "epsilon_cor"),
+        ({"verification_key": b"short"}, "key"),
+    ],
+)
+def test_bad_input_is_refused_by_name(change, name):
+    arguments = {"alice_bits": [0, 1, 0], "bob_bits": [0, 1, 1], "qber": 0.1, "seed": 1} | change
+    with pytest.raises(ValueError, match=name):
+        reconcile(arguments.pop("alice_bits"), arguments.pop("bob_bits"), arguments.pop("qber"), **arguments)
+
+
+@requirement("A8")
+def test_the_results_repr_shows_no_bits():
+    alice, bob = noisy_pair(64, 0.05, 3)
+    text = repr(reconcile(alice, bob, 0.05, seed=3))
+    assert "array" not in text
+    assert "bits=" not in text.replace("leaked_bits=", "")
+
+
+@requirement("A4")
+@pytest.mark.parametrize("bits", [4, 8])
+def test_different_strings_collide_no_more_often_than_stated(bits):
+    rng = np.random.default_rng(1)
+    alice, bob = noisy_pair(500, 0.01, 1)
+    assert not np.array_equal(alice, bob)
+    tries = 4000
+    collisions = 0
+    for _ in range(tries):
+        key = rng.bytes(verification.key_size(bits))
+        collisions += np.array_equal(
+            verification.tag(alice, bits=bits, key=key), verification.tag(bob, bits=bits, key=key)
+        )
+    assert collisions <= tries * 2**-bits + 5 * math.sqrt(tries * 2**-bits)
+
+
+@requirement("A4")
+def test_tag_is_the_polynomial_it_says():
+    bits, string = 20, np.random.default_rng(2).integers(0, 2, 300, dtype=np.uint8)
+    key = np.random.default_rng(3).bytes(verification.key_size(bits))
+    prime, packed = 2**127 - 1, np.packbits(string).tobytes()
+    blocks = [int.from_bytes(packed[i : i + 15], "little") for i in range(0, len(packed), 15)]
+    point = int.from_bytes(key[:16], "little") % prime
+    value = sum(block * pow(point, len(blocks) - i, prime) for i, block in enumerate(blocks)) % prime
+    half = (len(key) - 16) // 2
+    factor, summand = (int.from_bytes(key[16 + i * half : 16 + (i + 1) * half], "little") for i in (0, 1))
+    expected = ((factor * value + summand) % 2 ** (127 + bits)) >> 127
+    found = sum(int(bit) << i for i, bit in enumerate(verification.tag(string, bits=bits, key=key)))
+    assert found == expected
+
+
+@requirement("A4")
+@pytest.mark.parametrize("epsilon", [1e-6, 1e-15, 1e-24])
+def test_tag_length_meets_epsilon(epsilon):
+    bits = verification.tag_length(10**6, epsilon)
+    assert 2.0**-bits <= epsilon < 2.0 ** -(bits - 2)
+    with pytest.raises(ValueError, match="epsilon_cor"):
+        verification.tag_length(10**6, 1e-38)

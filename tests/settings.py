@@ -1,0 +1,23 @@
+"""The product's settings with secrets that only the tests use."""
+
+import os
+import tempfile
+
+os.environ.update(
+    {
+        "QKD_STAGE": "local",
+        "LOCAL_DIR": os.environ.get("LOCAL_DIR", tempfile.gettempdir() + "/qkdplatform-tests"),
+        "DJANGO_SECRET_KEY": "tests only: " + "k" * 50,
+        "API_KEY_PEPPER": "tests only: pepper",
+        "AUDIT_KEY": "tests only: audit",
+        "DATABASE_URL": "sqlite://:memory:",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "LOG_LEVEL": "WARNING",
+    }
+)
+
+from qkdplatform.settings import *  # noqa: E402, F403 - after the environment
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast; tests only
