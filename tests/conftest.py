@@ -1,15 +1,32 @@
 """Fixtures for all tests: AWS in process, with the platform's tables and buckets."""
 
+import json
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from botocore.client import BaseClient
+from django.test import Client
 from moto import mock_aws
+
+from apps.access import services as access
+from apps.access.records import Role
+from apps.audit import services as audit
+from apps.audit.records import system
+from apps.common.aws import client
+from apps.common.dynamodb import all_tables
+from apps.detections import services as detections
+from apps.keys import services as keys
+from apps.keys.records import PoolKey
+from apps.sessions import services as sessions
+from apps.sessions.records import Session
+
+TESTS = system("tests")
 
 
 @pytest.fixture
-def aws(settings: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def aws(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An empty AWS in process (moto) with every table of the platform.
 
     One call at a time, as each call is atomic on AWS too; moto itself is not safe for threads.
@@ -21,11 +38,101 @@ def aws(settings: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             return call(*arguments)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", locked)
-    from apps.audit import services as audit
-    from apps.common.dynamodb import all_tables
-
     with mock_aws():
         audit._chains.cache_clear()
         for table in all_tables():
             table.create_table(wait=False)
+        for bucket in (settings.UPLOADS_BUCKET, settings.ENCRYPTED_BUCKET, settings.DOWNLOADS_BUCKET):
+            client("s3").create_bucket(Bucket=bucket)
+        for bucket in (settings.UPLOADS_BUCKET, settings.ENCRYPTED_BUCKET):
+            client("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        for queue in (settings.JOBS_QUEUE, settings.DEAD_LETTER_QUEUE):
+            client("sqs").create_queue(QueueName=queue)
         yield
+    _forget_everything()
+
+
+def _forget_everything() -> None:
+    """What a process keeps in memory must not outlive the AWS of one test."""
+    from apps.access.services import _known
+    from apps.keys.services import _seeds
+    from apps.sessions.services import _finals, _numbers
+
+    _known.items.clear()
+    _seeds.clear()
+    _finals.clear()
+    _numbers.next.clear()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _root_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A local root key of this run."""
+    from django.conf import settings
+
+    from apps.common import wrapping
+
+    settings.ROOT_KEY = f"local:{tmp_path_factory.mktemp('root') / 'root.key'}"
+    wrapping.root_key.cache_clear()
+    yield
+    wrapping.root_key.cache_clear()
+
+
+@pytest.fixture
+def pool(aws: None) -> list[PoolKey]:
+    """A small pool of active keys."""
+    return keys.create(4, actor=TESTS)
+
+
+@pytest.fixture
+def stock(pool: list[PoolKey]) -> Session:
+    """A ready session with 16 quantum keys."""
+    request = sessions.GenerateRequest(key_length=4096, error_rate=0.01, link="stock")
+    made = sessions.generate(request, actor=TESTS)
+    assert detections.judge(made.session_id, actor=TESTS).outcome == "ready"
+    return made
+
+
+class Api:
+    """The API as one client of it sees it."""
+
+    def __init__(self, role: Role) -> None:
+        self.client, self.key = access.issue(name=role.value, role=role, actor=TESTS)
+        self.actor = self.client.actor("127.0.0.1")
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """Call ``/api/v1/<path>``; dictionaries are sent as JSON, bytes and text as they are."""
+        content = body if isinstance(body, str | bytes) else json.dumps(body)
+        return Client(raise_request_exception=False).generic(
+            method,
+            f"/api/v1/{path}",
+            content if body is not None else b"",
+            content_type="application/json",
+            headers={"X-API-Key": self.key, **headers},
+        )
+
+    def get(self, path: str) -> Any:
+        return self.call("GET", path)
+
+    def post(self, path: str, body: Any = None) -> Any:
+        return self.call("POST", path, body)
+
+    def delete(self, path: str) -> Any:
+        return self.call("DELETE", path)
+
+
+@pytest.fixture
+def admin_api(aws: None) -> Api:
+    """An administrator of the API."""
+    return Api(Role.ADMINISTRATOR)
+
+
+@pytest.fixture
+def api(aws: None) -> Api:
+    """A client that sees its own records only."""
+    return Api(Role.CLIENT)
+
+
+@pytest.fixture
+def other_api(aws: None) -> Api:
+    """Another such client."""
+    return Api(Role.CLIENT)

@@ -1,0 +1,31 @@
+"""Deny by default: a view says which scope each method needs, or nobody may call it (I9)."""
+
+from typing import Any
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from apps.access.records import ApiClient, Scope
+from apps.common.errors import Forbidden, Unauthenticated
+
+PUBLIC = frozenset[Scope]()  # declared on purpose: anyone may call
+
+
+class HasDeclaredScopes(BasePermission):
+    """Lets pass who holds the scope that the view declares for the method."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        declared = getattr(view, "required_scopes", {}).get(request.method or "")
+        if declared is None:
+            if request.method not in view.allowed_methods:
+                view.http_method_not_allowed(request)
+            raise Forbidden("This operation is open to nobody.")
+        needed = {declared} if isinstance(declared, Scope) else set(declared)
+        if not needed:
+            return True
+        if not isinstance(request.user, ApiClient):
+            raise Unauthenticated("Send your API key in the header X-API-Key.")
+        missing = sorted(needed - request.user.scopes)
+        if missing:
+            raise Forbidden(f"This needs the scope {', '.join(missing)}.")
+        return True

@@ -1,0 +1,128 @@
+"""API keys: issued once, checked on each call, revoked at once.
+
+A key is ``client_id.secret`` with a 256-bit random secret. Kept is HMAC-SHA-256(pepper, key): a slow
+password hash would protect a guessable secret, which this is not (docs/decisions).
+"""
+
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+
+from django.conf import settings
+
+from apps.access.records import ApiClient, ClientStatus, Role
+from apps.access.store import ClientTable, clients_page
+from apps.audit.records import Actor, Event
+from apps.audit.services import transaction
+from apps.common import clock
+from apps.common.dynamodb import Page, Position
+from apps.common.errors import NotFound, Refused, Unauthenticated
+
+CACHE_SECONDS = 30.0  # a revoked key is refused everywhere after at most this long
+CACHE_ITEMS = 1024
+_REFUSED = "The API key is not valid."
+
+
+class _Known:
+    """Clients seen lately, so that not every call reads the table. Bounded, short-lived."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.items: dict[str, tuple[float, ApiClient]] = {}
+
+    def get(self, client_id: str) -> ApiClient | None:
+        with self.lock:
+            until, client = self.items.get(client_id, (0.0, None))
+        return client if until > time.monotonic() else None
+
+    def put(self, client: ApiClient) -> None:
+        with self.lock:
+            if len(self.items) >= CACHE_ITEMS:
+                self.items.clear()
+            self.items[client.client_id] = (time.monotonic() + CACHE_SECONDS, client)
+
+    def forget(self, client_id: str) -> None:
+        with self.lock:
+            self.items.pop(client_id, None)
+
+
+_known = _Known()
+
+
+def _hash(key: str) -> str:
+    return hmac.new(settings.API_KEY_PEPPER.encode(), key.encode(), hashlib.sha256).hexdigest()
+
+
+def issue(*, name: str, role: Role, actor: Actor) -> tuple[ApiClient, str]:
+    """A new client and its key. The key is returned here and never again."""
+    client_id = f"qk{secrets.token_hex(8)}"
+    key = f"{client_id}.{secrets.token_urlsafe(32)}"
+    client = ApiClient(
+        client_id=client_id,
+        name=name,
+        role=role,
+        status=ClientStatus.ACTIVE,
+        secret_hash=_hash(key),
+        created_at=clock.now(),
+        created_by=str(actor),
+    )
+    with transaction(actor) as tx:
+        tx.put(ClientTable.of(client))
+        tx.audit(Event.CLIENT_ISSUED, client_id=client_id, name=name, role=role.value)
+    return client, key
+
+
+def authenticate(key: str) -> ApiClient:
+    """The client whose key this is.
+
+    Raises:
+        Unauthenticated: malformed, unknown, wrong or revoked; the answer does not say which.
+    """
+    client_id, dot, secret = key.partition(".")
+    if not (dot and secret and client_id.isascii() and client_id.isalnum() and len(key) <= 256):
+        raise Unauthenticated(_REFUSED)
+    client = _known.get(client_id) or ClientTable.find(client_id)
+    if client is None or client.status is not ClientStatus.ACTIVE:
+        raise Unauthenticated(_REFUSED)
+    if not hmac.compare_digest(client.secret_hash, _hash(key)):
+        raise Unauthenticated(_REFUSED)
+    _known.put(client)
+    return client
+
+
+def find(client_id: str) -> ApiClient:
+    """One client.
+
+    Raises:
+        NotFound: no such client.
+    """
+    client = ClientTable.find(client_id)
+    if client is None:
+        raise NotFound(f"There is no API client {client_id!r}.")
+    return client
+
+
+def revoke(client_id: str, *, actor: Actor) -> None:
+    """Refuse the client's key from now on (elsewhere within CACHE_SECONDS).
+
+    Raises:
+        NotFound: no such client.
+        Refused: revoked already.
+    """
+    client = find(client_id)
+    with transaction(actor) as tx:
+        tx.update(
+            ClientTable.of(client),
+            [ClientTable.status.set(ClientStatus.REVOKED)],
+            condition=ClientTable.status == ClientStatus.ACTIVE,
+            otherwise=Refused("The client is revoked already."),
+        )
+        tx.audit(Event.CLIENT_REVOKED, client_id=client_id, name=client.name)
+    _known.forget(client_id)
+
+
+def listed(*, limit: int, position: Position | None = None) -> Page[ApiClient]:
+    """All clients, newest first."""
+    return clients_page(limit=limit, position=position)

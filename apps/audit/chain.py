@@ -1,0 +1,71 @@
+"""Hash chains, pure: what an entry's hash covers, and what makes a chain whole.
+
+The hash is HMAC-SHA-256 under the audit key, so that who can write the table but does not hold the key
+cannot make a chain that verifies. Source of the construction: Schneier & Kelsey, "Secure audit logs to
+support computer forensics" (1999), without its key evolution.
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
+from datetime import datetime
+
+from apps.audit.records import Entry, Problem
+from apps.common import clock
+
+
+def genesis(chain: str) -> str:
+    """What the first entry of a chain points back to."""
+    return hashlib.sha256(f"qkdplatform audit chain {chain}".encode()).hexdigest()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return clock.as_text(value)
+    raise TypeError(f"An audit entry cannot hold {type(value).__name__}.")
+
+
+def _mac(key: bytes, content: bytes) -> str:
+    return hmac.new(key, content, hashlib.sha256).hexdigest()
+
+
+def entry_hash(entry: Entry, key: bytes) -> str:
+    """The hash over every field but itself, as canonical JSON."""
+    content = asdict(entry)
+    del content["hash"]
+    return _mac(key, json.dumps(content, sort_keys=True, separators=(",", ":"), default=_plain).encode())
+
+
+def linked(entry: Entry, *, after: str, key: bytes) -> Entry:
+    """The entry with its place in the chain sealed."""
+    placed = replace(entry, previous_hash=after)
+    return replace(placed, hash=entry_hash(placed, key))
+
+
+def head_seal(chain: str, sequence: int, digest: str, key: bytes) -> str:
+    """Keeps the head from being set back together with a cut tail."""
+    return _mac(key, f"head|{chain}|{sequence}|{digest}".encode())
+
+
+def problems(entries: Iterable[Entry], *, chain: str, length: int, key: bytes) -> Iterator[Problem]:
+    """Walk a chain from its first entry; yield what is wrong, with the entry's number.
+
+    Args:
+        entries: the stored entries in ascending order of their sequence.
+        chain: the chain's name.
+        length: how many entries the head says there are.
+        key: the audit key.
+    """
+    expected, previous = 1, genesis(chain)
+    for entry in entries:
+        if entry.sequence != expected:
+            yield Problem(chain, expected, f"missing; the next entry found is {entry.sequence}")
+        elif entry.previous_hash != previous:
+            yield Problem(chain, entry.sequence, "does not continue the entry before it")
+        if not hmac.compare_digest(entry.hash, entry_hash(entry, key)):
+            yield Problem(chain, entry.sequence, "its content was changed")
+        expected, previous = entry.sequence + 1, entry.hash
+    if expected - 1 != length:
+        yield Problem(chain, expected, f"the chain ends here, but its head counts {length} entries")

@@ -1,0 +1,105 @@
+"""The audit table: chains of entries, one head for each chain."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.indexes import GlobalSecondaryIndex
+
+from apps.audit.records import Entry, Event, Head, Outcome
+from apps.common.dynamodb import (
+    DocumentAttribute,
+    EnumAttribute,
+    Page,
+    Position,
+    Table,
+    TimeAttribute,
+    feed,
+    index,
+    meta,
+    page,
+    sort_key,
+)
+
+LISTED = "all"
+
+
+class EntryTable(Table[Entry]):
+    Meta = meta("audit")
+    record_type = Entry
+    by_feed = index("feed", "feed")
+    by_actor = index("by_actor", "actor_feed")
+    by_key = index("by_key", "key_feed")
+    by_session = index("by_session", "session_feed")
+    by_file = index("by_file", "file_feed")
+
+    chain = UnicodeAttribute(hash_key=True)
+    sequence = NumberAttribute(range_key=True)
+    timestamp = TimeAttribute()
+    event = EnumAttribute(Event)
+    outcome = EnumAttribute(Outcome)
+    actor = UnicodeAttribute()
+    source_ip = UnicodeAttribute(null=True)
+    key_id = UnicodeAttribute(null=True)
+    session_id = UnicodeAttribute(null=True)
+    file_id = UnicodeAttribute(null=True)
+    detail = DocumentAttribute()
+    previous_hash = UnicodeAttribute()
+    hash = UnicodeAttribute()
+    actor_feed = UnicodeAttribute(null=True)
+    key_feed = UnicodeAttribute(null=True)
+    session_feed = UnicodeAttribute(null=True)
+    file_feed = UnicodeAttribute(null=True)
+
+    @classmethod
+    def index_keys(cls, record: Entry) -> dict[str, Any]:
+        identifier = f"{record.chain}-{record.sequence:012d}"
+        by = {
+            "actor": record.actor,
+            "key": record.key_id,
+            "session": record.session_id,
+            "file": record.file_id,
+        }
+        return {
+            "feed": feed(LISTED, identifier),
+            "sort": sort_key(record.timestamp, identifier),
+            **{f"{name}_feed": feed(value, identifier) for name, value in by.items() if value},
+        }
+
+
+class HeadTable(Table[Head]):
+    Meta = meta("audit-heads")
+    record_type = Head
+
+    chain = UnicodeAttribute(hash_key=True)
+    sequence = NumberAttribute()
+    hash = UnicodeAttribute()
+    seal = UnicodeAttribute()
+
+
+INDEXES: dict[str, GlobalSecondaryIndex[Any]] = {
+    "actor": EntryTable.by_actor,
+    "key": EntryTable.by_key,
+    "session": EntryTable.by_session,
+    "file": EntryTable.by_file,
+}
+
+
+def entries_page(
+    *, limit: int, position: Position | None, by: str | None = None, value: str = ""
+) -> Page[Entry]:
+    """All entries, or those of one actor, key, session or file, newest first."""
+    if by is None:
+        return page(EntryTable.by_feed, LISTED, limit=limit, position=position)
+    return page(INDEXES[by], value, limit=limit, position=position)
+
+
+def walk(chain: str) -> Iterator[Entry]:
+    """A chain from its first entry on, read consistently."""
+    for row in EntryTable.query(chain, consistent_read=True):
+        yield row.record()
+
+
+def head(chain: str) -> Head | None:
+    """Where a chain ends, or None before its first entry."""
+    return HeadTable.find(chain)

@@ -1,0 +1,41 @@
+"""boto3 clients, one per service and process. Endpoints come from the SDK's own environment variables."""
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import boto3
+from botocore.config import Config
+from django.conf import settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+
+
+@overload
+def client(service: Literal["s3"]) -> "S3Client": ...
+@overload
+def client(service: Literal["sqs"]) -> "SQSClient": ...
+@overload
+def client(service: Literal["sns"]) -> "SNSClient": ...
+@overload
+def client(service: Literal["kms"]) -> "KMSClient": ...
+@overload
+def client(service: Literal["dynamodb"]) -> "DynamoDBClient": ...
+@overload
+def client(service: Literal["dynamodbstreams"]) -> "DynamoDBStreamsClient": ...
+@cache
+def client(service: Any) -> Any:
+    """A client with time-outs that fit a Lambda and S3 path style (any endpoint understands it)."""
+    config = Config(
+        connect_timeout=3,
+        read_timeout=30,
+        retries={"mode": "standard", "max_attempts": 4},
+        s3={"addressing_style": "path" if settings.AWS_ENDPOINT_URL else "auto"},
+        signature_version="s3v4" if service == "s3" else None,
+    )
+    return boto3.client(service, region_name=settings.AWS_REGION, config=config)

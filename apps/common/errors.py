@@ -1,0 +1,87 @@
+"""What services raise. Each class knows its HTTP status and a stable ``type``; nothing else of HTTP."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field of the input, and what is allowed."""
+
+    field: str
+    message: str
+
+
+class PlatformError(Exception):
+    """Base of everything that is told to a caller. The message says what to change."""
+
+    status = 500
+    type = "internal-error"
+    title = "Something failed on our side"
+
+    def __init__(self, detail: str, *, errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = tuple(errors)
+
+
+class Invalid(PlatformError):
+    """The input cannot be accepted as it is."""
+
+    status = 400
+    type = "invalid-input"
+    title = "The input is not valid"
+
+    @classmethod
+    def of(cls, field: str, message: str) -> "Invalid":
+        """One field is wrong."""
+        return cls(f"{field}: {message}", errors=[FieldError(field, message)])
+
+
+class Unauthenticated(PlatformError):
+    """Nobody, or nobody known, is asking."""
+
+    status = 401
+    type = "unauthenticated"
+    title = "Credentials are missing or not valid"
+
+
+class Forbidden(PlatformError):
+    """Known, but not allowed."""
+
+    status = 403
+    type = "forbidden"
+    title = "Not allowed"
+
+
+class NotFound(PlatformError):
+    """No such record, or not one that this caller may know of."""
+
+    status = 404
+    type = "not-found"
+    title = "Not found"
+
+
+class Refused(PlatformError):
+    """The record's state does not allow it."""
+
+    status = 409
+    type = "conflict"
+    title = "Not possible in this state"
+
+
+class TooLarge(PlatformError):
+    """More bytes than accepted here."""
+
+    status = 413
+    type = "too-large"
+    title = "The body is too large"
+
+
+class Unavailable(PlatformError):
+    """Not now; asking again later can succeed."""
+
+    status = 503
+    type = "unavailable"
+    title = "Not available right now"
+    retry_after_seconds = 5

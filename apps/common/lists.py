@@ -1,0 +1,44 @@
+"""Lists of the API: ``?limit=&cursor=`` in, ``{"items", "next"}`` out."""
+
+from collections.abc import Callable
+from typing import Any
+
+from drf_spectacular.utils import inline_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.common import cursors
+from apps.common.dynamodb import Page, Position
+from apps.common.serializers import StrictSerializer, parsed_query
+
+
+class ListQuery(StrictSerializer):
+    """What every list takes; a list with filters adds fields."""
+
+    limit = serializers.IntegerField(min_value=1, max_value=100, default=25)
+    cursor = serializers.CharField(required=False)
+
+
+def page_of(output: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
+    """The answer's shape, for the schema."""
+    name = output.__name__.removesuffix("Out")
+    return inline_serializer(
+        f"{name}Page", {"items": output(many=True), "next": serializers.CharField(allow_null=True)}
+    )
+
+
+def listed(
+    request: Request,
+    output: type[serializers.Serializer[Any]],
+    fetch: Callable[..., Page[Any]],
+    *,
+    query: type[ListQuery] = ListQuery,
+    salt: str,
+) -> Response:
+    """One page: ``fetch(limit=, position=, **filters)`` as the list's answer."""
+    filters = parsed_query(query, request)
+    position: Position | None = cursors.load(filters.pop("cursor", None), salt)
+    page = fetch(position=position, **filters)
+    items = [output(record).data for record in page.records]
+    return Response({"items": items, "next": cursors.dump(page.older, salt)})

@@ -1,0 +1,39 @@
+"""The outermost layer: body size, problem documents for whatever the API did not catch, security headers."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+
+from apps.common import problems
+from apps.common.errors import Invalid, TooLarge
+
+API = "/api/"
+
+
+class RequestGuard:
+    """Refuses bodies over the limit before anything reads them, and seals every answer."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        answer = self._refused(request) or self.get_response(request)
+        answer.headers.setdefault("Content-Security-Policy", settings.CONTENT_SECURITY_POLICY)
+        answer.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+        if request.path.startswith(API):
+            answer.headers.setdefault("Cache-Control", "no-store")
+        return answer
+
+    def _refused(self, request: HttpRequest) -> HttpResponseBase | None:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        limit = settings.REQUEST_BODY_MAX_BYTES
+        if not length.isdecimal():
+            return problems.response(Invalid("Content-Length is not a number."))
+        if int(length) > limit:
+            return problems.response(TooLarge(f"The body has {length} bytes; at most {limit} are accepted."))
+        return None
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        """Under /api/ even what Django raises outside a view is a problem document."""
+        return problems.response(problems.as_problem(exception)) if request.path.startswith(API) else None

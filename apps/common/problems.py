@@ -1,0 +1,134 @@
+"""Errors as problem documents (RFC 9457): one shape for every error, no internals in it (I8)."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import Http404, JsonResponse
+from pynamodb.exceptions import PynamoDBException
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from apps.common import errors
+from apps.common.errors import FieldError, PlatformError
+from apps.common.wrapping import RootKeyUnavailable
+
+log = logging.getLogger(__name__)
+CONTENT_TYPE = "application/problem+json"
+TYPE_BASE = "urn:qkdplatform:problem:"
+
+
+class MethodNotAllowed(PlatformError):
+    status, type, title = 405, "method-not-allowed", "Method not allowed"
+
+
+class UnsupportedMediaType(PlatformError):
+    status, type, title = 415, "unsupported-media-type", "Send application/json"
+
+
+class NotAcceptable(PlatformError):
+    status, type, title = 406, "not-acceptable", "Only application/json is answered"
+
+
+def document(problem: PlatformError) -> dict[str, Any]:
+    """The problem as RFC 9457 members; ``errors`` names the fields."""
+    body: dict[str, Any] = {
+        "type": TYPE_BASE + problem.type,
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+    }
+    if problem.errors:
+        body["errors"] = [{"field": error.field, "message": error.message} for error in problem.errors]
+    return body
+
+
+def _headers(problem: PlatformError) -> dict[str, str]:
+    if isinstance(problem, errors.Unauthenticated):
+        return {"WWW-Authenticate": 'ApiKey realm="api"'}
+    if isinstance(problem, errors.Unavailable):
+        return {"Retry-After": str(problem.retry_after_seconds)}
+    return {}
+
+
+def response(problem: PlatformError) -> JsonResponse:
+    """The answer outside of DRF: middleware and Django's own error pages under /api/."""
+    return JsonResponse(
+        document(problem), status=problem.status, content_type=CONTENT_TYPE, headers=_headers(problem)
+    )
+
+
+def exception_handler(exception: Exception, context: Mapping[str, Any]) -> Response:
+    """DRF's hook: any exception of a view becomes a problem document."""
+    problem = as_problem(exception)
+    if problem.status >= 500:
+        # The chain of causes is logged, never answered
+        log.error("%s failed", type(context.get("view")).__name__, exc_info=exception)
+    headers = _headers(problem)
+    if isinstance(exception, exceptions.MethodNotAllowed) and "view" in context:
+        headers["Allow"] = ", ".join(context["view"].allowed_methods)
+    return Response(document(problem), status=problem.status, content_type=CONTENT_TYPE, headers=headers)
+
+
+_SHOWN: tuple[tuple[type[Exception] | tuple[type[Exception], ...], type[PlatformError], str], ...] = (
+    (Http404, errors.NotFound, "There is nothing at this address."),
+    (PermissionDenied, errors.Forbidden, "You may not do this."),
+    (RequestDataTooBig, errors.TooLarge, "The body is larger than this endpoint accepts."),
+    (SuspiciousOperation, errors.Invalid, "The request is malformed."),
+    (RootKeyUnavailable, errors.Unavailable, "The root key cannot be used right now. Try again."),
+    (
+        (PynamoDBException, BotoCoreError, ClientError),
+        errors.Unavailable,
+        "A service that this needs did not answer as it should. Try again.",
+    ),
+)
+
+
+def as_problem(exception: Exception) -> PlatformError:
+    """What to tell the caller about an exception."""
+    if isinstance(exception, PlatformError):
+        return exception
+    if isinstance(exception, exceptions.ValidationError):
+        found = list(field_errors(exception.detail))
+        return errors.Invalid("; ".join(f"{e.field}: {e.message}" for e in found), errors=found)
+    if isinstance(exception, exceptions.APIException):
+        return _of_drf(exception)
+    for kinds, problem, detail in _SHOWN:
+        if isinstance(exception, kinds):
+            return problem(detail)
+    return PlatformError("The error was recorded. If it stays, tell the operator.")
+
+
+def _of_drf(exception: exceptions.APIException) -> PlatformError:
+    kinds: dict[int, type[PlatformError]] = {
+        kind.status: kind
+        for kind in (
+            errors.Invalid,
+            errors.Unauthenticated,
+            errors.Forbidden,
+            errors.NotFound,
+            MethodNotAllowed,
+            NotAcceptable,
+            UnsupportedMediaType,
+        )
+    }
+    return kinds.get(exception.status_code, PlatformError)(str(exception.detail))
+
+
+def field_errors(detail: Any, path: str = "") -> "Sequence[FieldError]":
+    """DRF's nested error detail as a flat list: ``channel.distance_km``, ``items.0``."""
+    if isinstance(detail, Mapping):
+        nested = [
+            field_errors(value, path if key == "non_field_errors" else f"{path}.{key}".lstrip("."))
+            for key, value in detail.items()
+        ]
+        return [error for group in nested for error in group]
+    if isinstance(detail, list | tuple):
+        groups = [
+            field_errors(value, f"{path}.{number}" if isinstance(value, Mapping) and value else path)
+            for number, value in enumerate(detail)
+        ]
+        return [error for group in groups for error in group]
+    return [FieldError(path or "body", str(detail))]

@@ -1,0 +1,39 @@
+"""The API of detections."""
+
+from functools import partial
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.access.authentication import actor_of
+from apps.access.records import Scope
+from apps.access.views import ApiView
+from apps.common.lists import listed, page_of
+from apps.detections import services
+from apps.detections.serializers import DetectionListQuery, DetectionOut
+
+
+class Detections(ApiView):
+    """Verdicts on the caller's sessions, or on all for who sees all."""
+
+    required_scopes = {"GET": Scope.DETECTIONS_READ}
+
+    @extend_schema(
+        parameters=[DetectionListQuery], responses=page_of(DetectionOut), operation_id="list_detections"
+    )
+    def get(self, request: Request) -> Response:
+        """Detections, newest first."""
+        fetch = partial(services.listed, actor=actor_of(request))
+        return listed(request, DetectionOut, fetch, query=DetectionListQuery, salt="detections")
+
+
+class DetectionDetail(ApiView):
+    """The verdict on one session."""
+
+    required_scopes = {"GET": Scope.DETECTIONS_READ}
+
+    @extend_schema(responses=DetectionOut, operation_id="get_detection")
+    def get(self, request: Request, session_id: str) -> Response:
+        """The latest verdict; 404 until there is one."""
+        return Response(DetectionOut(services.find(session_id, actor=actor_of(request))).data)

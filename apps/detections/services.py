@@ -1,0 +1,154 @@
+"""Judging sessions: statistics on their counts and their link's history, before anything can use the key."""
+
+import json
+import logging
+
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from django.conf import settings
+
+from apps.audit.records import Actor, Event
+from apps.audit.services import transaction
+from apps.common import aws, clock
+from apps.common.dynamodb import Page, Position
+from apps.common.errors import NotFound
+from apps.detections import store
+from apps.detections.records import Detection
+from apps.detections.store import DetectionTable
+from apps.sessions import services as sessions
+from apps.sessions.records import Session, SessionStatus, SessionUnusable
+from qkd.detection import Verdict
+from qkd.detection import judge as statistics
+from qkd.estimation import BasisCounts
+
+log = logging.getLogger(__name__)
+NAMESPACE = "QuantumKeys"
+EVENTS = {
+    SessionStatus.READY: Event.SESSION_READY,
+    SessionStatus.ABORTED: Event.SESSION_ABORTED,
+    SessionStatus.COMPROMISED: Event.SESSION_COMPROMISED,
+}
+
+
+class DetectionNotFound(NotFound):
+    """The session has no verdict yet, does not exist, or is another's."""
+
+
+def judge(session_id: str, *, actor: Actor) -> Detection:
+    """Judge a pending session: its key becomes usable, or never will be. Repeating it changes nothing (B1).
+
+    Raises:
+        SessionNotFound: no such session.
+    """
+    session = sessions.find(session_id, actor=actor)
+    if session.status is not SessionStatus.PENDING:
+        return _known(session_id)
+    verdict = statistics(
+        BasisCounts(**session.counts),
+        expected_qber=session.expected_qber,
+        threshold=settings.QBER_THRESHOLD,
+        history=[BasisCounts(**past.counts) for past in sessions.history(session.link, before=session)],
+    )
+    detection = _recorded(session, verdict)
+    if verdict.is_compromised:
+        _alert(detection)  # before the commit: an alert twice is better than none
+    try:
+        with transaction(actor) as tx:
+            tx.put(DetectionTable.of(detection))
+            sessions.settle(tx, session, SessionStatus(detection.outcome))
+            tx.audit(
+                EVENTS[SessionStatus(detection.outcome)],
+                session_id=session_id,
+                qber=round(detection.qber_calculated, 6),
+                reasons=[reason["code"] for reason in detection.reasons],
+            )
+    except SessionUnusable:  # another delivery of the same stream record was faster
+        return _known(session_id)
+    _measure(detection)
+    return detection
+
+
+def _known(session_id: str) -> Detection:
+    found = store.of_session(session_id)
+    if found is None:
+        raise DetectionNotFound(f"There is no verdict on session {session_id!r}.")
+    return found
+
+
+def _recorded(session: Session, verdict: Verdict) -> Detection:
+    if verdict.is_compromised:
+        outcome = SessionStatus.COMPROMISED
+    else:
+        outcome = SessionStatus.READY if session.final_key_length else SessionStatus.ABORTED
+    moment = clock.now()
+    return Detection(
+        session_id=session.session_id,
+        detection_timestamp=int(moment.timestamp() * 1_000_000),
+        detected_at=moment,
+        owner=session.owner,
+        link=session.link,
+        outcome=outcome,
+        qber_calculated=verdict.qber,
+        threshold=settings.QBER_THRESHOLD,
+        chi_square_value=verdict.chi_square,
+        is_compromised=verdict.is_compromised,
+        is_anomalous=verdict.is_anomalous,
+        confidence_level=verdict.confidence_level,
+        p_values=verdict.p_values,
+        reasons=[{"code": reason.code.value, "detail": reason.detail} for reason in verdict.reasons],
+    )
+
+
+def _alert(detection: Detection) -> None:
+    """Tell the operators (B6); the text holds ids and statistics only."""
+    text = {
+        "session_id": detection.session_id,
+        "link": detection.link,
+        "qber": detection.qber_calculated,
+        "reasons": list(detection.reasons),
+    }
+    log.warning("session %s on link %s is compromised", detection.session_id, detection.link)
+    if settings.ALERT_TOPIC_ARN:
+        aws.client("sns").publish(
+            TopicArn=settings.ALERT_TOPIC_ARN, Subject="Quantum session compromised", Message=json.dumps(text)
+        )
+
+
+def _measure(detection: Detection) -> None:
+    """Custom metrics as CloudWatch's embedded metric format in the log: no call, no wait."""
+    if settings.LOCAL:
+        return
+    with single_metric(
+        name="QBER", unit=MetricUnit.Percent, value=100 * detection.qber_calculated, namespace=NAMESPACE
+    ) as metric:
+        metric.add_dimension("link", detection.link)
+        metric.add_metric("SessionsJudged", MetricUnit.Count, 1)
+        metric.add_metric("SessionsCompromised", MetricUnit.Count, int(detection.is_compromised))
+
+
+def judge_overdue(*, seconds: int, actor: Actor) -> int:
+    """Judge sessions whose stream record was lost; returns how many."""
+    waiting = sessions.overdue(seconds)
+    for session in waiting:
+        judge(session.session_id, actor=actor)
+    return len(waiting)
+
+
+def find(session_id: str, *, actor: Actor) -> Detection:
+    """The verdict on a session that the actor may see.
+
+    Raises:
+        DetectionNotFound: none yet, no such session, or another's.
+    """
+    found = store.of_session(session_id)
+    if found is None or not actor.may_see(found.owner):
+        raise DetectionNotFound(f"There is no verdict on session {session_id!r}.")
+    return found
+
+
+def listed(
+    *, actor: Actor, limit: int, position: Position | None = None, verdict: str | None = None
+) -> Page[Detection]:
+    """Detections that the actor may see, newest first."""
+    if not actor.sees_all:
+        return store.detections_page(limit=limit, position=position, owner=str(actor))
+    return store.detections_page(limit=limit, position=position, verdict=verdict)

@@ -1,0 +1,247 @@
+"""The body of a package: C2SP chunked encryption, instance Cobblestone-256 (https://c2sp.org/chunked-encryption).
+
+AES-256-GCM over chunks of 16 KiB, under a key, a base nonce and a 32-byte commitment that HKDF-Expand with
+SHA-512 derives from the input key, a random 24-byte salt and the context. Salt and commitment stand in front
+(56 bytes), each chunk carries a tag (16 bytes), the last chunk is always shorter than the others. So a body
+cannot be cut, extended or reordered, nor be opened under another key or context, and any range of it can be
+read without the rest.
+
+Streams go through the native Cobblestone256 of ``cryptography``; ranges, which it does not offer, through the
+chunk keys here. Plaintext leaves only after its chunk was authenticated: a stream that fails midway has
+released nothing but true, whole chunks, and its consumer has to discard or cut off what it got.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+from apps.files.errors import PackageInvalid
+from apps.files.streams import Sink, Source, pieces, read_up_to, write_all
+
+KEY_SIZE = 32
+CHUNK_SIZE = 16 * 1024
+TAG_SIZE = 16
+SALT_SIZE = 24
+COMMITMENT_SIZE = 32
+HEADER_SIZE = SALT_SIZE + COMMITMENT_SIZE
+NONCE_SIZE = 12
+SEALED_CHUNK_SIZE = CHUNK_SIZE + TAG_SIZE
+# Both buffers of a stream together stay below 128 KiB, inside a core's second-level cache.
+CHUNKS_PER_READ = 3
+# One read of a range: few enough round trips to S3, and about 1 MiB of memory.
+CHUNKS_PER_RANGE_READ = 64
+_INFO = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class BodyDigest:
+    """What was written: sizes in bytes, and the SHA-256 of the ciphertext in hex (empty if not asked for)."""
+
+    plaintext_size: int
+    ciphertext_size: int
+    sha256: str
+
+
+def ciphertext_size(plaintext_size: int) -> int:
+    """Bytes of the body of a plaintext of ``plaintext_size`` bytes."""
+    return HEADER_SIZE + plaintext_size + TAG_SIZE * (plaintext_size // CHUNK_SIZE + 1)
+
+
+def plaintext_size(ciphertext_size: int) -> int:
+    """Bytes of the plaintext in a body of ``ciphertext_size`` bytes.
+
+    Raises:
+        PackageInvalid: no body has this size.
+    """
+    chunks, last = divmod(ciphertext_size - HEADER_SIZE, SEALED_CHUNK_SIZE)
+    if chunks < 0 or last < TAG_SIZE:
+        raise PackageInvalid
+    return chunks * CHUNK_SIZE + last - TAG_SIZE
+
+
+def encrypt_stream(
+    source: Source, sink: Sink, *, key: bytes, context: bytes, hashed: bool = True
+) -> BodyDigest:
+    """Encrypt a stream of any length in constant memory.
+
+    Args:
+        source: the plaintext, read to its end.
+        sink: takes the body.
+        key: 32 uniformly random bytes.
+        context: bytes that the reader has to name again; not secret, not stored.
+        hashed: also compute the SHA-256 of the body, which costs more than the encryption itself.
+
+    Raises:
+        ValueError: the key has the wrong length.
+    """
+    encryptor = Cobblestone256Encryptor(key, context)
+    digest = hashlib.sha256() if hashed else None
+    output = memoryview(bytearray(HEADER_SIZE + CHUNKS_PER_READ * SEALED_CHUNK_SIZE))
+    read = written = 0
+    for piece in pieces(source, CHUNKS_PER_READ * CHUNK_SIZE):
+        sealed = output[: encryptor.update_into(piece, output)]
+        if digest:
+            digest.update(sealed)
+        write_all(sink, sealed)
+        read += len(piece)
+        written += len(sealed)
+    last = encryptor.finalize()
+    if digest:
+        digest.update(last)
+    write_all(sink, memoryview(last))
+    return BodyDigest(read, written + len(last), digest.hexdigest() if digest else "")
+
+
+def decrypt_stream(source: Source, sink: Sink, *, key: bytes, context: bytes) -> int:
+    """Decrypt a body in constant memory; returns the plaintext's size in bytes.
+
+    Raises:
+        PackageInvalid: the body is not whole and unchanged under this key and context. What the sink got until
+            then are true leading chunks, and nothing else.
+        ValueError: the key has the wrong length.
+    """
+    decryptor = Cobblestone256Decryptor(key, context)
+    output = memoryview(bytearray(CHUNKS_PER_READ * CHUNK_SIZE))
+    size = 0
+    try:
+        decryptor.update(read_up_to(source, HEADER_SIZE))  # then the chunks lie aligned in the reads
+        for piece in pieces(source, CHUNKS_PER_READ * SEALED_CHUNK_SIZE):
+            opened = output[: decryptor.update_into(piece, output)]
+            write_all(sink, opened)
+            size += len(opened)
+        last = decryptor.finalize()
+    except InvalidTag:
+        raise PackageInvalid from None
+    write_all(sink, memoryview(last))
+    return size + len(last)
+
+
+def decrypted_chunks(source: Source, *, key: bytes, context: bytes) -> Iterator[bytes]:
+    """The plaintext of a body in pieces of at most 48 KiB, for a streamed response.
+
+    Raises:
+        PackageInvalid: as ``decrypt_stream``, from the iterator; the consumer has to break the response off.
+        ValueError: the key has the wrong length; raised by the call itself.
+    """
+    return _decrypted_chunks(source, Cobblestone256Decryptor(key, context))
+
+
+def seal_bytes(key: bytes, context: bytes, data: bytes) -> bytes:
+    """The body of a message that fits in memory."""
+    encryptor = Cobblestone256Encryptor(key, context)
+    return encryptor.update(data) + encryptor.finalize()
+
+
+def open_bytes(key: bytes, context: bytes, data: bytes) -> bytes:
+    """The message in a body.
+
+    Raises:
+        PackageInvalid: the body is not whole and unchanged under this key and context.
+        ValueError: the key has the wrong length.
+    """
+    decryptor = Cobblestone256Decryptor(key, context)
+    try:
+        return decryptor.update(data) + decryptor.finalize()
+    except InvalidTag:
+        raise PackageInvalid from None
+
+
+def decrypt_range(
+    read_at: Callable[[int, int], bytes], *, key: bytes, context: bytes, start: int, stop: int, size: int
+) -> bytes:
+    """``plaintext[start:stop]``, reading the header and the chunks that hold it; see ``decrypted_range``."""
+    return b"".join(decrypted_range(read_at, key=key, context=context, start=start, stop=stop, size=size))
+
+
+def decrypted_range(
+    read_at: Callable[[int, int], bytes], *, key: bytes, context: bytes, start: int, stop: int, size: int
+) -> Iterator[bytes]:
+    """``plaintext[start:stop]`` in pieces, reading the header and the chunks that hold it, about 1 MiB at once.
+
+    A range that reaches the end also reads the last chunk, which proves that the plaintext ends there.
+
+    Args:
+        read_at: (offset, length) to that part of the body.
+        key: 32 bytes.
+        context: as when it was encrypted.
+        start: first byte wanted.
+        stop: one after the last byte wanted.
+        size: of the whole plaintext in bytes, as recorded; with a wrong one a chunk does not authenticate.
+
+    Raises:
+        ValueError: not 0 <= start <= stop <= size, or a key of the wrong length; raised by the call itself.
+        PackageInvalid: from the iterator: a part is cut or changed, or not under this key and context.
+    """
+    if not 0 <= start <= stop <= size:
+        raise ValueError(f"the range {start} to {stop} does not lie in 0 to {size}")
+    if len(key) != KEY_SIZE:
+        raise ValueError(f"a body key has {KEY_SIZE} bytes, this has {len(key)}")
+    return _decrypted_range(read_at, key, context, start, stop, size)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _ChunkKeys:
+    """Opens single chunks of one body."""
+
+    aead: AESGCM
+    base_nonce: int
+
+    @classmethod
+    def of(cls, header: bytes, key: bytes, context: bytes) -> "_ChunkKeys":
+        salt, commitment = header[:SALT_SIZE], header[SALT_SIZE:]
+        okm = HKDFExpand(SHA512(), KEY_SIZE + NONCE_SIZE + COMMITMENT_SIZE, _INFO + salt + context).derive(
+            key
+        )
+        if not hmac.compare_digest(okm[KEY_SIZE + NONCE_SIZE :], commitment):
+            raise PackageInvalid
+        return cls(AESGCM(okm[:KEY_SIZE]), int.from_bytes(okm[KEY_SIZE : KEY_SIZE + NONCE_SIZE], "big"))
+
+    def open(self, index: int, sealed: bytes) -> bytes:
+        nonce = (self.base_nonce ^ index).to_bytes(NONCE_SIZE, "big")
+        try:
+            return self.aead.decrypt(nonce, sealed, None)
+        except (InvalidTag, ValueError):
+            raise PackageInvalid from None
+
+
+def _decrypted_range(
+    read_at: Callable[[int, int], bytes], key: bytes, context: bytes, start: int, stop: int, size: int
+) -> Iterator[bytes]:
+    keys = _ChunkKeys.of(read_at(0, HEADER_SIZE), key, context)
+    last_chunk = size // CHUNK_SIZE
+    end = last_chunk + 1 if stop == size else -(-stop // CHUNK_SIZE)
+    for first in range(start // CHUNK_SIZE, end, CHUNKS_PER_RANGE_READ):
+        after = min(first + CHUNKS_PER_RANGE_READ, end)
+        offset = HEADER_SIZE + first * SEALED_CHUNK_SIZE
+        length = (
+            min(after * SEALED_CHUNK_SIZE, ciphertext_size(size) - HEADER_SIZE) - first * SEALED_CHUNK_SIZE
+        )
+        sealed = read_at(offset, length)
+        if len(sealed) != length:
+            raise PackageInvalid
+        parts = (
+            keys.open(index, sealed[(index - first) * SEALED_CHUNK_SIZE :][:SEALED_CHUNK_SIZE])
+            for index in range(first, after)
+        )
+        base = first * CHUNK_SIZE
+        yield b"".join(parts)[max(start - base, 0) : stop - base]
+
+
+def _decrypted_chunks(source: Source, decryptor: Cobblestone256Decryptor) -> Iterator[bytes]:
+    try:
+        decryptor.update(read_up_to(source, HEADER_SIZE))
+        for piece in pieces(source, CHUNKS_PER_READ * SEALED_CHUNK_SIZE):
+            if opened := decryptor.update(piece):
+                yield opened
+        last = decryptor.finalize()
+    except InvalidTag:
+        raise PackageInvalid from None
+    if last:
+        yield last

@@ -1,0 +1,107 @@
+"""The table of files."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+
+from apps.common.dynamodb import (
+    DocumentAttribute,
+    EnumAttribute,
+    Page,
+    Position,
+    Table,
+    TimeAttribute,
+    feed,
+    index,
+    meta,
+    page,
+    partitions,
+    sort_key,
+)
+from apps.files.records import File, FileStatus
+
+LISTED = "all"
+
+
+class FileTable(Table[File]):
+    Meta = meta("files")
+    record_type = File
+    by_feed = index("feed", "feed")
+    by_owner = index("by_owner", "owner_feed")
+    # Document type and time of upload (E6), all owners.
+    by_type = index("by_type", "type_feed")
+    # Likewise, of one owner.
+    by_owner_type = index("by_owner_type", "owner_type_feed")
+    # What is still sealed to a pool key.
+    by_pool_key = index("by_pool_key", "key_feed")
+    # What the sweep finishes, and the console filters by.
+    by_status = index("by_status", "status_feed")
+
+    file_id = UnicodeAttribute(hash_key=True)
+    name = UnicodeAttribute()
+    document_type = UnicodeAttribute()
+    owner = UnicodeAttribute()
+    status = EnumAttribute(FileStatus)
+    uploaded_at = TimeAttribute()
+    attributes = DocumentAttribute()
+    media_type = UnicodeAttribute()
+    size = NumberAttribute(null=True)
+    ciphertext_size = NumberAttribute(null=True)
+    ciphertext_sha256 = UnicodeAttribute(null=True)
+    source = DocumentAttribute()
+    body = DocumentAttribute()
+    envelope = DocumentAttribute()
+    suite = UnicodeAttribute(null=True)
+    pool_key_id = UnicodeAttribute(null=True)
+    quantum_key_id = UnicodeAttribute(null=True)
+    encrypted_at = TimeAttribute(null=True)
+    reason = UnicodeAttribute(null=True)
+    owner_feed = UnicodeAttribute(null=True)
+    type_feed = UnicodeAttribute(null=True)
+    owner_type_feed = UnicodeAttribute(null=True)
+    key_feed = UnicodeAttribute(null=True)
+    status_feed = UnicodeAttribute(null=True)
+
+    @classmethod
+    def index_keys(cls, record: File) -> dict[str, Any]:
+        identifier, kind = record.file_id, record.document_type
+        sealed = record.pool_key_id if record.status is FileStatus.ENCRYPTED else None
+        return {
+            "feed": feed(LISTED, identifier),
+            "owner_feed": feed(record.owner, identifier),
+            "type_feed": feed(kind, identifier),
+            "owner_type_feed": feed(f"{record.owner}|{kind}", identifier),
+            "key_feed": feed(sealed, identifier) if sealed else None,
+            "status_feed": feed(record.status, identifier),
+            "sort": sort_key(record.uploaded_at, identifier),
+        }
+
+
+def files_page(
+    *,
+    limit: int,
+    position: Position | None = None,
+    owner: str | None = None,
+    document_type: str | None = None,
+    status: FileStatus | None = None,
+) -> Page[File]:
+    """Files newest first: all, or of an owner, a document type, both, or a status."""
+    if owner is not None and document_type is not None:
+        return page(FileTable.by_owner_type, f"{owner}|{document_type}", limit=limit, position=position)
+    if owner is not None:
+        return page(FileTable.by_owner, owner, limit=limit, position=position)
+    if document_type is not None:
+        return page(FileTable.by_type, document_type, limit=limit, position=position)
+    if status is not None:
+        return page(FileTable.by_status, status, limit=limit, position=position)
+    return page(FileTable.by_feed, LISTED, limit=limit, position=position)
+
+
+def awaiting_before(moment: datetime) -> Iterator[File]:
+    """Files registered before a moment whose upload nobody has encrypted."""
+    older = FileTable.sort < sort_key(moment, "")
+    for part in partitions(FileStatus.AWAITING_UPLOAD):
+        for row in FileTable.by_status.query(part, older):
+            yield row.record()

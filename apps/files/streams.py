@@ -1,0 +1,59 @@
+"""Binary streams as the body reads and writes them: short reads and short writes are normal, losing bytes is not."""
+
+from collections.abc import Callable, Iterator
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Source(Protocol):
+    """A blocking, readable binary stream; ``readinto`` is used where there is one, to spare a copy."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most ``size`` bytes; none at the end only."""
+
+
+class Sink(Protocol):
+    """Takes bytes before it returns (the buffer is used again); returns how many, or None for all."""
+
+    def write(self, data: memoryview, /) -> int | None:
+        """Take some or all of ``data``."""
+
+
+def pieces(source: Source, size: int) -> Iterator[memoryview | bytes]:
+    """What the source holds, in pieces of at most ``size`` bytes; each is valid until the next is asked for.
+
+    Raises:
+        BlockingIOError: the source has nothing just now; it must not be taken for its end.
+    """
+    readinto: Callable[[memoryview], int | None] | None = getattr(source, "readinto", None)
+    if readinto is None:
+        while data := _present(source.read(size)):
+            yield data
+        return
+    buffer = memoryview(bytearray(size))
+    while count := _present(readinto(buffer)):
+        yield buffer[:count]
+
+
+def read_up_to(source: Source, size: int) -> bytes:
+    """The next ``size`` bytes; fewer at the end only."""
+    data = b""
+    while len(data) < size and (more := _present(source.read(size - len(data)))):
+        data += more
+    return data
+
+
+def write_all(sink: Sink, data: memoryview) -> None:
+    """Write all of ``data``, in as many calls as the sink wants."""
+    while data:
+        taken = sink.write(data)
+        if taken is None:
+            return
+        data = data[taken:]
+
+
+def _present(value: T | None) -> T:
+    if value is None:
+        raise BlockingIOError("the source is not a blocking stream")
+    return value

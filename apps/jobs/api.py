@@ -1,0 +1,36 @@
+"""The API of jobs."""
+
+from functools import partial
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.access.authentication import actor_of
+from apps.access.records import Scope
+from apps.access.views import ApiView
+from apps.common.lists import ListQuery, listed, page_of
+from apps.jobs import services
+from apps.jobs.serializers import JobOut
+
+
+class Jobs(ApiView):
+    """The caller's jobs, or all for who sees all."""
+
+    required_scopes = {"GET": Scope.JOBS_READ}
+
+    @extend_schema(parameters=[ListQuery], responses=page_of(JobOut), operation_id="list_jobs")
+    def get(self, request: Request) -> Response:
+        """Jobs, newest first."""
+        return listed(request, JobOut, partial(services.listed, actor=actor_of(request)), salt="jobs")
+
+
+class JobDetail(ApiView):
+    """One job."""
+
+    required_scopes = {"GET": Scope.JOBS_READ}
+
+    @extend_schema(responses=JobOut, operation_id="get_job")
+    def get(self, request: Request, job_id: str) -> Response:
+        """How far a job is."""
+        return Response(JobOut(services.find(job_id, actor=actor_of(request))).data)

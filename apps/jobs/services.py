@@ -1,0 +1,95 @@
+"""Jobs: recorded before they are queued, advanced by their worker, ended once."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pynamodb.expressions.update import Action
+
+from apps.audit.records import Actor, Event
+from apps.audit.services import transaction
+from apps.common import clock
+from apps.common.dynamodb import Page, Position
+from apps.common.errors import NotFound
+from apps.jobs import store
+from apps.jobs.records import Job, JobKind, JobState
+from apps.jobs.store import JobTable, jobs_page
+
+
+class JobNotFound(NotFound):
+    """No such job, or another's."""
+
+
+def enqueue(
+    kind: JobKind,
+    *,
+    total: int,
+    parameters: Mapping[str, Any],
+    actor: Actor,
+    send: Callable[[str], object],
+) -> Job:
+    """Record a job, then hand its id to ``send`` (a Celery task's ``delay``).
+
+    A job whose message was lost in between stays ``queued``; the sweep sends it again.
+    """
+    job = Job(
+        job_id=str(uuid.uuid4()),
+        kind=kind,
+        state=JobState.QUEUED,
+        owner=str(actor),
+        total=total,
+        created_at=clock.now(),
+        parameters=parameters,
+    )
+    with transaction(actor) as tx:
+        tx.put(JobTable.of(job))
+        tx.audit(Event.JOB_QUEUED, job_id=job.job_id, kind=kind.value, total=total)
+    send(job.job_id)
+    return job
+
+
+def find(job_id: str, *, actor: Actor) -> Job:
+    """One job that the actor may see.
+
+    Raises:
+        JobNotFound: no such job, or another's.
+    """
+    job = JobTable.find(job_id)
+    if job is None or not actor.may_see(job.owner):
+        raise JobNotFound(f"There is no job {job_id!r}.")
+    return job
+
+
+def start(job_id: str) -> Job | None:
+    """Mark a job as running; None when it ended already (a message delivered twice)."""
+    job = JobTable.find(job_id)
+    if job is None or job.state.ended:
+        return None
+    row = JobTable.of(job)
+    started = JobTable.started_at.set(job.started_at or clock.now())
+    row.update([JobTable.state.set(JobState.RUNNING), JobTable.queued_feed.remove(), started])
+    return row.record()
+
+
+def advance(job: Job, *, done: int, results: Mapping[str, Any]) -> None:
+    """Store how far the job is; a restarted worker goes on from there."""
+    JobTable.of(job).update([JobTable.done.set(done), JobTable.results.set(results)])
+
+
+def end(job: Job, *, error: str | None = None) -> None:
+    """The job is over, well or not."""
+    state = JobState.FAILED if error else JobState.SUCCEEDED
+    actions: list[Action] = [JobTable.state.set(state), JobTable.ended_at.set(clock.now())]
+    if error:
+        actions.append(JobTable.error.set(error))
+    JobTable.of(job).update(actions)
+
+
+def listed(*, actor: Actor, limit: int, position: Position | None = None) -> Page[Job]:
+    """Jobs that the actor may see, newest first."""
+    return jobs_page(limit=limit, position=position, owner=None if actor.sees_all else str(actor))
+
+
+def queued() -> list[Job]:
+    """Jobs that no worker has started, the oldest first."""
+    return list(store.queued())

@@ -1,0 +1,71 @@
+"""The table of jobs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+
+from apps.common.dynamodb import (
+    DocumentAttribute,
+    EnumAttribute,
+    Page,
+    Position,
+    Table,
+    TimeAttribute,
+    feed,
+    index,
+    meta,
+    page,
+    partitions,
+    sort_key,
+)
+from apps.jobs.records import Job, JobKind, JobState
+
+LISTED = "all"
+
+
+class JobTable(Table[Job]):
+    Meta = meta("jobs")
+    record_type = Job
+    by_feed = index("feed", "feed")
+    by_owner = index("by_owner", "owner_feed")
+    # Only jobs that no worker has started.
+    by_queued = index("by_queued", "queued_feed")
+
+    job_id = UnicodeAttribute(hash_key=True)
+    kind = EnumAttribute(JobKind)
+    state = EnumAttribute(JobState)
+    owner = UnicodeAttribute()
+    total = NumberAttribute()
+    done = NumberAttribute(default=0)
+    created_at = TimeAttribute()
+    parameters = DocumentAttribute()
+    results = DocumentAttribute()
+    started_at = TimeAttribute(null=True)
+    ended_at = TimeAttribute(null=True)
+    error = UnicodeAttribute(null=True)
+    owner_feed = UnicodeAttribute(null=True)
+    queued_feed = UnicodeAttribute(null=True)
+
+    @classmethod
+    def index_keys(cls, record: Job) -> dict[str, Any]:
+        return {
+            "feed": feed(LISTED, record.job_id),
+            "owner_feed": feed(record.owner, record.job_id),
+            "queued_feed": feed(LISTED, record.job_id) if record.state is JobState.QUEUED else None,
+            "sort": sort_key(record.created_at, record.job_id),
+        }
+
+
+def jobs_page(*, limit: int, position: Position | None, owner: str | None) -> Page[Job]:
+    """All jobs, or those of one owner, newest first."""
+    if owner is None:
+        return page(JobTable.by_feed, LISTED, limit=limit, position=position)
+    return page(JobTable.by_owner, owner, limit=limit, position=position)
+
+
+def queued() -> Iterator[Job]:
+    """Jobs that no worker has started, the oldest first."""
+    for part in partitions(LISTED):
+        for row in JobTable.by_queued.query(part):
+            yield row.record()

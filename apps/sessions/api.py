@@ -1,0 +1,78 @@
+"""The API of QKD sessions."""
+
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.access.authentication import actor_of
+from apps.access.records import Scope
+from apps.access.views import ApiView
+from apps.common.lists import listed, page_of
+from apps.common.serializers import parsed
+from apps.jobs.serializers import JobOut
+from apps.sessions import services, tasks
+from apps.sessions.records import SessionStatus
+from apps.sessions.serializers import BatchIn, GenerateIn, SessionListQuery, SessionOut
+from apps.sessions.services import GenerateRequest
+
+
+class Generate(ApiView):
+    """Run one BB84 session."""
+
+    required_scopes = {"POST": Scope.SESSIONS_GENERATE}
+
+    @extend_schema(
+        request=GenerateIn, responses={201: SessionOut, 202: JobOut}, operation_id="generate_session"
+    )
+    def post(self, request: Request) -> Response:
+        """Run a session now (201), or as a job where it would take longer than the API may (202)."""
+        wanted = GenerateRequest(**parsed(GenerateIn, request))
+        actor = actor_of(request)
+        if services.estimated_seconds(wanted) > settings.GENERATE_LIMIT_SECONDS:
+            return Response(JobOut(tasks.generate_later(wanted, count=1, actor=actor)).data, status=202)
+        return Response(SessionOut(services.generate(wanted, actor=actor)).data, status=201)
+
+
+class Batches(ApiView):
+    """Many sessions in the background."""
+
+    required_scopes = {"POST": Scope.SESSIONS_GENERATE}
+
+    @extend_schema(request=BatchIn, responses={202: JobOut}, operation_id="generate_batch")
+    def post(self, request: Request) -> Response:
+        """Queue a batch; the job tells how far it is."""
+        body = parsed(BatchIn, request)
+        count = body.pop("count")
+        job = tasks.generate_later(GenerateRequest(**body), count=count, actor=actor_of(request))
+        return Response(JobOut(job).data, status=202)
+
+
+class Sessions(ApiView):
+    """The caller's sessions, or all for who sees all."""
+
+    required_scopes = {"GET": Scope.SESSIONS_READ}
+
+    @extend_schema(parameters=[SessionListQuery], responses=page_of(SessionOut), operation_id="list_sessions")
+    def get(self, request: Request) -> Response:
+        """Sessions, newest first."""
+        actor = actor_of(request)
+
+        def fetch(*, status: str | None = None, **filters: Any) -> Any:
+            chosen = SessionStatus(status) if status else None
+            return services.listed(actor=actor, status=chosen, **filters)
+
+        return listed(request, SessionOut, fetch, query=SessionListQuery, salt="sessions")
+
+
+class SessionDetail(ApiView):
+    """One session."""
+
+    required_scopes = {"GET": Scope.SESSIONS_READ}
+
+    @extend_schema(responses=SessionOut, operation_id="get_session")
+    def get(self, request: Request, session_id: str) -> Response:
+        """A session's metadata; ``status`` turns from pending once the detector has judged."""
+        return Response(SessionOut(services.find(session_id, actor=actor_of(request))).data)

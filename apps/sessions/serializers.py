@@ -1,0 +1,108 @@
+"""Sessions in and out of the API."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.common.lists import ListQuery
+from apps.common.serializers import RealField, StrictSerializer, TextField, WholeField
+from apps.sessions.records import SessionStatus
+from apps.sessions.services import DEFAULT_LINK
+from qkd.attacks import KINDS
+from qkd.channel import PRESETS
+from qkd.records import MAX_KEY_LENGTH, MIN_KEY_LENGTH
+
+LINK = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+
+class ChannelField(serializers.JSONField):
+    """A preset's name, or the parameters of a channel."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, str):
+            if data not in PRESETS:
+                raise serializers.ValidationError(
+                    f"no preset of this name; there are {', '.join(sorted(PRESETS))}"
+                )
+            return data
+        checked = ChannelIn(data=data)
+        checked.is_valid(raise_exception=True)
+        return dict(checked.validated_data)
+
+
+class ChannelIn(StrictSerializer):
+    """Fibre and receiver; what is left out has the ideal value."""
+
+    distance_km = RealField(min_value=0, max_value=10_000, required=False)
+    attenuation_db_per_km = RealField(min_value=0, max_value=100, required=False)
+    receiver_efficiency = RealField(min_value=0, max_value=1, required=False)
+    detector_efficiency = RealField(min_value=0, max_value=1, required=False)
+    dark_count_probability = RealField(min_value=0, max_value=0.5, required=False)
+    misalignment = RealField(min_value=0, max_value=0.5, required=False)
+    rectilinear_probability = RealField(min_value=0.01, max_value=0.99, required=False)
+
+
+class EavesdropperIn(StrictSerializer):
+    """Who listens."""
+
+    kind = serializers.ChoiceField(choices=KINDS, default="none")
+    fraction = RealField(min_value=0, max_value=1, required=False)
+
+
+class GenerateIn(StrictSerializer):
+    """A session to run. Without ``error_rate`` and ``channel`` the error rate is 0.02."""
+
+    key_length = WholeField(min_value=MIN_KEY_LENGTH, max_value=MAX_KEY_LENGTH, default=128)
+    error_rate = RealField(min_value=0, max_value=0.5, required=False)
+    channel = ChannelField(required=False)
+    eavesdropper = EavesdropperIn(required=False)
+    link = serializers.RegexField(LINK, default=DEFAULT_LINK)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "error_rate" in attrs and "channel" in attrs:
+            raise serializers.ValidationError({"channel": "give either error_rate or channel, not both"})
+        return attrs
+
+
+class BatchIn(GenerateIn):
+    """Sessions to run in the background."""
+
+    count = WholeField(min_value=1, max_value=1000)
+
+
+class SessionListQuery(ListQuery):
+    """Filters of the list of sessions."""
+
+    link = serializers.RegexField(LINK, required=False)
+    status = serializers.ChoiceField(choices=[(s.value, s.value) for s in SessionStatus], required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "link" in attrs and "status" in attrs:
+            raise serializers.ValidationError({"status": "give either link or status, not both"})
+        return attrs
+
+
+class SessionOut(serializers.Serializer[Any]):
+    """A session's metadata; never its key."""
+
+    session_id = TextField()
+    timestamp = serializers.DateTimeField()
+    status = serializers.ChoiceField(choices=[(s.value, s.value) for s in SessionStatus])
+    link = TextField()
+    key_length = WholeField()
+    parameters = serializers.DictField()
+    estimated_qber = RealField()
+    qber_low = RealField()
+    qber_high = RealField()
+    sifted_key_length = WholeField()
+    corrected_key_length = WholeField()
+    final_key_length = WholeField()
+    secret = serializers.BooleanField()
+    reason_code = TextField(allow_null=True)
+    reason = TextField(allow_null=True)
+    keys_total = WholeField()
+    keys_taken = WholeField()
+    duration_ms = RealField()
+    judged_at = serializers.DateTimeField(allow_null=True)
+    ttl = WholeField(allow_null=True)
+    ledger = serializers.DictField()

@@ -1,0 +1,160 @@
+"""Tables of sessions and of the quantum keys taken from them. Attribute names are requirement A7's."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.constants import STREAM_NEW_AND_OLD_IMAGE
+from pynamodb.indexes import IncludeProjection
+
+from apps.common.dynamodb import (
+    DocumentAttribute,
+    EnumAttribute,
+    Page,
+    Position,
+    Table,
+    TimeAttribute,
+    feed,
+    index,
+    meta,
+    page,
+    partitions,
+    sort_key,
+)
+from apps.sessions.records import KeyPurpose, QuantumKey, QuantumKeyState, Session, SessionStatus
+
+LISTED = "all"
+STOCK = "stock"
+
+# Everything but the wrapped key, which can have 180 KB
+SUMMARY = IncludeProjection(
+    [
+        "timestamp", "status", "owner", "link", "keyLength", "parameters", "expectedQBER", "estimatedQBER",
+        "qberLow", "qberHigh", "counts", "ledger", "siftedKeyLength", "correctedKeyLength", "finalKeyLength",
+        "secret", "reasonCode", "reason", "durationMs", "rootKeyId", "ttl", "keysTotal", "keysTaken", "judgedAt",
+    ]
+)  # fmt: skip
+
+
+class SessionTable(Table[Session]):
+    Meta = meta("sessions", stream_view_type=STREAM_NEW_AND_OLD_IMAGE)
+    record_type = Session
+    by_feed = index("feed", "feed", projection=SUMMARY)
+    by_owner = index("by_owner", "owner_feed", projection=SUMMARY)
+    by_status = index("by_status", "status_feed", projection=SUMMARY)
+    by_link = index("by_link", "link_feed", projection=SUMMARY)
+    # Ready sessions with keys left, the oldest first; a row leaves the index with its last key.
+    by_stock = index("by_stock", "stock_feed", projection=IncludeProjection(["keysTotal", "keysTaken"]))
+
+    session_id = UnicodeAttribute(hash_key=True)
+    timestamp = TimeAttribute()
+    status = EnumAttribute(SessionStatus)
+    owner = UnicodeAttribute()
+    link = UnicodeAttribute()
+    key_length = NumberAttribute(attr_name="keyLength")
+    parameters = DocumentAttribute()
+    expected_qber = NumberAttribute(attr_name="expectedQBER")
+    estimated_qber = NumberAttribute(attr_name="estimatedQBER")
+    qber_low = NumberAttribute(attr_name="qberLow")
+    qber_high = NumberAttribute(attr_name="qberHigh")
+    counts = DocumentAttribute()
+    ledger = DocumentAttribute()
+    sifted_key_length = NumberAttribute(attr_name="siftedKeyLength")
+    corrected_key_length = NumberAttribute(attr_name="correctedKeyLength")
+    final_key_length = NumberAttribute(attr_name="finalKeyLength")
+    secret = BooleanAttribute()
+    reason_code = UnicodeAttribute(attr_name="reasonCode", null=True)
+    reason = UnicodeAttribute(null=True)
+    duration_ms = NumberAttribute(attr_name="durationMs")
+    root_key_id = UnicodeAttribute(attr_name="rootKeyId", null=True)
+    ttl = NumberAttribute(null=True)
+    keys_total = NumberAttribute(attr_name="keysTotal", default=0)
+    keys_taken = NumberAttribute(attr_name="keysTaken", default=0)
+    judged_at = TimeAttribute(attr_name="judgedAt", null=True)
+    encrypted_final_key = UnicodeAttribute(attr_name="encryptedFinalKey", null=True)
+    owner_feed = UnicodeAttribute(null=True)
+    status_feed = UnicodeAttribute(null=True)
+    link_feed = UnicodeAttribute(null=True)
+    stock_feed = UnicodeAttribute(null=True)
+
+    @classmethod
+    def index_keys(cls, record: Session) -> dict[str, Any]:
+        stocked = record.status is SessionStatus.READY and record.keys_taken < record.keys_total
+        identifier = record.session_id
+        return {
+            "feed": feed(LISTED, identifier),
+            "owner_feed": feed(record.owner, identifier),
+            "status_feed": feed(record.status, identifier),
+            "link_feed": feed(record.link, identifier),
+            "stock_feed": feed(STOCK, identifier) if stocked else None,
+            "sort": sort_key(record.timestamp, identifier),
+        }
+
+
+class QuantumKeyTable(Table[QuantumKey]):
+    Meta = meta("quantum-keys")
+    record_type = QuantumKey
+    by_session = index("by_session", "session_feed")
+    # Reservations only, the oldest first: what the sweep discards.
+    by_reserved = index("by_reserved", "reserved_feed")
+
+    key_id = UnicodeAttribute(hash_key=True)
+    session_id = UnicodeAttribute()
+    number = NumberAttribute()
+    state = EnumAttribute(QuantumKeyState)
+    purpose = EnumAttribute(KeyPurpose)
+    subject = UnicodeAttribute()
+    taken_by = UnicodeAttribute()
+    taken_at = TimeAttribute()
+    session_feed = UnicodeAttribute(null=True)
+    reserved_feed = UnicodeAttribute(null=True)
+
+    @classmethod
+    def index_keys(cls, record: QuantumKey) -> dict[str, Any]:
+        reserved = record.state is QuantumKeyState.RESERVED
+        return {
+            "session_feed": feed(record.session_id, record.key_id),
+            "reserved_feed": feed(LISTED, record.key_id) if reserved else None,
+            "sort": sort_key(record.taken_at, record.key_id),
+        }
+
+
+def sessions_page(
+    *,
+    limit: int,
+    position: Position | None = None,
+    owner: str | None = None,
+    link: str | None = None,
+    status: SessionStatus | None = None,
+) -> Page[Session]:
+    """Sessions newest first: all, or of one owner, link or status. The wrapped key is not read."""
+    if owner is not None:
+        return page(SessionTable.by_owner, owner, limit=limit, position=position)
+    if link is not None:
+        return page(SessionTable.by_link, link, limit=limit, position=position)
+    if status is not None:
+        return page(SessionTable.by_status, status, limit=limit, position=position)
+    return page(SessionTable.by_feed, LISTED, limit=limit, position=position)
+
+
+def stocked(limit: int) -> list[tuple[str, int, int]]:
+    """Sessions with keys left: id, keys taken, keys in total. One Query for each shard."""
+    rows = [row for part in partitions(STOCK) for row in SessionTable.by_stock.query(part, limit=limit)]
+    return [(row.session_id, int(row.keys_taken), int(row.keys_total)) for row in rows]
+
+
+def pending_before(moment: datetime) -> Iterator[Session]:
+    """Sessions that nobody judged since before ``moment``."""
+    older = SessionTable.sort < sort_key(moment, "")
+    for part in partitions(SessionStatus.PENDING):
+        for row in SessionTable.by_status.query(part, older):
+            yield row.record()
+
+
+def reserved_before(moment: datetime) -> Iterator[QuantumKey]:
+    """Quantum keys reserved before ``moment`` and never used."""
+    older = QuantumKeyTable.sort < sort_key(moment, "")
+    for part in partitions(LISTED):
+        for row in QuantumKeyTable.by_reserved.query(part, older):
+            yield row.record()

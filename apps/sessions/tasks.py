@@ -1,0 +1,65 @@
+"""Sessions in the background: batches, and what takes longer than the API may."""
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+from celery import shared_task
+
+from apps.audit.records import Actor, ActorKind
+from apps.common import clock
+from apps.jobs import services as jobs
+from apps.jobs.records import Job, JobKind
+from apps.sessions import services
+from apps.sessions.services import GenerateRequest
+
+log = logging.getLogger(__name__)
+MAX_BATCH = 1000
+
+
+def generate_later(request: GenerateRequest, *, count: int, actor: Actor) -> Job:
+    """Run ``count`` sessions in the background; the job tells how far it is.
+
+    Raises:
+        Invalid: names the field and what is allowed.
+    """
+    services.estimated_seconds(request)  # refuses what the engine would refuse
+    return jobs.enqueue(
+        JobKind.GENERATE_SESSIONS,
+        total=count,
+        parameters=request.as_document(),
+        actor=actor,
+        send=generate_batch.delay,
+    )
+
+
+@shared_task(name="sessions.generate_batch")
+def generate_batch(job_id: str) -> None:
+    """Run a job's sessions, each recorded before the next, so that a killed worker's job goes on where it was."""
+    job = jobs.start(job_id)
+    if job is None:
+        return
+    try:
+        _run(job)
+    except Exception:
+        log.exception("job %s failed", job_id)
+        jobs.end(job, error="A session could not be run; what was made until then is kept.")
+
+
+def _run(job: Job) -> None:
+    request = GenerateRequest(**job.parameters)
+    kind, _, identifier = job.owner.partition(":")
+    owner = Actor(ActorKind(kind), identifier)
+    made: list[str] = list(job.results.get("session_ids", []))
+    while len(made) < job.total:
+        made.append(services.generate(request, actor=owner).session_id)
+        jobs.advance(job, done=len(made), results={"session_ids": made})
+    jobs.end(replace(job, done=len(made)))
+
+
+def send_unsent(*, seconds: int) -> int:
+    """Send jobs again whose message was lost between record and queue; returns how many."""
+    unsent: list[Any] = [job for job in jobs.queued() if job.created_at < clock.ago(seconds)]
+    for job in unsent:
+        generate_batch.delay(job.job_id)
+    return len(unsent)

@@ -1,0 +1,43 @@
+"""Celery on SQS. Tasks carry ids only; what they are about stands in the jobs table."""
+
+import os
+from urllib.parse import quote, urlsplit
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "qkdplatform.settings")
+
+from django.conf import settings
+
+
+def _broker() -> str:
+    """``sqs://`` on AWS; with an endpoint, its host and the keys as kombu wants them."""
+    if not settings.AWS_ENDPOINT_URL:
+        return str(settings.CELERY_BROKER_URL)
+    user, password = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
+    return f"sqs://{quote(user, safe='')}:{quote(password, safe='')}@{urlsplit(settings.AWS_ENDPOINT_URL).netloc}"
+
+
+app = Celery("qkdplatform")
+app.conf.update(
+    broker_url=_broker(),
+    broker_transport_options={
+        "region": settings.AWS_REGION,
+        "is_secure": not settings.AWS_ENDPOINT_URL.startswith("http://"),
+        "visibility_timeout": 900,
+        "wait_time_seconds": 10,
+        "polling_interval": 0.5,
+    },
+    task_default_queue=settings.JOBS_QUEUE,
+    task_ignore_result=True,  # progress and results stand in the jobs table
+    task_acks_late=True,  # a killed worker's task runs again
+    task_reject_on_worker_lost=True,
+    task_serializer="json",
+    accept_content=["json"],
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    worker_enable_remote_control=False,  # SQS has no fan-out
+    worker_send_task_events=False,
+    broker_connection_retry_on_startup=True,
+)
+app.autodiscover_tasks()

@@ -1,0 +1,61 @@
+"""What runs on a schedule. Each may run late, twice, or not at all once: the next run does the same."""
+
+import logging
+from collections.abc import Callable
+
+from apps.audit.records import system
+from apps.detections import services as detections
+from apps.files import pipeline
+from apps.keys import services as keys
+from apps.sessions import services as sessions
+from apps.sessions import tasks
+
+log = logging.getLogger(__name__)
+SWEEPER = system("sweeper")
+# Long enough that the event itself, and its retries, come first
+JUDGED_WITHIN_SECONDS = 120
+ENCRYPTED_WITHIN_SECONDS = 300
+SENT_WITHIN_SECONDS = 300
+
+
+def sweep() -> None:
+    """Finish what a lost event left: each part runs even when another fails."""
+    parts: dict[str, Callable[[], int]] = {
+        "sessions judged": lambda: detections.judge_overdue(seconds=JUDGED_WITHIN_SECONDS, actor=SWEEPER),
+        "uploads encrypted": lambda: pipeline.finish_overdue(seconds=ENCRYPTED_WITHIN_SECONDS, actor=SWEEPER),
+        "reservations ended": lambda: sessions.discard_stale(actor=SWEEPER),
+        "jobs sent again": lambda: tasks.send_unsent(seconds=SENT_WITHIN_SECONDS),
+    }
+    _run_all(parts)
+
+
+def refill() -> None:
+    """Keep the pool and the stock above their low-water marks."""
+    _run_all(
+        {
+            "pool keys made": lambda: keys.refill(actor=SWEEPER),
+            "quantum keys to come": lambda: sessions.refill(actor=SWEEPER),
+        }
+    )
+
+
+def rotate() -> None:
+    """Queue pool keys that are too old (C5)."""
+    log.info("pool keys queued for rotation: %d", keys.rotate_due(actor=SWEEPER))
+
+
+def _run_all(parts: dict[str, Callable[[], int]]) -> None:
+    failures: list[Exception] = []
+    for name, part in parts.items():
+        try:
+            count = part()
+        except Exception as error:  # noqa: BLE001 - the other parts still run; all failures are raised below
+            failures.append(error)
+        else:
+            if count:
+                log.info("%s: %d", name, count)
+    if failures:
+        raise ExceptionGroup("parts of the schedule failed", failures)
+
+
+SCHEDULES: dict[str, Callable[[], None]] = {"sweep": sweep, "refill": refill, "rotate": rotate}

@@ -1,0 +1,67 @@
+"""Every address of the platform."""
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.views.defaults import page_not_found, server_error
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from apps.access.api import Liveness, Readiness
+from apps.audit.api import Entries
+from apps.common import problems
+from apps.common.errors import NotFound, PlatformError
+from apps.common.middleware import API
+from apps.detections.api import DetectionDetail, Detections
+from apps.files.api import FileContent, FileDetail, FileDownload, FileRestoration, Files
+from apps.files.api_messages import Decrypt, Encrypt
+from apps.jobs.api import JobDetail, Jobs
+from apps.keys.api import PoolKeyDetail, PoolKeys
+from apps.sessions.api import Batches, Generate, SessionDetail, Sessions
+
+V1 = "api/v1"
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Under /api/ a problem document, else the page."""
+    if request.path.startswith(API):
+        return problems.response(NotFound("There is nothing at this address."))
+    return page_not_found(request, exception or Exception())
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """Likewise for what nobody caught."""
+    if request.path.startswith(API):
+        return problems.response(PlatformError("The error was recorded. If it stays, tell the operator."))
+    return server_error(request)
+
+
+handler404 = not_found
+handler500 = failed
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("admin/", admin.site.urls),
+    path(f"{V1}/health", Liveness.as_view(), name="health"),
+    path(f"{V1}/health/ready", Readiness.as_view(), name="readiness"),
+    path(f"{V1}/qkd/generate", Generate.as_view(), name="generate"),
+    path(f"{V1}/qkd/batches", Batches.as_view(), name="batches"),
+    path(f"{V1}/qkd/sessions", Sessions.as_view(), name="sessions"),
+    path(f"{V1}/qkd/session/<str:session_id>", SessionDetail.as_view(), name="session"),
+    path(f"{V1}/detections", Detections.as_view(), name="detections"),
+    path(f"{V1}/detections/<str:session_id>", DetectionDetail.as_view(), name="detection"),
+    path(f"{V1}/keys", PoolKeys.as_view(), name="pool-keys"),
+    path(f"{V1}/keys/<str:key_id>", PoolKeyDetail.as_view(), name="pool-key"),
+    path(f"{V1}/files", Files.as_view(), name="files"),
+    path(f"{V1}/files/<str:file_id>", FileDetail.as_view(), name="file"),
+    path(f"{V1}/files/<str:file_id>/content", FileContent.as_view(), name="file-content"),
+    path(f"{V1}/files/<str:file_id>/download", FileDownload.as_view(), name="file-download"),
+    path(f"{V1}/files/<str:file_id>/restore", FileRestoration.as_view(), name="file-restore"),
+    path(f"{V1}/encrypt", Encrypt.as_view(), name="encrypt"),
+    path(f"{V1}/decrypt", Decrypt.as_view(), name="decrypt"),
+    path(f"{V1}/jobs", Jobs.as_view(), name="jobs"),
+    path(f"{V1}/jobs/<str:job_id>", JobDetail.as_view(), name="job"),
+    path(f"{V1}/audit", Entries.as_view(), name="audit"),
+    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+]
