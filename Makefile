@@ -19,10 +19,10 @@ run: ## start the platform on loopback; PORT, AWS_PORT, BIND and LOCAL_DIR chang
 	$(INSTALL) run
 	@exec $(BIN)/python -m apps.stack.run
 
-test: ## unit and integration tests on all cores, with coverage
+test: ## all tests on all cores, the browser's and the embedded stack's among them, with coverage
 	$(INSTALL) dev
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n auto -m "not e2e and not browser"
+	$(BIN)/coverage run -m pytest -n auto --dist loadscope
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --skip-empty
 
@@ -37,7 +37,7 @@ check: ## format, lint, types, import contracts, security, templates, Django's o
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(PRODUCTION) $(BIN)/python manage.py makemigrations --check --dry-run
 
-e2e: ## the main job over HTTP on the embedded stack
+e2e: ## only the main job over HTTP on the embedded stack, and the console in a browser
 	$(INSTALL) dev
 	$(BIN)/python -m pytest -m "e2e or browser"
 

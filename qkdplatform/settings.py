@@ -65,6 +65,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "qkdplatform.apps.PlatformConfig",
     "apps.common",
     "apps.audit",
     "apps.access",
@@ -170,4 +171,8 @@ LOGGING: dict[str, Any] = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain" if LOCAL else "json"}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
+    # At INFO and below these tell of credentials found, and bodies sent
+    "loggers": {
+        name: {"level": "WARNING"} for name in ("botocore", "boto3", "urllib3", "s3transfer", "pynamodb")
+    },
 }

@@ -5,13 +5,14 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.views.defaults import page_not_found, server_error
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularAPIView
 
 from apps.access.api import Liveness, Readiness
 from apps.audit.api import Entries
 from apps.common import problems
 from apps.common.errors import NotFound, PlatformError
 from apps.common.middleware import API
+from apps.common.schema import ApiDocs
 from apps.detections.api import DetectionDetail, Detections
 from apps.files.api import FileContent, FileDetail, FileDownload, FileRestoration, Files
 from apps.files.api_messages import Decrypt, Encrypt
@@ -63,5 +64,5 @@ urlpatterns = [
     path(f"{V1}/jobs/<str:job_id>", JobDetail.as_view(), name="job"),
     path(f"{V1}/audit", Entries.as_view(), name="audit"),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("api/docs", ApiDocs.as_view(url_name="schema"), name="docs"),
 ]

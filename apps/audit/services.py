@@ -19,7 +19,6 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
-from pynamodb.connection import Connection
 from pynamodb.exceptions import PynamoDBException, TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
@@ -30,7 +29,7 @@ from apps.audit import store
 from apps.audit.records import Actor, Entry, Event, Outcome, Problem
 from apps.audit.store import EntryTable, HeadTable
 from apps.common import clock
-from apps.common.dynamodb import Page, Position, Table
+from apps.common.dynamodb import Page, Position, Table, connection
 from apps.common.errors import Refused, Unavailable
 
 log = logging.getLogger(__name__)
@@ -211,17 +210,6 @@ def _placed(tx: Transaction, chain: str, sequence: int, digest: str) -> list[Ent
     return placed
 
 
-@cache
-def _connection() -> Connection:
-    shared = store.EntryTable.Meta
-    return Connection(
-        region=shared.region,
-        connect_timeout_seconds=shared.connect_timeout_seconds,
-        read_timeout_seconds=shared.read_timeout_seconds,
-        max_retry_attempts=shared.max_retry_attempts,
-    )
-
-
 def _write(tx: Transaction, chain: str, sequence: int, entries: list[Entry]) -> None:
     head = HeadTable(
         chain=chain,
@@ -231,7 +219,7 @@ def _write(tx: Transaction, chain: str, sequence: int, entries: list[Entry]) -> 
     )
     unmoved = HeadTable.sequence == sequence if sequence else HeadTable.chain.does_not_exist()
     # The token makes the SDK's own retry of a lost answer harmless
-    with TransactWrite(connection=_connection(), client_request_token=str(uuid.uuid4())) as write:
+    with TransactWrite(connection=connection(), client_request_token=str(uuid.uuid4())) as write:
         for operation in tx.operations:
             _add(write, operation)
         for entry in entries:

@@ -1,5 +1,6 @@
 """boto3 clients, one per service and process. Endpoints come from the SDK's own environment variables."""
 
+import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
+
+_making = threading.Lock()  # clients are safe to share between threads, making them is not
 
 
 @overload
@@ -38,4 +41,5 @@ def client(service: Any) -> Any:
         s3={"addressing_style": "path" if settings.AWS_ENDPOINT_URL else "auto"},
         signature_version="s3v4" if service == "s3" else None,
     )
-    return boto3.client(service, region_name=settings.AWS_REGION, config=config)
+    with _making:
+        return boto3.client(service, region_name=settings.AWS_REGION, config=config)

@@ -9,10 +9,12 @@ per shard. A cursor is the sort key where the page ended, so it does not depend 
 import importlib
 import importlib.util
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from heapq import merge
 from itertools import islice
 from typing import Any, ClassVar, Generic, TypeVar
@@ -21,6 +23,7 @@ from zlib import crc32
 from django.apps import apps
 from django.conf import settings
 from pynamodb.attributes import Attribute, UnicodeAttribute
+from pynamodb.connection import Connection, TableConnection
 from pynamodb.constants import PAY_PER_REQUEST_BILLING_MODE
 from pynamodb.exceptions import DoesNotExist
 from pynamodb.expressions.condition import Condition
@@ -29,8 +32,17 @@ from pynamodb.models import Model
 
 from apps.common import clock
 
+_sharing = threading.Lock()
 RecordT = TypeVar("RecordT")
 EnumT = TypeVar("EnumT", bound=StrEnum)
+
+
+@cache
+def connection() -> Connection:
+    """This process's connection to DynamoDB."""
+    return Connection(
+        region=settings.AWS_REGION, connect_timeout_seconds=3, read_timeout_seconds=10, max_retry_attempts=3
+    )
 
 
 class EnumAttribute(Attribute[EnumT], Generic[EnumT]):
@@ -80,6 +92,16 @@ class Table(Model, Generic[RecordT]):
     record_type: ClassVar[type[Any]]
     feed = UnicodeAttribute(null=True)  # partition of the list of all
     sort = UnicodeAttribute(null=True)  # place in every list
+
+    @classmethod
+    def _get_connection(cls) -> TableConnection:
+        """One client for all tables: making one for each takes longer than a cold start may."""
+        made = super()._get_connection()
+        with _sharing:
+            if made.connection is not connection():
+                connection().add_meta_table(made.get_meta_table())
+                made.connection = connection()
+        return made
 
     @classmethod
     def of(cls, record: RecordT) -> "Table[RecordT]":
@@ -201,8 +223,5 @@ def meta(name: str, **extra: Any) -> Any:
         "table_name": f"{settings.TABLE_PREFIX}-{name}",
         "region": settings.AWS_REGION,
         "billing_mode": PAY_PER_REQUEST_BILLING_MODE,
-        "connect_timeout_seconds": 3,
-        "read_timeout_seconds": 10,
-        "max_retry_attempts": 3,
     }
     return type("Meta", (), shared | extra)

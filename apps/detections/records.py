@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+COMPROMISED = "compromised"
+ANOMALOUS = "anomalous"
+
 
 @dataclass(frozen=True, slots=True)
 class Detection:

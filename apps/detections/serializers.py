@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.common.lists import ListQuery
-from apps.detections.store import ANOMALOUS, COMPROMISED
+from apps.detections.records import ANOMALOUS, COMPROMISED
 
 
 class DetectionListQuery(ListQuery):

@@ -16,11 +16,9 @@ from apps.common.dynamodb import (
     page,
     sort_key,
 )
-from apps.detections.records import Detection
+from apps.detections.records import ANOMALOUS, COMPROMISED, Detection
 
 LISTED = "all"
-COMPROMISED = "compromised"
-ANOMALOUS = "anomalous"
 
 
 class DetectionTable(Table[Detection]):

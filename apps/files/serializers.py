@@ -131,7 +131,7 @@ class EncryptIn(StrictSerializer):
     plaintext = TextField(required=False, allow_blank=True, trim_whitespace=False)
     plaintext_base64 = Base64Field(required=False, allow_blank=True)
     session_id = TextField(required=False, max_length=64)
-    context = TextField(  # type: ignore[assignment] - DRF keeps declared fields apart from its own attribute
+    context = TextField(  # type: ignore[assignment]  # DRF keeps declared fields apart from its own attribute
         required=False, allow_blank=True, max_length=4096, trim_whitespace=False
     )
     passphrase = TextField(required=False, min_length=8, max_length=1024, trim_whitespace=False)
@@ -158,7 +158,7 @@ class DecryptIn(StrictSerializer):
     """A package that encrypt gave."""
 
     package = serializers.DictField()
-    context = TextField(  # type: ignore[assignment] - DRF keeps declared fields apart from its own attribute
+    context = TextField(  # type: ignore[assignment]  # DRF keeps declared fields apart from its own attribute
         required=False, allow_blank=True, max_length=4096, trim_whitespace=False
     )
     passphrase = TextField(required=False, min_length=1, max_length=1024, trim_whitespace=False)

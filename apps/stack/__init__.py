@@ -1,0 +1,1 @@
+"""The embedded AWS of ``make run``, and everything that starts, feeds and stops it."""

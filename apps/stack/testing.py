@@ -1,0 +1,66 @@
+"""The embedded AWS for tests: on a free port, in a directory of the test's own."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from apps.stack.configuration import ROOT
+from apps.stack.ports import status_of
+
+START_SECONDS = 60.0
+
+
+def free_port() -> int:
+    """A port that nothing listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def start(state_dir: Path, port: int, *, origins: str = "") -> subprocess.Popen[bytes]:
+    """Start the embedded AWS and wait until it answers."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "STATE_DIR": str(state_dir),
+        "GATEWAY_PORT": str(port),
+        "ALLOW_ORIGINS": origins,
+    }
+    python = ROOT / ".venv-stack" / "bin" / "python"
+    process = subprocess.Popen([python, "-m", "apps.stack.embedded"], cwd=ROOT, env=environment)  # noqa: S603 - our own program
+    try:
+        _wait(process, port)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return process
+
+
+def _wait(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while status_of("127.0.0.1", port, "/_ministack/health") != 200:
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"The embedded AWS did not start (exit code {process.poll()}).")
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def embedded_aws(state_dir: Path, *, origins: str = "") -> Iterator[str]:
+    """The endpoint URL of an embedded AWS that lives as long as the block."""
+    port = free_port()
+    process = start(state_dir, port, origins=origins)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -1,0 +1,26 @@
+"""Starts a program that ends when its parent does: ``python tether.py <parent's pid> <program> [arguments]``.
+
+Linux keeps the death signal over the exec. Elsewhere the program starts without it, and the next
+``make run`` ends what is left. Imports as little as it can: it runs before each child.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    parent = int(sys.argv[1])
+    if sys.platform == "linux":
+        # SIGKILL: nothing a hung child does can outlive it. What it acknowledged is on the disk.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            sys.exit(1)  # the parent died before the line above
+    os.execvp(sys.argv[2], sys.argv[2:])  # noqa: S606 - the program that the supervisor names
+
+
+if __name__ == "__main__":
+    main()

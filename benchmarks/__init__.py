@@ -1,0 +1,1 @@
+"""What README's performance table is made from: ``make bench``."""

@@ -1,0 +1,19 @@
+"""``python -m benchmarks [engine] [packages] [whole]``: all parts, or those named."""
+
+import sys
+
+from benchmarks import engine, packages, whole
+from benchmarks.report import machine
+
+PARTS = {"engine": engine.main, "packages": packages.main, "whole": whole.main}
+
+
+def main() -> None:
+    """Run the parts in order."""
+    print(machine())
+    for name in sys.argv[1:] or PARTS:
+        PARTS[name]()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""One ``make run`` in a process of its own: what a user starts, on free ports, with its data in a folder."""
+
+import json
+import os
+import subprocess
+import sys
+
+import psutil
+
+from apps.stack import testing
+from apps.stack.configuration import ROOT
+
+
+class Run:
+    """One ``python -m apps.stack.run``."""
+
+    def __init__(self, folder, **environment):
+        self.folder = folder
+        self.port, self.aws_port = testing.free_port(), testing.free_port()
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("COVERAGE", "COV_"))}
+        own = {"LOCAL_DIR": str(folder), "PORT": str(self.port), "AWS_PORT": str(self.aws_port)}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "apps.stack.run"],
+            cwd=ROOT,
+            env=inherited | own | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.said = ""
+
+    def ready(self) -> str:
+        while "Sign-in" not in self.said and "shown once" not in self.said:
+            assert self.process.stdout
+            line = self.process.stdout.readline()
+            assert line, self.said
+            self.said += line
+        return self.said
+
+    def children(self) -> dict[str, psutil.Process]:
+        known = json.loads((self.folder / "children.json").read_text())
+        names = {"embedded": "aws", "web": "web", "relay": "relay", "celery": "worker"}
+        return {
+            names[name]: psutil.Process(entry["pid"])
+            for entry in known
+            for name in names
+            if any(part.endswith(name) for part in entry["command"][1:3])
+        }
+
+    def ended(self, timeout=40) -> int:
+        self.said += self.process.communicate(timeout=timeout)[0]
+        return self.process.returncode

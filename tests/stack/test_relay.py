@@ -1,0 +1,315 @@
+"""The relay: events of AWS's shape, and what happens when the handler fails."""
+
+import json
+import threading
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from apps.common import aws as clients
+from apps.stack import batches, schedule, streams, uploads
+from apps.stack.invocation import ASYNC_RETRIES, Entry, LambdaContext, Stopping
+from apps.stack.relay import Relay
+from tests import requirement
+
+ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/sessions/stream/2026-01-01T00:00:00.000"
+SECRET = "what the record is about"
+
+
+class DeadLetters:
+    """The real queue, in process."""
+
+    def __init__(self, name):
+        self.url = boto3.client("sqs", "us-east-1").create_queue(QueueName=name)["QueueUrl"]
+
+    def all(self):
+        answer = boto3.client("sqs", "us-east-1").receive_message(QueueUrl=self.url, MaxNumberOfMessages=10)
+        return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+
+
+@pytest.fixture
+def dead_letters(settings):
+    with mock_aws():
+        yield DeadLetters(settings.DEAD_LETTER_QUEUE)
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch):
+    monkeypatch.setattr("apps.stack.invocation.FIRST_WAIT", 0.0)
+
+
+def entry(handler):
+    return Entry(handler, threading.Event())
+
+
+def record(number):
+    change = {"SequenceNumber": str(number), "NewImage": {"id": {"S": SECRET}}}
+    return {"eventSource": "aws:dynamodb", "eventSourceARN": ARN, "dynamodb": change}
+
+
+class Handler:
+    """Takes records in order; ``poison`` ones fail for ever, ``flaky`` ones that many times."""
+
+    def __init__(self, poison=(), flaky=None, *, reports=True):
+        self.poison, self.flaky, self.reports = set(poison), dict(flaky or {}), reports
+        self.done = []
+        self.calls = []
+
+    def __call__(self, event, _context):
+        numbers = [int(r["dynamodb"]["SequenceNumber"]) for r in event["Records"]]
+        self.calls.append(numbers)
+        for number in numbers:
+            if number in self.poison or self.flaky.get(number, 0) > 0:
+                self.flaky[number] = self.flaky.get(number, 0) - 1
+                if self.reports:
+                    return {"batchItemFailures": [{"itemIdentifier": str(number)}]}
+                raise ValueError(SECRET)
+            self.done.append(number)
+        return {"batchItemFailures": []}
+
+
+def deliver(handler, count=8):
+    batches.deliver(entry(handler), [record(n) for n in range(count)], source="stream")
+
+
+def test_a_clean_batch_is_one_call(dead_letters):
+    handler = Handler()
+    deliver(handler)
+    assert handler.calls == [list(range(8))]
+
+
+@requirement("G2")
+def test_after_a_reported_failure_only_the_rest_is_retried_in_order(dead_letters):
+    handler = Handler(flaky={5: 2})
+    deliver(handler)
+    assert handler.done == list(range(8))
+    assert handler.calls == [list(range(8)), [5, 6, 7], [5, 6, 7]]
+    assert dead_letters.all() == []
+
+
+@requirement("G2")
+@pytest.mark.parametrize("reports", [True, False])
+@pytest.mark.parametrize("poison", [{0}, {3}, {7}, {2, 3}])
+def test_a_record_that_always_fails_is_buried_and_the_others_are_done_once_after_it(
+    dead_letters, poison, reports
+):
+    handler = Handler(poison, reports=reports)
+    deliver(handler)
+    assert sorted(set(handler.done)) == sorted(set(range(8)) - poison)
+    last_seen = [number for number in reversed(handler.done) if number > min(poison)]
+    assert last_seen == sorted(last_seen, reverse=True)
+    if reports:
+        assert Counter(handler.done).most_common(1)[0][1] == 1  # nothing that was done is done again
+    buried = dead_letters.all()
+    assert {int(b["DDBStreamBatchInfo"]["startSequenceNumber"]) for b in buried} == poison
+    for document in buried:
+        assert document["requestContext"]["approximateInvokeCount"] == batches.MAX_RETRIES + 1
+        assert document["requestContext"]["condition"] == "RetryAttemptsExhausted"
+        assert document["requestPayload"]["Records"][0]["eventSourceARN"] == ARN
+
+
+@requirement("G2")
+def test_a_whole_failure_is_bisected(dead_letters):
+    handler = Handler(flaky={6: 3}, reports=False)
+    deliver(handler)
+    assert [len(call) for call in handler.calls] == [8, 4, 4, 2, 2, 1, 1]
+    assert set(handler.done) == set(range(8))
+
+
+@pytest.mark.parametrize(
+    "answer", [{"batchItemFailures": [{"itemIdentifier": "unknown"}]}, {"batchItemFailures": [{}]}]
+)
+def test_an_answer_that_names_no_record_fails_the_whole_batch(dead_letters, answer):
+    answers = [answer, None]
+    calls = []
+
+    def handler(event, context):
+        calls.append(len(event["Records"]))
+        return answers.pop(0)
+
+    batches.deliver(entry(handler), [record(1), record(2)], source="stream")
+    assert calls == [2, 2]
+
+
+@requirement("I2")
+def test_failures_are_logged_without_what_they_were_about(dead_letters, caplog):
+    deliver(Handler({3}, reports=False))
+    assert "ValueError" in caplog.text
+    assert SECRET not in caplog.text
+
+
+@requirement("G2", "C1")
+def test_an_upload_is_retried_twice_then_buried(dead_letters):
+    calls = []
+
+    def handler(event, context):
+        calls.append(event)
+        raise RuntimeError(SECRET)
+
+    event = {"Records": [{"eventSource": "aws:s3", "s3": {"object": {"key": "a%20b"}}}]}
+    uploads.settle(entry(handler), json.dumps(event))
+    assert calls == [event] * (ASYNC_RETRIES + 1)
+    (document,) = dead_letters.all()
+    assert document["requestPayload"] == event
+    assert document["requestContext"]["condition"] == "RetriesExhausted"
+    assert document["responsePayload"] == {"errorType": "RuntimeError", "source": "upload"}
+
+
+def test_the_notifications_own_test_is_not_an_event(dead_letters):
+    uploads.settle(entry(pytest.fail), '{"Service": "Amazon S3", "Event": "s3:TestEvent"}')
+    assert dead_letters.all() == []
+
+
+def test_stopping_in_the_middle_leaves_the_event_where_it_was(dead_letters):
+    stop = threading.Event()
+
+    def handler(event, context):
+        stop.set()
+        raise RuntimeError
+
+    with pytest.raises(Stopping):
+        Entry(handler, stop).deliver({}, source="upload")
+    assert dead_letters.all() == []
+
+
+def test_a_record_looks_as_lambda_gets_it():
+    moment = datetime(2026, 1, 2, tzinfo=UTC)
+    change = {
+        "ApproximateCreationDateTime": moment,
+        "NewImage": {"b": {"B": b"\x00\xff"}, "l": {"BS": [b"a"]}},
+    }
+    identity = {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}
+    event = streams.as_event({"eventID": "1", "dynamodb": change, "userIdentity": identity}, ARN)
+    assert event == {
+        "eventID": "1",
+        "eventSourceARN": ARN,
+        "dynamodb": {
+            "ApproximateCreationDateTime": moment.timestamp(),
+            "NewImage": {"b": {"B": "AP8="}, "l": {"BS": ["YQ=="]}},
+        },
+        "userIdentity": {"principalId": "dynamodb.amazonaws.com", "type": "Service"},
+    }
+    json.dumps(event)
+
+
+def test_the_context_says_what_lambda_says():
+    context = LambdaContext()
+    assert context.function_name in context.invoked_function_arn
+    assert 899_000 < context.get_remaining_time_in_millis() <= 900_000
+    assert context.aws_request_id != LambdaContext().aws_request_id
+
+
+def test_checkpoints_outlive_the_relay(tmp_path):
+    path = tmp_path / "checkpoints.json"
+    streams.Checkpoints(path).put("sessions", "shard-1", "42")
+    assert streams.Checkpoints(path).get("sessions", "shard-1") == "42"
+    streams.Checkpoints(path).put("sessions", "shard-1", None)
+    assert streams.Checkpoints(path).get("sessions", "shard-1") is None
+
+
+@requirement("G1", "B1")
+def test_a_stream_is_read_on_from_the_last_settled_record(stack, tmp_path, monkeypatch):
+    from tests.stack.test_durability import TABLE, make_table
+
+    monkeypatch.setattr(clients, "client", stack.client)
+    make_table(stack)
+    put = stack.client("dynamodb").put_item
+    seen: list[str] = []
+
+    def handler(event, context):
+        seen.extend(r["dynamodb"]["Keys"]["id"]["S"] for r in event["Records"])
+
+    def relay():
+        return streams.StreamRelay(TABLE, entry(handler), streams.Checkpoints(tmp_path / "checkpoints.json"))
+
+    put(TableName=TABLE, Item={"id": {"S": "before"}})
+    assert relay().poll()
+    stack.kill()
+    stack.start()
+    put = stack.client("dynamodb").put_item
+    put(TableName=TABLE, Item={"id": {"S": "after"}})
+    again = relay()
+    assert again.poll()
+    assert not again.poll()
+    assert seen == ["before", "after"]
+    (tmp_path / "checkpoints.json").write_text(
+        json.dumps({f"{TABLE}/{next(iter(again._iterators))}": "1" * 25})
+    )
+    assert relay().poll()  # a place that is gone: from the oldest record
+    assert seen == ["before", "after", "before", "after"]
+
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)  # a Sunday
+
+
+@pytest.mark.parametrize(
+    ("expression", "moment", "due"),
+    [
+        ("cron(0 12 * * ? *)", NOON, True),
+        ("cron(0 12 * * ? *)", NOON + timedelta(minutes=1), False),
+        ("cron(0/15 * * * ? *)", NOON + timedelta(minutes=30), True),
+        ("cron(0/15 * * * ? *)", NOON + timedelta(minutes=31), False),
+        ("cron(0 8-18 ? * MON-FRI *)", NOON, False),
+        ("cron(0 8-18 ? * SUN,MON *)", NOON, True),
+        ("cron(0 12 22 NOV ? 2026)", NOON, True),
+        ("cron(0 12 22 DEC ? *)", NOON, False),
+    ],
+)
+def test_cron_expressions_fire_at_their_minutes(expression, moment, due):
+    assert schedule.parse(expression)(moment, None) is due
+    assert not schedule.parse(expression)(moment, moment)  # once a minute
+
+
+def test_rates_fire_at_once_and_then_at_their_interval():
+    due = schedule.parse("rate(5 minutes)")
+    assert due(NOON, None)
+    assert not due(NOON + timedelta(minutes=4), NOON)
+    assert due(NOON + timedelta(minutes=5), NOON)
+
+
+@pytest.mark.parametrize(
+    "expression", ["", "rate(5 parsecs)", "cron(* * *)", "cron(61 * * * ? *)", "cron(0 0 L * ? *)"]
+)
+def test_what_is_not_understood_is_said(expression):
+    with pytest.raises(schedule.UnknownExpression):
+        schedule.parse(expression)
+
+
+def test_the_rules_of_the_deployment_fire_here(settings):
+    plan = schedule.rules(settings.BASE_DIR / "zappa_settings.json", override_seconds=3.0)
+    assert {rule.name.rpartition(".")[2] for rule in plan} >= {"sweep"}
+    stop, seen = threading.Event(), []
+
+    def handler(event, context):
+        seen.append(event)
+        stop.set() if len(seen) == len(plan) else None
+
+    schedule.relay_schedule(entry(handler), plan, stop)
+    assert {event["source"] for event in seen} == {"aws.events"}
+    assert [event["resources"][0].rpartition("/")[2] for event in seen] == [rule.name for rule in plan]
+
+
+def test_a_defect_of_the_relay_ends_it_and_aws_failures_do_not(monkeypatch, caplog):
+    monkeypatch.setattr("apps.stack.relay.RETRY_SECONDS", 0.0)
+    from botocore.exceptions import EndpointConnectionError
+
+    relay, failures = Relay(), [EndpointConnectionError(endpoint_url="x"), KeyError("defect")]
+
+    def loop():
+        raise failures.pop(0)
+
+    assert relay.run({"streams": loop}) == 1
+    assert "cannot go on" in caplog.text
+
+
+def test_a_relay_that_is_stopped_ends_well():
+    relay = Relay()
+
+    def loop():
+        relay.stop.set()
+        raise Stopping
+
+    assert relay.run({"uploads": loop}) == 0
