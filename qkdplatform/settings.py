@@ -39,6 +39,12 @@ QUANTUM_KEY_BITS = 256  # one quantum key of files and messages; AES-256's and H
 STOCK_LOW_WATER = env.integer("STOCK_LOW_WATER", 32)  # ready quantum keys below which sessions are run
 POOL_TARGET = env.integer("POOL_TARGET", 100, low=1)
 POOL_LOW_WATER = env.integer("POOL_LOW_WATER", 80)
+POOL_ROTATION_DAYS = env.integer("POOL_ROTATION_DAYS", 30, low=1)
+POOL_MAX_USES = env.integer("POOL_MAX_USES", 100_000, low=1)  # what one leaked key can cost
+DESTRUCTION_WINDOW_DAYS = env.integer("DESTRUCTION_WINDOW_DAYS", 30, low=7, high=30)
+REWRAP_PER_SECOND = env.integer(
+    "REWRAP_PER_SECOND", 50, low=1
+)  # files; leaves the tables to who waits for an answer
 FEED_SHARDS = env.integer("FEED_SHARDS", 1, low=1, high=64)  # may grow, never shrink: docs/architecture.md
 AUDIT_CHAINS = env.integer("AUDIT_CHAINS", 16, low=1, high=256)  # likewise
 GENERATE_LIMIT_SECONDS = env.integer("GENERATE_LIMIT_SECONDS", 20, low=1, high=29)  # API Gateway ends at 29 s

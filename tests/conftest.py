@@ -55,11 +55,13 @@ def aws(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def _forget_everything() -> None:
     """What a process keeps in memory must not outlive the AWS of one test."""
     from apps.access.services import _known
+    from apps.keys import policy
     from apps.keys.services import _seeds
     from apps.sessions.services import _finals, _numbers
 
     _known.items.clear()
     _seeds.clear()
+    policy.forget()
     _finals.clear()
     _numbers.next.clear()
 

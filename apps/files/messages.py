@@ -81,7 +81,7 @@ def _commit(envelope: Envelope, offered: Offer, pool_key: PoolKey, actor: Actor)
     message_id = envelope.header.file_id
     with transaction(actor) as tx:
         sessions.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject=message_id)
-        keys.count_use(tx, pool_key)
+        keys.count_use(tx, pool_key, message=True)
         tx.audit(
             Event.MESSAGE_ENCRYPTED,
             file_id=message_id,

@@ -2,23 +2,38 @@
 
 import random
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.conf import settings
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 
 from apps.audit.records import Actor, Event
 from apps.audit.services import Transaction, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position, feed
 from apps.common.errors import Unavailable
+from apps.common.sweeps import each
 from apps.common.wrapping import UnwrapFailed, UnwrappedCache, root_key
-from apps.keys import kem, store
-from apps.keys.records import OPENS, IllegalTransition, KeyNotFound, KeyState, KeyUnusable, PoolKey
-from apps.keys.store import PoolKeyTable
+from apps.keys import kem, policy, store
+from apps.keys.records import (
+    OPENS,
+    REWRAPS,
+    ROTATED,
+    IllegalTransition,
+    KeyNotFound,
+    KeyState,
+    KeyUnusable,
+    PoolKey,
+    Rotation,
+    RotationStatus,
+    rotation_id_of,
+)
+from apps.keys.store import PoolKeyTable, RotationTable
 
 LEAST_USED = 10  # picked from at random, so that concurrent requests do not meet on one item
 BATCH = 40  # keys made in one transaction: 40 rows, 40 entries, one head
-ROTATION_AGE = timedelta(days=30)
 CACHE_SECONDS = 60.0  # a revoked key's seed leaves memory after at most this long
 _seeds = UnwrappedCache(max_items=256, ttl_seconds=CACHE_SECONDS)
 
@@ -31,25 +46,31 @@ def _context(key_id: str) -> dict[str, str]:
     return {"record": "pool_key", "id": key_id}
 
 
-def _made(suite: kem.Suite) -> PoolKey:
-    key_id = f"pk-{uuid.uuid4()}"
-    pair, root = kem.generate(suite), root_key()
+def _made(suite: kem.Suite, version: int = 1) -> PoolKey:
+    return recorded(kem.generate(suite), key_id=f"pk-{uuid.uuid4()}", state=KeyState.ACTIVE, version=version)
+
+
+def recorded(pair: kem.KeyPair, *, key_id: str, state: KeyState, version: int) -> PoolKey:
+    """The record of a key pair, its seed wrapped under the root key."""
+    root = root_key()
     return PoolKey(
         key_id=key_id,
-        suite=suite,
-        state=KeyState.ACTIVE,
+        suite=pair.suite,
+        state=state,
         public_key=pair.public_key,
         wrapped_seed=root.wrap(pair.seed, context=_context(key_id)),
         root_key_id=root.id,
         created_at=clock.now(),
+        version=version,
     )
 
 
 def create(count: int, *, actor: Actor, suite: kem.Suite = kem.DEFAULT_SUITE) -> list[PoolKey]:
     """New active key pairs, each with its audit entry."""
+    version = policy.read().current
     made: list[PoolKey] = []
     while len(made) < count:
-        batch = [_made(suite) for _ in range(min(BATCH, count - len(made)))]
+        batch = [_made(suite, version) for _ in range(min(BATCH, count - len(made)))]
         with transaction(actor) as tx:
             for key in batch:
                 tx.put(PoolKeyTable.of(key))
@@ -90,29 +111,56 @@ def pick() -> PoolKey:
     return random.choice(candidates)  # noqa: S311 - spreads load, decides nothing secret
 
 
-def count_use(tx: Transaction, key: PoolKey) -> None:
-    """Count one more use, in the transaction of what the key is used for; refused unless it is active."""
+def count_use(tx: Transaction, key: PoolKey, *, uses: int = 1, message: bool = False) -> None:
+    """Count uses, in the transaction of what the key is used for; refused unless it is active.
+
+    A message's package stays with its client, where nothing can re-wrap it: such uses are counted apart.
+    """
+    counted: list[Action] = [PoolKeyTable.usage.add(uses), PoolKeyTable.last_used_at.set(clock.now())]
     tx.update(
         PoolKeyTable.of(key),
-        [PoolKeyTable.usage.add(1), PoolKeyTable.last_used_at.set(clock.now())],
+        [*counted, PoolKeyTable.messages.add(uses)] if message else counted,
         condition=PoolKeyTable.state == KeyState.ACTIVE,
         otherwise=KeyUnusable(f"Key {key.key_id} is no longer active."),
     )
 
 
-def seed_of(key: PoolKey) -> bytes:
-    """The private seed, after the checks of C3 (state, unwrapping, length, public half).
+def seed_of(key: PoolKey, *, rewrap: bool = False) -> bytes:
+    """The private seed, after the checks of C3 (state, version, unwrapping, length, public half).
+
+    Args:
+        key: as just read: the state is that of the record, only the seed may be up to CACHE_SECONDS old.
+        rewrap: the seed only moves a file to another key, which also a suspended or outdated key may do.
 
     Raises:
-        KeyUnusable: destroyed, or what is stored is not this key.
+        KeyUnusable: its state or version opens nothing, or what is stored is not this key.
         RootKeyUnavailable: the root key cannot be used now.
     """
-    if key.state not in OPENS:
-        raise KeyUnusable(f"Key {key.key_id} is {key.state} and opens nothing any more.")
-    return _seeds.get(key.key_id, lambda: _unwrapped(key))
+    if key.state not in (REWRAPS if rewrap else OPENS):
+        raise KeyUnusable(f"Key {key.key_id} is {key.state} and opens nothing.")
+    if not rewrap:
+        _check_opens(key)
+    return _seeds.get(key.key_id, lambda: unwrapped(key))
 
 
-def _unwrapped(key: PoolKey) -> bytes:
+def _check_opens(key: PoolKey) -> None:
+    if key.destroy_after is not None:
+        raise KeyUnusable(f"Key {key.key_id} awaits its destruction; cancel that to use it.")
+    minimum = policy.known().minimum
+    if key.version < minimum:
+        raise KeyUnusable(
+            f"Key {key.key_id} has version {key.version}, below the minimum {minimum}: re-wrap what it sealed."
+        )
+
+
+def unwrapped(key: PoolKey) -> bytes:
+    """The seed as the root key opens it, whatever the state, checked against the public half.
+
+    Raises:
+        KeyUnusable: what is stored is not this key.
+    """
+    if key.wrapped_seed is None:
+        raise KeyUnusable(f"Key {key.key_id} is destroyed.")
     try:
         seed = root_key().unwrap(key.wrapped_seed, context=_context(key.key_id))
     except UnwrapFailed:
@@ -122,25 +170,83 @@ def _unwrapped(key: PoolKey) -> bytes:
     return seed
 
 
-def _move(key: PoolKey, target: KeyState, event: Event, *, reason: str, actor: Actor) -> PoolKey:
-    key.check_move(target)
-    row = PoolKeyTable.of(key)
+def move_in(
+    tx: Transaction,
+    key: PoolKey,
+    name: str,
+    *,
+    reason: str,
+    actions: Sequence[Action] = (),
+    condition: Condition | None = None,
+) -> None:
+    """The one way to change a key's state: in a transaction, as the table of moves allows, with its entry.
+
+    Args:
+        tx: the transaction.
+        key: as read.
+        name: of the move.
+        reason: kept with the key and in the trail.
+        actions: what else changes in the key's row.
+        condition: what else must hold.
+
+    Raises:
+        IllegalTransition: the table does not allow it, or (at commit) the key was changed meanwhile.
+    """
+    move = key.move(name)
+    unchanged = PoolKeyTable.state == key.state
+    tx.update(
+        PoolKeyTable.of(key),
+        [*_state_actions(key, move.target), PoolKeyTable.reason.set(reason), *actions],
+        condition=unchanged if condition is None else unchanged & condition,
+        otherwise=IllegalTransition(f"Key {key.key_id} was changed by someone else meanwhile."),
+    )
+    tx.audit(move.event, key_id=key.key_id, reason=reason)
+    if move.source in {KeyState.ACTIVE, KeyState.SUSPENDED} and move.target in ROTATED:
+        _start_rotation(tx, key, reason)
+
+
+def moved(
+    key: PoolKey,
+    name: str,
+    *,
+    reason: str,
+    actor: Actor,
+    actions: Sequence[Action] = (),
+    condition: Condition | None = None,
+) -> PoolKey:
+    """Change a key's state in a transaction of its own; its seed leaves this process's memory.
+
+    Raises:
+        IllegalTransition: as ``move_in``.
+    """
     with transaction(actor) as tx:
-        tx.update(
-            row,
-            [
-                PoolKeyTable.state.set(target),
-                PoolKeyTable.state_feed.set(feed(target, key.key_id)),
-                PoolKeyTable.usage_feed.remove(),
-                PoolKeyTable.changed_at.set(clock.now()),
-                PoolKeyTable.reason.set(reason),
-            ],
-            condition=PoolKeyTable.state == key.state,
-            otherwise=IllegalTransition(f"Key {key.key_id} was changed by someone else meanwhile."),
-        )
-        tx.audit(event, key_id=key.key_id, reason=reason)
+        move_in(tx, key, name, reason=reason, actions=actions, condition=condition)
     _seeds.forget(key.key_id)
     return find(key.key_id)
+
+
+def _state_actions(key: PoolKey, target: KeyState) -> list[Action]:
+    usage = PoolKeyTable.usage_feed
+    return [
+        PoolKeyTable.state.set(target),
+        PoolKeyTable.state_feed.set(feed(target, key.key_id)),
+        usage.set(feed(store.IN_USE, key.key_id)) if target is KeyState.ACTIVE else usage.remove(),
+        PoolKeyTable.changed_at.set(clock.now()),
+    ]
+
+
+def _start_rotation(tx: Transaction, key: PoolKey, reason: str) -> None:
+    """Record that the key's files are to move (C6); which key they move to is chosen when they do."""
+    started = Rotation(
+        rotation_id=rotation_id_of(key.key_id),
+        old_key_id=key.key_id,
+        status=RotationStatus.OPEN,
+        reason=reason,
+        started_at=clock.now(),
+        started_by=str(tx.actor),
+    )
+    tx.put(RotationTable.of(started))
+    tx.audit(Event.ROTATION_STARTED, key_id=key.key_id, rotation_id=started.rotation_id)
 
 
 def queue_rotation(key_id: str, *, reason: str, actor: Actor) -> PoolKey:
@@ -149,9 +255,7 @@ def queue_rotation(key_id: str, *, reason: str, actor: Actor) -> PoolKey:
     Raises:
         KeyNotFound, IllegalTransition.
     """
-    return _move(
-        find(key_id), KeyState.ROTATION_QUEUED, Event.POOL_KEY_ROTATION_QUEUED, reason=reason, actor=actor
-    )
+    return moved(find(key_id), "queue_rotation", reason=reason, actor=actor)
 
 
 def revoke(key_id: str, *, reason: str, actor: Actor) -> PoolKey:
@@ -160,17 +264,32 @@ def revoke(key_id: str, *, reason: str, actor: Actor) -> PoolKey:
     Raises:
         KeyNotFound, IllegalTransition.
     """
-    return _move(find(key_id), KeyState.REVOKED, Event.POOL_KEY_REVOKED, reason=reason, actor=actor)
+    return moved(find(key_id), "revoke", reason=reason, actor=actor)
 
 
 def rotate_due(*, actor: Actor) -> int:
-    """Queue active keys older than 30 days (C5) and refill; returns how many were queued."""
-    oldest, queued = clock.now() - ROTATION_AGE, 0
-    for key in store.active_before(oldest):
-        queue_rotation(key.key_id, reason="older than 30 days", actor=actor)
-        queued += 1
-    refill(actor=actor)
-    return queued
+    """Queue active keys that are too old or used too often (C5) and refill; returns how many were queued."""
+
+    def queue(found: tuple[str, str]) -> PoolKey:
+        return queue_rotation(found[0], reason=found[1], actor=actor)
+
+    try:
+        return each(_due_for_rotation().items(), queue)
+    finally:
+        refill(actor=actor)
+
+
+def _due_for_rotation() -> dict[str, str]:
+    """Ids of the keys to rotate, and why."""
+    days, uses = settings.POOL_ROTATION_DAYS, settings.POOL_MAX_USES
+    minimum, oldest = policy.known().minimum, clock.now() - timedelta(days=days)
+    due = {key.key_id: f"used {uses} times or more" for key in store.used_at_least(uses)}
+    for key in store.active_before(clock.now()):
+        if key.version < minimum:  # made by a process that did not know yet
+            due[key.key_id] = f"below the minimum version {minimum}"
+        elif key.created_at < oldest:
+            due[key.key_id] = f"older than {days} days"
+    return due
 
 
 def listed(*, limit: int, position: Position | None = None, state: KeyState | None = None) -> Page[PoolKey]:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.indexes import KeysOnlyProjection
 
 from apps.common.dynamodb import (
     EnumAttribute,
@@ -20,7 +21,7 @@ from apps.common.dynamodb import (
     sort_key,
 )
 from apps.keys.kem import Suite
-from apps.keys.records import KeyState, PoolKey
+from apps.keys.records import KeyState, Policy, PoolKey, Rotation, RotationStatus
 
 LISTED = "all"
 IN_USE = "active"
@@ -33,20 +34,31 @@ class PoolKeyTable(Table[PoolKey]):
     by_state = index("by_state", "state_feed")
     # Active keys only, the least used first.
     by_usage = index("by_usage", "usage_feed", order=("usage", NumberAttribute))
+    # Keys that await their destruction, the first due first.
+    by_destruction = index("by_destruction", "destruction_feed", order=("destroy_after", TimeAttribute))
+    # What is still wrapped under a root key.
+    by_root_key = index("by_root_key", "root_feed", projection=KeysOnlyProjection())
 
     key_id = UnicodeAttribute(hash_key=True)
     suite = EnumAttribute(Suite)
     state = EnumAttribute(KeyState)
     public_key = BinaryAttribute(legacy_encoding=False)
-    wrapped_seed = BinaryAttribute(legacy_encoding=False)
+    wrapped_seed = BinaryAttribute(legacy_encoding=False, null=True)
     root_key_id = UnicodeAttribute()
     created_at = TimeAttribute()
     usage = NumberAttribute(default=0)
     last_used_at = TimeAttribute(null=True)
     changed_at = TimeAttribute(null=True)
     reason = UnicodeAttribute(null=True)
+    version = NumberAttribute(default=1)
+    messages = NumberAttribute(default=0)
+    imported = BooleanAttribute(default=False)
+    destroy_after = TimeAttribute(null=True)
+    recovery_seal = BinaryAttribute(legacy_encoding=False, null=True)
     state_feed = UnicodeAttribute(null=True)
     usage_feed = UnicodeAttribute(null=True)
+    destruction_feed = UnicodeAttribute(null=True)
+    root_feed = UnicodeAttribute(null=True)
 
     @classmethod
     def index_keys(cls, record: PoolKey) -> dict[str, Any]:
@@ -55,8 +67,49 @@ class PoolKeyTable(Table[PoolKey]):
             "feed": feed(LISTED, record.key_id),
             "state_feed": feed(record.state, record.key_id),
             "usage_feed": feed(IN_USE, record.key_id) if active else None,
+            "destruction_feed": feed(LISTED, record.key_id) if record.destroy_after else None,
+            "root_feed": feed(record.root_key_id, record.key_id) if record.wrapped_seed else None,
             "sort": sort_key(record.created_at, record.key_id),
         }
+
+
+class RotationTable(Table[Rotation]):
+    Meta = meta("rotations")
+    record_type = Rotation
+    by_feed = index("feed", "feed")
+    # Those that are not done yet.
+    by_open = index("by_open", "open_feed")
+
+    rotation_id = UnicodeAttribute(hash_key=True)
+    old_key_id = UnicodeAttribute()
+    new_key_id = UnicodeAttribute(null=True)
+    status = EnumAttribute(RotationStatus)
+    reason = UnicodeAttribute()
+    started_at = TimeAttribute()
+    started_by = UnicodeAttribute()
+    changed_at = TimeAttribute(null=True)
+    ended_at = TimeAttribute(null=True)
+    rewrapped = NumberAttribute(default=0)
+    job_id = UnicodeAttribute(null=True)
+    open_feed = UnicodeAttribute(null=True)
+
+    @classmethod
+    def index_keys(cls, record: Rotation) -> dict[str, Any]:
+        is_open = record.status is RotationStatus.OPEN
+        return {
+            "feed": feed(LISTED, record.rotation_id),
+            "open_feed": feed(LISTED, record.rotation_id) if is_open else None,
+            "sort": sort_key(record.started_at, record.rotation_id),
+        }
+
+
+class PolicyTable(Table[Policy]):
+    Meta = meta("pool-policy")
+    record_type = Policy
+
+    pool = UnicodeAttribute(hash_key=True)
+    current = NumberAttribute()
+    minimum = NumberAttribute()
 
 
 def keys_page(*, limit: int, position: Position | None, state: KeyState | None) -> Page[PoolKey]:
@@ -82,4 +135,42 @@ def active_before(moment: datetime) -> Iterator[PoolKey]:
     older = PoolKeyTable.sort < sort_key(moment, "")
     for part in partitions(KeyState.ACTIVE):
         for row in PoolKeyTable.by_state.query(part, older):
+            yield row.record()
+
+
+def used_at_least(uses: int) -> Iterator[PoolKey]:
+    """Active keys with that many uses or more."""
+    for part in partitions(IN_USE):
+        for row in PoolKeyTable.by_usage.query(part, PoolKeyTable.usage >= uses):
+            yield row.record()
+
+
+def due_for_destruction(moment: datetime) -> Iterator[PoolKey]:
+    """Keys whose waiting window ended before a moment."""
+    for part in partitions(LISTED):
+        for row in PoolKeyTable.by_destruction.query(part, PoolKeyTable.destroy_after < moment):
+            yield row.record()
+
+
+def wrapped_under(root_key_id: str) -> Iterator[str]:
+    """Ids of the keys whose seed a root key wraps."""
+    for part in partitions(root_key_id):
+        for row in PoolKeyTable.by_root_key.query(part):
+            yield row.key_id
+
+
+def wrapped_count(root_key_id: str) -> int:
+    """How many seeds a root key wraps."""
+    return sum(PoolKeyTable.by_root_key.count(part) for part in partitions(root_key_id))
+
+
+def rotations_page(*, limit: int, position: Position | None) -> Page[Rotation]:
+    """All rotations, newest first."""
+    return page(RotationTable.by_feed, LISTED, limit=limit, position=position)
+
+
+def open_rotations() -> Iterator[Rotation]:
+    """Rotations that are not done, the oldest first."""
+    for part in partitions(LISTED):
+        for row in RotationTable.by_open.query(part):
             yield row.record()

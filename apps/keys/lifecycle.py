@@ -1,0 +1,154 @@
+"""A key's life beyond sealing and opening: suspended, resumed, outdated, expired, destroyed.
+
+Which moves there are stands in ``records.MOVES``. What depends on files (expiry, destruction) is decided by
+``apps.custody``, which knows both.
+"""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from apps.audit.records import Actor, Event
+from apps.audit.services import Transaction, transaction
+from apps.common import clock
+from apps.common.dynamodb import feed
+from apps.common.sweeps import each
+from apps.keys import policy, services, store
+from apps.keys.records import IllegalTransition, KeyState, Policy, PoolKey
+from apps.keys.store import PoolKeyTable
+
+MIN_WINDOW_DAYS, MAX_WINDOW_DAYS = 7, 30  # as AWS KMS: long enough to miss the key, and to cancel
+
+
+def activate(key_id: str, *, reason: str, actor: Actor) -> PoolKey:
+    """Put an imported key to use.
+
+    Raises:
+        KeyNotFound, IllegalTransition.
+    """
+    return services.moved(
+        services.find(key_id),
+        "activate",
+        reason=reason,
+        actor=actor,
+        condition=PoolKeyTable.destroy_after.does_not_exist(),
+    )
+
+
+def suspend(key_id: str, *, reason: str, actor: Actor) -> PoolKey:
+    """Let a key neither seal nor open for now.
+
+    Raises:
+        KeyNotFound, IllegalTransition.
+    """
+    return services.moved(services.find(key_id), "suspend", reason=reason, actor=actor)
+
+
+def resume(key_id: str, *, reason: str, actor: Actor) -> PoolKey:
+    """End a suspension.
+
+    Raises:
+        KeyNotFound, IllegalTransition.
+    """
+    return services.moved(services.find(key_id), "resume", reason=reason, actor=actor)
+
+
+def raise_minimum(version: int, *, actor: Actor) -> Policy:
+    """Take all keys below a version out of use: queued for rotation here, refused when they are to open.
+
+    Run again, it queues what an interruption left.
+
+    Raises:
+        Invalid, Refused: as ``policy.raise_minimum``.
+    """
+    after = policy.read()
+    if after.minimum != version:
+        after = policy.raise_minimum(version, actor=actor)
+    outdated = [key for key in store.active_before(clock.now()) if key.version < version]
+    each(
+        outdated,
+        lambda key: services.queue_rotation(
+            key.key_id, reason=f"below the minimum version {version}", actor=actor
+        ),
+    )
+    services.refill(actor=actor)
+    return after
+
+
+def destruction_end() -> datetime:
+    """When a destruction that is scheduled now may happen."""
+    days = min(max(settings.DESTRUCTION_WINDOW_DAYS, MIN_WINDOW_DAYS), MAX_WINDOW_DAYS)
+    return clock.now() + timedelta(days=days)
+
+
+def schedule_destruction(tx: Transaction, key: PoolKey, *, after: datetime, reason: str) -> None:
+    """In a transaction: destroy the key once ``after`` is past. Until then it opens nothing and waits.
+
+    Raises:
+        IllegalTransition: the key's state has no way to destruction, or (at commit) it was changed meanwhile.
+    """
+    key.check_move(KeyState.DESTROYED)
+    if key.destroy_after is not None:
+        raise IllegalTransition(f"Key {key.key_id} awaits its destruction already.")
+    tx.update(
+        PoolKeyTable.of(key),
+        [
+            PoolKeyTable.destroy_after.set(after),
+            PoolKeyTable.destruction_feed.set(feed(store.LISTED, key.key_id)),
+            PoolKeyTable.reason.set(reason),
+        ],
+        condition=(PoolKeyTable.state == key.state) & PoolKeyTable.destroy_after.does_not_exist(),
+        otherwise=IllegalTransition(f"Key {key.key_id} was changed by someone else meanwhile."),
+    )
+    tx.audit(
+        Event.POOL_KEY_DESTRUCTION_SCHEDULED,
+        key_id=key.key_id,
+        reason=reason,
+        after=clock.as_text(after),
+        messages_lost=int(key.messages),
+    )
+
+
+def cancel_destruction(key_id: str, *, reason: str, actor: Actor) -> PoolKey:
+    """Keep the key after all.
+
+    Raises:
+        KeyNotFound: no such key.
+        IllegalTransition: its destruction is not scheduled, or done.
+    """
+    key = services.find(key_id)
+    with transaction(actor) as tx:
+        tx.update(
+            PoolKeyTable.of(key),
+            [PoolKeyTable.destroy_after.remove(), PoolKeyTable.destruction_feed.remove()],
+            condition=PoolKeyTable.destroy_after.exists() & (PoolKeyTable.state != KeyState.DESTROYED),
+            otherwise=IllegalTransition(f"Key {key_id} does not await its destruction."),
+        )
+        tx.audit(Event.POOL_KEY_DESTRUCTION_CANCELLED, key_id=key_id, reason=reason)
+    return services.find(key_id)
+
+
+def due_for_destruction() -> list[PoolKey]:
+    """Keys whose waiting window has ended."""
+    return list(store.due_for_destruction(clock.now()))
+
+
+def destroy(key: PoolKey, *, actor: Actor) -> PoolKey:
+    """Remove the wrapped seed and its recovery seal, for good; the public half and the history stay.
+
+    Raises:
+        IllegalTransition: the window has not ended, or the destruction was cancelled.
+    """
+    return services.moved(
+        key,
+        "destroy",
+        reason=key.reason or "destroyed",
+        actor=actor,
+        actions=[
+            PoolKeyTable.wrapped_seed.remove(),
+            PoolKeyTable.recovery_seal.remove(),
+            PoolKeyTable.root_feed.remove(),
+            PoolKeyTable.destruction_feed.remove(),
+        ],
+        condition=PoolKeyTable.destroy_after < clock.now(),
+    )

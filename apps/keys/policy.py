@@ -1,0 +1,82 @@
+"""What holds for the whole pool: the version that new keys get, and the lowest that still opens.
+
+Raising the minimum is how a whole generation of keys is taken out of use at once: they seal nothing more, and
+open only so that their files can be re-wrapped. A process knows a change of the policy after at most
+KNOWN_SECONDS; the process that made it, at once.
+"""
+
+import threading
+import time
+
+from apps.audit.records import Actor, Event
+from apps.audit.services import transaction
+from apps.common.errors import Invalid, Refused
+from apps.keys.records import Policy
+from apps.keys.store import PolicyTable
+
+POOL = "default"
+KNOWN_SECONDS = 30.0
+
+
+class _Known:
+    """The policy as last read."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.policy: Policy | None = None
+        self.until = 0.0
+
+    def get(self) -> Policy:
+        with self.lock:
+            if self.policy is None or time.monotonic() >= self.until:
+                self.policy = PolicyTable.find(POOL) or Policy(POOL)
+                self.until = time.monotonic() + KNOWN_SECONDS
+            return self.policy
+
+    def forget(self) -> None:
+        with self.lock:
+            self.policy = None
+
+
+_known = _Known()
+
+
+def read() -> Policy:
+    """The policy as it is now."""
+    _known.forget()
+    return _known.get()
+
+
+def known() -> Policy:
+    """The policy, at most KNOWN_SECONDS old."""
+    return _known.get()
+
+
+def forget() -> None:
+    """Read it again next time."""
+    _known.forget()
+
+
+def raise_minimum(version: int, *, actor: Actor) -> Policy:
+    """Let no key below ``version`` open anything, and give new keys at least that version.
+
+    Raises:
+        Invalid: it is not above the minimum, or skips versions that no key has had.
+        Refused: someone else changed the policy meanwhile.
+    """
+    stored = PolicyTable.find(POOL)
+    before = stored or Policy(POOL)
+    if not before.minimum < version <= before.current + 1:
+        allowed = f"{before.minimum + 1} to {before.current + 1}"
+        raise Invalid.of("version", f"the minimum is {before.minimum} now; it can be raised to {allowed}")
+    after = Policy(POOL, current=max(before.current, version), minimum=version)
+    unchanged = PolicyTable.minimum == before.minimum
+    with transaction(actor) as tx:
+        tx.replace(
+            PolicyTable.of(after),
+            condition=unchanged if stored else PolicyTable.pool.does_not_exist(),
+            otherwise=Refused("The policy was changed by someone else meanwhile."),
+        )
+        tx.audit(Event.POOL_MINIMUM_RAISED, version=version, before=before.minimum)
+    forget()
+    return after
