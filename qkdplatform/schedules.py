@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 
 from apps.audit.records import system
+from apps.custody import tasks as custody
 from apps.detections import services as detections
 from apps.files import pipeline
 from apps.keys import services as keys
@@ -25,6 +26,8 @@ def sweep() -> None:
         "uploads encrypted": lambda: pipeline.finish_overdue(seconds=ENCRYPTED_WITHIN_SECONDS, actor=SWEEPER),
         "reservations ended": lambda: sessions.discard_stale(actor=SWEEPER),
         "jobs sent again": lambda: tasks.send_unsent(seconds=SENT_WITHIN_SECONDS),
+        "rotations gone on with": lambda: custody.continue_rotations(actor=SWEEPER),
+        "re-wrappings sent again": lambda: custody.send_unsent(seconds=SENT_WITHIN_SECONDS),
     }
     _run_all(parts)
 

@@ -79,6 +79,7 @@ INSTALLED_APPS = [
     "apps.sessions.apps.SessionsConfig",
     "apps.detections",
     "apps.files",
+    "apps.custody",
     "apps.jobs",
     "apps.console",
     *(["apps.stack"] if LOCAL else []),

@@ -16,7 +16,7 @@ from apps.common.schema import ApiDocs
 from apps.detections.api import DetectionDetail, Detections
 from apps.files.api import FileContent, FileDetail, FileDownload, FileRestoration, Files
 from apps.files.api_messages import Decrypt, Encrypt
-from apps.jobs.api import JobDetail, Jobs
+from apps.jobs.api import JobCancellation, JobDetail, Jobs
 from apps.keys.api import PoolKeyDetail, PoolKeys
 from apps.sessions.api import Batches, Generate, SessionDetail, Sessions
 
@@ -62,6 +62,7 @@ urlpatterns = [
     path(f"{V1}/decrypt", Decrypt.as_view(), name="decrypt"),
     path(f"{V1}/jobs", Jobs.as_view(), name="jobs"),
     path(f"{V1}/jobs/<str:job_id>", JobDetail.as_view(), name="job"),
+    path(f"{V1}/jobs/<str:job_id>/cancel", JobCancellation.as_view(), name="job-cancel"),
     path(f"{V1}/audit", Entries.as_view(), name="audit"),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", ApiDocs.as_view(url_name="schema"), name="docs"),

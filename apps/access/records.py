@@ -14,12 +14,16 @@ class Scope(StrEnum):
     SESSIONS_GENERATE = "sessions:generate"
     DETECTIONS_READ = "detections:read"
     KEYS_READ = "keys:read"
+    KEYS_MANAGE = "keys:manage"  # rotate, suspend, revoke, import; ask for what needs four eyes
+    KEYS_APPROVE = "keys:approve"  # what someone else asked for
+    SESSIONS_REVOKE = "sessions:revoke"
     FILES_READ = "files:read"
     FILES_WRITE = "files:write"
     FILES_DECRYPT = "files:decrypt"
     MESSAGES_ENCRYPT = "messages:encrypt"
     MESSAGES_DECRYPT = "messages:decrypt"
     JOBS_READ = "jobs:read"
+    JOBS_CANCEL = "jobs:cancel"
     AUDIT_READ = "audit:read"
     CLIENTS_MANAGE = "clients:manage"
     OWNERS_ALL = "owners:all"  # sees what others own
@@ -56,9 +60,19 @@ ROLE_SCOPES: dict[Role, frozenset[Scope]] = {
             Scope.MESSAGES_ENCRYPT,
             Scope.MESSAGES_DECRYPT,
             Scope.JOBS_READ,
+            Scope.JOBS_CANCEL,
         }
     ),
-    Role.OPERATOR: frozenset({*_VIEWER, Scope.SESSIONS_GENERATE}),
+    Role.OPERATOR: frozenset(
+        {
+            *_VIEWER,
+            Scope.SESSIONS_GENERATE,
+            Scope.SESSIONS_REVOKE,
+            Scope.KEYS_MANAGE,
+            Scope.KEYS_APPROVE,
+            Scope.JOBS_CANCEL,
+        }
+    ),
     Role.AUDITOR: frozenset({*_VIEWER, Scope.AUDIT_READ}),
     Role.ADMINISTRATOR: frozenset(Scope),
 }

@@ -99,6 +99,16 @@ def files_page(
     return page(FileTable.by_feed, LISTED, limit=limit, position=position)
 
 
+def sealed_to(key_id: str, *, limit: int, position: Position | None) -> Page[File]:
+    """Files whose envelope names a pool key, newest first."""
+    return page(FileTable.by_pool_key, key_id, limit=limit, position=position)
+
+
+def sealed_count(key_id: str) -> int:
+    """How many files name a pool key."""
+    return sum(FileTable.by_pool_key.count(part) for part in partitions(key_id))
+
+
 def awaiting_before(moment: datetime) -> Iterator[File]:
     """Files registered before a moment whose upload nobody has encrypted."""
     older = FileTable.sort < sort_key(moment, "")

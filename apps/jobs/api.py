@@ -10,7 +10,7 @@ from apps.access.authentication import actor_of
 from apps.access.records import Scope
 from apps.access.views import ApiView
 from apps.common.lists import ListQuery, listed, page_of
-from apps.jobs import services
+from apps.jobs import control, services
 from apps.jobs.serializers import JobOut
 
 
@@ -34,3 +34,14 @@ class JobDetail(ApiView):
     def get(self, request: Request, job_id: str) -> Response:
         """How far a job is."""
         return Response(JobOut(services.find(job_id, actor=actor_of(request))).data)
+
+
+class JobCancellation(ApiView):
+    """The end of a job before it is done."""
+
+    required_scopes = {"POST": Scope.JOBS_CANCEL}
+
+    @extend_schema(request=None, responses=JobOut, operation_id="cancel_job")
+    def post(self, request: Request, job_id: str) -> Response:
+        """Stop a job: at once while it waits, after its current step while it runs."""
+        return Response(JobOut(control.cancel(job_id, actor=actor_of(request))).data)

@@ -11,6 +11,8 @@ class JobKind(StrEnum):
     """What a job does."""
 
     GENERATE_SESSIONS = "generate_sessions"
+    REWRAP_FILES = "rewrap_files"
+    REWRAP_SECRETS = "rewrap_secrets"
 
 
 class JobState(StrEnum):
@@ -18,11 +20,12 @@ class JobState(StrEnum):
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
     @property
     def ended(self) -> bool:
         """Nothing more will happen."""
-        return self in {JobState.SUCCEEDED, JobState.FAILED}
+        return self in {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +44,21 @@ class Job:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     error: str | None = None
+    heard_at: datetime | None = None  # last sign of its worker, where work is not repeated by steps
+    cancel_requested: bool = False
+
+    @property
+    def per_second(self) -> float | None:
+        """Steps a second from the start to the last sign, or None before the first."""
+        if self.started_at is None or self.heard_at is None or not self.done:
+            return None
+        seconds = (self.heard_at - self.started_at).total_seconds()
+        return self.done / seconds if seconds > 0 else None
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Seconds from the last sign to the end, at the rate so far; None when that is not known."""
+        rate = self.per_second
+        if rate is None or self.state is not JobState.RUNNING:
+            return None
+        return max(0, self.total - self.done) / rate

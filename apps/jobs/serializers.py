@@ -19,3 +19,6 @@ class JobOut(serializers.Serializer[Any]):
     started_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True)
     error = serializers.CharField(allow_null=True)
+    cancel_requested = serializers.BooleanField()
+    per_second = serializers.FloatField(allow_null=True)
+    eta_seconds = serializers.FloatField(allow_null=True)

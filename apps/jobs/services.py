@@ -60,6 +60,11 @@ def find(job_id: str, *, actor: Actor) -> Job:
     return job
 
 
+def known(job_id: str) -> Job | None:
+    """A job as the platform itself needs it, or None."""
+    return JobTable.find(job_id)
+
+
 def start(job_id: str) -> Job | None:
     """Mark a job as running; None when it ended already (a message delivered twice)."""
     job = JobTable.find(job_id)
@@ -90,6 +95,6 @@ def listed(*, actor: Actor, limit: int, position: Position | None = None) -> Pag
     return jobs_page(limit=limit, position=position, owner=None if actor.sees_all else str(actor))
 
 
-def queued() -> list[Job]:
-    """Jobs that no worker has started, the oldest first."""
-    return list(store.queued())
+def queued(kind: JobKind | None = None) -> list[Job]:
+    """Jobs (of one kind) that no worker has started, the oldest first."""
+    return [job for job in store.queued() if kind in {None, job.kind}]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 
 from apps.common.dynamodb import (
     DocumentAttribute,
@@ -44,6 +44,8 @@ class JobTable(Table[Job]):
     started_at = TimeAttribute(null=True)
     ended_at = TimeAttribute(null=True)
     error = UnicodeAttribute(null=True)
+    heard_at = TimeAttribute(null=True)
+    cancel_requested = BooleanAttribute(default=False)
     owner_feed = UnicodeAttribute(null=True)
     queued_feed = UnicodeAttribute(null=True)
 

@@ -147,7 +147,6 @@ class Rotation:
     new_key_id: str | None = None  # chosen when the re-wrapping starts, and again should it be rotated itself
     changed_at: datetime | None = None
     ended_at: datetime | None = None
-    rewrapped: int = 0
     job_id: str | None = None
 
 

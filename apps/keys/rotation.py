@@ -19,7 +19,6 @@ from apps.keys.records import (
     Rotation,
     RotationNotFound,
     RotationStatus,
-    rotation_id_of,
 )
 from apps.keys.store import RotationTable
 
@@ -34,11 +33,6 @@ def find(rotation_id: str) -> Rotation:
     if rotation is None:
         raise RotationNotFound(f"There is no rotation {rotation_id!r}.")
     return rotation
-
-
-def of_key(key_id: str) -> Rotation | None:
-    """The rotation that replaces a key, or None."""
-    return RotationTable.find(rotation_id_of(key_id))
 
 
 def listed(*, limit: int, position: Position | None = None) -> Page[Rotation]:
@@ -81,20 +75,15 @@ def target_of(rotation: Rotation, *, actor: Actor) -> tuple[Rotation, PoolKey]:
     return replace(rotation, new_key_id=chosen.key_id), chosen
 
 
-def finish(rotation: Rotation, *, rewrapped: int, actor: Actor) -> Rotation:
+def finish(rotation: Rotation, *, actor: Actor) -> Rotation:
     """No file needs the old key any more: the rotation is done, and the key expires unless it is revoked.
 
     Raises:
         Refused: it was finished already.
         IllegalTransition: the key was changed meanwhile.
     """
-    done = replace(
-        rotation,
-        status=RotationStatus.DONE,
-        ended_at=clock.now(),
-        changed_at=clock.now(),
-        rewrapped=rotation.rewrapped + rewrapped,
-    )
+    moment = clock.now()
+    done = replace(rotation, status=RotationStatus.DONE, ended_at=moment, changed_at=moment)
     old = services.find(rotation.old_key_id)
     refused = Refused(f"Rotation {rotation.rotation_id} is done already.")
     with transaction(actor) as tx:

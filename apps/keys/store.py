@@ -89,7 +89,6 @@ class RotationTable(Table[Rotation]):
     started_by = UnicodeAttribute()
     changed_at = TimeAttribute(null=True)
     ended_at = TimeAttribute(null=True)
-    rewrapped = NumberAttribute(default=0)
     job_id = UnicodeAttribute(null=True)
     open_feed = UnicodeAttribute(null=True)
 

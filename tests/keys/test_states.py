@@ -12,7 +12,15 @@ from apps.common import clock
 from apps.common.errors import Invalid
 from apps.files import messages
 from apps.keys import diagram, lifecycle, policy, rotation, services
-from apps.keys.records import MOVES, TRANSITIONS, IllegalTransition, KeyState, KeyUnusable, RotationStatus
+from apps.keys.records import (
+    MOVES,
+    TRANSITIONS,
+    IllegalTransition,
+    KeyState,
+    KeyUnusable,
+    RotationStatus,
+    rotation_id_of,
+)
 from apps.keys.store import PoolKeyTable
 from tests import requirement
 from tests.conftest import TESTS
@@ -24,6 +32,10 @@ BY_NAME = {
     "queue_rotation": services.queue_rotation,
     "revoke": services.revoke,
 }
+
+
+def rotation_of(key):
+    return rotation.find(rotation_id_of(key.key_id))
 
 
 def rewritten(key, **attributes):
@@ -106,7 +118,7 @@ def test_raising_the_minimum_version_takes_a_whole_generation_out_of_use(stock, 
 @requirement("C5")
 def test_a_process_knows_a_raised_minimum_after_its_known_time(aws, monkeypatch):
     moment = [0.0]
-    monkeypatch.setattr(policy.time, "monotonic", lambda: moment[0])
+    monkeypatch.setattr("apps.keys.policy.time.monotonic", lambda: moment[0])
     assert policy.known().minimum == 1
     known = policy._known.policy
     policy.raise_minimum(2, actor=TESTS)
@@ -121,7 +133,7 @@ def test_a_process_knows_a_raised_minimum_after_its_known_time(aws, monkeypatch)
 @pytest.mark.parametrize("move", [services.queue_rotation, services.revoke])
 def test_taking_a_key_out_of_use_opens_its_rotation(pool, move):
     move(pool[0].key_id, reason="test", actor=TESTS)
-    found = rotation.of_key(pool[0].key_id)
+    found = rotation_of(pool[0])
     assert (found.status, found.reason, found.new_key_id) == (RotationStatus.OPEN, "test", None)
     assert [r.rotation_id for r in rotation.unfinished()] == [found.rotation_id]
     assert rotation.listed(limit=5).records == [found]
@@ -137,11 +149,11 @@ def test_revoking_a_key_in_rotation_keeps_its_one_rotation(pool):
 @requirement("C6")
 def test_a_rotation_keeps_its_new_key_while_that_is_active(pool):
     services.queue_rotation(pool[0].key_id, reason="old", actor=TESTS)
-    first, chosen = rotation.target_of(rotation.of_key(pool[0].key_id), actor=TESTS)
-    again, same = rotation.target_of(rotation.of_key(pool[0].key_id), actor=TESTS)
+    first, chosen = rotation.target_of(rotation_of(pool[0]), actor=TESTS)
+    again, same = rotation.target_of(rotation_of(pool[0]), actor=TESTS)
     assert chosen.key_id == same.key_id == first.new_key_id == again.new_key_id
     services.queue_rotation(chosen.key_id, reason="old too", actor=TESTS)
-    _, other = rotation.target_of(rotation.of_key(pool[0].key_id), actor=TESTS)
+    _, other = rotation.target_of(rotation_of(pool[0]), actor=TESTS)
     assert other.state is KeyState.ACTIVE
 
 

@@ -1,0 +1,84 @@
+"""Files for tests of custody: real ones, and many rows whose body nobody reads."""
+
+import os
+import uuid
+
+from django.conf import settings
+
+from apps.common import clock
+from apps.common.aws import client
+from apps.files import pipeline, services
+from apps.files.envelope import Envelope, open_envelope, seal
+from apps.files.header import Header
+from apps.files.objects import ObjectRef
+from apps.files.records import File, FileStatus
+from apps.files.store import FileTable
+from apps.keys import services as keys
+from apps.keys.records import PoolKey
+from tests.conftest import TESTS
+
+QUANTUM_KEY = bytes(range(32))
+
+
+def encrypted(content: bytes, *, under: PoolKey, monkeypatch: object) -> File:
+    """An upload that the pipeline encrypted under a given pool key."""
+    answer = client("s3").put_object(Bucket=settings.UPLOADS_BUCKET, Key=f"{uuid.uuid4()}", Body=content)
+    key = client("s3").list_objects_v2(Bucket=settings.UPLOADS_BUCKET)["Contents"][-1]["Key"]
+    with monkeypatch.context() as patch:  # type: ignore[attr-defined]
+        patch.setattr(keys, "pick", lambda: keys.find(under.key_id))
+        source = ObjectRef(settings.UPLOADS_BUCKET, key, answer["VersionId"])
+        file = pipeline.encrypt_uploaded(source, actor=TESTS)
+    assert file is not None
+    return file
+
+
+def plaintext_of(file: File) -> bytes:
+    """What the platform gives back of a file."""
+    return services.whole(services.read(file.file_id, actor=TESTS)[1])
+
+
+def rows_under(key: PoolKey, count: int) -> dict[str, bytes]:
+    """Records of files sealed to a key, without bodies; their file keys by id."""
+    made = {}
+    with FileTable.batch_write() as batch:
+        for _ in range(count):
+            file_id = str(uuid.uuid4())
+            header = Header.of(file_id=file_id, quantum_key_id="00000000.0")
+            envelope, file_key = seal(
+                header,
+                pool_key_id=key.key_id,
+                pool_public_key=key.public_key,
+                pool_suite=key.suite,
+                quantum_key=QUANTUM_KEY,
+            )
+            batch.save(FileTable.of(_record(file_id, envelope)))
+            made[file_id] = file_key
+    return made
+
+
+def _record(file_id: str, envelope: Envelope) -> File:
+    return File(
+        file_id=file_id,
+        name="a file.bin",
+        document_type="document",
+        owner=str(TESTS),
+        status=FileStatus.ENCRYPTED,
+        uploaded_at=clock.now(),
+        size=100,
+        body={"bucket": settings.ENCRYPTED_BUCKET, "key": os.urandom(4).hex(), "version": "1"},
+        envelope=envelope.to_dict(),
+        suite=envelope.header.suite.value,
+        pool_key_id=envelope.pool_key_id,
+        quantum_key_id=envelope.header.quantum_key_id,
+        encrypted_at=clock.now(),
+    )
+
+
+def opened(file_id: str) -> tuple[str, bytes]:
+    """The pool key that a row is sealed to, and its file key as that opens it."""
+    file = FileTable.find(file_id)
+    assert file is not None
+    envelope = Envelope.from_dict(file.envelope)
+    assert envelope.pool_key_id == file.pool_key_id, "row and envelope name the same key"
+    seed = keys.seed_of(keys.find(envelope.pool_key_id), rewrap=True)
+    return envelope.pool_key_id, open_envelope(envelope, seed=seed, quantum_key=QUANTUM_KEY)
