@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 
 from apps.audit.records import system
+from apps.custody import destruction
 from apps.custody import tasks as custody
 from apps.detections import services as detections
 from apps.files import pipeline
@@ -27,6 +28,7 @@ def sweep() -> None:
         "reservations ended": lambda: sessions.discard_stale(actor=SWEEPER),
         "jobs sent again": lambda: tasks.send_unsent(seconds=SENT_WITHIN_SECONDS),
         "rotations gone on with": lambda: custody.continue_rotations(actor=SWEEPER),
+        "pool keys destroyed": lambda: destruction.destroy_due(actor=SWEEPER),
         "re-wrappings sent again": lambda: custody.send_unsent(seconds=SENT_WITHIN_SECONDS),
     }
     _run_all(parts)

@@ -12,7 +12,6 @@ class JobKind(StrEnum):
 
     GENERATE_SESSIONS = "generate_sessions"
     REWRAP_FILES = "rewrap_files"
-    REWRAP_SECRETS = "rewrap_secrets"
 
 
 class JobState(StrEnum):

@@ -170,7 +170,7 @@ def test_a_file_changed_while_its_batch_moves_does_not_stop_the_others(pool, mon
 @requirement("C5", "I5")
 def test_a_file_that_does_not_open_keeps_the_key_and_is_named(pool, sent):
     old = pool[0]
-    file_keys = rows_under(old, 3)
+    rows_under(old, 3)
     broken = waiting(old.key_id).records[0]
     envelope = dict(broken.envelope) | {"sealed": "A" * len(broken.envelope["sealed"])}
     FileTable.of(replace(broken, envelope=envelope)).save()

@@ -1,0 +1,170 @@
+"""Four eyes: what destroys or gives out keys is asked for by one person and allowed by another.
+
+There is no setting for how many must agree: it is always one more person than who asks. Who has the right to ask
+and to allow is decided at the edge, as everywhere; that they are two is decided here.
+"""
+
+import uuid
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from apps.access.identities import are_one_person
+from apps.audit.records import Actor, ActorKind, Event, Outcome
+from apps.audit.services import Transaction, record, transaction
+from apps.common import clock
+from apps.common.dynamodb import Page, Position, feed
+from apps.common.errors import Forbidden
+from apps.custody import store
+from apps.custody.records import Approval, ApprovalNotFound, ApprovalStatus, Guarded, NotApproved, SamePerson
+from apps.custody.store import ApprovalTable
+
+VALID = timedelta(hours=24)  # from the request to its use
+
+
+def request(
+    action: Guarded, subject: str, *, reason: str, actor: Actor, parameters: Mapping[str, Any] | None = None
+) -> Approval:
+    """Ask for something that needs a second person.
+
+    Raises:
+        Forbidden: the platform itself asks; only people and their programs may.
+    """
+    _check_person(actor)
+    moment = clock.now()
+    asked = Approval(
+        approval_id=f"ap-{uuid.uuid4()}",
+        action=action,
+        subject=subject,
+        status=ApprovalStatus.PENDING,
+        reason=reason,
+        requested_by=str(actor),
+        requested_at=moment,
+        expires_at=moment + VALID,
+        parameters=parameters or {},
+    )
+    with transaction(actor) as tx:
+        tx.put(ApprovalTable.of(asked))
+        tx.audit(Event.APPROVAL_REQUESTED, reason=reason, **_named(asked))
+    return asked
+
+
+def find(approval_id: str) -> Approval:
+    """One request.
+
+    Raises:
+        ApprovalNotFound: no such request.
+    """
+    found = ApprovalTable.find(approval_id)
+    if found is None:
+        raise ApprovalNotFound(f"There is no approval {approval_id!r}.")
+    return found
+
+
+def listed(
+    *, limit: int, position: Position | None = None, status: ApprovalStatus | None = None
+) -> Page[Approval]:
+    """Requests, newest first."""
+    return store.approvals_page(limit=limit, position=position, status=status)
+
+
+def approve(approval_id: str, *, actor: Actor) -> Approval:
+    """Allow what someone else asked for.
+
+    Raises:
+        ApprovalNotFound: no such request.
+        SamePerson: the actor is, or may be, who asked. The attempt is recorded.
+        Forbidden: the platform itself, which is nobody.
+        NotApproved: it was decided already, or has expired.
+    """
+    _check_person(actor)
+    asked = find(approval_id)
+    if are_one_person(actor, _requester(asked)):
+        record(actor, Event.APPROVAL_GIVEN, outcome=Outcome.DENIED, **_named(asked))
+        raise SamePerson("You asked for this yourself, or with a key of yours; it takes a second person.")
+    return _decided(asked, ApprovalStatus.APPROVED, Event.APPROVAL_GIVEN, actor)
+
+
+def refuse(approval_id: str, *, actor: Actor) -> Approval:
+    """Refuse what was asked for, or withdraw it: that takes no second person.
+
+    Raises:
+        ApprovalNotFound: no such request.
+        NotApproved: it was decided already.
+    """
+    return _decided(find(approval_id), ApprovalStatus.REFUSED, Event.APPROVAL_REFUSED, actor)
+
+
+def check(approval_id: str, action: Guarded, subject: str) -> Approval:
+    """The approval, if it allows this now.
+
+    Raises:
+        ApprovalNotFound: no such request.
+        NotApproved: not allowed, expired, used, or for something else.
+    """
+    found = find(approval_id)
+    if (found.action, found.subject) != (action, subject):
+        raise NotApproved(f"Approval {approval_id} is for {found.action} of {found.subject}, not for this.")
+    if found.status is not ApprovalStatus.APPROVED:
+        raise NotApproved(f"Approval {approval_id} is {found.status}; a second person has to approve it.")
+    if found.expires_at <= clock.now():
+        raise NotApproved(f"Approval {approval_id} expired at {clock.as_text(found.expires_at)}; ask again.")
+    return found
+
+
+def use(tx: Transaction, approval: Approval) -> None:
+    """Use an approval up, in the transaction of what it allows.
+
+    Raises (at commit):
+        NotApproved: it was used, or has expired, meanwhile.
+    """
+    moment = clock.now()
+    tx.update(
+        ApprovalTable.of(approval),
+        [
+            ApprovalTable.status.set(ApprovalStatus.USED),
+            ApprovalTable.status_feed.set(feed(ApprovalStatus.USED, approval.approval_id)),
+            ApprovalTable.used_at.set(moment),
+        ],
+        condition=(ApprovalTable.status == ApprovalStatus.APPROVED) & (ApprovalTable.expires_at > moment),
+        otherwise=NotApproved(f"Approval {approval.approval_id} was used or has expired meanwhile."),
+    )
+    tx.audit(Event.APPROVAL_USED, approved_by=approval.decided_by, **_named(approval))
+
+
+def _decided(asked: Approval, status: ApprovalStatus, event: Event, actor: Actor) -> Approval:
+    moment = clock.now()
+    with transaction(actor) as tx:
+        tx.update(
+            ApprovalTable.of(asked),
+            [
+                ApprovalTable.status.set(status),
+                ApprovalTable.status_feed.set(feed(status, asked.approval_id)),
+                ApprovalTable.decided_by.set(str(actor)),
+                ApprovalTable.decided_at.set(moment),
+            ],
+            condition=(ApprovalTable.status == ApprovalStatus.PENDING) & (ApprovalTable.expires_at > moment),
+            otherwise=NotApproved(f"Approval {asked.approval_id} was decided already, or has expired."),
+        )
+        tx.audit(event, **_named(asked))
+    return find(asked.approval_id)
+
+
+def _check_person(actor: Actor) -> None:
+    if actor.kind is ActorKind.SYSTEM:
+        raise Forbidden("The platform itself neither asks for approvals nor gives them.")
+
+
+def _requester(asked: Approval) -> Actor:
+    kind, _, identifier = asked.requested_by.partition(":")
+    return Actor(ActorKind(kind), identifier)
+
+
+def _named(asked: Approval) -> dict[str, Any]:
+    key_id = asked.subject if asked.action is not Guarded.RECOVER else None
+    return {
+        "key_id": key_id,
+        "approval_id": asked.approval_id,
+        "action": asked.action.value,
+        "requested_by": asked.requested_by,
+    }

@@ -1,0 +1,85 @@
+"""The end of a pool key: asked for, allowed by a second person, after a window, and never while a file needs it."""
+
+from apps.audit.records import Actor
+from apps.audit.services import transaction
+from apps.common.errors import Refused
+from apps.common.sweeps import each
+from apps.custody import approvals
+from apps.custody.records import Approval, Guarded
+from apps.files import rewrapping
+from apps.keys import lifecycle
+from apps.keys import services as keys
+from apps.keys.records import KeyState, PoolKey
+
+
+class KeyNeeded(Refused):
+    """A file still needs the key (I5)."""
+
+
+def request(key_id: str, *, reason: str, actor: Actor, lose_messages: bool = False) -> Approval:
+    """Ask for a key's destruction.
+
+    Args:
+        key_id: of a key that is expired, revoked, or was never active.
+        reason: kept with the request and the key.
+        actor: who asks.
+        lose_messages: packages of messages are kept by clients, so nothing can re-wrap them: that those sealed
+            to this key will never open again must be said.
+
+    Raises:
+        KeyNotFound: no such key.
+        IllegalTransition: its state has no way to destruction.
+        KeyNeeded: a file needs it, or messages do and ``lose_messages`` is not set.
+    """
+    key = keys.find(key_id)
+    _check(key, lose_messages=lose_messages)
+    return approvals.request(
+        Guarded.DESTROY_KEY,
+        key_id,
+        reason=reason,
+        actor=actor,
+        parameters={"lose_messages": lose_messages, "messages": int(key.messages)},
+    )
+
+
+def schedule(approval_id: str, *, actor: Actor) -> PoolKey:
+    """Start the waiting window of a destruction that a second person allowed.
+
+    Raises:
+        ApprovalNotFound, NotApproved: not allowed (any more).
+        IllegalTransition, KeyNeeded: as ``request``.
+    """
+    key = keys.find(approvals.find(approval_id).subject)
+    approval = approvals.check(approval_id, Guarded.DESTROY_KEY, key.key_id)
+    _check(key, lose_messages=bool(approval.parameters["lose_messages"]))
+    with transaction(actor) as tx:
+        approvals.use(tx, approval)
+        lifecycle.schedule_destruction(tx, key, after=lifecycle.destruction_end(), reason=approval.reason)
+    return keys.find(key.key_id)
+
+
+def _check(key: PoolKey, *, lose_messages: bool) -> None:
+    key.check_move(KeyState.DESTROYED)
+    files = rewrapping.waiting_count(key.key_id)
+    if files:
+        raise KeyNeeded(f"{files} files need key {key.key_id}; they have to be re-wrapped first.")
+    if key.messages and not lose_messages:
+        raise KeyNeeded(
+            f"{int(key.messages)} messages were sealed to key {key.key_id}, and their packages would never open "
+            f"again; say so with lose_messages."
+        )
+
+
+def destroy_due(*, actor: Actor) -> int:
+    """Destroy keys whose window has ended; returns how many. One that a file needs after all is kept, and told.
+
+    Raises:
+        ExceptionGroup: of KeyNeeded among others, once all were tried.
+    """
+
+    def destroy(key: PoolKey) -> None:
+        if rewrapping.waiting(key.key_id, limit=1).records:
+            raise KeyNeeded(f"A file needs key {key.key_id}, whose destruction is due.")
+        lifecycle.destroy(key, actor=actor)
+
+    return each(lifecycle.due_for_destruction(), destroy)

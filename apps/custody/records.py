@@ -1,0 +1,56 @@
+"""What one person asks for and another allows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from apps.common.errors import Forbidden, NotFound, Refused
+
+
+class ApprovalNotFound(NotFound):
+    """No such request."""
+
+
+class NotApproved(Refused):
+    """A second person has not allowed it, no longer does, or allowed something else."""
+
+
+class SamePerson(Forbidden):
+    """Who asks cannot be who allows, under whatever name."""
+
+
+class Guarded(StrEnum):
+    """What needs four eyes."""
+
+    DESTROY_KEY = "destroy_key"
+    EXPORT_KEY = "export_key"
+    RECOVER = "recover"
+
+
+class ApprovalStatus(StrEnum):
+    """``pending`` → ``approved`` → ``used``, or ``refused``. After ``expires_at`` neither of the first two counts."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    USED = "used"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A request, and what a second person said. What it allows is fixed by action, subject and parameters."""
+
+    approval_id: str
+    action: Guarded
+    subject: str
+    status: ApprovalStatus
+    reason: str
+    requested_by: str
+    requested_at: datetime
+    expires_at: datetime
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    used_at: datetime | None = None
