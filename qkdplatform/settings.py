@@ -29,6 +29,7 @@ JOBS_QUEUE = env.text("JOBS_QUEUE", f"qkd-{STAGE}-jobs")
 DEAD_LETTER_QUEUE = env.text("DEAD_LETTER_QUEUE", f"qkd-{STAGE}-dead-letters")
 ALERT_TOPIC_ARN = env.text("ALERT_TOPIC_ARN", "")
 ROOT_KEY = env.text("ROOT_KEY", f"local:{LOCAL_DIR / 'root.key'}" if LOCAL else None)
+ROOT_KEY_PREVIOUS = env.words("ROOT_KEY_PREVIOUS")  # still unwrap, until `manage.py root_key rotate` is done
 AWS_REGION = env.text("AWS_DEFAULT_REGION", "us-east-1")
 AWS_ENDPOINT_URL = env.text("AWS_ENDPOINT_URL", "")
 

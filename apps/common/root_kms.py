@@ -47,6 +47,7 @@ class KmsRootKey:
     def __init__(self, key_id: str, client: "KMSClient") -> None:
         self._key_id = key_id
         self._client = client
+        self._arn: str | None = None
 
     @classmethod
     def connect(cls, key_id: str) -> Self:
@@ -59,7 +60,20 @@ class KmsRootKey:
 
     @property
     def id(self) -> str:
-        return f"kms:{self._key_id}"
+        """An alias can be pointed to another key, so records name the key behind it."""
+        if "alias/" not in self._key_id:
+            return f"kms:{self._key_id}"
+        if self._arn is None:
+            try:
+                self._arn = self._client.describe_key(KeyId=self._key_id)["KeyMetadata"]["Arn"]
+            except (BotoCoreError, ClientError) as error:
+                raise RootKeyUnavailable("KMS does not know the root key") from error
+        return f"kms:{self._arn}"
+
+    @property
+    def old_ids(self) -> tuple[str, ...]:
+        """None: KMS keeps what its own rotation replaced."""
+        return ()
 
     def __repr__(self) -> str:
         return f"KmsRootKey({self._key_id!r})"

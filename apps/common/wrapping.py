@@ -32,6 +32,10 @@ class RootKey(Protocol):
     def id(self) -> str:
         """Names the root key in records and health pages; not secret."""
 
+    @property
+    def old_ids(self) -> tuple[str, ...]:
+        """Names of the keys that only unwrap, until everything under them is wrapped anew."""
+
     def wrap(self, secret: bytes, *, context: Mapping[str, str]) -> bytes:
         """Wrap 1 to 131,072 bytes into a self-describing blob.
 
@@ -54,12 +58,23 @@ class RootKey(Protocol):
 def root_key() -> RootKey:
     """The root key that ``settings.ROOT_KEY`` names: ``local:<path>`` or ``kms:<key id, ARN or alias>``.
 
+    Those of ``settings.ROOT_KEY_PREVIOUS`` still unwrap what they wrapped.
+
     Raises:
-        RootKeyUnavailable: the setting is neither, or the key file is unsafe or damaged.
+        RootKeyUnavailable: a setting is neither, or a key file is unsafe or damaged.
     """
     from django.conf import settings  # noqa: PLC0415  the module itself stays free of Django
 
-    kind, _, name = str(settings.ROOT_KEY).partition(":")
+    current = _connected(str(settings.ROOT_KEY))
+    if not settings.ROOT_KEY_PREVIOUS:
+        return current
+    from apps.common.root_ring import RootKeyRing  # noqa: PLC0415  only what is configured is loaded
+
+    return RootKeyRing(current, [_connected(name) for name in settings.ROOT_KEY_PREVIOUS])
+
+
+def _connected(setting: str) -> RootKey:
+    kind, _, name = setting.partition(":")
     if kind == "local" and name:
         from apps.common.root_local import LocalRootKey  # noqa: PLC0415  only what is configured is loaded
 

@@ -15,7 +15,7 @@ from apps.common import clock
 from apps.common.dynamodb import Page, Position, feed
 from apps.common.errors import Unavailable
 from apps.common.sweeps import each
-from apps.common.wrapping import UnwrapFailed, UnwrappedCache, root_key
+from apps.common.wrapping import RootKeyUnavailable, UnwrapFailed, UnwrappedCache, root_key
 from apps.keys import kem, policy, store
 from apps.keys.records import (
     OPENS,
@@ -165,7 +165,7 @@ def unwrapped(key: PoolKey) -> bytes:
         seed = root_key().unwrap(key.wrapped_seed, context=_context(key.key_id))
     except UnwrapFailed:
         raise KeyUnusable(f"Key {key.key_id} does not unwrap: its record was changed.") from None
-    if len(seed) != key.suite.seed_size or kem.public_of(key.suite, seed) != key.public_key:
+    if kem.public_of(key.suite, checked_seed(key, seed)) != key.public_key:
         raise KeyUnusable(f"Key {key.key_id} is damaged: its halves do not belong together.")
     return seed
 
@@ -203,6 +203,44 @@ def move_in(
     tx.audit(move.event, key_id=key.key_id, reason=reason)
     if move.source in {KeyState.ACTIVE, KeyState.SUSPENDED} and move.target in ROTATED:
         _start_rotation(tx, key, reason)
+
+
+def rewrapped(key: PoolKey, seed: bytes, *, event: Event, actor: Actor) -> PoolKey:
+    """Wrap a key's seed under the current root key, in the place of what is stored.
+
+    Raises:
+        KeyUnusable: the seed is not this key's.
+        Conflict: the record was changed meanwhile; nothing was.
+    """
+    root, context = root_key(), _context(key.key_id)
+    if kem.public_of(key.suite, checked_seed(key, seed)) != key.public_key:
+        raise KeyUnusable(f"The seed does not belong to key {key.key_id}.")
+    wrapped = root.wrap(seed, context=context)
+    if root.unwrap(wrapped, context=context) != seed:  # before the old one is gone
+        raise RootKeyUnavailable("the root key does not give back what it wrapped")
+    with transaction(actor) as tx:
+        tx.update(
+            PoolKeyTable.of(key),
+            [
+                PoolKeyTable.wrapped_seed.set(wrapped),
+                PoolKeyTable.root_key_id.set(root.id),
+                PoolKeyTable.root_feed.set(feed(root.id, key.key_id)),
+            ],
+            condition=PoolKeyTable.wrapped_seed == key.wrapped_seed,
+        )
+        tx.audit(event, key_id=key.key_id, old_root_key_id=key.root_key_id, root_key_id=root.id)
+    return find(key.key_id)
+
+
+def checked_seed(key: PoolKey, seed: bytes) -> bytes:
+    """The seed itself, if it has the length of the key's suite.
+
+    Raises:
+        KeyUnusable: it has not.
+    """
+    if len(seed) != key.suite.seed_size:
+        raise KeyUnusable(f"Key {key.key_id} is damaged: its seed has another length.")
+    return seed
 
 
 def moved(
@@ -290,6 +328,16 @@ def _due_for_rotation() -> dict[str, str]:
         elif key.created_at < oldest:
             due[key.key_id] = f"older than {days} days"
     return due
+
+
+def wrapped_under(root_key_id: str) -> list[str]:
+    """Ids of the keys whose seed a root key wraps: one Query for each shard."""
+    return list(store.wrapped_under(root_key_id))
+
+
+def wrapped_count(root_key_id: str) -> int:
+    """How many seeds a root key wraps."""
+    return store.wrapped_count(root_key_id)
 
 
 def listed(*, limit: int, position: Position | None = None, state: KeyState | None = None) -> Page[PoolKey]:

@@ -18,8 +18,8 @@ from apps.audit.services import Transaction, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position, feed, sort_key
 from apps.common.errors import Invalid
-from apps.common.wrapping import UnwrapFailed, UnwrappedCache, root_key
-from apps.sessions import store
+from apps.common.wrapping import UnwrappedCache, root_key
+from apps.sessions import finals, store
 from apps.sessions.records import (
     KeyPurpose,
     Offer,
@@ -159,13 +159,9 @@ def _recorded(request: GenerateRequest, result: session.SessionResult, *, owner:
     return made if key is None else _with_key(made, key)
 
 
-def _context(session_id: str) -> dict[str, str]:
-    return {"record": "session", "id": session_id}
-
-
 def _with_key(made: Session, key: bytes) -> Session:
     root = root_key()
-    wrapped = root.wrap(key, context=_context(made.session_id))
+    wrapped = root.wrap(key, context=finals.context_of(made.session_id))
     return replace(
         made,
         encrypted_final_key=base64.b64encode(wrapped).decode(),
@@ -200,7 +196,7 @@ def settle(tx: Transaction, judged: Session, status: SessionStatus) -> None:
     if ready and judged.keys_total:
         actions.append(SessionTable.stock_feed.set(feed(store.STOCK, judged.session_id)))
     if not ready:
-        actions.append(SessionTable.encrypted_final_key.remove())
+        actions += [SessionTable.encrypted_final_key.remove(), SessionTable.root_feed.remove()]
     tx.update(
         SessionTable.of(judged),
         actions,
@@ -280,15 +276,7 @@ def _unwrapped(session_id: str) -> bytes:
         raise SessionNotFound(f"There is no session {session_id!r}.")
     if found.status is not SessionStatus.READY or found.encrypted_final_key is None:
         raise SessionUnusable(f"Session {session_id} is {found.status}: it has no usable key.")
-    try:
-        final = root_key().unwrap(base64.b64decode(found.encrypted_final_key), context=_context(session_id))
-    except UnwrapFailed:
-        raise SessionUnusable(
-            f"The key of session {session_id} does not unwrap: its record was changed."
-        ) from None
-    if len(final) * 8 != found.final_key_length + -found.final_key_length % 8:
-        raise SessionUnusable(f"The key of session {session_id} does not have the length its record states.")
-    return final
+    return finals.unwrapped(found)
 
 
 def take(

@@ -6,7 +6,7 @@ from typing import Any
 
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.constants import STREAM_NEW_AND_OLD_IMAGE
-from pynamodb.indexes import IncludeProjection
+from pynamodb.indexes import IncludeProjection, KeysOnlyProjection
 
 from apps.common.dynamodb import (
     DocumentAttribute,
@@ -47,6 +47,9 @@ class SessionTable(Table[Session]):
     # Ready sessions with keys left, the oldest first; a row leaves the index with its last key.
     by_stock = index("by_stock", "stock_feed", projection=IncludeProjection(["keysTotal", "keysTaken"]))
 
+    # What is still wrapped under a root key.
+    by_root_key = index("by_root_key", "root_feed", projection=KeysOnlyProjection())
+
     session_id = UnicodeAttribute(hash_key=True)
     timestamp = TimeAttribute()
     status = EnumAttribute(SessionStatus)
@@ -77,6 +80,7 @@ class SessionTable(Table[Session]):
     status_feed = UnicodeAttribute(null=True)
     link_feed = UnicodeAttribute(null=True)
     stock_feed = UnicodeAttribute(null=True)
+    root_feed = UnicodeAttribute(null=True)
 
     @classmethod
     def index_keys(cls, record: Session) -> dict[str, Any]:
@@ -88,8 +92,16 @@ class SessionTable(Table[Session]):
             "status_feed": feed(record.status, identifier),
             "link_feed": feed(record.link, identifier),
             "stock_feed": feed(STOCK, identifier) if stocked else None,
+            "root_feed": root_feed(record),
             "sort": sort_key(record.timestamp, identifier),
         }
+
+
+def root_feed(record: Session) -> str | None:
+    """Where a session's wrapped key is listed by its root key."""
+    if record.encrypted_final_key is None or record.root_key_id is None:
+        return None
+    return feed(record.root_key_id, record.session_id)
 
 
 class QuantumKeyTable(Table[QuantumKey]):
@@ -142,6 +154,18 @@ def stocked(limit: int) -> list[tuple[str, int, int]]:
     """Sessions with keys left: id, keys taken, keys in total. One Query for each shard."""
     rows = [row for part in partitions(STOCK) for row in SessionTable.by_stock.query(part, limit=limit)]
     return [(row.session_id, int(row.keys_taken), int(row.keys_total)) for row in rows]
+
+
+def wrapped_under(root_key_id: str) -> Iterator[str]:
+    """Ids of the sessions whose key a root key wraps."""
+    for part in partitions(root_key_id):
+        for row in SessionTable.by_root_key.query(part):
+            yield row.session_id
+
+
+def wrapped_count(root_key_id: str) -> int:
+    """How many sessions' keys a root key wraps."""
+    return sum(SessionTable.by_root_key.count(part) for part in partitions(root_key_id))
 
 
 def pending_before(moment: datetime) -> Iterator[Session]:

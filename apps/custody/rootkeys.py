@@ -1,0 +1,134 @@
+"""Root keys replaced: every wrapped secret moves to the current one, one after another, each with its entry.
+
+While that goes on the old root key still unwraps. What is left is one Query for each kind of secret, so an
+interrupted replacement goes on by being started again. An old root key is retired only when nothing is under it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from apps.audit.records import Actor, Event
+from apps.audit.services import Conflict, record
+from apps.common import clock
+from apps.common.errors import Refused
+from apps.common.root_local import LocalRootKey
+from apps.common.root_ring import RootKeyRing
+from apps.common.wrapping import root_key
+from apps.keys import services as keys
+from apps.sessions import finals
+
+SETTLE_SECONDS = 60  # an index shows a secret this long after it was wrapped at the latest
+Progress = Callable[[int, int], None]
+
+
+class NothingToRotate(Refused):
+    """There is one root key only, and it is not one that can be made here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A root key, and how much is wrapped under it."""
+
+    root_key_id: str
+    current: bool
+    pool_keys: int
+    sessions: int
+
+
+def status() -> list[Holding]:
+    """The current root key and the older ones."""
+    root = root_key()
+    return [
+        Holding(name, name == root.id, keys.wrapped_count(name), finals.wrapped_count(name))
+        for name in (root.id, *root.old_ids)
+    ]
+
+
+def rotate(*, actor: Actor, progress: Progress | None = None) -> int:
+    """Wrap everything under a new root key; returns how many secrets moved.
+
+    A local root key is made here, unless an earlier rotation is not finished. With KMS, ``ROOT_KEY`` names the
+    new key and ``ROOT_KEY_PREVIOUS`` the old one before this runs.
+
+    Raises:
+        NothingToRotate: KMS, and no previous key is configured.
+        RootKeyUnavailable: a root key does not answer; run it again.
+    """
+    root = _local()
+    if not root_key().old_ids:
+        if root is None:
+            raise NothingToRotate(
+                "Set ROOT_KEY to the new KMS key and ROOT_KEY_PREVIOUS to the old one first."
+            )
+        record(actor, Event.ROOT_KEY_MADE, old_root_key_id=root.id)  # first: what cannot be recorded is not done
+        root.add()
+    return rewrap_all(actor=actor, progress=progress)
+
+
+def rewrap_all(*, actor: Actor, progress: Progress | None = None) -> int:
+    """Move every secret that is under an older root key to the current one; returns how many moved.
+
+    Raises:
+        KeyUnusable, SessionUnusable: one is damaged; it stays as it is, the others are done when run again.
+    """
+    moves: list[tuple[Callable[[str, Actor], bool], str]] = []
+    for old in root_key().old_ids:
+        moves += [(_move_seed, key_id) for key_id in keys.wrapped_under(old)]
+        moves += [(_move_final, session_id) for session_id in finals.wrapped_under(old)]
+    moved = 0
+    for number, (move, name) in enumerate(moves, start=1):
+        moved += move(name, actor)
+        if progress is not None:
+            progress(number, len(moves))
+    return moved
+
+
+def _move_seed(key_id: str, actor: Actor) -> bool:
+    key = keys.find(key_id)
+    if key.wrapped_seed is None or key.root_key_id == root_key().id:
+        return False  # destroyed or moved since the Query
+    try:
+        keys.rewrapped(key, keys.unwrapped(key), event=Event.SECRET_REWRAPPED, actor=actor)
+    except Conflict:
+        return False  # someone else moved it just now
+    return True
+
+
+def _move_final(session_id: str, actor: Actor) -> bool:
+    found = finals.find(session_id)
+    if found.encrypted_final_key is None or found.root_key_id == root_key().id:
+        return False
+    try:
+        finals.rewrapped(found, finals.unwrapped(found), event=Event.SECRET_REWRAPPED, actor=actor)
+    except Conflict:
+        return False
+    return True
+
+
+def retire(*, actor: Actor) -> tuple[str, ...]:
+    """Forget the older root keys, once nothing is wrapped under them; returns their ids.
+
+    Keys of KMS are not touched: what is returned can be taken out of ``ROOT_KEY_PREVIOUS``.
+
+    Raises:
+        Refused: something is wrapped under one of them, or may be as the index lags.
+    """
+    for held in status():
+        if not held.current and held.pool_keys + held.sessions:
+            raise Refused(
+                f"{held.pool_keys} pool keys and {held.sessions} sessions are wrapped under {held.root_key_id}."
+            )
+    root = _local()
+    if root is None or not root.old_ids:
+        return root_key().old_ids
+    if root.seconds_since_change(clock.now().timestamp()) < SETTLE_SECONDS:
+        raise Refused(f"The root key was changed less than {SETTLE_SECONDS} s ago. Try again in a minute.")
+    record(actor, Event.ROOT_KEY_RETIRED, root_key_ids=list(root.old_ids))
+    return root.retire()
+
+
+def _local() -> LocalRootKey | None:
+    """The local root key, if that is what wraps."""
+    root = root_key()
+    current = root.current if isinstance(root, RootKeyRing) else root
+    return current if isinstance(current, LocalRootKey) else None

@@ -1,0 +1,100 @@
+"""Final keys of sessions as they are wrapped: moved to another root key, or brought back from recovery."""
+
+import base64
+from dataclasses import replace
+
+from apps.audit.records import Actor, Event
+from apps.audit.services import transaction
+from apps.common.wrapping import RootKeyUnavailable, UnwrapFailed, root_key
+from apps.sessions import store
+from apps.sessions.records import Session, SessionNotFound, SessionUnusable
+from apps.sessions.store import SessionTable
+
+
+def context_of(session_id: str) -> dict[str, str]:
+    """What a session's key is bound to."""
+    return {"record": "session", "id": session_id}
+
+
+def find(session_id: str) -> Session:
+    """A session with its wrapped key.
+
+    Raises:
+        SessionNotFound: no such session.
+    """
+    found = SessionTable.find(session_id)
+    if found is None:
+        raise SessionNotFound(f"There is no session {session_id!r}.")
+    return found
+
+
+def unwrapped(found: Session) -> bytes:
+    """The final key as the root key opens it, whatever the session's state.
+
+    Raises:
+        SessionUnusable: there is none, or what is stored is not this session's.
+    """
+    if found.encrypted_final_key is None:
+        raise SessionUnusable(f"Session {found.session_id} is {found.status}: it has no usable key.")
+    try:
+        blob = base64.b64decode(found.encrypted_final_key)
+        final = root_key().unwrap(blob, context=context_of(found.session_id))
+    except UnwrapFailed:
+        raise SessionUnusable(
+            f"The key of session {found.session_id} does not unwrap: its record was changed."
+        ) from None
+    return checked(found, final)
+
+
+def checked(found: Session, final: bytes) -> bytes:
+    """The key itself, if it has the length that the session's record states.
+
+    Raises:
+        SessionUnusable: it has not.
+    """
+    if len(final) != -(-found.final_key_length // 8):
+        raise SessionUnusable(
+            f"The key of session {found.session_id} does not have the length its record states."
+        )
+    return final
+
+
+def rewrapped(found: Session, final: bytes, *, event: Event, actor: Actor) -> Session:
+    """Wrap a session's key under the current root key, in the place of what is stored.
+
+    Raises:
+        SessionUnusable: the key is not this session's.
+        Conflict: the record was changed meanwhile; nothing was.
+    """
+    root, context = root_key(), context_of(found.session_id)
+    wrapped = root.wrap(checked(found, final), context=context)
+    if root.unwrap(wrapped, context=context) != final:  # before the old one is gone
+        raise RootKeyUnavailable("the root key does not give back what it wrapped")
+    moved = replace(found, encrypted_final_key=base64.b64encode(wrapped).decode(), root_key_id=root.id)
+    with transaction(actor) as tx:
+        tx.update(
+            SessionTable.of(found),
+            [
+                SessionTable.encrypted_final_key.set(str(moved.encrypted_final_key)),
+                SessionTable.root_key_id.set(root.id),
+                SessionTable.root_feed.set(str(store.root_feed(moved))),
+            ],
+            condition=SessionTable.encrypted_final_key == found.encrypted_final_key,
+        )
+        tx.audit(
+            event,
+            session_id=found.session_id,
+            old_root_key_id=found.root_key_id,
+            root_key_id=root.id,
+        )
+    return moved
+
+
+def wrapped_under(root_key_id: str) -> list[str]:
+    """Ids of the sessions whose key a root key wraps: one Query for each shard."""
+    return list(store.wrapped_under(root_key_id))
+
+
+def wrapped_count(root_key_id: str) -> int:
+    """How many sessions' keys a root key wraps."""
+    return store.wrapped_count(root_key_id)
