@@ -30,6 +30,7 @@ DEAD_LETTER_QUEUE = env.text("DEAD_LETTER_QUEUE", f"qkd-{STAGE}-dead-letters")
 ALERT_TOPIC_ARN = env.text("ALERT_TOPIC_ARN", "")
 ROOT_KEY = env.text("ROOT_KEY", f"local:{LOCAL_DIR / 'root.key'}" if LOCAL else None)
 ROOT_KEY_PREVIOUS = env.words("ROOT_KEY_PREVIOUS")  # still unwrap, until `manage.py root_key rotate` is done
+RECOVERY_PUBLIC_KEY = env.text("RECOVERY_PUBLIC_KEY", "")  # of `manage.py recovery make`; empty: no recovery
 AWS_REGION = env.text("AWS_DEFAULT_REGION", "us-east-1")
 AWS_ENDPOINT_URL = env.text("AWS_ENDPOINT_URL", "")
 
@@ -38,6 +39,10 @@ QBER_THRESHOLD = env.real("QBER_THRESHOLD", 0.11, low=0.0, high=0.5)
 SESSION_TTL_DAYS = env.integer("SESSION_TTL_DAYS", 90, low=1)
 QUANTUM_KEY_BITS = 256  # one quantum key of files and messages; AES-256's and HKDF's salt
 STOCK_LOW_WATER = env.integer("STOCK_LOW_WATER", 32)  # ready quantum keys below which sessions are run
+STOCK_TARGET = env.integer("STOCK_TARGET", 128)  # what a refill brings it to
+STOCK_SESSION_PAUSE = env.real(
+    "STOCK_SESSION_PAUSE", 2.0, low=0.0, high=60.0
+)  # seconds between a refill's sessions
 POOL_TARGET = env.integer("POOL_TARGET", 100, low=1)
 POOL_LOW_WATER = env.integer("POOL_LOW_WATER", 80)
 POOL_ROTATION_DAYS = env.integer("POOL_ROTATION_DAYS", 30, low=1)

@@ -60,7 +60,9 @@ def rotate(*, actor: Actor, progress: Progress | None = None) -> int:
             raise NothingToRotate(
                 "Set ROOT_KEY to the new KMS key and ROOT_KEY_PREVIOUS to the old one first."
             )
-        record(actor, Event.ROOT_KEY_MADE, old_root_key_id=root.id)  # first: what cannot be recorded is not done
+        record(
+            actor, Event.ROOT_KEY_MADE, old_root_key_id=root.id
+        )  # first: what cannot be recorded is not done
         root.add()
     return rewrap_all(actor=actor, progress=progress)
 

@@ -95,6 +95,11 @@ def listed(*, actor: Actor, limit: int, position: Position | None = None) -> Pag
     return jobs_page(limit=limit, position=position, owner=None if actor.sees_all else str(actor))
 
 
+def listed_of(owner: Actor, *, limit: int) -> Page[Job]:
+    """Jobs of one owner, newest first."""
+    return jobs_page(limit=limit, position=None, owner=str(owner))
+
+
 def queued(kind: JobKind | None = None) -> list[Job]:
     """Jobs (of one kind) that no worker has started, the oldest first."""
     return [job for job in store.queued() if kind in {None, job.kind}]

@@ -14,7 +14,7 @@ ciphertext of the right length with an unrelated secret (implicit rejection); AE
 import os
 from dataclasses import dataclass, field
 from enum import StrEnum
-from hashlib import shake_256
+from hashlib import sha256, shake_256
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hpke
@@ -91,6 +91,11 @@ def public_of(suite: Suite, seed: bytes) -> bytes:
         return _mlkem_private(_checked_seed(suite, seed)).public_key().public_bytes_raw()
     mlkem_key, x25519_key = _xwing_parts(_checked_seed(suite, seed))
     return mlkem_key.public_key().public_bytes_raw() + x25519_key.public_key().public_bytes_raw()
+
+
+def fingerprint(public_key: bytes) -> str:
+    """SHA-256 of a public key in hex: names it to people."""
+    return sha256(public_key).hexdigest()
 
 
 def seal(suite: Suite, public_key: bytes, secret: bytes, info: bytes) -> bytes:

@@ -13,10 +13,10 @@ from apps.audit.records import Actor, Event
 from apps.audit.services import Transaction, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position, feed
-from apps.common.errors import Unavailable
+from apps.common.errors import Refused, Unavailable
 from apps.common.sweeps import each
 from apps.common.wrapping import RootKeyUnavailable, UnwrapFailed, UnwrappedCache, root_key
-from apps.keys import kem, policy, store
+from apps.keys import kem, policy, recovery_seal, store
 from apps.keys.records import (
     OPENS,
     REWRAPS,
@@ -42,7 +42,8 @@ class PoolEmpty(Unavailable):
     """No active key to seal to."""
 
 
-def _context(key_id: str) -> dict[str, str]:
+def context_of(key_id: str) -> dict[str, str]:
+    """What a key's seed is bound to."""
     return {"record": "pool_key", "id": key_id}
 
 
@@ -58,10 +59,12 @@ def recorded(pair: kem.KeyPair, *, key_id: str, state: KeyState, version: int) -
         suite=pair.suite,
         state=state,
         public_key=pair.public_key,
-        wrapped_seed=root.wrap(pair.seed, context=_context(key_id)),
+        wrapped_seed=root.wrap(pair.seed, context=context_of(key_id)),
         root_key_id=root.id,
         created_at=clock.now(),
         version=version,
+        imported=state is KeyState.PRE_ACTIVE,
+        recovery_seal=recovery_seal.sealed(pair.seed, context=context_of(key_id)),
     )
 
 
@@ -162,7 +165,7 @@ def unwrapped(key: PoolKey) -> bytes:
     if key.wrapped_seed is None:
         raise KeyUnusable(f"Key {key.key_id} is destroyed.")
     try:
-        seed = root_key().unwrap(key.wrapped_seed, context=_context(key.key_id))
+        seed = root_key().unwrap(key.wrapped_seed, context=context_of(key.key_id))
     except UnwrapFailed:
         raise KeyUnusable(f"Key {key.key_id} does not unwrap: its record was changed.") from None
     if kem.public_of(key.suite, checked_seed(key, seed)) != key.public_key:
@@ -212,7 +215,7 @@ def rewrapped(key: PoolKey, seed: bytes, *, event: Event, actor: Actor) -> PoolK
         KeyUnusable: the seed is not this key's.
         Conflict: the record was changed meanwhile; nothing was.
     """
-    root, context = root_key(), _context(key.key_id)
+    root, context = root_key(), context_of(key.key_id)
     if kem.public_of(key.suite, checked_seed(key, seed)) != key.public_key:
         raise KeyUnusable(f"The seed does not belong to key {key.key_id}.")
     wrapped = root.wrap(seed, context=context)
@@ -241,6 +244,25 @@ def checked_seed(key: PoolKey, seed: bytes) -> bytes:
     if len(seed) != key.suite.seed_size:
         raise KeyUnusable(f"Key {key.key_id} is damaged: its seed has another length.")
     return seed
+
+
+def sealed_for_recovery(key: PoolKey, *, actor: Actor) -> None:
+    """Seal a key's seed to the recovery key, in the place of an older seal.
+
+    Raises:
+        KeyUnusable: the seed does not unwrap.
+        Conflict: the record was changed meanwhile; nothing was.
+    """
+    seal = recovery_seal.sealed(unwrapped(key), context=context_of(key.key_id))
+    if seal is None:
+        raise Refused("No recovery key is configured.")
+    with transaction(actor) as tx:
+        tx.update(
+            PoolKeyTable.of(key),
+            [PoolKeyTable.recovery_seal.set(seal)],
+            condition=PoolKeyTable.wrapped_seed == key.wrapped_seed,
+        )
+        tx.audit(Event.SECRET_SEALED, key_id=key.key_id, recovery_key_id=seal[: recovery_seal.ID_SIZE].hex())
 
 
 def moved(

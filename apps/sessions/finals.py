@@ -5,7 +5,9 @@ from dataclasses import replace
 
 from apps.audit.records import Actor, Event
 from apps.audit.services import transaction
+from apps.common.errors import Refused
 from apps.common.wrapping import RootKeyUnavailable, UnwrapFailed, root_key
+from apps.keys import recovery_seal
 from apps.sessions import store
 from apps.sessions.records import Session, SessionNotFound, SessionUnusable
 from apps.sessions.store import SessionTable
@@ -88,6 +90,29 @@ def rewrapped(found: Session, final: bytes, *, event: Event, actor: Actor) -> Se
             root_key_id=root.id,
         )
     return moved
+
+
+def sealed_for_recovery(found: Session, *, actor: Actor) -> None:
+    """Seal a session's key to the recovery key, in the place of an older seal.
+
+    Raises:
+        SessionUnusable: the key does not unwrap.
+        Conflict: the record was changed meanwhile; nothing was.
+    """
+    seal = recovery_seal.sealed(unwrapped(found), context=context_of(found.session_id))
+    if seal is None:
+        raise Refused("No recovery key is configured.")
+    with transaction(actor) as tx:
+        tx.update(
+            SessionTable.of(found),
+            [SessionTable.recovery_seal.set(seal)],
+            condition=SessionTable.encrypted_final_key == found.encrypted_final_key,
+        )
+        tx.audit(
+            Event.SECRET_SEALED,
+            session_id=found.session_id,
+            recovery_key_id=seal[: recovery_seal.ID_SIZE].hex(),
+        )
 
 
 def wrapped_under(root_key_id: str) -> list[str]:

@@ -28,6 +28,7 @@ class SessionStatus(StrEnum):
     READY = "ready"
     ABORTED = "aborted"  # judged clean or not, it left no secret bits
     COMPROMISED = "compromised"
+    REVOKED = "revoked"  # was ready; nothing more is taken, what was taken opens what it encrypted
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Session:
     keys_taken: int = 0
     judged_at: datetime | None = None
     encrypted_final_key: str | None = field(default=None, repr=False)
+    recovery_seal: bytes | None = field(default=None, repr=False)
 
 
 class KeyPurpose(StrEnum):

@@ -14,11 +14,12 @@ from django.conf import settings
 from pynamodb.expressions.update import Action
 
 from apps.audit.records import Actor, Event
-from apps.audit.services import Transaction, transaction
+from apps.audit.services import Conflict, Transaction, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position, feed, sort_key
 from apps.common.errors import Invalid
 from apps.common.wrapping import UnwrappedCache, root_key
+from apps.keys import recovery_seal
 from apps.sessions import finals, store
 from apps.sessions.records import (
     KeyPurpose,
@@ -42,6 +43,7 @@ RESERVED_SECONDS = 3600  # longer than any upload's encryption
 SIFTED_BITS_PER_SECOND = 400_000  # of a slow Lambda core, reconciliation included: `make bench`
 _finals = UnwrappedCache(max_items=64, ttl_seconds=60.0)
 DEFAULT_LINK = "local"
+OPENS = frozenset({SessionStatus.READY, SessionStatus.REVOKED})  # what was taken of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,7 @@ def _with_key(made: Session, key: bytes) -> Session:
         made,
         encrypted_final_key=base64.b64encode(wrapped).decode(),
         root_key_id=root.id,
+        recovery_seal=recovery_seal.sealed(key, context=finals.context_of(made.session_id)),
         keys_total=made.final_key_length // settings.QUANTUM_KEY_BITS if made.secret else 0,
     )
 
@@ -196,13 +199,68 @@ def settle(tx: Transaction, judged: Session, status: SessionStatus) -> None:
     if ready and judged.keys_total:
         actions.append(SessionTable.stock_feed.set(feed(store.STOCK, judged.session_id)))
     if not ready:
-        actions += [SessionTable.encrypted_final_key.remove(), SessionTable.root_feed.remove()]
+        actions += [
+            SessionTable.encrypted_final_key.remove(),
+            SessionTable.root_feed.remove(),
+            SessionTable.recovery_seal.remove(),
+        ]
     tx.update(
         SessionTable.of(judged),
         actions,
         condition=SessionTable.status == SessionStatus.PENDING,
         otherwise=SessionUnusable("The session was judged already."),
     )
+
+
+def revoke(session_id: str, *, reason: str, actor: Actor) -> Session:
+    """Take every key of a ready session out of use, in one write however many there are.
+
+    None of them can be taken any more. Keys that were taken still open what they encrypted (I4), so that it can
+    be encrypted anew; where none was taken, the wrapped key is removed. A process that has the key in memory
+    offers no more of it, as taking one checks the session's state.
+
+    Raises:
+        SessionNotFound: no such session, or another's.
+        SessionUnusable: it is not ready.
+    """
+    try:
+        _revoke(find(session_id, actor=actor), reason, actor)
+    except Conflict:  # its first key was taken just now, so that the wrapped key has to stay
+        _revoke(find(session_id, actor=actor), reason, actor)
+    _finals.forget(session_id)
+    return find(session_id, actor=actor)
+
+
+def _revoke(found: Session, reason: str, actor: Actor) -> None:
+    if found.status is not SessionStatus.READY:
+        raise SessionUnusable(
+            f"Session {found.session_id} is {found.status}; only a ready one can be revoked."
+        )
+    actions: list[Action] = [
+        SessionTable.status.set(SessionStatus.REVOKED),
+        SessionTable.status_feed.set(feed(SessionStatus.REVOKED, found.session_id)),
+        SessionTable.reason.set(reason),
+        SessionTable.stock_feed.remove(),
+    ]
+    unchanged = SessionTable.status == SessionStatus.READY
+    if not found.keys_taken:
+        wrapped = (SessionTable.encrypted_final_key, SessionTable.root_feed, SessionTable.recovery_seal)
+        actions += [attribute.remove() for attribute in wrapped]
+        unchanged &= SessionTable.keys_taken == 0
+    with transaction(actor) as tx:
+        tx.update(SessionTable.of(found), actions, condition=unchanged)
+        tx.audit(
+            Event.SESSION_REVOKED,
+            session_id=found.session_id,
+            reason=reason,
+            taken=int(found.keys_taken),
+            never_taken=int(found.keys_total - found.keys_taken),
+        )
+
+
+def taken_from(session_id: str, *, limit: int, position: Position | None = None) -> Page[QuantumKey]:
+    """Who took which keys of a session for what, newest first: what is to be encrypted anew after a revocation."""
+    return store.taken_page(session_id, limit=limit, position=position)
 
 
 class _Numbers:
@@ -274,7 +332,7 @@ def _unwrapped(session_id: str) -> bytes:
     found = SessionTable.find(session_id)
     if found is None:
         raise SessionNotFound(f"There is no session {session_id!r}.")
-    if found.status is not SessionStatus.READY or found.encrypted_final_key is None:
+    if found.status not in OPENS or found.encrypted_final_key is None:
         raise SessionUnusable(f"Session {session_id} is {found.status}: it has no usable key.")
     return finals.unwrapped(found)
 
@@ -373,6 +431,11 @@ def refill(*, actor: Actor) -> int:
         key_length=STOCK_SESSION_BITS, error_rate=STOCK_SESSION_ERROR_RATE, link="stock"
     )
     return generate(request, actor=actor).keys_total
+
+
+def stock_pending() -> int:
+    """Quantum keys of sessions that were run lately and are not judged yet."""
+    return sum(int(waiting.keys_total) for waiting in _pending_stock())
 
 
 def _pending_stock() -> list[Session]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.constants import STREAM_NEW_AND_OLD_IMAGE
 from pynamodb.indexes import IncludeProjection, KeysOnlyProjection
 
@@ -45,7 +45,9 @@ class SessionTable(Table[Session]):
     by_status = index("by_status", "status_feed", projection=SUMMARY)
     by_link = index("by_link", "link_feed", projection=SUMMARY)
     # Ready sessions with keys left, the oldest first; a row leaves the index with its last key.
-    by_stock = index("by_stock", "stock_feed", projection=IncludeProjection(["keysTotal", "keysTaken"]))
+    by_stock = index(
+        "by_stock", "stock_feed", projection=IncludeProjection(["keysTotal", "keysTaken", "link"])
+    )
 
     # What is still wrapped under a root key.
     by_root_key = index("by_root_key", "root_feed", projection=KeysOnlyProjection())
@@ -76,6 +78,7 @@ class SessionTable(Table[Session]):
     keys_taken = NumberAttribute(attr_name="keysTaken", default=0)
     judged_at = TimeAttribute(attr_name="judgedAt", null=True)
     encrypted_final_key = UnicodeAttribute(attr_name="encryptedFinalKey", null=True)
+    recovery_seal = BinaryAttribute(attr_name="recoverySeal", legacy_encoding=False, null=True)
     owner_feed = UnicodeAttribute(null=True)
     status_feed = UnicodeAttribute(null=True)
     link_feed = UnicodeAttribute(null=True)
@@ -166,6 +169,20 @@ def wrapped_under(root_key_id: str) -> Iterator[str]:
 def wrapped_count(root_key_id: str) -> int:
     """How many sessions' keys a root key wraps."""
     return sum(SessionTable.by_root_key.count(part) for part in partitions(root_key_id))
+
+
+def stocked_by_link(limit: int) -> dict[str, int]:
+    """Quantum keys left for each link, counted over at most ``limit`` sessions of each shard."""
+    found: dict[str, int] = {}
+    for part in partitions(STOCK):
+        for row in SessionTable.by_stock.query(part, limit=limit):
+            found[row.link] = found.get(row.link, 0) + int(row.keys_total) - int(row.keys_taken)
+    return found
+
+
+def taken_page(session_id: str, *, limit: int, position: Position | None) -> Page[QuantumKey]:
+    """Quantum keys taken from a session, newest first."""
+    return page(QuantumKeyTable.by_session, session_id, limit=limit, position=position)
 
 
 def pending_before(moment: datetime) -> Iterator[Session]:

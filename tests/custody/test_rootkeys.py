@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 
 from apps.audit import services as audit
 from apps.audit.records import Event
-from apps.common import clock, wrapping
+from apps.common import clock
 from apps.common.aws import client
 from apps.common.errors import Refused
 from apps.common.root_local import LocalRootKey
@@ -24,25 +24,10 @@ from apps.sessions.records import SessionUnusable
 from tests import requirement
 from tests.conftest import TESTS
 from tests.custody.files import encrypted, plaintext_of
+from tests.custody.processes import process_starts
 from tests.faults import Fault, at_each_call
 
 CONTEXT = {"record": "test", "id": "1"}
-
-
-def process_starts():
-    """Nothing in memory."""
-    wrapping.root_key.cache_clear()
-    keys._seeds.clear()
-    sessions._finals.clear()
-
-
-@pytest.fixture
-def own_root(settings, tmp_path):
-    """A root key file of this test."""
-    settings.ROOT_KEY = f"local:{tmp_path / 'root.key'}"
-    process_starts()
-    yield tmp_path / "root.key"
-    wrapping.root_key.cache_clear()
 
 
 @pytest.fixture
@@ -185,7 +170,7 @@ def test_a_kms_key_is_replaced_by_another(kms, settings):
 @requirement("C10")
 def test_what_a_root_key_out_of_reach_wrapped_is_not_called_damaged(tmp_path):
     class OutOfReach(LocalRootKey):
-        def unwrap(self, blob, *, context):
+        def unwrap(self, *_, **__):
             raise RootKeyUnavailable
 
     current, previous = LocalRootKey(tmp_path / "a"), LocalRootKey(tmp_path / "b")

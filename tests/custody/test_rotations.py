@@ -312,6 +312,7 @@ def test_a_batch_costs_one_transaction(pool):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @requirement("C6", "I4", "I5")
 def test_ten_thousand_files_move_to_another_key(pool, sent, capsys):
     old, total = pool[0], 10_000

@@ -1,0 +1,259 @@
+"""Break-glass recovery (C12): losing the root key does not lose the files.
+
+A recovery key pair is made once, offline if possible. Its public half goes into the settings, where every new
+secret is sealed to it as well; its private half exists only as k-of-n word lists (SLIP-39) with n officers.
+"""
+
+import base64
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from shamir_mnemonic import MnemonicError, combine_mnemonics, generate_mnemonics
+
+from apps.audit.records import Actor, Event, system
+from apps.audit.services import Conflict, record, transaction
+from apps.common.dynamodb import Page, Position
+from apps.common.errors import Invalid, PlatformError, Refused
+from apps.common.wrapping import root_key
+from apps.custody import approvals
+from apps.custody.records import Approval, Guarded
+from apps.keys import kem, recovery_seal
+from apps.keys import services as keys
+from apps.keys.records import PoolKey
+from apps.sessions import finals
+from apps.sessions import services as sessions
+from apps.sessions.records import Session
+
+T = TypeVar("T")
+Progress = Callable[[int], None]
+PAGE = 100
+_EVERYONE = system("recovery")  # lists what anyone owns
+SAMPLES = 3  # secrets that a check opens
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A recovery key: what goes into the settings, and what goes to the officers and nowhere else."""
+
+    recovery_key_id: str
+    public_key: str
+    shares: list[str] = field(repr=False)
+
+
+@dataclass(slots=True)
+class Report:
+    """What a walk over all secrets found and did."""
+
+    done: int = 0
+    already: int = 0
+    unsealed: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> bool:
+        """Nothing is missing."""
+        return not self.unsealed and not self.failed
+
+
+def make(*, threshold: int, shares: int, actor: Actor) -> Made:
+    """A recovery key pair, the private half split so that any ``threshold`` of ``shares`` give it back.
+
+    Raises:
+        Invalid: not 2 to 16 shares with 2 to that many needed.
+    """
+    if not 2 <= threshold <= shares <= 16:
+        raise Invalid.of("threshold", "2 or more, and at most as many as there are shares (16 at most)")
+    pair = kem.generate(recovery_seal.SUITE)
+    words = generate_mnemonics(1, [(threshold, shares)], pair.seed)[0]
+    name = recovery_seal.id_of(pair.public_key)
+    record(actor, Event.RECOVERY_KEY_MADE, recovery_key_id=name, threshold=threshold, shares=shares)
+    return Made(name, base64.b64encode(pair.public_key).decode(), list(words))
+
+
+def joined(words: Sequence[str]) -> bytes:
+    """The private half of the configured recovery key, from enough of its shares.
+
+    Raises:
+        Invalid: too few, mistyped, or of another key.
+    """
+    try:
+        seed: bytes = combine_mnemonics([" ".join(share.split()) for share in words])
+        public = kem.public_of(recovery_seal.SUITE, seed)
+    except (MnemonicError, ValueError) as error:
+        raise Invalid.of("shares", f"do not give a key: {error}") from None
+    if public != recovery_seal.public_key():
+        raise Invalid.of("shares", "belong to another recovery key than RECOVERY_PUBLIC_KEY")
+    return seed
+
+
+def current_id() -> str:
+    """The id of the configured recovery key.
+
+    Raises:
+        Refused: none is configured.
+    """
+    key = recovery_seal.public_key()
+    if key is None:
+        raise Refused("No recovery key is configured: RECOVERY_PUBLIC_KEY is empty.")
+    return recovery_seal.id_of(key)
+
+
+def seal_missing(*, actor: Actor, progress: Progress | None = None) -> Report:
+    """Seal every secret that is not sealed to the configured recovery key; again, it does what is left."""
+    current_id()
+    report = Report()
+    for secret in _secrets():
+        if recovery_seal.is_current(secret.recovery_seal):
+            report.already += 1
+        else:
+            _tried(report, secret, lambda: _seal(secret, actor))  # noqa: B023 - called at once
+        if progress is not None:
+            progress(report.done + report.already)
+    return report
+
+
+def check(words: Sequence[str], *, actor: Actor) -> Report:
+    """Whether every secret is sealed and, with shares, whether these open the first ones as the root key does.
+
+    Raises:
+        Invalid: the shares do not give the configured recovery key.
+    """
+    name, report = current_id(), Report()
+    seed = joined(words) if words else None
+    for secret in _secrets():
+        if not recovery_seal.is_current(secret.recovery_seal):
+            report.unsealed.append(_name(secret))
+        elif seed is not None and report.done < SAMPLES:
+            _tried(report, secret, lambda: _compare(secret, seed))  # noqa: B023 - called at once
+        else:
+            report.already += 1
+    record(
+        actor,
+        Event.RECOVERY_CHECKED,
+        recovery_key_id=name,
+        opened=report.done,
+        unsealed=len(report.unsealed),
+        failed=len(report.failed),
+    )
+    return report
+
+
+def request(*, reason: str, actor: Actor) -> Approval:
+    """Ask for the use of the recovery key.
+
+    Raises:
+        Refused: none is configured.
+    """
+    return approvals.request(Guarded.RECOVER, current_id(), reason=reason, actor=actor)
+
+
+def use(words: Sequence[str], *, approval_id: str, actor: Actor, progress: Progress | None = None) -> Report:
+    """Wrap every secret under the current root key, from its recovery seal: the root key it had is gone.
+
+    Interrupted, it is run again with the same approval, and goes on where it was.
+
+    Raises:
+        ApprovalNotFound, NotApproved: a second person has not allowed it.
+        Invalid: the shares do not give the configured recovery key.
+        RootKeyUnavailable: the new root key does not answer.
+    """
+    approval = approvals.check(approval_id, Guarded.RECOVER, current_id())
+    seed, root, report = joined(words), root_key(), Report()
+    for secret in _secrets():
+        if secret.root_key_id == root.id:
+            report.already += 1
+        elif secret.recovery_seal is None:
+            report.unsealed.append(_name(secret))
+        else:
+            _tried(report, secret, lambda: _recover(secret, seed, actor))  # noqa: B023 - called at once
+        if progress is not None:
+            progress(report.done + report.already)
+    with transaction(actor) as tx:
+        if report.whole:
+            approvals.use(tx, approval)
+        tx.audit(
+            Event.RECOVERY_USED,
+            recovery_key_id=approval.subject,
+            root_key_id=root.id,
+            recovered=report.done,
+            lost=len(report.unsealed),
+            failed=len(report.failed),
+        )
+    return report
+
+
+Secret = PoolKey | Session
+
+
+def _secrets() -> Iterator[Secret]:
+    """Every wrapped secret, by pages of one Query each."""
+    for summary in _all(keys.listed):
+        key = keys.find(summary.key_id)
+        if key.wrapped_seed is not None:
+            yield key
+    for listed in _all(lambda **place: sessions.listed(actor=_EVERYONE, **place)):
+        session = finals.find(listed.session_id)
+        if session.encrypted_final_key is not None:
+            yield session
+
+
+def _all(fetch: Callable[..., Page[T]]) -> Iterator[T]:
+    position: Position | None = None
+    while True:
+        page = fetch(limit=PAGE, position=position)
+        yield from page.records
+        if page.older is None:
+            return
+        position = Position(page.older)
+
+
+def _tried(report: Report, secret: Secret, do: Callable[[], None]) -> None:
+    """What fails for one secret is reported, and does not keep the others."""
+    try:
+        do()
+    except Conflict:
+        report.already += 1  # someone else did it just now
+    except kem.OpenFailed:
+        report.failed[_name(secret)] = "the recovery seal does not open: it was changed, or is of another key"
+    except PlatformError as error:
+        report.failed[_name(secret)] = error.detail
+    else:
+        report.done += 1
+
+
+def _seal(secret: Secret, actor: Actor) -> None:
+    if isinstance(secret, PoolKey):
+        keys.sealed_for_recovery(secret, actor=actor)
+    else:
+        finals.sealed_for_recovery(secret, actor=actor)
+
+
+def _compare(secret: Secret, seed: bytes) -> None:
+    opened = _opened(secret, seed)
+    kept = keys.unwrapped(secret) if isinstance(secret, PoolKey) else finals.unwrapped(secret)
+    if opened != kept:
+        raise Refused("the recovery seal holds something else than the root key wraps")
+
+
+def _recover(secret: Secret, seed: bytes, actor: Actor) -> None:
+    opened = _opened(secret, seed)
+    if isinstance(secret, PoolKey):
+        keys.rewrapped(secret, opened, event=Event.SECRET_RECOVERED, actor=actor)
+    else:
+        finals.rewrapped(secret, opened, event=Event.SECRET_RECOVERED, actor=actor)
+
+
+def _opened(secret: Secret, seed: bytes) -> bytes:
+    context = _context(secret)
+    return recovery_seal.opened(secret.recovery_seal or b"", seed=seed, context=context)
+
+
+def _context(secret: Secret) -> dict[str, str]:
+    if isinstance(secret, PoolKey):
+        return keys.context_of(secret.key_id)
+    return finals.context_of(secret.session_id)
+
+
+def _name(secret: Secret) -> str:
+    return secret.key_id if isinstance(secret, PoolKey) else f"session {secret.session_id}"

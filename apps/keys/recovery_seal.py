@@ -1,0 +1,79 @@
+"""The recovery seal: every wrapped secret also sealed to an offline public key (C12), if one is configured.
+
+    seal = recovery key id (8) || HPKE-Seal(X-Wing public key, secret, info = label || canonical context)
+
+The context is that of the wrapping, so a seal opens for its own record only. The public key comes from the
+settings and not from a table: who can write the tables must not be able to put their own in its place.
+"""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping
+from functools import lru_cache
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from apps.common.wrapping import canonical_context
+from apps.keys import kem
+from apps.keys.kem import Suite
+
+SUITE = Suite.XWING
+ID_SIZE = 8
+_LABEL = b"qkdplatform recovery seal v1"
+
+
+def public_key() -> bytes | None:
+    """The configured recovery public key, or None.
+
+    Raises:
+        ImproperlyConfigured: the setting is not one.
+    """
+    return _parsed(settings.RECOVERY_PUBLIC_KEY) if settings.RECOVERY_PUBLIC_KEY else None
+
+
+@lru_cache(maxsize=4)
+def _parsed(text: str) -> bytes:
+    try:
+        key = base64.b64decode(text, validate=True)
+        kem.seal(SUITE, key, b"probe", _LABEL)
+    except (binascii.Error, ValueError) as error:
+        raise ImproperlyConfigured(
+            "RECOVERY_PUBLIC_KEY is not what `manage.py recovery make` printed."
+        ) from error
+    return key
+
+
+def id_of(key: bytes) -> str:
+    """Names a recovery key in seals, approvals and the trail."""
+    return hashlib.sha256(_LABEL + key).digest()[:ID_SIZE].hex()
+
+
+def sealed(secret: bytes, *, context: Mapping[str, str]) -> bytes | None:
+    """The secret sealed to the recovery key, or None where none is configured."""
+    key = public_key()
+    if key is None:
+        return None
+    return bytes.fromhex(id_of(key)) + kem.seal(SUITE, key, secret, _info(context))
+
+
+def is_current(seal: bytes | None) -> bool:
+    """Whether a seal is to the configured recovery key."""
+    key = public_key()
+    return seal is not None and key is not None and seal[:ID_SIZE].hex() == id_of(key)
+
+
+def opened(seal: bytes, *, seed: bytes, context: Mapping[str, str]) -> bytes:
+    """The secret in a seal, by the private half of the recovery key.
+
+    Raises:
+        OpenFailed: another recovery key or context, or a changed seal.
+    """
+    if seal[:ID_SIZE].hex() != id_of(kem.public_of(SUITE, seed)):
+        raise kem.OpenFailed
+    return kem.open_sealed(SUITE, seed, seal[ID_SIZE:], _info(context))
+
+
+def _info(context: Mapping[str, str]) -> bytes:
+    return _LABEL + b"\x00" + canonical_context(context)

@@ -1,0 +1,19 @@
+"""Fixtures of custody."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apps.common import wrapping
+from tests.custody.processes import process_starts
+
+
+@pytest.fixture
+def own_root(settings: Any, tmp_path: Path) -> Iterator[Path]:
+    """A root key file of this test."""
+    settings.ROOT_KEY = f"local:{tmp_path / 'root.key'}"
+    process_starts()
+    yield tmp_path / "root.key"
+    wrapping.root_key.cache_clear()

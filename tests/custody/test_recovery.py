@@ -1,0 +1,191 @@
+"""Break-glass recovery: the root key is gone, the files come back, everything audited (C12, D1, I1, I2)."""
+
+import io
+from itertools import combinations
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
+
+from apps.audit import services as audit
+from apps.audit.records import Event
+from apps.common.errors import Invalid, Refused
+from apps.custody import approvals, recovery
+from apps.custody.records import ApprovalStatus, NotApproved
+from apps.files.services import FileDamaged
+from apps.keys import kem, recovery_seal
+from apps.keys import services as keys
+from apps.keys.records import KeyUnusable
+from apps.sessions import finals
+from apps.sessions import services as sessions
+from apps.sessions.store import SessionTable
+from tests import requirement
+from tests.conftest import TESTS
+from tests.custody.files import encrypted, plaintext_of
+from tests.custody.people import ALICE, BOB
+from tests.custody.processes import process_starts
+from tests.faults import Fault, at_each_call
+from tests.tables import everything
+
+pytestmark = pytest.mark.django_db
+
+
+def ceremony(*arguments, words=(), **options):
+    out = io.StringIO()
+    call_command(
+        "recovery", *arguments, stdout=out, stderr=out, stdin=io.StringIO("\n".join(words)), **options
+    )
+    return out.getvalue()
+
+
+@pytest.fixture
+def recovery_key(own_root, aws, settings):
+    """A recovery key, 2 of 3, configured."""
+    made = recovery.make(threshold=2, shares=3, actor=TESTS)
+    settings.RECOVERY_PUBLIC_KEY = made.public_key
+    return made
+
+
+def approved():
+    asked = recovery.request(reason="the root key is lost", actor=ALICE)
+    return approvals.approve(asked.approval_id, actor=BOB).approval_id
+
+
+@requirement("C12", "D1", "I1")
+def test_the_root_key_is_gone_and_the_files_come_back(aws, own_root, settings, request, monkeypatch):
+    told = ceremony("make", threshold=2, shares=3)
+    shares = [line.partition(": ")[2] for line in told.splitlines() if line.strip().startswith("share ")]
+    settings.RECOVERY_PUBLIC_KEY = told.partition("RECOVERY_PUBLIC_KEY=")[2].split()[0]
+    request.getfixturevalue("stock")
+    (key,) = keys.create(1, actor=TESTS)
+    file = encrypted(b"content", under=key, monkeypatch=monkeypatch)
+    assert "2 shares give the recovery key; 3 secrets opened" in ceremony("check", words=shares[1:])
+
+    own_root.unlink()  # the disaster: nobody has the root key any more
+    process_starts()
+    with pytest.raises((KeyUnusable, FileDamaged)):
+        plaintext_of(file)
+    with pytest.raises(CommandError, match="There is no approval"):
+        ceremony("use", approval="ap-none", words=shares[:2])
+    assert "6 secrets recovered" in ceremony("use", approval=approved(), words=shares[:2])
+
+    process_starts()
+    assert plaintext_of(file) == b"content"
+    events = [entry.event for entry in audit.entries_page(limit=100).records]
+    assert events.count(Event.SECRET_RECOVERED) == 6
+    for event in (
+        Event.RECOVERY_KEY_MADE, Event.RECOVERY_CHECKED, Event.APPROVAL_REQUESTED, Event.APPROVAL_GIVEN,
+        Event.APPROVAL_USED, Event.RECOVERY_USED,
+    ):  # fmt: skip
+        assert event in events
+    assert audit.verify().problems == []
+
+
+@requirement("C12", "I2")
+def test_any_two_of_three_shares_give_the_key_and_one_does_not(recovery_key):
+    seeds = {recovery.joined(pair) for pair in combinations(recovery_key.shares, 2)}
+    assert len(seeds) == 1
+    (seed,) = seeds
+    with pytest.raises(Invalid):
+        recovery.joined(recovery_key.shares[:1])
+    changed = recovery_key.shares[0].replace(recovery_key.shares[0].split()[-1], "academic")
+    with pytest.raises(Invalid):
+        recovery.joined([changed, recovery_key.shares[1]])
+    assert seed not in str(everything(but=set())).encode()
+    assert all(share not in str(everything(but=set())) for share in recovery_key.shares)
+
+
+@requirement("C12")
+def test_shares_of_another_recovery_key_are_refused(recovery_key):
+    other = recovery.make(threshold=2, shares=2, actor=TESTS)
+    with pytest.raises(Invalid, match="another recovery key"):
+        recovery.joined(other.shares)
+
+
+@requirement("C12")
+@pytest.mark.parametrize(("threshold", "shares"), [(1, 3), (4, 3), (2, 17), (0, 0)])
+def test_a_split_that_protects_nothing_is_refused(aws, threshold, shares):
+    with pytest.raises(Invalid):
+        recovery.make(threshold=threshold, shares=shares, actor=TESTS)
+
+
+@requirement("C12")
+def test_what_was_there_before_the_recovery_key_is_sealed_later(aws, own_root, settings):
+    keys.create(2, actor=TESTS)
+    sessions.generate(sessions.GenerateRequest(), actor=TESTS)
+    with pytest.raises(Refused, match="No recovery key"):
+        recovery.seal_missing(actor=TESTS)
+    settings.RECOVERY_PUBLIC_KEY = recovery.make(threshold=2, shares=2, actor=TESTS).public_key
+    with pytest.raises(CommandError, match="3 secrets are not sealed"):
+        ceremony("check")
+    assert "3 secrets sealed" in ceremony("seal")
+    assert "0 secrets sealed, 3 were already" in ceremony("seal")
+    assert "Every secret is sealed" in ceremony("check")
+    settings.RECOVERY_PUBLIC_KEY = recovery.make(threshold=2, shares=2, actor=TESTS).public_key
+    assert "3 secrets sealed" in ceremony("seal"), "to the new recovery key"
+
+
+@requirement("C12")
+def test_a_recovery_without_a_second_person_is_refused(recovery_key):
+    asked = recovery.request(reason="x", actor=ALICE)
+    with pytest.raises(NotApproved):
+        recovery.use(recovery_key.shares[:2], approval_id=asked.approval_id, actor=ALICE)
+
+
+@requirement("C12")
+def test_a_seal_opens_for_its_own_record_and_its_own_recovery_key_only(recovery_key):
+    one, two = keys.create(2, actor=TESTS)
+    seed = recovery.joined(recovery_key.shares[:2])
+    assert one.recovery_seal is not None
+    assert recovery_seal.opened(
+        one.recovery_seal, seed=seed, context=keys.context_of(one.key_id)
+    ) == keys.unwrapped(one)
+    with pytest.raises(kem.OpenFailed):
+        recovery_seal.opened(one.recovery_seal, seed=seed, context=keys.context_of(two.key_id))
+    with pytest.raises(kem.OpenFailed):
+        recovery_seal.opened(one.recovery_seal, seed=bytes(32), context=keys.context_of(one.key_id))
+
+
+@requirement("C12")
+def test_a_changed_seal_is_told_and_keeps_nobody_else(recovery_key, own_root):
+    one, two = keys.create(2, actor=TESTS)
+    session_id = sessions.generate(sessions.GenerateRequest(), actor=TESTS).session_id
+    SessionTable(session_id=session_id).update([SessionTable.recovery_seal.set(one.recovery_seal or b"")])
+    own_root.unlink()
+    process_starts()
+    approval_id = approved()
+    report = recovery.use(recovery_key.shares[:2], approval_id=approval_id, actor=TESTS)
+    assert (report.done, list(report.failed)) == (2, [f"session {session_id}"])
+    assert keys.seed_of(keys.find(two.key_id))
+    assert approvals.find(approval_id).status is ApprovalStatus.APPROVED, "so that it can be run again"
+
+
+@requirement("C12")
+def test_a_wrong_setting_is_refused(settings):
+    settings.RECOVERY_PUBLIC_KEY = "bm8ga2V5"
+    with pytest.raises(ImproperlyConfigured):
+        recovery_seal.public_key()
+
+
+@requirement("C12", "I1", "I4")
+@pytest.mark.parametrize("fault", Fault)
+def test_no_failed_call_of_a_recovery_loses_a_secret(recovery_key, own_root, fault):
+    (key,) = keys.create(1, actor=TESTS)
+    session_id = sessions.generate(sessions.GenerateRequest(), actor=TESTS).session_id
+    seed, final = keys.seed_of(key), finals.unwrapped(finals.find(session_id))
+
+    def prepare():
+        own_root.unlink()
+        process_starts()
+        return approved()
+
+    def attempt(approval_id):
+        recovery.use(recovery_key.shares[:2], approval_id=approval_id, actor=TESTS)
+
+    for call, approval_id in at_each_call(fault, prepare, attempt):
+        process_starts()
+        if approvals.find(approval_id).status is ApprovalStatus.APPROVED:
+            attempt(approval_id)
+        assert keys.unwrapped(keys.find(key.key_id)) == seed, call
+        assert finals.unwrapped(finals.find(session_id)) == final, call
+    assert audit.verify().problems == []
