@@ -35,11 +35,12 @@ def sweep() -> None:
 
 
 def refill() -> None:
-    """Keep the pool and the stock above their low-water marks."""
+    """Keep the pool and the stock above their low-water marks: one session now, a job for what it leaves missing."""
     _run_all(
         {
             "pool keys made": lambda: keys.refill(actor=SWEEPER),
             "quantum keys to come": lambda: sessions.refill(actor=SWEEPER),
+            "stock sessions queued": tasks.refill_later,
         }
     )
 

@@ -1,20 +1,24 @@
 """Sessions in the background: batches, and what takes longer than the API may."""
 
 import logging
+import time
 from dataclasses import replace
 from typing import Any
 
 from celery import shared_task
+from django.conf import settings
 
-from apps.audit.records import Actor, ActorKind
+from apps.audit.records import Actor, ActorKind, system
 from apps.common import clock
 from apps.jobs import services as jobs
 from apps.jobs.records import Job, JobKind
-from apps.sessions import services
+from apps.sessions import services, stock
 from apps.sessions.services import GenerateRequest
 
 log = logging.getLogger(__name__)
 MAX_BATCH = 1000
+REFILLER = system("refiller")
+REFILL_SECONDS = 900  # a refill takes no longer; one that is older is no reason not to start another
 
 
 def generate_later(request: GenerateRequest, *, count: int, actor: Actor) -> Job:
@@ -54,6 +58,8 @@ def _run(job: Job) -> None:
     while len(made) < job.total:
         made.append(services.generate(request, actor=owner).session_id)
         jobs.advance(job, done=len(made), results={"session_ids": made})
+        if job.owner == str(REFILLER):
+            time.sleep(settings.STOCK_SESSION_PAUSE)  # a core is not only there for the stock
     jobs.end(replace(job, done=len(made)))
 
 
@@ -65,3 +71,22 @@ def send_unsent(*, seconds: int) -> int:
     for job in unsent:
         generate_batch.delay(job.job_id)
     return len(unsent)
+
+
+def refill_later() -> int:
+    """Refill a low stock by a job at a pace, and raise the alarm; returns how many sessions it will run.
+
+    While a refill is under way nothing more is started.
+    """
+    found = stock.stock()
+    wanted = stock.sessions_wanted(found)
+    if not wanted or _refilling():
+        return 0
+    stock.raise_alarm(found, actor=REFILLER)
+    generate_later(stock.refill_request(), count=wanted, actor=REFILLER)
+    return wanted
+
+
+def _refilling() -> bool:
+    recent = jobs.listed_of(REFILLER, limit=1).records
+    return any(not job.state.ended and job.created_at > clock.ago(REFILL_SECONDS) for job in recent)

@@ -1,0 +1,97 @@
+"""Key pairs from outside, and to outside: imported by their seed, exported only sealed to a recipient.
+
+export = HPKE-Seal(recipient's public key, seed, info = label || suite || key id)
+"""
+
+import uuid
+from dataclasses import dataclass, field
+
+from apps.audit.records import Actor, Event
+from apps.audit.services import Transaction, transaction
+from apps.common.errors import Invalid, Refused
+from apps.keys import kem, policy, services
+from apps.keys.kem import Suite
+from apps.keys.records import KeyState, KeyUnusable, PoolKey
+from apps.keys.store import PoolKeyTable
+
+NAMESPACE = uuid.UUID("7f9d3f2c-52f0-4d69-9e0f-6f3e6a6a1c0b")  # of the ids of imported keys
+LABEL = b"qkdplatform pool key export v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A seed that only the recipient opens."""
+
+    key_id: str
+    suite: Suite
+    public_key: bytes
+    recipient_suite: Suite
+    sealed_seed: bytes = field(repr=False)
+
+
+def imported(seed: bytes, *, suite: Suite, reason: str, actor: Actor) -> PoolKey:
+    """Take in a key pair by its seed; it is ``pre_active`` until someone activates it.
+
+    The id is derived from the public key, so that a pair is imported once.
+
+    Raises:
+        Invalid: not a seed of the suite; an expanded ML-KEM key is told why it cannot be imported.
+        Refused: the pair was imported before.
+    """
+    try:
+        public = kem.public_of(suite, seed)
+    except ValueError as error:
+        raise Invalid.of("seed", str(error)) from None
+    key_id = imported_id(public)
+    pair = kem.KeyPair(suite, seed, public)
+    key = services.recorded(pair, key_id=key_id, state=KeyState.PRE_ACTIVE, version=policy.read().current)
+    with transaction(actor) as tx:
+        tx.put(PoolKeyTable.of(key), otherwise=Refused(f"This key pair was imported before, as {key_id}."))
+        tx.audit(Event.POOL_KEY_IMPORTED, key_id=key_id, suite=suite.value, reason=reason)
+    return services.find(key_id)
+
+
+def imported_id(public_key: bytes) -> str:
+    """The id of an imported pair."""
+    return f"pk-{uuid.uuid5(NAMESPACE, public_key.hex())}"
+
+
+def check_recipient(public_key: bytes, *, suite: Suite) -> None:
+    """Whether something can be sealed to this public key.
+
+    Raises:
+        Invalid: it is none of the suite.
+    """
+    try:
+        kem.seal(suite, public_key, b"probe", LABEL)
+    except ValueError as error:
+        raise Invalid.of("recipient_public_key", str(error)) from None
+
+
+def check_exportable(key: PoolKey) -> None:
+    """Whether there is a seed to export.
+
+    Raises:
+        KeyUnusable: the key is destroyed.
+    """
+    if key.wrapped_seed is None:
+        raise KeyUnusable(f"Key {key.key_id} is destroyed.")
+
+
+def info_of(key: PoolKey) -> bytes:
+    """What an exported seed is bound to; the recipient needs the same bytes to open it."""
+    return b"\x00".join((LABEL, key.suite.encode(), key.key_id.encode()))
+
+
+def exported(tx: Transaction, key: PoolKey, *, recipient: bytes, suite: Suite) -> Exported:
+    """Seal a key's seed to a recipient; the transaction's entry is to be committed before it is given out.
+
+    Raises:
+        KeyUnusable: destroyed, or damaged.
+        Invalid: not a public key of the suite.
+    """
+    check_exportable(key)
+    check_recipient(recipient, suite=suite)
+    sealed = kem.seal(suite, recipient, services.unwrapped(key), info_of(key))
+    tx.audit(Event.POOL_KEY_EXPORTED, key_id=key.key_id, recipient=kem.fingerprint(recipient))
+    return Exported(key.key_id, key.suite, key.public_key, suite, sealed)

@@ -1,0 +1,73 @@
+"""The stock of quantum keys: counted by link, watched, refilled at a pace."""
+
+import json
+import logging
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from apps.audit.records import Actor, Event
+from apps.audit.services import record
+from apps.common import aws
+from apps.sessions import services, store
+from apps.sessions.services import STOCK_SESSION_BITS, STOCK_SESSION_ERROR_RATE, GenerateRequest
+
+log = logging.getLogger(__name__)
+LINK = "stock"
+COUNTED_SESSIONS = 100  # of each shard: 6,400 keys, far above any low-water mark
+KEYS_PER_SESSION = STOCK_SESSION_BITS // settings.QUANTUM_KEY_BITS
+MAX_REFILL_SESSIONS = 20  # of one job: the next look at the stock decides about more
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """Quantum keys ready to be taken."""
+
+    total: int
+    pending: int
+    by_link: dict[str, int]
+    low_water: int
+    target: int
+
+    @property
+    def is_low(self) -> bool:
+        """Below the mark at which sessions are run, also with what waits for its judgement."""
+        return self.total + self.pending < self.low_water
+
+
+def stock() -> Stock:
+    """The stock, counted by one Query for each shard."""
+    by_link = store.stocked_by_link(COUNTED_SESSIONS)
+    return Stock(
+        total=sum(by_link.values()),
+        pending=services.stock_pending(),
+        by_link=by_link,
+        low_water=settings.STOCK_LOW_WATER,
+        target=settings.STOCK_TARGET,
+    )
+
+
+def sessions_wanted(found: Stock) -> int:
+    """How many sessions bring a low stock to its target; none while it is not low."""
+    if not found.is_low:
+        return 0
+    missing = max(found.target, found.low_water) - found.total - found.pending
+    return min(-(-missing // KEYS_PER_SESSION), MAX_REFILL_SESSIONS)
+
+
+def refill_request() -> GenerateRequest:
+    """What a session for the stock is asked for."""
+    return GenerateRequest(key_length=STOCK_SESSION_BITS, error_rate=STOCK_SESSION_ERROR_RATE, link=LINK)
+
+
+def raise_alarm(found: Stock, *, actor: Actor) -> None:
+    """Tell that the stock is low: in the trail, in the log, and to whoever subscribed to alerts."""
+    record(actor, Event.STOCK_LOW, total=found.total, low_water=found.low_water, by_link=found.by_link)
+    log.warning("%d quantum keys are left, the low-water mark is %d", found.total, found.low_water)
+    if settings.ALERT_TOPIC_ARN:
+        message = {"event": "stock.low", "total": found.total, "low_water": found.low_water}
+        aws.client("sns").publish(
+            TopicArn=settings.ALERT_TOPIC_ARN,
+            Subject="The stock of quantum keys is low",
+            Message=json.dumps(message | {"by_link": found.by_link}),
+        )

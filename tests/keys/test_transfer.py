@@ -1,0 +1,107 @@
+"""Key pairs from outside and to outside: by seed, and sealed to who may have it (C5, I2)."""
+
+import os
+
+import pytest
+
+from apps.audit import services as audit
+from apps.audit.records import Event
+from apps.common.errors import Invalid, Refused
+from apps.custody import approvals, exporting
+from apps.custody.records import NotApproved
+from apps.files import messages
+from apps.keys import kem, lifecycle, services, transfer
+from apps.keys.kem import Suite
+from apps.keys.records import KeyState, KeyUnusable
+from tests import requirement
+from tests.conftest import TESTS
+from tests.custody.people import ALICE, BOB
+from tests.faults import Fault, at_each_call
+from tests.tables import everything
+
+pytestmark = pytest.mark.django_db
+
+
+def taken_in(seed, suite=Suite.XWING):
+    return transfer.imported(seed, suite=suite, reason="moved here", actor=TESTS)
+
+
+@requirement("C2", "C5")
+@pytest.mark.parametrize("suite", Suite)
+def test_a_pair_is_imported_by_its_seed_and_used_once_activated(stock, suite, monkeypatch):
+    pair = kem.generate(suite)
+    key = taken_in(pair.seed, suite)
+    assert (key.state, key.public_key, key.imported) == (KeyState.PRE_ACTIVE, pair.public_key, True)
+    with pytest.raises(KeyUnusable):
+        services.seed_of(key)
+    assert lifecycle.activate(key.key_id, reason="in use", actor=TESTS).state is KeyState.ACTIVE
+    monkeypatch.setattr(services, "pick", lambda: services.find(key.key_id))
+    package = messages.encrypt(b"x", actor=TESTS)
+    assert messages.decrypt(package.to_dict(), actor=TESTS) == b"x"
+
+
+@requirement("C5")
+def test_an_expanded_key_is_told_why_it_cannot_be_imported(aws):
+    with pytest.raises(
+        Invalid, match=r"expanded ML-KEM-768 decapsulation key \(2400 bytes\).*64-byte seed"
+    ) as refused:
+        taken_in(os.urandom(2400), Suite.MLKEM768)
+    assert refused.value.errors[0].field == "seed"
+    for size in (0, 31, 33, 64):
+        with pytest.raises(Invalid, match="seed has 32 bytes"):
+            taken_in(os.urandom(size))
+
+
+@requirement("C5")
+def test_a_pair_is_imported_once(aws):
+    seed = os.urandom(32)
+    taken_in(seed)
+    with pytest.raises(Refused, match="imported before"):
+        taken_in(seed)
+
+
+@requirement("C5", "I1")
+@pytest.mark.parametrize("fault", Fault)
+def test_no_failed_call_half_imports_a_pair(aws, fault):
+    for call, seed in at_each_call(fault, lambda: os.urandom(32), taken_in):
+        try:
+            taken_in(seed)
+        except Refused:
+            assert call, "it was imported, only the answer was lost"
+        found = transfer.imported_id(kem.public_of(Suite.XWING, seed))
+        assert services.unwrapped(services.find(found)) == seed, call
+        events = [e.event for e in audit.entries_page(limit=5, by="key", value=found).records]
+        assert events == [Event.POOL_KEY_IMPORTED], call
+
+
+def asked(key, recipient, suite=Suite.XWING):
+    return exporting.request(
+        key.key_id, recipient=recipient, suite=suite, reason="moves", actor=ALICE
+    ).approval_id
+
+
+@requirement("C5", "D1", "I2")
+@pytest.mark.parametrize("suite", Suite)
+def test_an_exported_seed_opens_for_its_recipient_only_and_once(pool, suite):
+    recipient, key = kem.generate(suite), pool[0]
+    approval_id = asked(key, recipient.public_key, suite)
+    with pytest.raises(NotApproved):
+        exporting.export(approval_id, actor=ALICE)
+    approvals.approve(approval_id, actor=BOB)
+    given = exporting.export(approval_id, actor=ALICE)
+    seed = kem.open_sealed(suite, recipient.seed, given.sealed_seed, transfer.info_of(key))
+    assert kem.public_of(key.suite, seed) == key.public_key == given.public_key
+    with pytest.raises(kem.OpenFailed):
+        kem.open_sealed(suite, kem.generate(suite).seed, given.sealed_seed, transfer.info_of(key))
+    with pytest.raises(NotApproved):
+        exporting.export(approval_id, actor=ALICE)
+    assert repr(seed)[2:-1] not in str(everything(but=set()))
+    events = [e.event for e in audit.entries_page(limit=9, by="key", value=key.key_id).records]
+    assert Event.POOL_KEY_EXPORTED in events
+
+
+@requirement("C5")
+@pytest.mark.parametrize("size", [0, 32, 1184, 1215, 1217])
+def test_a_recipient_that_is_no_public_key_is_refused(pool, size):
+    with pytest.raises(Invalid):
+        asked(pool[0], os.urandom(size))
