@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.urls import path
+from django.urls import include, path
 from django.views.defaults import page_not_found, server_error
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
@@ -13,12 +13,21 @@ from apps.common import problems
 from apps.common.errors import NotFound, PlatformError
 from apps.common.middleware import API
 from apps.common.schema import ApiDocs
+from apps.custody.urls import urlpatterns as custody
 from apps.detections.api import DetectionDetail, Detections
 from apps.files.api import FileContent, FileDetail, FileDownload, FileRestoration, Files
 from apps.files.api_messages import Decrypt, Encrypt
 from apps.jobs.api import JobCancellation, JobDetail, Jobs
-from apps.keys.api import PoolKeyDetail, PoolKeys
-from apps.sessions.api import Batches, Generate, SessionDetail, Sessions
+from apps.keys.api import PoolKeyDetail, PoolKeys, PoolPolicy
+from apps.sessions.api import (
+    Batches,
+    Generate,
+    SessionDetail,
+    SessionRevocation,
+    Sessions,
+    StockDetail,
+    TakenKeys,
+)
 
 V1 = "api/v1"
 
@@ -49,10 +58,15 @@ urlpatterns = [
     path(f"{V1}/qkd/batches", Batches.as_view(), name="batches"),
     path(f"{V1}/qkd/sessions", Sessions.as_view(), name="sessions"),
     path(f"{V1}/qkd/session/<str:session_id>", SessionDetail.as_view(), name="session"),
+    path(f"{V1}/qkd/session/<str:session_id>/revoke", SessionRevocation.as_view(), name="session-revoke"),
+    path(f"{V1}/qkd/session/<str:session_id>/keys", TakenKeys.as_view(), name="session-keys"),
+    path(f"{V1}/qkd/stock", StockDetail.as_view(), name="stock"),
     path(f"{V1}/detections", Detections.as_view(), name="detections"),
     path(f"{V1}/detections/<str:session_id>", DetectionDetail.as_view(), name="detection"),
     path(f"{V1}/keys", PoolKeys.as_view(), name="pool-keys"),
     path(f"{V1}/keys/<str:key_id>", PoolKeyDetail.as_view(), name="pool-key"),
+    path(f"{V1}/pool/policy", PoolPolicy.as_view(), name="pool-policy"),
+    path(f"{V1}/", include(custody)),
     path(f"{V1}/files", Files.as_view(), name="files"),
     path(f"{V1}/files/<str:file_id>", FileDetail.as_view(), name="file"),
     path(f"{V1}/files/<str:file_id>/content", FileContent.as_view(), name="file-content"),

@@ -6,18 +6,21 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.access.authentication import actor_of
 from apps.access.records import Scope
 from apps.access.views import ApiView
 from apps.common.lists import listed, page_of
-from apps.keys import services
+from apps.common.serializers import parsed
+from apps.keys import lifecycle, policy, services, transfer
+from apps.keys.kem import Suite
 from apps.keys.records import KeyState
-from apps.keys.serializers import PoolKeyListQuery, PoolKeyOut
+from apps.keys.serializers import ImportIn, MinimumIn, PolicyOut, PoolKeyListQuery, PoolKeyOut
 
 
 class PoolKeys(ApiView):
     """The pool."""
 
-    required_scopes = {"GET": Scope.KEYS_READ}
+    required_scopes = {"GET": Scope.KEYS_READ, "POST": Scope.KEYS_MANAGE}
 
     @extend_schema(
         parameters=[PoolKeyListQuery], responses=page_of(PoolKeyOut), operation_id="list_pool_keys"
@@ -29,6 +32,32 @@ class PoolKeys(ApiView):
             return services.listed(state=KeyState(state) if state else None, **filters)
 
         return listed(request, PoolKeyOut, fetch, query=PoolKeyListQuery, salt="pool-keys")
+
+    @extend_schema(request=ImportIn, responses={201: PoolKeyOut}, operation_id="import_pool_key")
+    def post(self, request: Request) -> Response:
+        """Import a key pair by its seed; activate it to put it to use."""
+        body = parsed(ImportIn, request)
+        key = transfer.imported(
+            body["seed"], suite=Suite(body["suite"]), reason=body["reason"], actor=actor_of(request)
+        )
+        return Response(PoolKeyOut(key).data, status=201)
+
+
+class PoolPolicy(ApiView):
+    """What holds for the whole pool."""
+
+    required_scopes = {"GET": Scope.KEYS_READ, "PUT": Scope.KEYS_MANAGE}
+
+    @extend_schema(responses=PolicyOut, operation_id="get_pool_policy")
+    def get(self, request: Request) -> Response:  # noqa: ARG002 - Django's signature
+        """The version of new keys, and the lowest that still opens."""
+        return Response(PolicyOut(policy.read()).data)
+
+    @extend_schema(request=MinimumIn, responses=PolicyOut, operation_id="raise_minimum_version")
+    def put(self, request: Request) -> Response:
+        """Raise the minimum version: every key below it is rotated, and opens only to be re-wrapped."""
+        minimum = parsed(MinimumIn, request)["minimum"]
+        return Response(PolicyOut(lifecycle.raise_minimum(minimum, actor=actor_of(request))).data)
 
 
 class PoolKeyDetail(ApiView):

@@ -1,12 +1,76 @@
 """Pool keys out of the API."""
 
 import base64
+import binascii
 from typing import Any
 
 from rest_framework import serializers
 
 from apps.common.lists import ListQuery
+from apps.common.serializers import StrictSerializer, TextField, WholeField
+from apps.keys.kem import MLKEM768_EXPANDED_SIZE, Suite
 from apps.keys.records import KeyState, PoolKey
+
+SUITES = [(suite.value, suite.value) for suite in Suite]
+REASON_LIMIT = 255
+
+
+class BytesField(TextField):
+    """Bytes as base64."""
+
+    def __init__(self, *, max_bytes: int, **kwargs: Any) -> None:
+        self.max_bytes = max_bytes
+        super().__init__(help_text=f"base64, at most {max_bytes} bytes", max_length=4 * max_bytes, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            value = base64.b64decode(super().to_internal_value(data), validate=True)
+        except (binascii.Error, ValueError):
+            raise serializers.ValidationError("not base64") from None
+        if len(value) > self.max_bytes:
+            raise serializers.ValidationError(f"at most {self.max_bytes} bytes")
+        return value
+
+
+class ReasonIn(StrictSerializer):
+    """Why; kept with the key and in the audit trail."""
+
+    reason = TextField(max_length=REASON_LIMIT)
+
+
+class ImportIn(ReasonIn):
+    """A key pair by its seed: 32 bytes for X-Wing, 64 (d || z) for ML-KEM-768."""
+
+    suite = serializers.ChoiceField(choices=SUITES)
+    seed = BytesField(max_bytes=MLKEM768_EXPANDED_SIZE, write_only=True)
+
+
+class MinimumIn(StrictSerializer):
+    """The lowest version whose keys still open."""
+
+    minimum = WholeField(min_value=2, max_value=2**31)
+
+
+class PolicyOut(serializers.Serializer[Any]):
+    """What holds for the whole pool."""
+
+    current = serializers.IntegerField(help_text="version of new keys")
+    minimum = serializers.IntegerField(help_text="keys below it open only to be re-wrapped")
+
+
+class RotationOut(serializers.Serializer[Any]):
+    """What replaces a key, and since when."""
+
+    rotation_id = serializers.CharField()
+    old_key_id = serializers.CharField()
+    new_key_id = serializers.CharField(allow_null=True)
+    status = serializers.CharField()
+    reason = serializers.CharField()
+    started_at = serializers.DateTimeField()
+    started_by = serializers.CharField()
+    changed_at = serializers.DateTimeField(allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
+    job_id = serializers.CharField(allow_null=True)
 
 
 class PoolKeyListQuery(ListQuery):
@@ -27,6 +91,10 @@ class PoolKeyOut(serializers.Serializer[Any]):
     last_used_at = serializers.DateTimeField(allow_null=True)
     changed_at = serializers.DateTimeField(allow_null=True)
     reason = serializers.CharField()
+    version = serializers.IntegerField()
+    messages = serializers.IntegerField(help_text="of the uses, those for messages")
+    imported = serializers.BooleanField()
+    destroy_after = serializers.DateTimeField(allow_null=True)
 
     def get_public_key(self, key: PoolKey) -> str:
         return base64.b64encode(key.public_key).decode()

@@ -78,9 +78,9 @@ def check_exportable(key: PoolKey) -> None:
         raise KeyUnusable(f"Key {key.key_id} is destroyed.")
 
 
-def info_of(key: PoolKey) -> bytes:
+def info_of(key_id: str, suite: Suite) -> bytes:
     """What an exported seed is bound to; the recipient needs the same bytes to open it."""
-    return b"\x00".join((LABEL, key.suite.encode(), key.key_id.encode()))
+    return b"\x00".join((LABEL, suite.encode(), key_id.encode()))
 
 
 def exported(tx: Transaction, key: PoolKey, *, recipient: bytes, suite: Suite) -> Exported:
@@ -92,6 +92,6 @@ def exported(tx: Transaction, key: PoolKey, *, recipient: bytes, suite: Suite) -
     """
     check_exportable(key)
     check_recipient(recipient, suite=suite)
-    sealed = kem.seal(suite, recipient, services.unwrapped(key), info_of(key))
+    sealed = kem.seal(suite, recipient, services.unwrapped(key), info_of(key.key_id, key.suite))
     tx.audit(Event.POOL_KEY_EXPORTED, key_id=key.key_id, recipient=kem.fingerprint(recipient))
     return Exported(key.key_id, key.suite, key.public_key, suite, sealed)

@@ -1,5 +1,6 @@
 """The API of QKD sessions."""
 
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -10,12 +11,20 @@ from rest_framework.response import Response
 from apps.access.authentication import actor_of
 from apps.access.records import Scope
 from apps.access.views import ApiView
-from apps.common.lists import listed, page_of
+from apps.common.lists import ListQuery, listed, page_of
 from apps.common.serializers import parsed
 from apps.jobs.serializers import JobOut
-from apps.sessions import services, tasks
+from apps.sessions import services, stock, tasks
 from apps.sessions.records import SessionStatus
-from apps.sessions.serializers import BatchIn, GenerateIn, SessionListQuery, SessionOut
+from apps.sessions.serializers import (
+    BatchIn,
+    GenerateIn,
+    RevocationIn,
+    SessionListQuery,
+    SessionOut,
+    StockOut,
+    TakenKeyOut,
+)
 from apps.sessions.services import GenerateRequest
 
 
@@ -76,3 +85,39 @@ class SessionDetail(ApiView):
     def get(self, request: Request, session_id: str) -> Response:
         """A session's metadata; ``status`` turns from pending once the detector has judged."""
         return Response(SessionOut(services.find(session_id, actor=actor_of(request))).data)
+
+
+class SessionRevocation(ApiView):
+    """A session whose keys nobody may take any more."""
+
+    required_scopes = {"POST": Scope.SESSIONS_REVOKE}
+
+    @extend_schema(request=RevocationIn, responses=SessionOut, operation_id="revoke_session")
+    def post(self, request: Request, session_id: str) -> Response:
+        """Revoke every key of a ready session at once; what was encrypted with those taken still opens."""
+        reason = parsed(RevocationIn, request)["reason"]
+        return Response(SessionOut(services.revoke(session_id, reason=reason, actor=actor_of(request))).data)
+
+
+class TakenKeys(ApiView):
+    """What the keys of a session were taken for."""
+
+    required_scopes = {"GET": Scope.SESSIONS_READ}
+
+    @extend_schema(parameters=[ListQuery], responses=page_of(TakenKeyOut), operation_id="list_taken_keys")
+    def get(self, request: Request, session_id: str) -> Response:
+        """Taken keys, newest first: after a revocation, what is to be encrypted anew."""
+        services.find(session_id, actor=actor_of(request))
+        fetch = partial(services.taken_from, session_id)
+        return listed(request, TakenKeyOut, fetch, salt=f"taken {session_id}")
+
+
+class StockDetail(ApiView):
+    """The stock of quantum keys."""
+
+    required_scopes = {"GET": Scope.KEYS_READ}
+
+    @extend_schema(responses=StockOut, operation_id="get_stock")
+    def get(self, request: Request) -> Response:  # noqa: ARG002 - Django's signature
+        """Keys ready to be taken, by link, and the marks between which the stock is kept."""
+        return Response(StockOut(stock.stock()).data)

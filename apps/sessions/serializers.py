@@ -82,6 +82,34 @@ class SessionListQuery(ListQuery):
         return attrs
 
 
+class RevocationIn(StrictSerializer):
+    """Why a session's keys are taken out of use."""
+
+    reason = TextField(max_length=255)
+
+
+class StockOut(serializers.Serializer[Any]):
+    """Quantum keys ready to be taken."""
+
+    total = WholeField()
+    pending = WholeField(help_text="of sessions that are not judged yet")
+    by_link = serializers.DictField(child=WholeField())
+    low_water = WholeField()
+    target = WholeField()
+    is_low = serializers.BooleanField()
+
+
+class TakenKeyOut(serializers.Serializer[Any]):
+    """Who took a quantum key for what; never the key."""
+
+    key_id = TextField()
+    state = TextField()
+    purpose = TextField()
+    subject = TextField()
+    taken_by = TextField()
+    taken_at = serializers.DateTimeField()
+
+
 class SessionOut(serializers.Serializer[Any]):
     """A session's metadata; never its key."""
 

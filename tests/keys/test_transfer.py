@@ -89,10 +89,12 @@ def test_an_exported_seed_opens_for_its_recipient_only_and_once(pool, suite):
         exporting.export(approval_id, actor=ALICE)
     approvals.approve(approval_id, actor=BOB)
     given = exporting.export(approval_id, actor=ALICE)
-    seed = kem.open_sealed(suite, recipient.seed, given.sealed_seed, transfer.info_of(key))
+    seed = kem.open_sealed(suite, recipient.seed, given.sealed_seed, transfer.info_of(key.key_id, key.suite))
     assert kem.public_of(key.suite, seed) == key.public_key == given.public_key
     with pytest.raises(kem.OpenFailed):
-        kem.open_sealed(suite, kem.generate(suite).seed, given.sealed_seed, transfer.info_of(key))
+        kem.open_sealed(
+            suite, kem.generate(suite).seed, given.sealed_seed, transfer.info_of(key.key_id, key.suite)
+        )
     with pytest.raises(NotApproved):
         exporting.export(approval_id, actor=ALICE)
     assert repr(seed)[2:-1] not in str(everything(but=set()))

@@ -1,0 +1,143 @@
+"""The API of what needs four eyes: asked for, decided by someone else, carried out."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.access.authentication import actor_of
+from apps.access.records import Scope
+from apps.access.views import ApiView
+from apps.common.lists import listed, page_of
+from apps.common.serializers import parsed
+from apps.custody import approvals, destruction, exporting, recovery
+from apps.custody.records import ApprovalStatus
+from apps.custody.serializers import ApprovalListQuery, ApprovalOut, DestructionIn, ExportedOut, ExportIn
+from apps.keys import lifecycle
+from apps.keys.kem import Suite
+from apps.keys.serializers import PoolKeyOut, ReasonIn
+
+
+class Approvals(ApiView):
+    """Requests."""
+
+    required_scopes = {"GET": Scope.KEYS_READ}
+
+    @extend_schema(
+        parameters=[ApprovalListQuery], responses=page_of(ApprovalOut), operation_id="list_approvals"
+    )
+    def get(self, request: Request) -> Response:
+        """Requests and what was said, newest first."""
+
+        def fetch(*, status: str | None = None, **filters: Any) -> Any:
+            return approvals.listed(status=ApprovalStatus(status) if status else None, **filters)
+
+        return listed(request, ApprovalOut, fetch, query=ApprovalListQuery, salt="approvals")
+
+
+class ApprovalDetail(ApiView):
+    """One request."""
+
+    required_scopes = {"GET": Scope.KEYS_READ}
+
+    @extend_schema(responses=ApprovalOut, operation_id="get_approval")
+    def get(self, request: Request, approval_id: str) -> Response:  # noqa: ARG002 - Django's signature
+        """What is asked for, by whom, until when, and what was said."""
+        return Response(ApprovalOut(approvals.find(approval_id)).data)
+
+
+class ApprovalGiving(ApiView):
+    """A second person's yes."""
+
+    required_scopes = {"POST": Scope.KEYS_APPROVE}
+
+    @extend_schema(request=None, responses=ApprovalOut, operation_id="approve")
+    def post(self, request: Request, approval_id: str) -> Response:
+        """Allow what someone else asked for."""
+        return Response(ApprovalOut(approvals.approve(approval_id, actor=actor_of(request))).data)
+
+
+class ApprovalRefusal(ApiView):
+    """A no, or a withdrawal."""
+
+    required_scopes = {"POST": Scope.KEYS_APPROVE}
+
+    @extend_schema(request=None, responses=ApprovalOut, operation_id="refuse")
+    def post(self, request: Request, approval_id: str) -> Response:
+        """Refuse what was asked for."""
+        return Response(ApprovalOut(approvals.refuse(approval_id, actor=actor_of(request))).data)
+
+
+class DestructionRequest(ApiView):
+    """The end of a key."""
+
+    required_scopes = {"POST": Scope.KEYS_MANAGE, "DELETE": Scope.KEYS_MANAGE}
+
+    @extend_schema(
+        request=DestructionIn, responses={201: ApprovalOut}, operation_id="request_key_destruction"
+    )
+    def post(self, request: Request, key_id: str) -> Response:
+        """Ask for a key's destruction; a second person has to approve it."""
+        asked = destruction.request(key_id, actor=actor_of(request), **parsed(DestructionIn, request))
+        return Response(ApprovalOut(asked).data, status=201)
+
+    @extend_schema(request=ReasonIn, responses=PoolKeyOut, operation_id="cancel_key_destruction")
+    def delete(self, request: Request, key_id: str) -> Response:
+        """Keep a key whose waiting window has not ended."""
+        reason = parsed(ReasonIn, request)["reason"]
+        key = lifecycle.cancel_destruction(key_id, reason=reason, actor=actor_of(request))
+        return Response(PoolKeyOut(key).data)
+
+
+class ExportRequest(ApiView):
+    """A key that is to be given out."""
+
+    required_scopes = {"POST": Scope.KEYS_MANAGE}
+
+    @extend_schema(request=ExportIn, responses={201: ApprovalOut}, operation_id="request_key_export")
+    def post(self, request: Request, key_id: str) -> Response:
+        """Ask for a key's export to a recipient; a second person has to approve it."""
+        body = parsed(ExportIn, request)
+        asked = exporting.request(
+            key_id,
+            recipient=body["recipient_public_key"],
+            suite=Suite(body["recipient_suite"]),
+            reason=body["reason"],
+            actor=actor_of(request),
+        )
+        return Response(ApprovalOut(asked).data, status=201)
+
+
+class RecoveryRequest(ApiView):
+    """The use of the recovery key."""
+
+    required_scopes = {"POST": Scope.KEYS_MANAGE}
+
+    @extend_schema(request=ReasonIn, responses={201: ApprovalOut}, operation_id="request_recovery")
+    def post(self, request: Request) -> Response:
+        """Ask for it; approved, `manage.py recovery use` takes its id and the officers' shares."""
+        asked = recovery.request(reason=parsed(ReasonIn, request)["reason"], actor=actor_of(request))
+        return Response(ApprovalOut(asked).data, status=201)
+
+
+class ApprovedDestruction(ApiView):
+    """A destruction that was approved."""
+
+    required_scopes = {"POST": Scope.KEYS_MANAGE}
+
+    @extend_schema(request=None, responses=PoolKeyOut, operation_id="schedule_key_destruction")
+    def post(self, request: Request, approval_id: str) -> Response:
+        """Start the waiting window; until its end the destruction can be cancelled."""
+        return Response(PoolKeyOut(destruction.schedule(approval_id, actor=actor_of(request))).data)
+
+
+class ApprovedExport(ApiView):
+    """An export that was approved."""
+
+    required_scopes = {"POST": Scope.KEYS_MANAGE}
+
+    @extend_schema(request=None, responses=ExportedOut, operation_id="export_pool_key")
+    def post(self, request: Request, approval_id: str) -> Response:
+        """The seed, sealed to the approved recipient; once."""
+        return Response(ExportedOut(exporting.export(approval_id, actor=actor_of(request))).data)

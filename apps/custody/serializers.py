@@ -1,0 +1,66 @@
+"""Custody in and out of the API."""
+
+import base64
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.common.lists import ListQuery
+from apps.common.serializers import FlagField
+from apps.custody.records import ApprovalStatus
+from apps.keys import transfer
+from apps.keys.kem import Suite
+from apps.keys.serializers import SUITES, BytesField, ReasonIn
+from apps.keys.transfer import Exported
+
+
+class DestructionIn(ReasonIn):
+    """A key's destruction, asked for."""
+
+    lose_messages = FlagField(default=False, help_text="messages sealed to the key will never open again")
+
+
+class ExportIn(ReasonIn):
+    """A key's export, asked for."""
+
+    recipient_suite = serializers.ChoiceField(choices=SUITES)
+    recipient_public_key = BytesField(max_bytes=Suite.XWING.public_size)
+
+
+class ApprovalListQuery(ListQuery):
+    """Filters of the list of approvals."""
+
+    status = serializers.ChoiceField(choices=[(s.value, s.value) for s in ApprovalStatus], required=False)
+
+
+class ApprovalOut(serializers.Serializer[Any]):
+    """A request, and what a second person said."""
+
+    approval_id = serializers.CharField()
+    action = serializers.CharField()
+    subject = serializers.CharField()
+    status = serializers.CharField()
+    reason = serializers.CharField()
+    parameters = serializers.DictField()
+    requested_by = serializers.CharField()
+    requested_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
+    decided_by = serializers.CharField(allow_null=True)
+    decided_at = serializers.DateTimeField(allow_null=True)
+    used_at = serializers.DateTimeField(allow_null=True)
+
+
+class ExportedOut(serializers.Serializer[Any]):
+    """A seed sealed to its recipient by HPKE; ``info`` is needed to open it."""
+
+    key_id = serializers.CharField()
+    suite = serializers.CharField()
+    recipient_suite = serializers.CharField()
+    sealed_seed = serializers.SerializerMethodField(help_text="base64")
+    info = serializers.SerializerMethodField(help_text="base64")
+
+    def get_sealed_seed(self, given: Exported) -> str:
+        return base64.b64encode(given.sealed_seed).decode()
+
+    def get_info(self, given: Exported) -> str:
+        return base64.b64encode(transfer.info_of(given.key_id, given.suite)).decode()

@@ -1,0 +1,46 @@
+"""Addresses of custody, below /api/v1/."""
+
+from django.urls import path
+
+from apps.custody.api import (
+    KeyActivation,
+    KeyResumption,
+    KeyRevocation,
+    KeyRotation,
+    KeySuspension,
+    RotationDetail,
+    RotationResumption,
+    Rotations,
+)
+from apps.custody.api_approvals import (
+    ApprovalDetail,
+    ApprovalGiving,
+    ApprovalRefusal,
+    Approvals,
+    ApprovedDestruction,
+    ApprovedExport,
+    DestructionRequest,
+    ExportRequest,
+    RecoveryRequest,
+)
+
+KEY, ROTATION, APPROVAL = "keys/<str:key_id>", "rotations/<str:rotation_id>", "approvals/<str:approval_id>"
+urlpatterns = [
+    path(f"{KEY}/activate", KeyActivation.as_view(), name="key-activate"),
+    path(f"{KEY}/suspend", KeySuspension.as_view(), name="key-suspend"),
+    path(f"{KEY}/resume", KeyResumption.as_view(), name="key-resume"),
+    path(f"{KEY}/rotate", KeyRotation.as_view(), name="key-rotate"),
+    path(f"{KEY}/revoke", KeyRevocation.as_view(), name="key-revoke"),
+    path(f"{KEY}/destruction", DestructionRequest.as_view(), name="key-destruction"),
+    path(f"{KEY}/export", ExportRequest.as_view(), name="key-export"),
+    path("rotations", Rotations.as_view(), name="rotations"),
+    path(ROTATION, RotationDetail.as_view(), name="rotation"),
+    path(f"{ROTATION}/resume", RotationResumption.as_view(), name="rotation-resume"),
+    path("recovery", RecoveryRequest.as_view(), name="recovery"),
+    path("approvals", Approvals.as_view(), name="approvals"),
+    path(APPROVAL, ApprovalDetail.as_view(), name="approval"),
+    path(f"{APPROVAL}/approve", ApprovalGiving.as_view(), name="approval-approve"),
+    path(f"{APPROVAL}/refuse", ApprovalRefusal.as_view(), name="approval-refuse"),
+    path(f"{APPROVAL}/destroy", ApprovedDestruction.as_view(), name="approval-destroy"),
+    path(f"{APPROVAL}/export", ApprovedExport.as_view(), name="approval-export"),
+]

@@ -1,0 +1,65 @@
+"""The pool stays even under many hands, and no key is hot (C5)."""
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
+
+import pytest
+
+from apps.audit.records import Event
+from apps.audit.services import transaction
+from apps.keys import services
+from tests import requirement
+from tests.conftest import TESTS
+
+
+def picked_and_used(_=None):
+    key = services.pick()
+    with transaction(TESTS) as tx:
+        services.count_use(tx, key)
+        tx.audit(Event.MESSAGE_ENCRYPTED, key_id=key.key_id)
+    return key.key_id
+
+
+def uses_after(picks, *, keys, threads):
+    services.create(keys, actor=TESTS)
+    with ThreadPoolExecutor(threads) as pool:
+        picked = Counter(pool.map(picked_and_used, repeat(None, picks)))
+    uses = {key.key_id: int(key.usage) for key in services.listed(limit=100).records}
+    assert uses == {key_id: picked[key_id] for key_id in uses}, "every pick is counted, once"
+    return sorted(uses.values())
+
+
+@requirement("C5")
+def test_the_pool_stays_even_under_many_threads(aws):
+    uses = uses_after(200, keys=20, threads=10)
+    assert sum(uses) == 200
+    assert uses[-1] - uses[0] <= 6, uses  # 10 each; ten threads hold one stale pick at most
+
+
+@requirement("C5")
+def test_concurrent_picks_do_not_meet_on_one_key(aws):
+    services.create(20, actor=TESTS)
+    gate = threading.Barrier(10)
+
+    def pick(_):
+        gate.wait()
+        return services.pick().key_id
+
+    with ThreadPoolExecutor(10) as pool:
+        picked = Counter(pool.map(pick, range(10)))
+    assert picked.most_common(1)[0][1] <= 6, picked  # all ten on one key: 1 in 10 ** 9
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@requirement("C5")
+def test_ten_thousand_picks_by_fifty_threads_stay_even(aws, capsys):
+    uses = uses_after(10_000, keys=100, threads=50)
+    mean = sum(uses) / len(uses)
+    spread = (sum((use - mean) ** 2 for use in uses) / len(uses)) ** 0.5
+    assert mean == 100
+    assert uses[-1] - uses[0] <= 20, uses
+    with capsys.disabled():
+        print(f"uses of 100 keys: {uses[0]} to {uses[-1]}, standard deviation {spread:.2f}")  # noqa: T201 - the figure
