@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.urls import include, path
+from django.urls import path
 from django.views.defaults import page_not_found, server_error
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
@@ -66,7 +66,7 @@ urlpatterns = [
     path(f"{V1}/keys", PoolKeys.as_view(), name="pool-keys"),
     path(f"{V1}/keys/<str:key_id>", PoolKeyDetail.as_view(), name="pool-key"),
     path(f"{V1}/pool/policy", PoolPolicy.as_view(), name="pool-policy"),
-    path(f"{V1}/", include(custody)),
+    *(path(f"{V1}/{route.pattern}", route.callback, name=route.name) for route in custody),
     path(f"{V1}/files", Files.as_view(), name="files"),
     path(f"{V1}/files/<str:file_id>", FileDetail.as_view(), name="file"),
     path(f"{V1}/files/<str:file_id>/content", FileContent.as_view(), name="file-content"),

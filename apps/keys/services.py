@@ -167,7 +167,9 @@ def unwrapped(key: PoolKey) -> bytes:
     try:
         seed = root_key().unwrap(key.wrapped_seed, context=context_of(key.key_id))
     except UnwrapFailed:
-        raise KeyUnusable(f"Key {key.key_id} does not unwrap: its record was changed.") from None
+        raise KeyUnusable(
+            f"Key {key.key_id} does not unwrap: its record was changed, or its root key is gone."
+        ) from None
     if kem.public_of(key.suite, checked_seed(key, seed)) != key.public_key:
         raise KeyUnusable(f"Key {key.key_id} is damaged: its halves do not belong together.")
     return seed

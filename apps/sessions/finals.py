@@ -43,7 +43,7 @@ def unwrapped(found: Session) -> bytes:
         final = root_key().unwrap(blob, context=context_of(found.session_id))
     except UnwrapFailed:
         raise SessionUnusable(
-            f"The key of session {found.session_id} does not unwrap: its record was changed."
+            f"The key of session {found.session_id} does not unwrap: its record was changed, or its root key is gone."
         ) from None
     return checked(found, final)
 

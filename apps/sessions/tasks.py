@@ -3,13 +3,13 @@
 import logging
 import time
 from dataclasses import replace
-from typing import Any
 
 from celery import shared_task
 from django.conf import settings
 
 from apps.audit.records import Actor, ActorKind, system
 from apps.common import clock
+from apps.common.sweeps import each
 from apps.jobs import services as jobs
 from apps.jobs.records import Job, JobKind
 from apps.sessions import services, stock
@@ -65,12 +65,8 @@ def _run(job: Job) -> None:
 
 def send_unsent(*, seconds: int) -> int:
     """Send jobs again whose message was lost between record and queue; returns how many."""
-    unsent: list[Any] = [
-        job for job in jobs.queued(JobKind.GENERATE_SESSIONS) if job.created_at < clock.ago(seconds)
-    ]
-    for job in unsent:
-        generate_batch.delay(job.job_id)
-    return len(unsent)
+    unsent = [job for job in jobs.queued(JobKind.GENERATE_SESSIONS) if job.created_at < clock.ago(seconds)]
+    return each(unsent, lambda job: generate_batch.delay(job.job_id))
 
 
 def refill_later() -> int:
