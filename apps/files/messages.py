@@ -51,7 +51,7 @@ def encrypt(
         package = _sealed(plaintext, offered, pool_key, context, passphrase)
         try:
             _commit(package.envelope, offered, pool_key, actor)
-        except sessions.KeyTaken:
+        except (sessions.KeyTaken, KeyUnusable):  # taken, or rotated, since it was picked
             continue
         return package
     raise StockEmpty("Too many ask for quantum keys at once. Try again in a moment.")

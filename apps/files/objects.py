@@ -1,10 +1,12 @@
 """S3 objects as streams: read, written in parts, presigned, removed by version."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Self
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.utils.http import content_disposition_header
 
@@ -67,15 +69,13 @@ def opened(ref: ObjectRef) -> Source:
         raise _translated(error) from None
 
 
-def latest(bucket: str, key: str) -> ObjectRef | None:
-    """The newest version of an object, or None."""
-    try:
-        answer = aws.client("s3").head_object(Bucket=bucket, Key=key)
-    except ClientError as error:
-        if isinstance(_translated(error), ObjectGone):
-            return None
-        raise
-    return ObjectRef(bucket, key, answer.get("VersionId", ""))
+def written_before(bucket: str, moment: datetime) -> Iterator[ObjectRef]:
+    """Every version in a bucket that is older than ``moment``."""
+    for page in aws.client("s3").get_paginator("list_object_versions").paginate(Bucket=bucket):
+        for found in page.get("Versions", []):
+            if found["LastModified"] < moment:
+                version = found["VersionId"]
+                yield ObjectRef(bucket, found["Key"], "" if version == "null" else version)
 
 
 def _translated(error: ClientError) -> Exception:
@@ -125,9 +125,16 @@ class ObjectWriter:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            self._finish()
-        elif self._upload_id:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            if self.ref is None and self._upload_id:
+                self._abort()
+
+    def _abort(self) -> None:
+        # Complete after all, or out of reach: the bucket's lifecycle rule ends what is left of it
+        with suppress(BotoCoreError, ClientError):
             aws.client("s3").abort_multipart_upload(
                 Bucket=self.bucket, Key=self.key, UploadId=self._upload_id
             )

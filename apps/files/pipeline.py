@@ -16,7 +16,8 @@ from django.conf import settings
 from apps.audit.records import Actor, Event
 from apps.audit.services import transaction
 from apps.common import clock
-from apps.files import objects, services, store
+from apps.common.sweeps import each
+from apps.files import objects, services
 from apps.files.body import BodyDigest, encrypt_stream
 from apps.files.envelope import Envelope, seal
 from apps.files.header import Header
@@ -174,8 +175,10 @@ def _committed(
                 size=digest.plaintext_size,
             )
     except FileNotReady:
-        objects.remove(stored)
         current = FileTable.find(file.file_id)
+        # Where an answer was lost and the SDK asked again, the delivery that was faster is this one
+        if current is None or ObjectRef.of(current.body) != stored:
+            objects.remove(stored)
         if current is None or current.source.get("version") != source.version:
             raise  # the other one encrypted another version: deliver again, this one becomes a file of its own
         return current
@@ -194,11 +197,9 @@ def _reject(file: File, source: ObjectRef, reason: str, actor: Actor) -> File:
 
 
 def finish_overdue(*, seconds: int, actor: Actor) -> int:
-    """Encrypt uploads whose event was lost; returns how many."""
-    finished = 0
-    for file in store.awaiting_before(clock.ago(seconds)):
-        latest = objects.latest(file.source["bucket"], file.source["key"])
-        if latest is not None:
-            encrypt_uploaded(latest, actor=actor)
-            finished += 1
-    return finished
+    """Encrypt what the uploads bucket still holds, registered or not, or only remove it; returns how many.
+
+    Its event was lost, or the last delivery failed between the commit and the removal.
+    """
+    left = objects.written_before(settings.UPLOADS_BUCKET, clock.ago(seconds))
+    return each(left, lambda source: encrypt_uploaded(source, actor=actor))

@@ -20,7 +20,9 @@ from apps.files.objects import ObjectGone, ObjectRef, ObjectWriter
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, FileNotFound, FileNotReady, FileStatus
 from apps.files.store import FileTable
 from apps.keys import services as keys
+from apps.keys.records import KeyNotFound
 from apps.sessions import services as sessions
+from apps.sessions.records import SessionNotFound
 
 UPLOADS_PREFIX = "uploads/"
 
@@ -113,8 +115,8 @@ def read(file_id: str, *, actor: Actor) -> tuple[File, Iterator[bytes]]:
     Raises:
         FileNotFound: no such file, or another's.
         FileNotReady: not encrypted yet, or deleted.
-        FileDamaged: the envelope does not open. A damaged body raises PackageInvalid from the iterator, after
-            nothing but true leading bytes.
+        FileDamaged: the envelope does not open, or a key or the body is gone. A damaged body raises PackageInvalid
+            from the iterator, after nothing but true leading bytes.
     """
     file = find(file_id, actor=actor)
     if file.status is not FileStatus.ENCRYPTED:
@@ -129,7 +131,7 @@ def read(file_id: str, *, actor: Actor) -> tuple[File, Iterator[bytes]]:
     try:
         key = _file_key(file)
         source = objects.opened(ObjectRef.of(file.body))
-    except (PackageInvalid, ObjectGone):
+    except (PackageInvalid, ObjectGone, KeyNotFound, SessionNotFound):
         raise FileDamaged("The stored package is damaged; tell the operator.") from None
     context = Envelope.from_dict(file.envelope).header.digest()
     return file, body.decrypted_chunks(source, key=key, context=context)

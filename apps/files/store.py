@@ -1,7 +1,5 @@
 """The table of files."""
 
-from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
@@ -17,7 +15,6 @@ from apps.common.dynamodb import (
     index,
     meta,
     page,
-    partitions,
     sort_key,
 )
 from apps.files.records import File, FileStatus
@@ -97,11 +94,3 @@ def files_page(
     if status is not None:
         return page(FileTable.by_status, status, limit=limit, position=position)
     return page(FileTable.by_feed, LISTED, limit=limit, position=position)
-
-
-def awaiting_before(moment: datetime) -> Iterator[File]:
-    """Files registered before a moment whose upload nobody has encrypted."""
-    older = FileTable.sort < sort_key(moment, "")
-    for part in partitions(FileStatus.AWAITING_UPLOAD):
-        for row in FileTable.by_status.query(part, older):
-            yield row.record()

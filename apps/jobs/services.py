@@ -1,9 +1,11 @@
 """Jobs: recorded before they are queued, advanced by their worker, ended once."""
 
+import logging
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 
 from apps.audit.records import Actor, Event
@@ -15,9 +17,15 @@ from apps.jobs import store
 from apps.jobs.records import Job, JobKind, JobState
 from apps.jobs.store import JobTable, jobs_page
 
+log = logging.getLogger(__name__)
+
 
 class JobNotFound(NotFound):
     """No such job, or another's."""
+
+
+class JobTakenOver(Exception):
+    """The job's message was delivered twice, and the other worker is ahead."""
 
 
 def enqueue(
@@ -30,7 +38,7 @@ def enqueue(
 ) -> Job:
     """Record a job, then hand its id to ``send`` (a Celery task's ``delay``).
 
-    A job whose message was lost in between stays ``queued``; the sweep sends it again.
+    A job whose message was not sent, or lost, stays ``queued``; the sweep sends it again.
     """
     job = Job(
         job_id=str(uuid.uuid4()),
@@ -44,7 +52,10 @@ def enqueue(
     with transaction(actor) as tx:
         tx.put(JobTable.of(job))
         tx.audit(Event.JOB_QUEUED, job_id=job.job_id, kind=kind.value, total=total)
-    send(job.job_id)
+    try:
+        send(job.job_id)
+    except Exception:
+        log.exception("job %s is recorded but not sent yet", job.job_id)
     return job
 
 
@@ -72,8 +83,18 @@ def start(job_id: str) -> Job | None:
 
 
 def advance(job: Job, *, done: int, results: Mapping[str, Any]) -> None:
-    """Store how far the job is; a restarted worker goes on from there."""
-    JobTable.of(job).update([JobTable.done.set(done), JobTable.results.set(results)])
+    """Store that one more step is done; a restarted worker goes on from there.
+
+    Raises:
+        JobTakenOver: another worker did this step, so the job is its own.
+    """
+    actions: list[Action] = [JobTable.done.set(done), JobTable.results.set(results)]
+    try:
+        JobTable.of(job).update(actions, condition=JobTable.done == done - 1)
+    except UpdateError as error:
+        if error.cause_response_code == "ConditionalCheckFailedException":
+            raise JobTakenOver(job.job_id) from error
+        raise
 
 
 def end(job: Job, *, error: str | None = None) -> None:
