@@ -12,7 +12,7 @@ from qkd import channel
 from qkd.__main__ import EXIT_NO_KEY, main
 from qkd.attacks import InterceptResend
 from qkd.channel import Channel
-from qkd.finite_key import tomamichel2012_length
+from qkd.finite_key import lim2014_length, tomamichel2012_length
 from qkd.session import AbortCode, SessionParameters, plan, run
 from tests import requirement
 
@@ -28,21 +28,31 @@ def check_ledger(result):
     assert result.sampled_length == compared.total
     kept = result.sifted_length - result.sampled_length
     assert result.corrected_length == corrected.total
-    assert result.corrected_length in (0, kept)
-    bound = tomamichel2012_length(
-        key_bits=kept,
-        sample_bits=compared.total,
-        qber=compared.qber,
-        leaked_bits=result.leaked_bits,
-        epsilon_sec=result.epsilon_sec,
-        epsilon_cor=result.epsilon_cor,
-        verification_bits=result.verification_bits,
-    )
+    assert result.corrected_length in (0, kept - result.discarded_length)
+    costs = {
+        "leaked_bits": result.leaked_bits,
+        "epsilon_sec": result.epsilon_sec,
+        "epsilon_cor": result.epsilon_cor,
+        "verification_bits": result.verification_bits,
+        "discarded_bits": result.discarded_length,
+    }
+    if result.decoys:
+        bound = lim2014_length(result.decoys, **costs)
+    else:
+        bound = tomamichel2012_length(
+            key_bits=kept - result.discarded_length,
+            sample_bits=compared.total,
+            qber=compared.qber,
+            **costs,
+        )
     assert result.bound_length in (0, bound)
     assert (result.key is None) == (result.aborted is not None)
     assert result.final_length in (0, result.key_length)
-    assert result.final_length <= bound
-    assert result.final_length + result.leaked_bits + result.verification_bits <= kept or result.key is None
+    assert result.final_length + result.authentication_bits <= bound
+    if result.key is not None:
+        assert np.array_equal(result.key, result.bob_key)
+        spent = result.leaked_bits + result.verification_bits + result.authentication_bits
+        assert result.final_length + spent <= kept
     json.dumps(result.ledger(), allow_nan=False)
 
 
@@ -196,11 +206,12 @@ def test_the_interval_holds_the_true_rate():
 
 @requirement("A4")
 def test_errors_that_survive_are_found_and_the_block_is_discarded(monkeypatch):
-    monkeypatch.setattr("qkd.cascade.Bob.correct", lambda self, _: self.bits)
+    monkeypatch.setattr("qkd.cascade.Bob.correct", lambda self, _: self._forest.bits)
     result = session(error_rate=0.02, seed=1)
     assert result.aborted.code is AbortCode.VERIFICATION_FAILED
     assert result.key is None
     assert result.corrected_length == 0
+    assert result.discarded_length == result.sifted_length - result.sampled_length
     check_ledger(result)
 
 
