@@ -7,6 +7,9 @@ import numpy as np
 from qkd.bb84 import Transmission, sift
 from qkd.finite_key import binary_entropy
 
+# What guessing seems to give by luck alone: a surplus below this is no knowledge.
+_CHANCE_BITS = 10.0
+
 
 @dataclass(frozen=True)
 class Knowledge:
@@ -35,7 +38,7 @@ def knowledge(transmission: Transmission) -> Knowledge:
     count = int(np.count_nonzero(guessed))
     right = int(np.count_nonzero(guessed & (eve.guesses == alice.bits)))
     unknown = total - known - count
-    # Over so few bits as to show nothing, chance is not knowledge.
     surplus = count * (1 - binary_entropy(right / count)) if count else 0.0
-    chance = 1.0 if surplus < 10 else 0.0
-    return Knowledge(known, (known + right + unknown / 2) / total, known + surplus * (1 - chance))
+    if surplus < _CHANCE_BITS:
+        surplus = 0.0
+    return Knowledge(known, (known + right + unknown / 2) / total, known + surplus)

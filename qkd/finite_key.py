@@ -188,16 +188,26 @@ def lim2014_length(
     ):
         checked_integer(name, count, 0, 2**62)
     checked_number("epsilon_cor", epsilon_cor, 0, 1, open_low=True)
+    balance = lim2014_balance(
+        counts, epsilon_sec=epsilon_sec, leaked_bits=leaked_bits, discarded_bits=discarded_bits
+    )
+    correctness = max(verification_bits, math.log2(2 / epsilon_cor))
+    return max(0, math.floor(balance - 6 * math.log2(21 / epsilon_sec) - correctness))
+
+
+def lim2014_balance(
+    counts: Sequence[DecoyCounts], *, epsilon_sec: float, leaked_bits: int, discarded_bits: int = 0
+) -> float:
+    """Entropy of the key clicks less what was disclosed, before the constant terms; negative where that is more.
+
+    Arguments, errors and source are those of ``lim2014_length``.
+    """
     bounds = lim2014_bounds(counts, epsilon_sec=epsilon_sec)
     vacuum, single = max(0.0, bounds.vacuum - discarded_bits), bounds.single - discarded_bits
     if single <= 0:
-        return 0
-    phase_error = bounds.phase_error * bounds.single / single
-    if phase_error >= 0.5:
-        return 0
-    length = vacuum + single * (1 - binary_entropy(phase_error)) - leaked_bits
-    correctness = max(verification_bits, math.log2(2 / epsilon_cor))
-    return max(0, math.floor(length - 6 * math.log2(21 / epsilon_sec) - correctness))
+        return vacuum - leaked_bits
+    phase_error = min(0.5, bounds.phase_error * bounds.single / single)
+    return vacuum + single * (1 - binary_entropy(phase_error)) - leaked_bits
 
 
 def _emission(photons: int, counts: Sequence[DecoyCounts]) -> float:

@@ -13,8 +13,13 @@ from qkd.planning import Demand, best_length
 # A plan that reaches nothing costs more than any that does (10^13 pulses are e^30), the less the nearer it comes.
 _UNREACHED = 60.0
 
-# Where the search begins: a bias of 0.8, a signal sent with probability 0.6, and of 0.45 photons, a decoy of 0.1.
-_START = (0.5, 0.5, 1.0, -0.2, -1.5)
+# Where the search begins: bias, probabilities of signal and decoy, their intensities, as ``_inside`` takes them. The
+# second is for long blocks, with most pulses in the key basis and at the signal's intensity; the third for short ones.
+_STARTS = (
+    (1.4, 0.5, 1.0, -0.2, -1.5),
+    (3.5, 2.0, 0.5, 0.0, -1.0),
+    (-0.2, -3.0, 0.3, -0.1, -1.5),
+)
 
 
 def optimised(demand: Demand) -> Demand:
@@ -35,17 +40,19 @@ def optimised(demand: Demand) -> Demand:
     return replace(demand, channel=min(candidates, key=cost))
 
 
-def best_decoys(channel: Channel, cost: Callable[[Channel], float]) -> Channel:
+def best_decoys(channel: Channel, cost: Callable[[Channel], float], start: int = 0) -> Channel:
     """The link with the bias, the two upper intensities and their probabilities that cost least.
 
-    The weakest intensity is kept: modulators reach zero no better than they do.
+    The weakest intensity is kept: modulators reach zero no better than they do. A search may end in a local optimum,
+    so there are three to begin from (``start`` 0 to 2).
     """
     from scipy.optimize import minimize  # noqa: PLC0415 - scipy costs a cold start more than the rest of the package
 
     weakest = channel.intensities[2]
 
     def candidate(x: list[float]) -> Channel:
-        bias, first, second = _inside(x[0], 0.5, 0.99), _inside(x[1], 0.02, 0.97), _inside(x[2], 0.02, 0.98)
+        # Short blocks far away need more bits in the basis that is compared than in that of the key.
+        bias, first, second = _inside(x[0], 0.1, 0.99), _inside(x[1], 0.02, 0.97), _inside(x[2], 0.02, 0.98)
         signal = _inside(x[3], max(0.05, 4 * weakest), 1.0)
         decoy = _inside(x[4], 2 * weakest + 0.005, signal - weakest - 0.005)
         chances = (first, (1 - first) * second, (1 - first) * (1 - second))
@@ -61,9 +68,9 @@ def best_decoys(channel: Channel, cost: Callable[[Channel], float]) -> Channel:
 
     found = minimize(
         objective,
-        np.array(_START),
+        np.array(_STARTS[start]),
         method="Nelder-Mead",
-        options={"maxfev": 500, "xatol": 0.01, "fatol": 1e-4},
+        options={"maxfev": 600, "xatol": 0.01, "fatol": 1e-4},
     )
     return candidate(found.x.tolist())
 
