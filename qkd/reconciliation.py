@@ -25,7 +25,7 @@ KERNELS = ("auto", "numpy", "numba")
 DEFAULT_FRAME_BITS = 1 << 16
 MAX_FRAME_BITS = 1 << 20
 
-_BATCH_BITS = 1 << 21  # corrected at once: working memory is about 50 bytes per bit
+_BATCH_BITS = 1 << 22  # corrected at once: working memory is about 50 bytes per bit
 
 # numba's start takes a second, in which numpy corrects more than this.
 _WORTH_NUMBA = 1 << 21
