@@ -7,7 +7,7 @@ PRODUCTION = QKD_STAGE=production DJANGO_SECRET_KEY="$$($(BIN)/python -c 'import
 	API_KEY_PEPPER=checked AUDIT_KEY=checked ROOT_KEY=kms:alias/checked DATABASE_URL=sqlite://:memory: \
 	BASE_URL=https://qkd.example.com ALLOWED_HOSTS=qkd.example.com AWS_DEFAULT_REGION=us-east-1
 .DEFAULT_GOAL := help
-.PHONY: help install run test check e2e bench lock clean
+.PHONY: help install run test check e2e slow bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,7 +40,11 @@ check: ## format, lint, types, import contracts, security, templates, Django's o
 
 e2e: ## only the main job over HTTP on the embedded stack, and the console in a browser
 	$(INSTALL) dev
-	$(BIN)/python -m pytest -m "e2e or browser"
+	$(BIN)/python -m pytest -m "(e2e or browser) and not slow"
+
+slow: ## statistics, large files and long races: many minutes
+	$(INSTALL) dev
+	$(BIN)/python -m pytest -m slow
 
 bench: ## the measurements of README's performance table
 	$(INSTALL) dev
@@ -49,7 +53,7 @@ bench: ## the measurements of README's performance table
 lock: ## compile the pinned requirements from pyproject.toml
 	$(COMPILE) pyproject.toml -o requirements.txt
 	$(COMPILE) pyproject.toml --extra local -c requirements.txt -o requirements-local.txt
-	$(COMPILE) pyproject.toml --extra local --extra deploy --extra dev -c requirements.txt -o requirements-dev.txt
+	$(COMPILE) pyproject.toml --extra local --extra engine --extra deploy --extra dev -c requirements.txt -o requirements-dev.txt
 	$(COMPILE) requirements-stack.in -o requirements-stack.txt
 	$(COMPILE) requirements-uv.in -o requirements-uv.txt
 

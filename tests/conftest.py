@@ -1,5 +1,6 @@
 """Fixtures for all tests: AWS in process, with the platform's tables and buckets."""
 
+import copy
 import json
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from botocore.client import BaseClient
 from django.conf import settings
 from django.test import Client
 from moto import mock_aws
+from moto.dynamodb.models import dynamodb_backends
 
 from apps.access import services as access
 from apps.access.records import Role
@@ -26,6 +28,8 @@ from apps.sessions import services as sessions
 from apps.sessions.records import Session
 
 TESTS = system("tests")
+ACCOUNT = "123456789012"  # moto's
+_blank_tables: dict[str, Any] = {}
 
 
 @contextmanager
@@ -42,8 +46,7 @@ def empty_aws() -> Iterator[None]:
 
     with mock.patch.object(BaseClient, "_make_api_call", locked), mock_aws():
         audit._chains.cache_clear()
-        for table in all_tables():
-            table.create_table(wait=False)
+        _make_tables()
         for bucket in (settings.UPLOADS_BUCKET, settings.ENCRYPTED_BUCKET, settings.DOWNLOADS_BUCKET):
             client("s3").create_bucket(Bucket=bucket)
         for bucket in (settings.UPLOADS_BUCKET, settings.ENCRYPTED_BUCKET):
@@ -51,7 +54,18 @@ def empty_aws() -> Iterator[None]:
         for queue in (settings.JOBS_QUEUE, settings.DEAD_LETTER_QUEUE):
             client("sqs").create_queue(QueueName=queue)
         yield
-    _forget_everything()
+    forget_everything()
+
+
+def _make_tables() -> None:
+    """Made once and copied from then on: making them takes longer than most tests."""
+    tables = dynamodb_backends[ACCOUNT][settings.AWS_REGION].tables
+    if not _blank_tables:
+        for table in all_tables():
+            table.create_table(wait=False)
+        _blank_tables.update(copy.deepcopy(tables))
+    else:
+        tables.update(copy.deepcopy(_blank_tables))
 
 
 @pytest.fixture
@@ -61,12 +75,13 @@ def aws() -> Iterator[None]:
         yield
 
 
-def _forget_everything() -> None:
-    """What a process keeps in memory must not outlive the AWS of one test."""
+def forget_everything() -> None:
+    """Drop what a process keeps in memory: it goes on as a fresh one, and nothing outlives the AWS of a test."""
     from apps.access.services import _known
     from apps.keys.services import _seeds
     from apps.sessions.services import _finals, _numbers
 
+    audit._chains().heads.clear()
     _known.items.clear()
     _seeds.clear()
     _finals.clear()

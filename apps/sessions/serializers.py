@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.common.lists import ListQuery
-from apps.common.serializers import PatternField, RealField, StrictSerializer, TextField, WholeField
+from apps.common.serializers import FlagField, PatternField, RealField, StrictSerializer, TextField, WholeField
 from apps.sessions.records import SessionStatus
 from apps.sessions.services import DEFAULT_LINK
 from qkd.attacks import KINDS
@@ -47,6 +47,7 @@ class EavesdropperIn(StrictSerializer):
 
     kind = serializers.ChoiceField(choices=KINDS, default="none")
     fraction = RealField(min_value=0, max_value=1, required=False)
+    blocking = FlagField(required=False, help_text="of photon_number_splitting: single photons are blocked")
 
 
 class GenerateIn(StrictSerializer):

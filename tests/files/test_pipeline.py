@@ -27,7 +27,7 @@ from apps.sessions.records import SessionStatus
 from apps.sessions.store import QuantumKeyTable, SessionTable
 from qkdplatform.lambda_handler import handler
 from tests import requirement
-from tests.conftest import TESTS
+from tests.conftest import TESTS, forget_everything
 from tests.events import object_created
 from tests.faults import Fault, at_each_call, injected, watched
 from tests.tables import rows, versions
@@ -96,10 +96,13 @@ def content_of(upload: Upload) -> bytes:
 @requirement("C1", "I4", "I3")
 @pytest.mark.parametrize("fault", Fault)
 def test_no_single_failed_call_loses_an_upload(fault, api, plenty, removed_too_early):
+    def prepared():
+        upload = registered(api)
+        forget_everything()  # a fresh process makes the most calls
+        return upload
+
     uploads = []
-    for place, upload in at_each_call(
-        fault, lambda: registered(api), lambda upload: handler(upload.event, None)
-    ):
+    for place, upload in at_each_call(fault, prepared, lambda upload: handler(upload.event, None)):
         deliver(upload.event)
         assert upload.is_safe, place
         uploads.append(upload)
@@ -116,6 +119,7 @@ def test_no_single_failed_call_loses_an_object_in_parts_or_leaves_parts(
     fault, plenty, small_parts, removed_too_early
 ):
     def prepared():
+        forget_everything()
         return put(f"dropped/{uuid.uuid4()}", os.urandom(100_000))
 
     for place, upload in at_each_call(fault, prepared, lambda upload: handler(upload.event, None)):
@@ -147,7 +151,7 @@ def test_no_failed_call_of_the_redelivery_loses_an_upload_either(api, plenty, re
 
 
 @requirement("I4")
-def test_a_duplicate_event_changes_nothing(api, plenty):
+def test_a_duplicate_event_changes_nothing(api, stock):
     upload = registered(api)
     for _ in range(3):
         deliver(upload.event)
@@ -157,7 +161,7 @@ def test_a_duplicate_event_changes_nothing(api, plenty):
 
 
 @requirement("I4", "I3")
-def test_events_delivered_at_once_make_one_file(api, plenty, removed_too_early):
+def test_events_delivered_at_once_make_one_file(api, stock, removed_too_early):
     upload = registered(api, os.urandom(200_000))
     together(4, lambda: handler(upload.event, None))
     deliver(upload.event)
@@ -171,7 +175,7 @@ def test_events_delivered_at_once_make_one_file(api, plenty, removed_too_early):
 
 @requirement("I4", "E6")
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
-def test_each_version_put_to_one_url_is_kept_whatever_the_order_of_the_events(api, plenty, order):
+def test_each_version_put_to_one_url_is_kept_whatever_the_order_of_the_events(api, stock, order):
     first = registered(api, b"first")
     uploads = [first, put(first.key, b"second"), put(first.key, b"third")]
     for place in order:
@@ -187,7 +191,7 @@ def test_each_version_put_to_one_url_is_kept_whatever_the_order_of_the_events(ap
 
 
 @requirement("I4")
-def test_versions_delivered_at_once_each_become_a_file(api, plenty):
+def test_versions_delivered_at_once_each_become_a_file(api, stock):
     first = registered(api, b"first")
     uploads = [first, put(first.key, b"second")]
     together(2, lambda: deliver(uploads[threading.get_ident() % 2].event))
@@ -197,7 +201,7 @@ def test_versions_delivered_at_once_each_become_a_file(api, plenty):
 
 
 @requirement("I4")
-def test_an_object_deleted_before_its_event_leaves_nothing_to_do(api, plenty):
+def test_an_object_deleted_before_its_event_leaves_nothing_to_do(api, stock):
     upload = registered(api)
     client("s3").delete_object(
         Bucket=django_settings.UPLOADS_BUCKET, Key=upload.key, VersionId=upload.version
@@ -208,7 +212,7 @@ def test_an_object_deleted_before_its_event_leaves_nothing_to_do(api, plenty):
 
 
 @requirement("I4")
-def test_an_object_hidden_by_a_delete_marker_is_still_encrypted(api, plenty):
+def test_an_object_hidden_by_a_delete_marker_is_still_encrypted(api, stock):
     upload = registered(api)
     client("s3").delete_object(Bucket=django_settings.UPLOADS_BUCKET, Key=upload.key)
     deliver(upload.event)
@@ -223,7 +227,7 @@ def test_an_object_hidden_by_a_delete_marker_is_still_encrypted(api, plenty):
         "uploads/not-registered", "uploads/../../etc/passwd", "..", "a\nb", "a&b=c;d,e'\"", "🔑" * 50, "x" * 1000,
     ],
 )  # fmt: skip
-def test_an_object_dropped_under_any_key_is_encrypted(plenty, key):
+def test_an_object_dropped_under_any_key_is_encrypted(stock, key):
     upload = put(key, key.encode())
     deliver(upload.event)
     assert upload.is_safe
@@ -235,7 +239,7 @@ def test_an_object_dropped_under_any_key_is_encrypted(plenty, key):
 
 @requirement("C1", "C9")
 @pytest.mark.parametrize("size", [0, 1, 16 * 1024, 16 * 1024 + 1, 9 * 2**20, 16 * 2**20])
-def test_a_file_of_any_size_comes_back(api, plenty, size):
+def test_a_file_of_any_size_comes_back(api, stock, size):
     upload = registered(api, random.randbytes(size))
     deliver(upload.event)
     assert upload.is_safe
@@ -247,7 +251,7 @@ def test_a_file_of_any_size_comes_back(api, plenty, size):
 
 @requirement("I4", "C9")
 @pytest.mark.parametrize("missing", [1, 50_000, 99_999])
-def test_a_download_that_breaks_off_is_not_taken_for_a_shorter_file(api, plenty, missing):
+def test_a_download_that_breaks_off_is_not_taken_for_a_shorter_file(api, stock, missing):
     content = os.urandom(100_000)
     upload = registered(api, content)
 
@@ -265,7 +269,7 @@ def test_a_download_that_breaks_off_is_not_taken_for_a_shorter_file(api, plenty,
 
 
 @requirement("I4")
-def test_a_body_that_was_not_stored_whole_is_not_committed(api, plenty):
+def test_a_body_that_was_not_stored_whole_is_not_committed(api, stock):
     upload = registered(api)
 
     def around(call, aws, operation, arguments):
@@ -281,7 +285,7 @@ def test_a_body_that_was_not_stored_whole_is_not_committed(api, plenty):
 
 
 @requirement("I4")
-def test_events_of_another_bucket_are_refused(plenty):
+def test_events_of_another_bucket_are_refused(stock):
     """What is encrypted here is removed there: the encrypted bucket's own objects above all."""
     upload = put("a", b"x")
     deliver(upload.event)
@@ -294,7 +298,7 @@ def test_events_of_another_bucket_are_refused(plenty):
 
 
 @requirement("C1")
-def test_other_events_of_the_bucket_are_left_alone(api, plenty):
+def test_other_events_of_the_bucket_are_left_alone(api, stock):
     upload = registered(api)
     upload.event["Records"][0]["eventName"] = "ObjectRemoved:Delete"
     handler(upload.event, None)
@@ -302,7 +306,7 @@ def test_other_events_of_the_bucket_are_left_alone(api, plenty):
 
 
 @requirement("C1", "I4")
-def test_of_an_event_with_several_objects_one_failure_does_not_stop_the_others(api, plenty):
+def test_of_an_event_with_several_objects_one_failure_does_not_stop_the_others(api, stock):
     uploads = [registered(api) for _ in range(3)]
     event = {"Records": [record for upload in uploads for record in upload.event["Records"]]}
     with injected(Fault.REFUSED, nth=2), pytest.raises(ExceptionGroup):
@@ -313,7 +317,7 @@ def test_of_an_event_with_several_objects_one_failure_does_not_stop_the_others(a
 
 
 @requirement("C1", "I8")
-def test_an_upload_over_the_limit_is_rejected_with_the_reason(api, plenty, settings):
+def test_an_upload_over_the_limit_is_rejected_with_the_reason(api, stock, settings):
     settings.UPLOAD_MAX_BYTES = 10
     upload = registered(api, b"x" * 11)
     for _ in range(2):
@@ -326,7 +330,7 @@ def test_an_upload_over_the_limit_is_rejected_with_the_reason(api, plenty, setti
 
 
 @requirement("C1", "I4")
-def test_the_sweep_encrypts_what_no_event_told_of(api, plenty):
+def test_the_sweep_encrypts_what_no_event_told_of(api, stock):
     lost = [registered(api), put("dropped", b"x")]
     lost.append(put(lost[0].key, b"a second version"))
     assert pipeline.finish_overdue(seconds=60, actor=TESTS) == 0, "the events may still come"
@@ -336,7 +340,7 @@ def test_the_sweep_encrypts_what_no_event_told_of(api, plenty):
 
 
 @requirement("C1", "I4")
-def test_the_sweep_removes_a_plaintext_whose_removal_failed(api, plenty):
+def test_the_sweep_removes_a_plaintext_whose_removal_failed(api, stock):
     upload = registered(api)
 
     def around(call, aws, operation, arguments):
@@ -353,7 +357,7 @@ def test_the_sweep_removes_a_plaintext_whose_removal_failed(api, plenty):
 
 
 @requirement("I4")
-def test_one_upload_that_cannot_be_encrypted_does_not_keep_the_sweep_from_the_others(api, plenty):
+def test_one_upload_that_cannot_be_encrypted_does_not_keep_the_sweep_from_the_others(api, stock):
     stuck, others = put("a stuck one", b"x"), [put("b", b"y"), put("c", b"z")]
 
     def around(call, aws, operation, arguments):

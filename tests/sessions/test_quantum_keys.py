@@ -81,7 +81,7 @@ def test_racing_takers_never_get_the_same_key(stock, monkeypatch, processes, nam
                 return taken
             taken.append(package.envelope.header.quantum_key_id)
 
-    taken = [key_id for ids in together(8, takes_until_none_is_left) for key_id in ids]
+    taken = [key_id for ids in together(5, takes_until_none_is_left) for key_id in ids]
     assert sorted(taken) == sorted(f"{stock.session_id}.{number}" for number in range(16))
     assert services.stock() == 0
     assert verify().problems == []
