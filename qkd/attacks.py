@@ -10,7 +10,7 @@ Eve is taken to hide in the click rate as well as her method allows.
 | breidbart | + fraction/4 | unchanged | 0.399 bit: she guesses 85.4 % | QBER |
 | photon_number_splitting | unchanged | signal kept, decoys changed | all, if it had two photons | decoy states |
 | beam_splitting | unchanged | unchanged | all, if a photon was lost to her | the key length: it is tolerated loss |
-| detector_blinding | falls | unchanged up to 3 dB | everything | a monitor of the detectors' current; not statistics |
+| detector_blinding | falls | unchanged above 3 dB | everything | a monitor of the detectors' current; not statistics |
 | noise | + fraction/2 | unchanged | nothing | QBER: noise is not told from Eve |
 """
 

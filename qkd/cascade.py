@@ -48,7 +48,7 @@ def block_levels(length: int, qber: float) -> tuple[int, int, int]:
 def subset_count(length: int) -> int:
     """Random halves of a frame.
 
-    Eleven, as published, leave errors in about one frame of 3,000. Short frames, which are a whole session, get
+    Eleven, as published, leave errors in a few frames of ten thousand. Short frames, which are a whole session, get
     more: nine bits are less than a session lost.
     """
     return _SUBSETS_OF_SHORT_FRAMES if length < _SHORT else _SUBSETS
