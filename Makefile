@@ -21,9 +21,7 @@ run: ## start the platform on loopback; PORT, AWS_PORT, BIND and LOCAL_DIR chang
 
 test: ## all tests on all cores, the browser's and the embedded stack's among them, with coverage
 	$(INSTALL) dev
-	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n auto --dist loadscope
-	$(BIN)/coverage combine --quiet
+	$(BIN)/python -m pytest -n auto --dist loadscope --cov --cov-report=
 	$(BIN)/coverage report --skip-covered --skip-empty
 
 check: ## format, lint, types, import contracts, security, templates, Django's own checks

@@ -5,7 +5,14 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.common.lists import ListQuery
-from apps.common.serializers import FlagField, PatternField, RealField, StrictSerializer, TextField, WholeField
+from apps.common.serializers import (
+    FlagField,
+    PatternField,
+    RealField,
+    StrictSerializer,
+    TextField,
+    WholeField,
+)
 from apps.sessions.records import SessionStatus
 from apps.sessions.services import DEFAULT_LINK
 from qkd.attacks import KINDS
