@@ -5,11 +5,9 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.data_classes import S3Event
 
-from apps.audit.records import system
 from apps.files import pipeline
 from apps.files.objects import ObjectRef
-
-ENCRYPTOR = system("encryptor")
+from apps.files.tasks import ENCRYPTOR, encrypt_later
 
 
 def handle_uploads(event: Mapping[str, Any]) -> None:
@@ -21,7 +19,7 @@ def handle_uploads(event: Mapping[str, Any]) -> None:
         found = record.s3.get_object
         source = ObjectRef(record.s3.bucket.name, found.key, found.version_id or "")
         try:
-            pipeline.encrypt_uploaded(source, actor=ENCRYPTOR)
+            pipeline.encrypt_uploaded(source, actor=ENCRYPTOR, later=encrypt_later)
         except Exception as error:  # noqa: BLE001 - the other objects of the event are done first
             failures.append(error)
     if failures:

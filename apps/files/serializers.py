@@ -12,7 +12,7 @@ from rest_framework import serializers
 from apps.common.lists import ListQuery
 from apps.common.serializers import StrictSerializer, TextField
 from apps.files.package import MESSAGE_LIMIT
-from apps.files.records import DEFAULT_DOCUMENT_TYPE, FileStatus
+from apps.files.records import DEFAULT_DOCUMENT_TYPE, FileStatus, StorageClass
 
 DOCUMENT_TYPE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 MEDIA_TYPE = re.compile(r"^[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}$")
@@ -86,22 +86,19 @@ class FileOut(serializers.Serializer[Any]):
     uploaded_at = serializers.DateTimeField()
     encrypted_at = serializers.DateTimeField(allow_null=True)
     media_type = serializers.CharField()
+    sniffed_type = serializers.CharField(allow_null=True)
+    version = serializers.IntegerField()
+    storage_class = serializers.ChoiceField(choices=[(c.value, c.value) for c in StorageClass])
+    has_passphrase = serializers.BooleanField()
     size = serializers.IntegerField(allow_null=True)
     ciphertext_size = serializers.IntegerField(allow_null=True)
     ciphertext_sha256 = serializers.CharField(allow_null=True)
+    plaintext_hmac = serializers.CharField(allow_null=True)
     suite = serializers.CharField(allow_null=True)
     pool_key_id = serializers.CharField(allow_null=True)
     quantum_key_id = serializers.CharField(allow_null=True)
     attributes = serializers.DictField()
     reason = serializers.CharField(allow_null=True)
-
-
-class UploadOut(serializers.Serializer[Any]):
-    """Where to PUT the bytes."""
-
-    file = FileOut()
-    upload_url = serializers.URLField(source="url")
-    expires_at = serializers.DateTimeField()
 
 
 class DownloadOut(serializers.Serializer[Any]):

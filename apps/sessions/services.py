@@ -5,7 +5,7 @@ import random
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from apps.audit.services import Transaction, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position, feed, sort_key
 from apps.common.errors import Invalid
+from apps.common.sweeps import each
 from apps.common.wrapping import UnwrapFailed, UnwrappedCache, root_key
 from apps.sessions import store
 from apps.sessions.records import (
@@ -354,10 +355,20 @@ def taken_key(key_id: str) -> bytes:
     return key_bytes(session_id, int(number))
 
 
+def stale_reservations() -> list[QuantumKey]:
+    """Reservations whose holder never came back."""
+    return list(store.reserved_before(clock.ago(RESERVED_SECONDS)))
+
+
 def discard_stale(*, actor: Actor) -> int:
     """End reservations whose holder never came back; the keys are never used again."""
-    discarded = 0
-    for key in store.reserved_before(clock.ago(RESERVED_SECONDS)):
+    return discard(stale_reservations(), actor=actor)
+
+
+def discard(reserved: Iterable[QuantumKey], *, actor: Actor) -> int:
+    """End these reservations; returns how many."""
+
+    def end(key: QuantumKey) -> None:
         with transaction(actor) as tx:
             tx.update(
                 QuantumKeyTable.of(key),
@@ -368,8 +379,8 @@ def discard_stale(*, actor: Actor) -> int:
                 condition=QuantumKeyTable.state == QuantumKeyState.RESERVED,
             )
             tx.audit(Event.QUANTUM_KEY_DISCARDED, session_id=key.session_id, quantum_key_id=key.key_id)
-        discarded += 1
-    return discarded
+
+    return each(reserved, end)
 
 
 def stock() -> int:

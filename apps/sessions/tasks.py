@@ -59,7 +59,9 @@ def _run(job: Job) -> None:
 
 def send_unsent(*, seconds: int) -> int:
     """Send jobs again whose message was lost between record and queue; returns how many."""
-    unsent: list[Any] = [job for job in jobs.queued() if job.created_at < clock.ago(seconds)]
+    unsent: list[Any] = [
+        job for job in jobs.queued(JobKind.GENERATE_SESSIONS) if job.created_at < clock.ago(seconds)
+    ]
     for job in unsent:
         generate_batch.delay(job.job_id)
     return len(unsent)

@@ -1,0 +1,25 @@
+"""Doing one thing to many: what fails for one does not keep the others waiting."""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def each(items: Iterable[T], do: Callable[[T], object]) -> int:
+    """Do it to every item; returns how many there were.
+
+    Raises:
+        ExceptionGroup: what failed, once all were tried.
+    """
+    done, failures = 0, []
+    for item in items:
+        try:
+            do(item)
+        except Exception as error:  # noqa: BLE001 - the others are done first, all failures are raised below
+            failures.append(error)
+        else:
+            done += 1
+    if failures:
+        raise ExceptionGroup(f"{len(failures)} of {done + len(failures)} failed", failures)
+    return done

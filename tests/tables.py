@@ -1,0 +1,33 @@
+"""What stands in the tables and buckets, for tests that ask whether anything changed or leaked."""
+
+from typing import Any
+
+from django.conf import settings
+
+from apps.common.aws import client
+from apps.common.dynamodb import all_tables
+
+TRAIL = {"EntryTable", "HeadTable"}
+
+
+def rows(name: str) -> list[dict[str, Any]]:
+    """Every item of a table, as DynamoDB keeps it."""
+    return sorted(client("dynamodb").scan(TableName=name)["Items"], key=str)
+
+
+def everything(*, but: set[str] = TRAIL) -> dict[str, Any]:
+    """Every item of every table, and every version of every object; the audit trail left out unless asked for."""
+    state: dict[str, Any] = {
+        table.Meta.table_name: rows(table.Meta.table_name)
+        for table in all_tables()
+        if table.__name__ not in but
+    }
+    for bucket in (settings.UPLOADS_BUCKET, settings.ENCRYPTED_BUCKET, settings.DOWNLOADS_BUCKET):
+        state[bucket] = [(o["Key"], o["VersionId"]) for o in versions(bucket)]
+    return state
+
+
+def versions(bucket: str) -> list[dict[str, Any]]:
+    """Every version of every object of a bucket."""
+    found = client("s3").list_object_versions(Bucket=bucket)
+    return [dict(version) for version in found.get("Versions", [])]
