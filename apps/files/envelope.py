@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from apps.files.encoding import Fields, json_object, length_prefixed, to_base64, to_json
 from apps.files.errors import PackageInvalid
-from apps.files.header import ID_LIMIT, Header, checked_id
+from apps.files.header import ID_LIMIT, Header, PackageSuite, checked_id
 from apps.keys import kem
 from apps.keys.kem import DEFAULT_SUITE, Suite
 
@@ -54,6 +54,8 @@ class Envelope:
 
     def __post_init__(self) -> None:
         checked_id("pool key id", self.pool_key_id)
+        if self.header.suite is not PackageSuite.HYBRID:
+            raise ValueError("the header is of another suite")
         if len(self.sealed) != self.pool_suite.sealed_size(SECRET_SIZE):
             raise ValueError("the sealed secret has the wrong length for its suite")
 

@@ -4,14 +4,16 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor, Event, system
 from apps.audit.services import record, transaction
 from apps.common.errors import Invalid, Refused
-from apps.files.envelope import Envelope
+from apps.files import pqfile
 from apps.files.errors import PackageInvalid
-from apps.files.header import Header, PassphraseFactor
+from apps.files.header import Header, PackageSuite, PassphraseFactor
 from apps.files.package import Package, open_message, seal_message
+from apps.files.pqfile import PqfilePackage
 from apps.keys import services as keys
+from apps.keys.kem import Suite
 from apps.keys.records import KeyNotFound, KeyUnusable, PoolKey
 from apps.sessions import services as sessions
 from apps.sessions.records import KeyPurpose, Offer, SessionNotFound, SessionUnusable, StockEmpty
@@ -27,7 +29,8 @@ def encrypt(
     session_id: str | None = None,
     context: str | None = None,
     passphrase: str | None = None,
-) -> Package:
+    suite: PackageSuite = PackageSuite.HYBRID,
+) -> Package | PqfilePackage:
     """Encrypt a message under a pool key and a quantum key of its own.
 
     Args:
@@ -36,21 +39,29 @@ def encrypt(
         session_id: take the quantum key from this session instead of the stock.
         context: bound, not secret, not stored; needed again to decrypt.
         passphrase: an additional factor (C4).
+        suite: the compatibility suite only where it is asked for.
 
     Raises:
+        Invalid: the compatibility suite takes no passphrase.
         StockEmpty, PoolEmpty: nothing to encrypt with right now.
         SessionNotFound, SessionUnusable: the named session cannot give a key.
     """
+    if suite is PackageSuite.PQFILE and passphrase is not None:
+        raise Invalid.of("passphrase", "not in the compatibility suite")
     for _ in range(ATTEMPTS):
         try:
             offered = sessions.offer(session_id=session_id, actor=actor)
         except StockEmpty:
             sessions.refill(actor=actor)
             raise
-        pool_key = keys.pick()
-        package = _sealed(plaintext, offered, pool_key, context, passphrase)
+        pool_key = _pool_key(suite)
+        package: Package | PqfilePackage
+        if suite is PackageSuite.PQFILE:
+            package = _compatible(plaintext, offered, pool_key, context)
+        else:
+            package = _sealed(plaintext, offered, pool_key, context, passphrase)
         try:
-            _commit(package.envelope, offered, pool_key, actor)
+            _commit(package.header.file_id, offered, pool_key, actor)
         except sessions.KeyTaken:
             continue
         return package
@@ -77,8 +88,32 @@ def _sealed(
     )
 
 
-def _commit(envelope: Envelope, offered: Offer, pool_key: PoolKey, actor: Actor) -> None:
-    message_id = envelope.header.file_id
+def _pool_key(suite: PackageSuite) -> PoolKey:
+    """A key to seal to; the compatibility suite needs one of ML-KEM-768 alone, made when it is first asked for."""
+    if suite is not PackageSuite.PQFILE:
+        return keys.pick()
+    try:
+        return keys.pick(Suite.MLKEM768)
+    except keys.PoolEmpty:
+        return keys.create(1, suite=Suite.MLKEM768, actor=system("compatibility"))[0]
+
+
+def _compatible(plaintext: bytes, offered: Offer, pool_key: PoolKey, context: str | None) -> PqfilePackage:
+    header = pqfile.header_of(
+        file_id=f"msg-{uuid.uuid4()}",
+        quantum_key_id=offered.key_id,
+        context=None if context is None else context.encode(),
+    )
+    return pqfile.seal(
+        header,
+        plaintext,
+        pool_key_id=pool_key.key_id,
+        pool_public_key=pool_key.public_key,
+        quantum_key=offered.key,
+    )
+
+
+def _commit(message_id: str, offered: Offer, pool_key: PoolKey, actor: Actor) -> None:
     with transaction(actor) as tx:
         sessions.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject=message_id)
         keys.count_use(tx, pool_key)
@@ -100,30 +135,28 @@ def decrypt(
         Refused: a key that it needs is compromised or gone.
     """
     try:
-        package = Package.from_dict(document)
+        package = PqfilePackage.from_dict(document) if "header" in document else Package.from_dict(document)
     except PackageInvalid:
         raise Invalid.of("package", UNIFORM) from None
-    header = package.envelope.header
+    header = package.header
     taken = sessions.find_taken(header.quantum_key_id)
-    if taken is None or taken.subject != header.file_id or not actor.may_see(taken.taken_by):
+    superfluous = passphrase is not None and isinstance(package, PqfilePackage)
+    if superfluous or taken is None or taken.subject != header.file_id or not actor.may_see(taken.taken_by):
         raise Invalid.of("package", UNIFORM)
     record(
         actor,
         Event.MESSAGE_READ,
         file_id=header.file_id,
-        key_id=package.envelope.pool_key_id,
+        key_id=package.pool_key_id,
         session_id=taken.session_id,
     )
     try:
-        seed = keys.seed_of(keys.find(package.envelope.pool_key_id))
-        quantum_key = sessions.taken_key(header.quantum_key_id)
-        return open_message(
-            package,
-            seed=seed,
-            quantum_key=quantum_key,
-            context=None if context is None else context.encode(),
-            passphrase=passphrase,
-        )
+        seed = keys.seed_of(keys.find(package.pool_key_id))
+        secrets = {"seed": seed, "quantum_key": sessions.taken_key(header.quantum_key_id)}
+        bound = None if context is None else context.encode()
+        if isinstance(package, Package):
+            return open_message(package, **secrets, context=bound, passphrase=passphrase)
+        return pqfile.unseal(package, **secrets, context=bound)
     except (PackageInvalid, KeyNotFound, ValueError):
         raise Invalid.of("package", UNIFORM) from None
     except (KeyUnusable, SessionNotFound, SessionUnusable) as error:

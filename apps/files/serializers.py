@@ -11,6 +11,7 @@ from rest_framework import serializers
 
 from apps.common.lists import ListQuery
 from apps.common.serializers import StrictSerializer, TextField
+from apps.files.header import PackageSuite
 from apps.files.package import MESSAGE_LIMIT
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, FileStatus, StorageClass
 
@@ -132,6 +133,9 @@ class EncryptIn(StrictSerializer):
         required=False, allow_blank=True, max_length=4096, trim_whitespace=False
     )
     passphrase = TextField(required=False, min_length=8, max_length=1024, trim_whitespace=False)
+    suite = serializers.ChoiceField(
+        choices=[(suite.value, suite.value) for suite in PackageSuite], default=PackageSuite.HYBRID
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("plaintext" in attrs) == ("plaintext_base64" in attrs):
@@ -140,6 +144,7 @@ class EncryptIn(StrictSerializer):
             )
         text, binary = attrs.pop("plaintext", None), attrs.pop("plaintext_base64", b"")
         attrs["message"] = binary if text is None else text.encode()
+        attrs["suite"] = PackageSuite(attrs["suite"])
         if len(attrs["message"]) > MESSAGE_LIMIT:
             raise serializers.ValidationError({"plaintext": f"at most {MESSAGE_LIMIT} bytes"})
         return attrs
