@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 PART_BYTES = 8 * 2**20  # 5 GiB in 640 parts; S3 takes at most 10,000
 GONE = {"NoSuchKey", "NoSuchVersion", "NoSuchUpload", "404"}
 REOPENINGS = 4  # of one stream: a connection that breaks off does not cost the gigabytes before it
+SKIP_BYTES = 2**20
 BROKEN = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
 
 
@@ -102,7 +103,16 @@ class ObjectSource:
             answer = aws.client("s3").get_object(**arguments)
         except ClientError as error:
             raise translated(error) from None
-        self._body, self._etag = answer["Body"], answer["ETag"]
+        self._body, self._etag = _positioned(answer, self._at), answer["ETag"]
+
+
+def _positioned(answer: Any, offset: int) -> Any:
+    """The body of an answer from ``offset`` on, also where the store ignored the Range header, as it may."""
+    body = answer["Body"]
+    left = 0 if "ContentRange" in answer else offset
+    while left and (skipped := body.read(min(left, SKIP_BYTES))):
+        left -= len(skipped)
+    return body
 
 
 def opened(ref: ObjectRef) -> Source:
@@ -122,7 +132,7 @@ def part_of(ref: ObjectRef, offset: int, length: int) -> bytes:
     """
     try:
         answer = aws.client("s3").get_object(**ref.arguments(), Range=f"bytes={offset}-{offset + length - 1}")
-        return answer["Body"].read()
+        return bytes(_positioned(answer, offset).read(length))
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") == "InvalidRange":
             return b""
