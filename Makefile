@@ -36,6 +36,7 @@ check: ## format, lint, types, import contracts, security, templates, Django's o
 	$(BIN)/djlint --quiet --check --lint apps
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(PRODUCTION) $(BIN)/python manage.py makemigrations --check --dry-run
+	$(PRODUCTION) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 
 e2e: ## only the main job over HTTP on the embedded stack, and the console in a browser
 	$(INSTALL) dev
@@ -50,6 +51,7 @@ lock: ## compile the pinned requirements from pyproject.toml
 	$(COMPILE) pyproject.toml --extra local -c requirements.txt -o requirements-local.txt
 	$(COMPILE) pyproject.toml --extra local --extra deploy --extra dev -c requirements.txt -o requirements-dev.txt
 	$(COMPILE) requirements-stack.in -o requirements-stack.txt
+	$(COMPILE) requirements-uv.in -o requirements-uv.txt
 
 clean: ## remove what can be made again, but neither .local nor the environments
 	rm -rf build htmlcov staticfiles .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

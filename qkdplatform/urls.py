@@ -3,14 +3,14 @@
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
-from django.views.defaults import page_not_found, server_error
+from django.views.defaults import bad_request, page_not_found, permission_denied, server_error
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 
 from apps.access.api import Liveness, Readiness
 from apps.audit.api import Entries
 from apps.common import problems
-from apps.common.errors import NotFound, PlatformError
+from apps.common.errors import Forbidden, Invalid, NotFound, PlatformError
 from apps.common.middleware import API
 from apps.common.schema import ApiDocs
 from apps.detections.api import DetectionDetail, Detections
@@ -40,6 +40,20 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return page_not_found(request, exception or Exception())
 
 
+def malformed(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Likewise for what Django refuses before any view: a wrong Host, too many parameters."""
+    if request.path.startswith(API):
+        return problems.response(Invalid("The request is malformed."))
+    return bad_request(request, exception or Exception())
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Likewise for what is not allowed."""
+    if request.path.startswith(API):
+        return problems.response(Forbidden("You may not do this."))
+    return permission_denied(request, exception or Exception())
+
+
 def failed(request: HttpRequest) -> HttpResponse:
     """Likewise for what nobody caught."""
     if request.path.startswith(API):
@@ -47,6 +61,8 @@ def failed(request: HttpRequest) -> HttpResponse:
     return server_error(request)
 
 
+handler400 = malformed
+handler403 = forbidden
 handler404 = not_found
 handler500 = failed
 

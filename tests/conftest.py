@@ -3,10 +3,13 @@
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import pytest
 from botocore.client import BaseClient
+from django.conf import settings
 from django.test import Client
 from moto import mock_aws
 
@@ -26,8 +29,8 @@ from tests.fault_table import pytest_terminal_summary  # noqa: F401 - a hook
 TESTS = system("tests")
 
 
-@pytest.fixture
-def aws(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+@contextmanager
+def empty_aws() -> Iterator[None]:
     """An empty AWS in process (moto) with every table of the platform.
 
     One call at a time, as each call is atomic on AWS too; moto itself is not safe for threads.
@@ -38,8 +41,7 @@ def aws(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         with one_at_a_time:
             return call(*arguments)
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", locked)
-    with mock_aws():
+    with mock.patch.object(BaseClient, "_make_api_call", locked), mock_aws():
         audit._chains.cache_clear()
         for table in all_tables():
             table.create_table(wait=False)
@@ -51,6 +53,13 @@ def aws(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             client("sqs").create_queue(QueueName=queue)
         yield
     _forget_everything()
+
+
+@pytest.fixture
+def aws() -> Iterator[None]:
+    """An empty AWS, for one test."""
+    with empty_aws():
+        yield
 
 
 def _forget_everything() -> None:
@@ -68,8 +77,6 @@ def _forget_everything() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _root_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A local root key of this run."""
-    from django.conf import settings
-
     from apps.common import wrapping
 
     settings.ROOT_KEY = f"local:{tmp_path_factory.mktemp('root') / 'root.key'}"

@@ -53,7 +53,7 @@ class FileDetail(ApiView):
         """A file's metadata; ``status`` tells whether it is encrypted yet."""
         return Response(FileOut(services.find(file_id, actor=actor_of(request))).data)
 
-    @extend_schema(responses=FileOut, operation_id="delete_file")
+    @extend_schema(responses={200: FileOut}, operation_id="delete_file")
     def delete(self, request: Request, file_id: str) -> Response:
         """Delete a file; ``restore`` brings it back."""
         return Response(FileOut(services.delete(file_id, actor=actor_of(request))).data)

@@ -1,15 +1,15 @@
 """Messages: encrypted like files, the package handed back instead of stored (C11)."""
 
 import uuid
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from apps.audit.records import Actor, Event, system
 from apps.audit.services import record, transaction
 from apps.common.errors import Invalid, Refused
 from apps.files import pqfile
 from apps.files.errors import PackageInvalid
-from apps.files.header import Header, PackageSuite, PassphraseFactor
+from apps.files.header import Header, PassphraseFactor
 from apps.files.package import Package, open_message, seal_message
 from apps.files.pqfile import PqfilePackage
 from apps.keys import services as keys
@@ -18,6 +18,7 @@ from apps.keys.records import KeyNotFound, KeyUnusable, PoolKey
 from apps.sessions import services as sessions
 from apps.sessions.records import KeyPurpose, Offer, SessionNotFound, SessionUnusable, StockEmpty
 
+P = TypeVar("P", Package, PqfilePackage)
 ATTEMPTS = 16
 UNIFORM = "The package is damaged, or not for this context, passphrase or caller."
 
@@ -29,8 +30,7 @@ def encrypt(
     session_id: str | None = None,
     context: str | None = None,
     passphrase: str | None = None,
-    suite: PackageSuite = PackageSuite.HYBRID,
-) -> Package | PqfilePackage:
+) -> Package:
     """Encrypt a message under a pool key and a quantum key of its own.
 
     Args:
@@ -39,30 +39,43 @@ def encrypt(
         session_id: take the quantum key from this session instead of the stock.
         context: bound, not secret, not stored; needed again to decrypt.
         passphrase: an additional factor (C4).
-        suite: the compatibility suite only where it is asked for.
 
     Raises:
-        Invalid: the compatibility suite takes no passphrase.
         StockEmpty, PoolEmpty: nothing to encrypt with right now.
         SessionNotFound, SessionUnusable: the named session cannot give a key.
     """
-    if suite is PackageSuite.PQFILE and passphrase is not None:
-        raise Invalid.of("passphrase", "not in the compatibility suite")
+
+    def made(offered: Offer) -> tuple[PoolKey, Package]:
+        pool_key = keys.pick()
+        return pool_key, _sealed(plaintext, offered, pool_key, context, passphrase)
+
+    return _attempted(made, session_id, actor)
+
+
+def encrypt_compatible(
+    plaintext: bytes, *, actor: Actor, session_id: str | None = None, context: str | None = None
+) -> PqfilePackage:
+    """As ``encrypt``, in the compatibility suite: for who has to be understood by PQFile, and nobody else."""
+
+    def made(offered: Offer) -> tuple[PoolKey, PqfilePackage]:
+        pool_key = _mlkem_key()
+        return pool_key, _compatible(plaintext, offered, pool_key, context)
+
+    return _attempted(made, session_id, actor)
+
+
+def _attempted(made: Callable[[Offer], tuple[PoolKey, P]], session_id: str | None, actor: Actor) -> P:
+    """A package under a quantum key that nobody else takes first."""
     for _ in range(ATTEMPTS):
         try:
             offered = sessions.offer(session_id=session_id, actor=actor)
         except StockEmpty:
             sessions.refill(actor=actor)
             raise
-        pool_key = _pool_key(suite)
-        package: Package | PqfilePackage
-        if suite is PackageSuite.PQFILE:
-            package = _compatible(plaintext, offered, pool_key, context)
-        else:
-            package = _sealed(plaintext, offered, pool_key, context, passphrase)
+        pool_key, package = made(offered)
         try:
             _commit(package.header.file_id, offered, pool_key, actor)
-        except sessions.KeyTaken:
+        except (sessions.KeyTaken, KeyUnusable):  # taken, or rotated, since it was picked
             continue
         return package
     raise StockEmpty("Too many ask for quantum keys at once. Try again in a moment.")
@@ -88,10 +101,8 @@ def _sealed(
     )
 
 
-def _pool_key(suite: PackageSuite) -> PoolKey:
-    """A key to seal to; the compatibility suite needs one of ML-KEM-768 alone, made when it is first asked for."""
-    if suite is not PackageSuite.PQFILE:
-        return keys.pick()
+def _mlkem_key() -> PoolKey:
+    """A pool key of ML-KEM-768 alone, made when one is first asked for."""
     try:
         return keys.pick(Suite.MLKEM768)
     except keys.PoolEmpty:

@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from rest_framework import serializers
 
 from apps.common.lists import ListQuery
-from apps.common.serializers import StrictSerializer, TextField
+from apps.common.serializers import PatternField, StrictSerializer, TextField
 from apps.files.header import PackageSuite
 from apps.files.package import MESSAGE_LIMIT
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, FileStatus, StorageClass
@@ -41,7 +42,7 @@ class AttributesField(serializers.DictField):
 
 
 def _attribute_problem(name: Any, value: Any) -> str | None:
-    if not isinstance(name, str) or not ATTRIBUTE_NAME.match(name):
+    if not isinstance(name, str) or not ATTRIBUTE_NAME.fullmatch(name):
         return "a name starts with a letter; then letters, digits, '_', '.', '-'; at most 64"
     if isinstance(value, str):
         return (
@@ -66,15 +67,15 @@ class FileIn(StrictSerializer):
     """An upload to announce."""
 
     name = TextField(min_length=1, trim_whitespace=False, validators=[check_name])
-    document_type = serializers.RegexField(DOCUMENT_TYPE, default=DEFAULT_DOCUMENT_TYPE)
-    media_type = serializers.RegexField(MEDIA_TYPE, default="application/octet-stream")
+    document_type = PatternField(DOCUMENT_TYPE, default=DEFAULT_DOCUMENT_TYPE)
+    media_type = PatternField(MEDIA_TYPE, default="application/octet-stream")
     attributes = AttributesField(required=False)
 
 
 class FileListQuery(ListQuery):
     """Filters of the list of files."""
 
-    document_type = serializers.RegexField(DOCUMENT_TYPE, required=False)
+    document_type = PatternField(DOCUMENT_TYPE, required=False)
 
 
 class FileOut(serializers.Serializer[Any]):
@@ -123,6 +124,11 @@ class Base64Field(TextField):
         return base64.b64encode(value).decode()
 
 
+def message_limit() -> int:
+    """Bytes of a message: half of a body, so that its package in base64 can be sent back to be decrypted."""
+    return min(MESSAGE_LIMIT, settings.REQUEST_BODY_MAX_BYTES // 2)
+
+
 class EncryptIn(StrictSerializer):
     """A message as text, or as bytes in base64."""
 
@@ -143,10 +149,16 @@ class EncryptIn(StrictSerializer):
                 {"plaintext": "give exactly one of plaintext and plaintext_base64"}
             )
         text, binary = attrs.pop("plaintext", None), attrs.pop("plaintext_base64", b"")
-        attrs["message"] = binary if text is None else text.encode()
+        # DRF gives "" for a blank field, whatever its type
+        attrs["message"] = (binary or b"") if text is None else text.encode()
+        limit = message_limit()
+        if len(attrs["message"]) > limit:
+            raise serializers.ValidationError(
+                {"plaintext": f"at most {limit} bytes; what is larger is uploaded as a file"}
+            )
         attrs["suite"] = PackageSuite(attrs["suite"])
-        if len(attrs["message"]) > MESSAGE_LIMIT:
-            raise serializers.ValidationError({"plaintext": f"at most {MESSAGE_LIMIT} bytes"})
+        if attrs["suite"] is PackageSuite.PQFILE and "passphrase" in attrs:
+            raise serializers.ValidationError({"passphrase": "not in the compatibility suite"})
         return attrs
 
 

@@ -1,16 +1,17 @@
 """Uploads, versions, archive and file keys in and out of the API."""
 
+import re
 from typing import Any
 
 from django.conf import settings
 from rest_framework import serializers
 
-from apps.common.serializers import StrictSerializer, TextField, WholeField
+from apps.common.serializers import PatternField, StrictSerializer, TextField, WholeField
 from apps.files.records import StorageClass
 from apps.files.serializers import MEDIA_TYPE, AttributesField, Base64Field, FileIn, FileOut, check_name
 from apps.files.uploads import MAX_PARTS, URLS_AT_ONCE, UploadMethod
 
-SHA256 = r"^[0-9a-f]{64}$"
+SHA256 = re.compile(r"^[0-9a-f]{64}$")
 
 
 def _choices(enum: Any) -> list[tuple[str, str]]:
@@ -45,7 +46,7 @@ class ReplacementIn(StrictSerializer):
     """The next version of a document; what is left out stays as it is, but the media type is found anew."""
 
     name = TextField(required=False, min_length=1, trim_whitespace=False, validators=[check_name])
-    media_type = serializers.RegexField(MEDIA_TYPE, required=False)
+    media_type = PatternField(MEDIA_TYPE, required=False)
     attributes = AttributesField(required=False)
     method = MethodField()
     size_limit = WholeField(required=False, min_value=1, max_value=settings.UPLOAD_MAX_BYTES)
@@ -139,5 +140,5 @@ class LocalTargetOut(serializers.Serializer[Any]):
 class FinishIn(PassphraseIn):
     """The client has uploaded the body."""
 
-    sha256 = serializers.RegexField(SHA256, required=False)
-    plaintext_hmac = serializers.RegexField(SHA256, required=False)
+    sha256 = PatternField(SHA256, required=False)
+    plaintext_hmac = PatternField(SHA256, required=False)

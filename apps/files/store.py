@@ -125,8 +125,3 @@ def in_status_before(status: FileStatus, moment: datetime) -> Iterator[File]:
     for part in partitions(status):
         for row in FileTable.by_status.query(part, older):
             yield row.record()
-
-
-def awaiting_before(moment: datetime) -> Iterator[File]:
-    """Files registered before a moment whose upload nobody has encrypted."""
-    return in_status_before(FileStatus.AWAITING_UPLOAD, moment)

@@ -1,11 +1,13 @@
 """Jobs: recorded before they are queued, advanced by their worker, ended once."""
 
+import logging
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 
 from apps.audit.records import Actor, Event
@@ -17,11 +19,16 @@ from apps.jobs import store
 from apps.jobs.records import Job, JobKind, JobState
 from apps.jobs.store import JobTable, jobs_page
 
+log = logging.getLogger(__name__)
 SILENT_SECONDS = 300  # of no sign from a worker: it is gone
 
 
 class JobNotFound(NotFound):
     """No such job, or another's."""
+
+
+class JobTakenOver(Exception):
+    """The job's message was delivered twice, and the other worker is ahead."""
 
 
 def enqueue(
@@ -35,7 +42,7 @@ def enqueue(
 ) -> Job:
     """Record a job, then hand its id to ``send`` (a Celery task's ``delay``).
 
-    A job whose message was lost in between stays ``queued``; the sweep sends it again.
+    A job whose message was not sent, or lost, stays ``queued``; the sweep sends it again.
     """
     job = Job(
         job_id=job_id or str(uuid.uuid4()),
@@ -49,8 +56,15 @@ def enqueue(
     with transaction(actor) as tx:
         tx.put(JobTable.of(job))
         tx.audit(Event.JOB_QUEUED, job_id=job.job_id, kind=kind.value, total=total)
-    send(job.job_id)
+    _send(job, send)
     return job
+
+
+def _send(job: Job, send: Callable[[str], object]) -> None:
+    try:
+        send(job.job_id)
+    except Exception:
+        log.exception("job %s is recorded but not sent yet", job.job_id)
 
 
 def enqueue_once(
@@ -75,7 +89,7 @@ def enqueue_once(
     with transaction(actor) as tx:
         tx.replace(JobTable.of(queued), condition=JobTable.state == there.state)
         tx.audit(Event.JOB_QUEUED, job_id=job_id, kind=kind.value, total=total)
-    send(job_id)
+    _send(queued, send)
     return queued
 
 
@@ -123,8 +137,18 @@ def start(job_id: str) -> Job | None:
 
 
 def advance(job: Job, *, done: int, results: Mapping[str, Any]) -> None:
-    """Store how far the job is; a restarted worker goes on from there."""
-    JobTable.of(job).update([JobTable.done.set(done), JobTable.results.set(results)])
+    """Store that one more step is done; a restarted worker goes on from there.
+
+    Raises:
+        JobTakenOver: another worker did this step, so the job is its own.
+    """
+    actions: list[Action] = [JobTable.done.set(done), JobTable.results.set(results)]
+    try:
+        JobTable.of(job).update(actions, condition=JobTable.done == done - 1)
+    except UpdateError as error:
+        if error.cause_response_code == "ConditionalCheckFailedException":
+            raise JobTakenOver(job.job_id) from error
+        raise
 
 
 def end(job: Job, *, error: str | None = None) -> None:

@@ -11,6 +11,7 @@ from apps.audit.services import Transaction, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position, feed
 from apps.common.errors import Unavailable
+from apps.common.sweeps import each
 from apps.common.wrapping import UnwrapFailed, UnwrappedCache, root_key
 from apps.keys import kem, store
 from apps.keys.records import OPENS, IllegalTransition, KeyNotFound, KeyState, KeyUnusable, PoolKey
@@ -165,12 +166,11 @@ def revoke(key_id: str, *, reason: str, actor: Actor) -> PoolKey:
 
 def rotate_due(*, actor: Actor) -> int:
     """Queue active keys older than 30 days (C5) and refill; returns how many were queued."""
-    oldest, queued = clock.now() - ROTATION_AGE, 0
-    for key in store.active_before(oldest):
-        queue_rotation(key.key_id, reason="older than 30 days", actor=actor)
-        queued += 1
-    refill(actor=actor)
-    return queued
+    old = store.active_before(clock.now() - ROTATION_AGE)
+    try:
+        return each(old, lambda key: queue_rotation(key.key_id, reason="older than 30 days", actor=actor))
+    finally:
+        refill(actor=actor)
 
 
 def listed(*, limit: int, position: Position | None = None, state: KeyState | None = None) -> Page[PoolKey]:

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.common.lists import ListQuery
-from apps.common.serializers import RealField, StrictSerializer, TextField, WholeField
+from apps.common.serializers import PatternField, RealField, StrictSerializer, TextField, WholeField
 from apps.sessions.records import SessionStatus
 from apps.sessions.services import DEFAULT_LINK
 from qkd.attacks import KINDS
@@ -56,7 +56,7 @@ class GenerateIn(StrictSerializer):
     error_rate = RealField(min_value=0, max_value=0.5, required=False)
     channel = ChannelField(required=False)
     eavesdropper = EavesdropperIn(required=False)
-    link = serializers.RegexField(LINK, default=DEFAULT_LINK)
+    link = PatternField(LINK, default=DEFAULT_LINK)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "error_rate" in attrs and "channel" in attrs:
@@ -73,7 +73,7 @@ class BatchIn(GenerateIn):
 class SessionListQuery(ListQuery):
     """Filters of the list of sessions."""
 
-    link = serializers.RegexField(LINK, required=False)
+    link = PatternField(LINK, required=False)
     status = serializers.ChoiceField(choices=[(s.value, s.value) for s in SessionStatus], required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """QKD sessions: run, kept ``pending`` until judged, then the source of quantum keys."""
 
 import base64
+import logging
 import random
 import threading
 import uuid
@@ -35,6 +36,7 @@ from apps.sessions.records import (
 from apps.sessions.store import QuantumKeyTable, SessionTable
 from qkd import attacks, channel, session
 
+log = logging.getLogger(__name__)
 KEY_BYTES = settings.QUANTUM_KEY_BITS // 8
 STOCK_SESSION_BITS = 16_384  # 64 quantum keys: one wrapping, one judgement, one stream record for all of them
 STOCK_SESSION_ERROR_RATE = 0.02
@@ -220,10 +222,12 @@ class _Numbers:
     def draw(self, session_id: str, at_least: int, total: int) -> int | None:
         with self.lock:
             number = max(at_least, self.next.pop(session_id, 0))
+            if number >= total:  # from the start again: some were drawn and, as something failed, never taken
+                return None
             self.next[session_id] = number + 1
             if len(self.next) > 1024:
                 self.next.popitem(last=False)
-        return number if number < total else None
+        return number
 
 
 _numbers = _Numbers()
@@ -249,7 +253,11 @@ def offer(*, session_id: str | None = None, actor: Actor | None = None) -> Offer
     candidates = store.stocked(CANDIDATES)
     random.shuffle(candidates)
     for candidate in candidates:
-        drawn = _drawn(*candidate)
+        try:
+            drawn = _drawn(*candidate)
+        except (SessionNotFound, SessionUnusable) as error:  # one damaged record must not stop everyone
+            log.warning("session %s is passed over: %s", candidate[0], error.detail)
+            continue
         if drawn is not None:
             return drawn
     raise StockEmpty("No quantum key is ready; sessions are being run. Try again in a few seconds.")
@@ -425,8 +433,14 @@ def listed(
     link: str | None = None,
     status: SessionStatus | None = None,
 ) -> Page[Session]:
-    """Sessions that the actor may see, newest first; filters are for those who see all."""
+    """Sessions that the actor may see, newest first.
+
+    Raises:
+        Invalid: a filter from someone who does not see all.
+    """
     if not actor.sees_all:
+        if link or status:
+            raise Invalid.of("link" if link else "status", "only who sees all sessions can filter them so")
         return store.sessions_page(limit=limit, position=position, owner=str(actor))
     return store.sessions_page(limit=limit, position=position, link=link, status=status)
 

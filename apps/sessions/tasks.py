@@ -2,12 +2,12 @@
 
 import logging
 from dataclasses import replace
-from typing import Any
 
 from celery import shared_task
 
 from apps.audit.records import Actor, ActorKind
 from apps.common import clock
+from apps.common.sweeps import each
 from apps.jobs import services as jobs
 from apps.jobs.records import Job, JobKind
 from apps.sessions import services
@@ -41,6 +41,8 @@ def generate_batch(job_id: str) -> None:
         return
     try:
         _run(job)
+    except jobs.JobTakenOver:
+        log.info("job %s is done by another worker", job_id)
     except Exception:
         log.exception("job %s failed", job_id)
         jobs.end(job, error="A session could not be run; what was made until then is kept.")
@@ -59,9 +61,5 @@ def _run(job: Job) -> None:
 
 def send_unsent(*, seconds: int) -> int:
     """Send jobs again whose message was lost between record and queue; returns how many."""
-    unsent: list[Any] = [
-        job for job in jobs.queued(JobKind.GENERATE_SESSIONS) if job.created_at < clock.ago(seconds)
-    ]
-    for job in unsent:
-        generate_batch.delay(job.job_id)
-    return len(unsent)
+    unsent = [job for job in jobs.queued(JobKind.GENERATE_SESSIONS) if job.created_at < clock.ago(seconds)]
+    return each(unsent, lambda job: generate_batch.delay(job.job_id))

@@ -9,6 +9,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
+from apps.stack import layout
+
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON_FROM, PYTHON_BEFORE = (3, 11), (3, 15)  # as requires-python in pyproject.toml
 # Set for other work in the same shell, these would lead the platform to other data or another cloud.
@@ -100,8 +102,8 @@ class Configuration:
             "QKD_STAGE": "local",
             "DJANGO_SETTINGS_MODULE": "qkdplatform.settings",
             "LOCAL_DIR": str(self.folder),
-            "DATABASE_URL": f"sqlite:///{self.folder / 'console.sqlite3'}",
-            "ROOT_KEY": f"local:{self.folder / 'root.key'}",
+            "DATABASE_URL": f"sqlite:///{self.folder / layout.DATABASE}",
+            "ROOT_KEY": f"local:{self.folder / layout.ROOT_KEY}",
             "BASE_URL": self.base_url,
             "ALLOWED_HOSTS": self.allowed_hosts,
             "CSRF_TRUSTED_ORIGINS": self.origins,

@@ -10,6 +10,7 @@ from typing import IO
 VERSION = "1"  # of the layout; raised when what an older one left cannot be used
 SECRETS = ("DJANGO_SECRET_KEY", "API_KEY_PEPPER", "AUDIT_KEY")
 SECRET_BYTES = 48
+SECRETS_FILE, ROOT_KEY, DATABASE = "secrets.json", "root.key", "console.sqlite3"
 
 
 class Unusable(Exception):
@@ -86,7 +87,7 @@ def own_secrets(folder: Path) -> dict[str, str]:
     Raises:
         Unusable: the file is damaged; new secrets would lock out what the old ones sealed.
     """
-    path = folder / "secrets.json"
+    path = folder / SECRETS_FILE
     if not path.exists():
         write_private(
             path, json.dumps({name: secrets.token_urlsafe(SECRET_BYTES) for name in SECRETS}, indent=2)
@@ -97,6 +98,22 @@ def own_secrets(folder: Path) -> dict[str, str]:
         raise Unusable(f"{path} is damaged. Restore it from a backup. {_advice(folder)}") from None
     path.chmod(0o600)
     return found
+
+
+def check_keys(folder: Path) -> None:
+    """Refuse to make new keys over data that the old ones wrapped.
+
+    Raises:
+        Unusable: there is data, but a key file is missing.
+    """
+    if not (folder / DATABASE).exists():  # the keys are made before it
+        return
+    for name in (ROOT_KEY, SECRETS_FILE):
+        if not (folder / name).exists():
+            raise Unusable(
+                f"{folder / name} is missing, and the data in {folder} cannot be read without it. "
+                f"Restore it from a backup. {_advice(folder)}"
+            )
 
 
 def write_private(path: Path, text: str) -> None:

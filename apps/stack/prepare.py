@@ -14,6 +14,7 @@ django.setup()
 from django.conf import settings
 from django.core.management import call_command
 
+from apps.common.wrapping import root_key
 from apps.detections import services as detections
 from apps.stack import resources
 from apps.stack.ports import status_of
@@ -23,6 +24,7 @@ READY_SECONDS = 120.0  # the embedded AWS may have a long journal to replay
 
 
 def main() -> None:
+    root_key()  # before there is anything that needs it: see layout.check_keys
     call_command("migrate", interactive=False, verbosity=0)
     wait_for(settings.AWS_ENDPOINT_URL)
     resources.ensure()

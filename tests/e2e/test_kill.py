@@ -29,7 +29,8 @@ def platform(tmp_path, monkeypatch):
     yield made
     if made.run.process.poll() is None:
         made.stop()
-    made.run.process.stdout.close()
+    if made.run.process.stdout:
+        made.run.process.stdout.close()
 
 
 class Uploader(threading.Thread):

@@ -104,7 +104,9 @@ def test_2_an_upload_is_encrypted_and_comes_back(platform, name, content):
     s3 = boto3.client(
         "s3",
         endpoint_url=f"http://127.0.0.1:{platform.run.aws_port}",
-        region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test",
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
     )
     eventually(
         lambda: s3.list_object_versions(Bucket="qkd-local-uploads").get("Versions", []), lambda v: not v

@@ -5,6 +5,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cryptography_vectors
 import pytest
@@ -62,7 +63,7 @@ def test_rfc_7518_appendix_b_3():
         "a3b75e662a2594410ae496b2e2e6609e31e6e02cc837f053d21f37ff4f51950bbe2638d09dd7a4930930806d0703b1f6"
     )
     tag = bytes.fromhex("4dd3b4c088a7f45c216839645b2012bf2e6269a8c56a816dbc1b267761955bc5")
-    keys = {"mac_key": key[:32], "encryption_key": key[32:], "aad": aad}
+    keys: dict[str, bytes] = {"mac_key": key[:32], "encryption_key": key[32:], "aad": aad}
     assert cbc.encrypt(plaintext, iv=iv, **keys) == (iv, ciphertext, tag)
     assert cbc.decrypt(iv, ciphertext, tag, **keys) == plaintext
 
@@ -85,7 +86,7 @@ def test_nist_aes_256_cbc_vectors(name):
 
 def records(path):
     """``NAME = value`` lines, a record at each COUNT."""
-    found = []
+    found: list[dict[str, str]] = []
     for line in (PUBLISHED / path).read_text().splitlines():
         name, sign, value = (part.strip() for part in line.partition("="))
         if sign and name == "COUNT":
@@ -146,7 +147,12 @@ def test_it_is_never_the_default():
 @requirement("C9")
 def test_another_secret_or_context_gives_the_one_error():
     document = sealed().to_dict()
-    others = [{"seed": os.urandom(64)}, {"quantum_key": os.urandom(32)}, {"context": b"8"}, {"context": None}]
+    others: list[dict[str, Any]] = [
+        {"seed": os.urandom(64)},
+        {"quantum_key": os.urandom(32)},
+        {"context": b"8"},
+        {"context": None},
+    ]
     for change in others:
         with pytest.raises(PackageInvalid) as raised:
             opened(document, **change)
@@ -178,7 +184,8 @@ def test_cut_extended_and_mixed_packages_give_the_one_error():
     ):
         with pytest.raises(PackageInvalid):
             opened(replace(one, **changed).to_dict())
-    for document in (one.to_dict() | {"iv": ""}, one.to_dict() | {"more": 1}, {"header": {}}, [], None):
+    malformed: list[Any] = [one.to_dict() | {"iv": ""}, one.to_dict() | {"more": 1}, {"header": {}}, [], None]
+    for document in malformed:
         with pytest.raises(PackageInvalid):
             opened(document)
 

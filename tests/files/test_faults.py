@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import requests
@@ -28,12 +29,12 @@ from apps.sessions.store import QuantumKeyTable, SessionTable
 from qkdplatform.lambda_handler import handler
 from qkdplatform.schedules import sweep
 from tests import requirement
-from tests.conftest import TESTS
+from tests.conftest import TESTS, Api
 from tests.events import object_created
 from tests.fault_table import PROPERTY
 from tests.faults import Fault, at_each_call, watched
 from tests.tables import versions
-from tests.uploads import deliver, plaintext_of, put, registered
+from tests.uploads import deliver, plaintext_of, put, record_of, registered
 
 # The audit entry that a record in this state must have.
 ENTRY_OF = {
@@ -52,7 +53,7 @@ class Subject:
 
     file_id: str
     contents: dict[str, bytes] = field(default_factory=dict)  # by file id
-    more: dict = field(default_factory=dict)
+    more: dict[str, Any] = field(default_factory=dict)
     status: FileStatus = FileStatus.ENCRYPTED
 
 
@@ -61,7 +62,7 @@ class Operation:
     """How to prepare, attempt, and do it again as the caller or AWS would."""
 
     name: str
-    prepare: Callable[["Api"], Subject]  # noqa: F821 - of tests.conftest
+    prepare: Callable[[Api], Subject]
     attempt: Callable[[Subject], object]
     again: Callable[[Subject], object] | None = None
 
@@ -143,7 +144,7 @@ def sealed_locally(api):
     target, secret = local.announce(name="local", actor=api.actor)
     content = os.urandom(40_000)
     sealed = body.seal_bytes(secret.key, secret.context, content)
-    assert requests.put(target.url, data=sealed, timeout=5).ok
+    assert requests.put(str(target.url), data=sealed, timeout=5).ok
     return Subject(target.file.file_id, {target.file.file_id: content})
 
 
@@ -182,14 +183,14 @@ OPERATIONS = [
 def violations(subject: Subject) -> list[str]:
     """What is not as the invariants demand."""
     found = []
-    file = FileTable.find(subject.file_id)
+    file = record_of(subject.file_id)
     if file.status is not subject.status:
         found.append(f"status is {file.status}")
     entries = entries_page(limit=100, by="file", value=subject.file_id).records
     if ENTRY_OF[file.status] not in {entry.event.value for entry in entries}:
         found.append(f"I1: {file.status} without its entry")
     for file_id, content in subject.contents.items():
-        if FileTable.find(file_id).readable and plaintext_of(file_id) != content:
+        if record_of(file_id).readable and plaintext_of(file_id) != content:
             found.append(f"I4: {file_id} gives another content")
     if any(subject.file_id in one["Key"] for one in versions(settings.UPLOADS_BUCKET)):
         found.append("plaintext was left")
@@ -219,7 +220,7 @@ def violations_of_all() -> list[str]:
 
 
 def earlier(row):
-    return FileTable.find(f"{row.file_id}.v1") if row.version > 1 else None
+    return record_of(f"{row.file_id}.v1") if row.version > 1 else None
 
 
 @pytest.fixture
@@ -237,7 +238,8 @@ def test_no_failed_call_of_any_operation_breaks_an_invariant(
 ):
     monkeypatch.setattr("apps.files.objects.PART_BYTES", 40_000)
     monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
-    found, points = [], 0
+    found: list[str] = []
+    points = 0
     for fault in Fault:
         for place, subject in at_each_call(fault, lambda: operation.prepare(api), operation.attempt):
             operation.repeat(subject)

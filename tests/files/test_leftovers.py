@@ -10,7 +10,6 @@ from apps.common import clock
 from apps.common.aws import client
 from apps.files import archive, objects, pipeline, services, sweeping, tasks
 from apps.files.records import FileStatus, StorageClass
-from apps.files.store import FileTable
 from apps.jobs import services as jobs
 from apps.jobs.records import JobState
 from apps.sessions import services as sessions
@@ -22,7 +21,7 @@ from tests import requirement
 from tests.conftest import TESTS
 from tests.faults import watched
 from tests.tables import versions
-from tests.uploads import plaintext_of, put, registered
+from tests.uploads import plaintext_of, put, record_of, registered
 
 ENCRYPTED = django_settings.ENCRYPTED_BUCKET
 
@@ -77,7 +76,7 @@ def test_the_body_of_a_killed_worker_is_removed_and_its_key_discarded(api, stock
     later(seconds=sessions.RESERVED_SECONDS + 60)
     assert sweeping.end_reservations(actor=TESTS) == 1
     [kept] = versions(ENCRYPTED)
-    assert kept["Key"] == FileTable.find(upload.file_id).body["key"]
+    assert kept["Key"] == record_of(upload.file_id).body["key"]
     assert plaintext_of(upload.file_id) == b"content"
     states = [row.state for row in QuantumKeyTable.by_session.query(f"{stock.session_id}#0")]
     assert sorted(states) == [QuantumKeyState.DISCARDED, QuantumKeyState.USED]
@@ -157,9 +156,9 @@ def test_the_sweep_finishes_an_interrupted_move(operation, api, stock):
 
     with watched(around), pytest.raises(Killed):
         archive.archive(upload.file_id, storage_class=StorageClass.GLACIER_IR, actor=TESTS)
-    assert FileTable.find(upload.file_id).status is FileStatus.ARCHIVING
+    assert record_of(upload.file_id).status is FileStatus.ARCHIVING
     sweep()
-    assert FileTable.find(upload.file_id).status is FileStatus.ARCHIVED
+    assert record_of(upload.file_id).status is FileStatus.ARCHIVED
     assert len(versions(ENCRYPTED)) == 1
     assert plaintext_of(upload.file_id) == b"cold"
 
@@ -167,7 +166,7 @@ def test_the_sweep_finishes_an_interrupted_move(operation, api, stock):
 @pytest.fixture
 def sent(monkeypatch):
     """Ids of jobs sent to the worker."""
-    ids = []
+    ids: list[str] = []
     monkeypatch.setattr(tasks.encrypt_upload, "delay", ids.append)
     return ids
 
@@ -182,8 +181,13 @@ def test_a_large_upload_becomes_one_job_with_progress(api, stock, sent, settings
         handler(upload.event, None)
     assert api.get(f"files/{upload.file_id}").json()["status"] == "awaiting_upload"
     [job_id] = sent
-    told, told_of = [], jobs.progress
-    monkeypatch.setattr(jobs, "progress", lambda job, *, done: (told.append(done), told_of(job, done=done)))
+    told, tell = [], jobs.progress
+
+    def progress(job, *, done):
+        told.append(done)
+        tell(job, done=done)
+
+    monkeypatch.setattr(jobs, "progress", progress)
     tasks.encrypt_upload(job_id)
     shown = api.get(f"jobs/{job_id}").json()
     assert (shown["state"], shown["done"], shown["total"]) == ("succeeded", 3, 3)

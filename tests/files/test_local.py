@@ -29,6 +29,11 @@ def secrets_of(document):
     return base64.b64decode(document["key"]), base64.b64decode(document["context"])
 
 
+def opened(document, sealed):
+    key, context = secrets_of(document)
+    return body.open_bytes(key, context, sealed)
+
+
 def uploaded(api, content=CONTENT, change=lambda sealed: sealed, **fields):
     """A file encrypted by this test; its id, what finishing it answered, its key and context."""
     made = announced(api, **fields)
@@ -51,7 +56,7 @@ def test_what_the_client_encrypts_either_side_decrypts(api, stock):
     secret = api.post(f"files/{file_id}/key", {}).json()
     sealed = requests.get(secret["url"], timeout=5).content
     assert secrets_of(secret)[0] == key
-    assert body.open_bytes(*secrets_of(secret), sealed) == CONTENT
+    assert opened(secret, sealed) == CONTENT
     assert shown["plaintext_hmac"] == secret["file"]["plaintext_hmac"]
     assert verify().problems == []
 
@@ -65,7 +70,7 @@ def test_a_file_that_the_platform_encrypted_can_be_decrypted_by_the_client(api, 
     handler(upload.event, None)
     secret = api.post(f"files/{upload.file_id}/key", {}).json()
     sealed = requests.get(secret["url"], timeout=5).content
-    assert body.open_bytes(*secrets_of(secret), sealed) == CONTENT
+    assert opened(secret, sealed) == CONTENT
 
 
 @requirement("D1", "I1")

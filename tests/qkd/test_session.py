@@ -151,7 +151,7 @@ def test_a_hopeless_channel_is_measured_and_refused_with_a_reason(error_rate):
 def test_just_below_the_threshold_the_block_is_too_large():
     planned = plan(SessionParameters(error_rate=0.108))
     assert not planned.feasible
-    assert "largest block" in planned.reason
+    assert "largest block" in str(planned.reason)
 
 
 @requirement("A4")

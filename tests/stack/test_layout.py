@@ -77,3 +77,14 @@ def test_damaged_secrets_are_not_replaced(folder, text):
     with pytest.raises(layout.Unusable, match="damaged"):
         layout.own_secrets(folder)
     assert (folder / "secrets.json").read_text() == text
+
+
+@requirement("C10")
+@pytest.mark.parametrize("name", ["root.key", "secrets.json"])
+def test_data_without_its_keys_is_not_covered_with_new_ones(folder, name):
+    for each in ("root.key", "secrets.json", "console.sqlite3"):
+        (folder / each).touch()
+    layout.check_keys(folder)
+    (folder / name).unlink()
+    with pytest.raises(layout.Unusable, match=f"{name} is missing.*Restore it"):
+        layout.check_keys(folder)
