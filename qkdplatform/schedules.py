@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from apps.audit.records import system
 from apps.detections import services as detections
-from apps.files import pipeline
+from apps.files import archive, pipeline, sweeping
+from apps.files import tasks as file_tasks
 from apps.keys import services as keys
 from apps.sessions import services as sessions
 from apps.sessions import tasks
@@ -22,9 +23,16 @@ def sweep() -> None:
     """Finish what a lost event left: each part runs even when another fails."""
     parts: dict[str, Callable[[], int]] = {
         "sessions judged": lambda: detections.judge_overdue(seconds=JUDGED_WITHIN_SECONDS, actor=SWEEPER),
-        "uploads encrypted": lambda: pipeline.finish_overdue(seconds=ENCRYPTED_WITHIN_SECONDS, actor=SWEEPER),
-        "reservations ended": lambda: sessions.discard_stale(actor=SWEEPER),
+        "uploads encrypted": lambda: pipeline.finish_overdue(
+            seconds=ENCRYPTED_WITHIN_SECONDS, actor=SWEEPER, later=file_tasks.encrypt_later
+        ),
+        "uploads given up": lambda: sweeping.give_up_uploads(actor=SWEEPER),
+        "stale uploads aborted": sweeping.abort_stale_uploads,
+        "reservations ended": lambda: sweeping.end_reservations(actor=SWEEPER),
+        "downloads removed": sweeping.remove_downloads,
+        "moves gone on with": lambda: archive.finish_moves(actor=SWEEPER),
         "jobs sent again": lambda: tasks.send_unsent(seconds=SENT_WITHIN_SECONDS),
+        "encryptions sent again": lambda: file_tasks.send_unsent(seconds=SENT_WITHIN_SECONDS),
     }
     _run_all(parts)
 

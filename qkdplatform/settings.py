@@ -45,6 +45,9 @@ GENERATE_LIMIT_SECONDS = env.integer("GENERATE_LIMIT_SECONDS", 20, low=1, high=2
 PRESIGNED_SECONDS = env.integer("PRESIGNED_SECONDS", 900, low=1, high=3600)
 STREAMED_DOWNLOAD_BYTES = env.integer("STREAMED_DOWNLOAD_BYTES", 4 * 2**20)  # Lambda answers at most 6 MB
 UPLOAD_MAX_BYTES = env.integer("UPLOAD_MAX_BYTES", 5 * 2**30)
+EVENT_UPLOAD_BYTES = env.integer(
+    "EVENT_UPLOAD_BYTES", 2 * 2**30
+)  # larger uploads are a job: Lambda ends at 900 s
 
 DEBUG = False
 BASE_URL = env.text("BASE_URL", "http://127.0.0.1:8000" if LOCAL else None)

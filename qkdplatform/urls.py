@@ -16,6 +16,16 @@ from apps.common.schema import ApiDocs
 from apps.detections.api import DetectionDetail, Detections
 from apps.files.api import FileContent, FileDetail, FileDownload, FileRestoration, Files
 from apps.files.api_messages import Decrypt, Encrypt
+from apps.files.api_uploads import (
+    FileAbortion,
+    FileArchive,
+    FileCompletion,
+    FileParts,
+    FileSecret,
+    FileVersions,
+    LocalFiles,
+    LocalFinish,
+)
 from apps.jobs.api import JobDetail, Jobs
 from apps.keys.api import PoolKeyDetail, PoolKeys
 from apps.sessions.api import Batches, Generate, SessionDetail, Sessions
@@ -74,6 +84,14 @@ urlpatterns = [
     path(f"{V1}/files/<str:file_id>/content", FileContent.as_view(), name="file-content"),
     path(f"{V1}/files/<str:file_id>/download", FileDownload.as_view(), name="file-download"),
     path(f"{V1}/files/<str:file_id>/restore", FileRestoration.as_view(), name="file-restore"),
+    path(f"{V1}/files/<str:file_id>/parts", FileParts.as_view(), name="file-parts"),
+    path(f"{V1}/files/<str:file_id>/complete", FileCompletion.as_view(), name="file-complete"),
+    path(f"{V1}/files/<str:file_id>/abort", FileAbortion.as_view(), name="file-abort"),
+    path(f"{V1}/files/<str:file_id>/versions", FileVersions.as_view(), name="file-versions"),
+    path(f"{V1}/files/<str:file_id>/archive", FileArchive.as_view(), name="file-archive"),
+    path(f"{V1}/files/<str:file_id>/key", FileSecret.as_view(), name="file-key"),
+    path(f"{V1}/local-files", LocalFiles.as_view(), name="local-files"),
+    path(f"{V1}/local-files/<str:file_id>/finish", LocalFinish.as_view(), name="local-finish"),
     path(f"{V1}/encrypt", Encrypt.as_view(), name="encrypt"),
     path(f"{V1}/decrypt", Decrypt.as_view(), name="decrypt"),
     path(f"{V1}/jobs", Jobs.as_view(), name="jobs"),

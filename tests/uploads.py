@@ -11,6 +11,7 @@ from django.conf import settings
 from apps.common.aws import client
 from apps.files import services
 from apps.files.pipeline import NAMESPACE
+from apps.files.records import File
 from apps.files.services import UPLOADS_PREFIX
 from apps.files.store import FileTable
 from qkdplatform.lambda_handler import handler
@@ -77,3 +78,8 @@ def deliver(event: dict[str, Any]) -> None:
 def plaintext_of(file_id: str) -> bytes:
     """What the platform gives back of a file."""
     return services.whole(services.read(file_id, actor=TESTS)[1])
+
+
+def record_of(file_id: str) -> File:
+    """The record of a file that exists."""
+    return FileTable.get(file_id, consistent_read=True).record()

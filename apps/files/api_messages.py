@@ -11,6 +11,7 @@ from apps.access.records import Scope
 from apps.access.views import ApiView
 from apps.common.serializers import parsed
 from apps.files import messages
+from apps.files.header import PackageSuite
 from apps.files.serializers import DecryptIn, EncryptIn, MessageOut, PackageOut
 
 
@@ -23,7 +24,9 @@ class Encrypt(ApiView):
     def post(self, request: Request) -> Response:
         """Encrypt a message under a pool key and a quantum key of its own."""
         body = parsed(EncryptIn, request)
-        package = messages.encrypt(body.pop("message"), actor=actor_of(request), **body)
+        compatible = body.pop("suite") is PackageSuite.PQFILE
+        make = messages.encrypt_compatible if compatible else messages.encrypt
+        package = make(body.pop("message"), actor=actor_of(request), **body)
         return Response(PackageOut({"package": package.to_dict()}).data)
 
 

@@ -8,12 +8,10 @@ from aws_lambda_powertools.utilities.data_classes import S3Event
 from aws_lambda_powertools.utilities.data_classes.s3_event import S3EventRecord
 from django.conf import settings
 
-from apps.audit.records import system
 from apps.common.sweeps import each
 from apps.files import pipeline
 from apps.files.objects import ObjectRef
-
-ENCRYPTOR = system("encryptor")
+from apps.files.tasks import ENCRYPTOR, encrypt_later
 
 
 class ForeignBucket(Exception):
@@ -32,4 +30,4 @@ def _encrypt(record: S3EventRecord) -> None:
         raise ForeignBucket(bucket)
     # As S3 writes keys into events: quoted like a form
     source = ObjectRef(bucket, unquote_plus(found.key), found.version_id or "")
-    pipeline.encrypt_uploaded(source, actor=ENCRYPTOR)
+    pipeline.encrypt_uploaded(source, actor=ENCRYPTOR, later=encrypt_later)

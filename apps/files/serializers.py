@@ -12,8 +12,9 @@ from rest_framework import serializers
 
 from apps.common.lists import ListQuery
 from apps.common.serializers import PatternField, StrictSerializer, TextField
+from apps.files.header import PackageSuite
 from apps.files.package import MESSAGE_LIMIT
-from apps.files.records import DEFAULT_DOCUMENT_TYPE, FileStatus
+from apps.files.records import DEFAULT_DOCUMENT_TYPE, FileStatus, StorageClass
 
 DOCUMENT_TYPE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 MEDIA_TYPE = re.compile(r"^[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}$")
@@ -87,22 +88,19 @@ class FileOut(serializers.Serializer[Any]):
     uploaded_at = serializers.DateTimeField()
     encrypted_at = serializers.DateTimeField(allow_null=True)
     media_type = serializers.CharField()
+    sniffed_type = serializers.CharField(allow_null=True)
+    version = serializers.IntegerField()
+    storage_class = serializers.ChoiceField(choices=[(c.value, c.value) for c in StorageClass])
+    has_passphrase = serializers.BooleanField()
     size = serializers.IntegerField(allow_null=True)
     ciphertext_size = serializers.IntegerField(allow_null=True)
     ciphertext_sha256 = serializers.CharField(allow_null=True)
+    plaintext_hmac = serializers.CharField(allow_null=True)
     suite = serializers.CharField(allow_null=True)
     pool_key_id = serializers.CharField(allow_null=True)
     quantum_key_id = serializers.CharField(allow_null=True)
     attributes = serializers.DictField()
     reason = serializers.CharField(allow_null=True)
-
-
-class UploadOut(serializers.Serializer[Any]):
-    """Where to PUT the bytes."""
-
-    file = FileOut()
-    upload_url = serializers.URLField(source="url")
-    expires_at = serializers.DateTimeField()
 
 
 class DownloadOut(serializers.Serializer[Any]):
@@ -141,6 +139,9 @@ class EncryptIn(StrictSerializer):
         required=False, allow_blank=True, max_length=4096, trim_whitespace=False
     )
     passphrase = TextField(required=False, min_length=8, max_length=1024, trim_whitespace=False)
+    suite = serializers.ChoiceField(
+        choices=[(suite.value, suite.value) for suite in PackageSuite], default=PackageSuite.HYBRID
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("plaintext" in attrs) == ("plaintext_base64" in attrs):
@@ -155,6 +156,9 @@ class EncryptIn(StrictSerializer):
             raise serializers.ValidationError(
                 {"plaintext": f"at most {limit} bytes; what is larger is uploaded as a file"}
             )
+        attrs["suite"] = PackageSuite(attrs["suite"])
+        if attrs["suite"] is PackageSuite.PQFILE and "passphrase" in attrs:
+            raise serializers.ValidationError({"passphrase": "not in the compatibility suite"})
         return attrs
 
 

@@ -11,6 +11,7 @@ class JobKind(StrEnum):
     """What a job does."""
 
     GENERATE_SESSIONS = "generate_sessions"
+    ENCRYPT_UPLOAD = "encrypt_upload"
 
 
 class JobState(StrEnum):
@@ -41,3 +42,4 @@ class Job:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     error: str | None = None
+    heard_at: datetime | None = None  # last sign of its worker, where work is not repeated by steps

@@ -3,13 +3,15 @@
 import logging
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 
 from apps.audit.records import Actor, Event
-from apps.audit.services import transaction
+from apps.audit.services import Conflict, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import NotFound
@@ -18,6 +20,7 @@ from apps.jobs.records import Job, JobKind, JobState
 from apps.jobs.store import JobTable, jobs_page
 
 log = logging.getLogger(__name__)
+SILENT_SECONDS = 300  # of no sign from a worker: it is gone
 
 
 class JobNotFound(NotFound):
@@ -35,13 +38,14 @@ def enqueue(
     parameters: Mapping[str, Any],
     actor: Actor,
     send: Callable[[str], object],
+    job_id: str | None = None,
 ) -> Job:
     """Record a job, then hand its id to ``send`` (a Celery task's ``delay``).
 
     A job whose message was not sent, or lost, stays ``queued``; the sweep sends it again.
     """
     job = Job(
-        job_id=str(uuid.uuid4()),
+        job_id=job_id or str(uuid.uuid4()),
         kind=kind,
         state=JobState.QUEUED,
         owner=str(actor),
@@ -52,11 +56,61 @@ def enqueue(
     with transaction(actor) as tx:
         tx.put(JobTable.of(job))
         tx.audit(Event.JOB_QUEUED, job_id=job.job_id, kind=kind.value, total=total)
+    _send(job, send)
+    return job
+
+
+def _send(job: Job, send: Callable[[str], object]) -> None:
     try:
         send(job.job_id)
     except Exception:
         log.exception("job %s is recorded but not sent yet", job.job_id)
-    return job
+
+
+def enqueue_once(
+    kind: JobKind,
+    *,
+    job_id: str,
+    total: int,
+    parameters: Mapping[str, Any],
+    actor: Actor,
+    send: Callable[[str], object],
+) -> Job:
+    """As ``enqueue`` for work that must not be queued twice: one that failed or fell silent is sent again."""
+    there = JobTable.find(job_id)
+    if there is None:
+        with suppress(Conflict):  # someone else was faster: theirs it is
+            return enqueue(kind, job_id=job_id, total=total, parameters=parameters, actor=actor, send=send)
+        return find(job_id, actor=actor)
+    silent = there.state is JobState.RUNNING and not _is_alive(there)
+    if there.state is not JobState.FAILED and not silent:
+        return there
+    queued = replace(there, state=JobState.QUEUED, done=0, error=None, ended_at=None, created_at=clock.now())
+    with transaction(actor) as tx:
+        tx.replace(JobTable.of(queued), condition=JobTable.state == there.state)
+        tx.audit(Event.JOB_QUEUED, job_id=job_id, kind=kind.value, total=total)
+    _send(queued, send)
+    return queued
+
+
+def _is_alive(job: Job) -> bool:
+    return job.heard_at is not None and job.heard_at > clock.ago(SILENT_SECONDS)
+
+
+def start_alone(job_id: str) -> Job | None:
+    """As ``start``, for work that starts from the beginning again: None also while another worker is at it."""
+    job = JobTable.find(job_id)
+    if job is not None and job.state is JobState.RUNNING and _is_alive(job):
+        return None
+    started = start(job_id)
+    if started is not None:
+        progress(started, done=0)
+    return started
+
+
+def progress(job: Job, *, done: int) -> None:
+    """Tell how far a job is that has no steps to go on from."""
+    JobTable.of(job).update([JobTable.done.set(done), JobTable.heard_at.set(clock.now())])
 
 
 def find(job_id: str, *, actor: Actor) -> Job:
@@ -111,6 +165,6 @@ def listed(*, actor: Actor, limit: int, position: Position | None = None) -> Pag
     return jobs_page(limit=limit, position=position, owner=None if actor.sees_all else str(actor))
 
 
-def queued() -> list[Job]:
-    """Jobs that no worker has started, the oldest first."""
-    return list(store.queued())
+def queued(kind: JobKind | None = None) -> list[Job]:
+    """Jobs (of one kind) that no worker has started, the oldest first."""
+    return [job for job in store.queued() if kind in {None, job.kind}]

@@ -44,6 +44,7 @@ class JobTable(Table[Job]):
     started_at = TimeAttribute(null=True)
     ended_at = TimeAttribute(null=True)
     error = UnicodeAttribute(null=True)
+    heard_at = TimeAttribute(null=True)
     owner_feed = UnicodeAttribute(null=True)
     queued_feed = UnicodeAttribute(null=True)
 

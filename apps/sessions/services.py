@@ -6,7 +6,7 @@ import random
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -363,10 +363,20 @@ def taken_key(key_id: str) -> bytes:
     return key_bytes(session_id, int(number))
 
 
+def stale_reservations() -> list[QuantumKey]:
+    """Reservations whose holder never came back."""
+    return list(store.reserved_before(clock.ago(RESERVED_SECONDS)))
+
+
 def discard_stale(*, actor: Actor) -> int:
     """End reservations whose holder never came back; the keys are never used again."""
+    return discard(stale_reservations(), actor=actor)
 
-    def discard(key: QuantumKey) -> None:
+
+def discard(reserved: Iterable[QuantumKey], *, actor: Actor) -> int:
+    """End these reservations; returns how many."""
+
+    def end(key: QuantumKey) -> None:
         with transaction(actor) as tx:
             tx.update(
                 QuantumKeyTable.of(key),
@@ -378,7 +388,7 @@ def discard_stale(*, actor: Actor) -> int:
             )
             tx.audit(Event.QUANTUM_KEY_DISCARDED, session_id=key.session_id, quantum_key_id=key.key_id)
 
-    return each(store.reserved_before(clock.ago(RESERVED_SECONDS)), discard)
+    return each(reserved, end)
 
 
 def stock() -> int:

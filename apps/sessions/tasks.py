@@ -61,5 +61,5 @@ def _run(job: Job) -> None:
 
 def send_unsent(*, seconds: int) -> int:
     """Send jobs again whose message was lost between record and queue; returns how many."""
-    unsent = [job for job in jobs.queued() if job.created_at < clock.ago(seconds)]
+    unsent = [job for job in jobs.queued(JobKind.GENERATE_SESSIONS) if job.created_at < clock.ago(seconds)]
     return each(unsent, lambda job: generate_batch.delay(job.job_id))

@@ -402,6 +402,7 @@ def test_every_answer_is_sealed(api):
 def test_the_table_of_routes_is_complete():
     assert {path for path in routes() if UNKNOWN not in path} == {
         "health", "health/ready", "qkd/generate", "qkd/batches", "qkd/sessions", "detections", "keys", "files",
+            "local-files",
         "encrypt", "decrypt", "jobs", "audit",
     }  # fmt: skip
     assert json.dumps(routes())
