@@ -231,6 +231,7 @@ def plenty(pool):
         assert detections.judge(made.session_id, actor=TESTS).outcome == "ready"
 
 
+@pytest.mark.slow  # minutes: the upload pipeline's own faults are in the default run
 @requirement("I1", "I3", "I4", "I5", "I6")
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 def test_no_failed_call_of_any_operation_breaks_an_invariant(
