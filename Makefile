@@ -7,7 +7,7 @@ PRODUCTION = QKD_STAGE=production DJANGO_SECRET_KEY="$$($(BIN)/python -c 'import
 	API_KEY_PEPPER=checked AUDIT_KEY=checked ROOT_KEY=kms:alias/checked DATABASE_URL=sqlite://:memory: \
 	BASE_URL=https://qkd.example.com ALLOWED_HOSTS=qkd.example.com AWS_DEFAULT_REGION=us-east-1
 .DEFAULT_GOAL := help
-.PHONY: help install run test check e2e bench lock clean
+.PHONY: help install run test check e2e slow bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,9 +21,7 @@ run: ## start the platform on loopback; PORT, AWS_PORT, BIND and LOCAL_DIR chang
 
 test: ## all tests on all cores, the browser's and the embedded stack's among them, with coverage
 	$(INSTALL) dev
-	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n auto --dist loadscope
-	$(BIN)/coverage combine --quiet
+	$(BIN)/python -m pytest -n auto --dist loadscope --cov --cov-report=
 	$(BIN)/coverage report --skip-covered --skip-empty
 
 check: ## format, lint, types, import contracts, security, templates, Django's own checks
@@ -36,10 +34,15 @@ check: ## format, lint, types, import contracts, security, templates, Django's o
 	$(BIN)/djlint --quiet --check --lint apps
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(PRODUCTION) $(BIN)/python manage.py makemigrations --check --dry-run
+	$(PRODUCTION) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 
 e2e: ## only the main job over HTTP on the embedded stack, and the console in a browser
 	$(INSTALL) dev
-	$(BIN)/python -m pytest -m "e2e or browser"
+	$(BIN)/python -m pytest -m "(e2e or browser) and not slow"
+
+slow: ## statistics, large files and long races: many minutes
+	$(INSTALL) dev
+	$(BIN)/python -m pytest -m slow
 
 bench: ## the measurements of README's performance table
 	$(INSTALL) dev
@@ -48,8 +51,9 @@ bench: ## the measurements of README's performance table
 lock: ## compile the pinned requirements from pyproject.toml
 	$(COMPILE) pyproject.toml -o requirements.txt
 	$(COMPILE) pyproject.toml --extra local -c requirements.txt -o requirements-local.txt
-	$(COMPILE) pyproject.toml --extra local --extra deploy --extra dev -c requirements.txt -o requirements-dev.txt
+	$(COMPILE) pyproject.toml --extra local --extra engine --extra deploy --extra dev -c requirements.txt -o requirements-dev.txt
 	$(COMPILE) requirements-stack.in -o requirements-stack.txt
+	$(COMPILE) requirements-uv.in -o requirements-uv.txt
 
 clean: ## remove what can be made again, but neither .local nor the environments
 	rm -rf build htmlcov staticfiles .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

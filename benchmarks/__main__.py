@@ -1,11 +1,11 @@
-"""``python -m benchmarks [engine] [packages] [whole]``: all parts, or those named."""
+"""``python -m benchmarks [sessions] [engine] [packages] [whole]``: all parts, or those named."""
 
 import sys
 
-from benchmarks import engine, packages, whole
+from benchmarks import engine, packages, sessions, whole
 from benchmarks.report import machine
 
-PARTS = {"engine": engine.main, "packages": packages.main, "whole": whole.main}
+PARTS = {"sessions": sessions.main, "engine": engine.main, "packages": packages.main, "whole": whole.main}
 
 
 def main() -> None:

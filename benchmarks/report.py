@@ -8,7 +8,7 @@ from pathlib import Path
 
 def machine() -> str:
     """Processor, cores and date, for beside every figure."""
-    import os  # noqa: PLC0415 - only here
+    import os
 
     model = next(
         (

@@ -1,16 +1,15 @@
-"""Command line: ``python -m qkd run``."""
+"""Command line: ``python -m qkd run|plan|rate|attack|bench``."""
 
 import argparse
 import json
 import sys
 from collections.abc import Sequence
 
-from qkd import attacks, channel
-from qkd.records import DEFAULT_KEY_LENGTH, SessionParameters, SessionResult
-from qkd.session import run
+from qkd import attacks, channel, cli
+from qkd.plots import PlotUnavailable
+from qkd.records import DEFAULT_KEY_LENGTH
 
-EXIT_NO_KEY = 3
-"""The session ran and gave no key; 2 is a wrong command line."""
+EXIT_NO_KEY = cli.EXIT_NO_KEY
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,19 +17,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        parameters = SessionParameters(
-            key_length=options.key_length,
-            error_rate=None if options.channel else options.error_rate,
-            channel=channel.preset(options.channel) if options.channel else None,
-            attack=attacks.attack(options.attack, fraction=options.fraction),
-            seed=options.seed,
-        )
-    except ValueError as error:
+        report = options.command(options)
+    except (ValueError, PlotUnavailable) as error:
         parser.error(str(error))
-    result = run(parameters)
-    text = json.dumps(result.ledger(), indent=2) if options.json else _summary(result)
+    text = json.dumps(report.document, indent=2) if options.json else report.text
     sys.stdout.write(text + "\n")
-    return 0 if result.aborted is None else EXIT_NO_KEY
+    return int(report.status)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -38,29 +30,64 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m qkd", description="BB84 sessions, simulated to the photon."
     )
     commands = parser.add_subparsers(required=True, metavar="command")
-    command = commands.add_parser("run", help="run one session and say where the bits went")
+    _link(_add(commands, "run", cli.run_session, "run one session and say where the bits went"), attack=True)
+    plan = _add(commands, "plan", cli.plan_session, "pulses, basis bias and intensities that a key takes")
+    _link(plan, attack=False)
+    plan.add_argument("--pulse-rate", type=float, default=1e9, help="Hz, for the time it takes (%(default)g)")
+    rate = _add(
+        commands, "rate", cli.rate_curves, "secret bits per pulse against distance, with the PLOB limit"
+    )
+    rate.add_argument("--figure", choices=tuple(cli.FIGURES), default="ma2005", help="(%(default)s)")
+    rate.add_argument("--step", type=float, default=10.0, help="km between points (%(default)g)")
+    attack = _add(commands, "attack", cli.attack_sweep, "QBER and Eve's knowledge against the part attacked")
+    _link(attack, attack=True)
+    attack.add_argument("--points", type=int, default=11, help="fractions from 0 to 1 (%(default)s)")
+    bench = _add(commands, "bench", cli.bench, "speeds of this machine, one core")
+    bench.add_argument("--quick", action="store_true", help="small sizes: a check, not a measurement")
+    return parser
+
+
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    command: cli.Command,
+    text: str,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(command=command)
+    parser.add_argument("--json", action="store_true", help="for machines")
+    if name in {"run", "rate", "attack"}:
+        parser.add_argument("--plot", metavar="FILE", help="draw it too (png, svg, pdf); needs matplotlib")
+    return parser
+
+
+def _link(command: argparse.ArgumentParser, *, attack: bool) -> None:
     command.add_argument(
         "--key-length", type=int, default=DEFAULT_KEY_LENGTH, help="bits wanted (%(default)s)"
     )
     link = command.add_mutually_exclusive_group()
     link.add_argument("--error-rate", type=float, default=0.02, help="of a lossless channel (%(default)s)")
     link.add_argument("--channel", help=f"a preset: {', '.join(channel.PRESETS)}")
+    command.add_argument(
+        "--distance", type=float, metavar="KM", help="of the preset's fibre, instead of its own"
+    )
+    command.add_argument(
+        "--optimise", action="store_true", help="let the plan choose basis bias and intensities"
+    )
+    if not attack:
+        return
     command.add_argument("--attack", default="none", help=f"one of {', '.join(attacks.KINDS)}")
-    command.add_argument("--fraction", type=float, help="of the photons attacked, 0 to 1")
+    command.add_argument("--fraction", type=float, help="of the pulses attacked, 0 to 1")
+    command.add_argument(
+        "--no-blocking",
+        dest="blocking",
+        action="store_const",
+        const=False,
+        help="photon-number splitting that lets single photons pass",
+    )
     command.add_argument("--seed", type=int, help="reproducible, and therefore not secret")
-    command.add_argument("--json", action="store_true", help="for machines")
-    return parser
-
-
-def _summary(result: SessionResult) -> str:
-    outcome = f"no key: {result.aborted}" if result.aborted else f"key of {result.final_length:,} bits"
-    lines = [outcome + ("" if result.secret else " (seeded: not secret)")]
-    lines += [f"  {name:<13}{count:>15,}" for name, count in result.lengths().items()]
-    if result.qber_interval is not None:
-        low, high = result.qber_interval.low, result.qber_interval.high
-        lines.append(f"  QBER {result.qber:.2%} ({low:.2%} to {high:.2%} at {result.confidence:.0%})")
-    lines.append(f"  {result.duration_seconds * 1000:.0f} ms")
-    return "\n".join(lines)
+    command.add_argument("--low-latency", action="store_true", help="fewer round trips, more parities")
+    command.add_argument("--kernel", default="auto", help="of the reconciliation: auto, numpy or numba")
 
 
 if __name__ == "__main__":

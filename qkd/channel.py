@@ -1,19 +1,28 @@
-"""The quantum channel between Alice and Bob: fibre, receiver, detectors.
+"""The quantum link between Alice and Bob: light source, fibre, receiver, detectors.
 
-The model is the standard one of Ma, Qi, Zhao, Lo, PRA 72, 012326 (2005), for a single-photon source: a photon
-arrives and is detected with probability eta; a background click (dark counts of both detectors, stray light)
-happens with probability Y0 per pulse whatever was sent, and gives a random bit; a detected photon hits the wrong
-detector with probability ``misalignment``. The click probability depends neither on basis nor on bit.
+The model is the standard one of Ma, Qi, Zhao, Lo, PRA 72, 012326 (2005): each photon arrives and is detected with
+probability eta; a background click (dark counts of both detectors, stray light) happens with probability Y0 per
+pulse whatever was sent, and gives a random bit; a detected photon hits the wrong detector with probability
+``misalignment``. After-pulses are those of Lim et al., PRA 89, 022307 (2014): a detection is followed by another
+click, of a random bit, with a given probability. The click probability depends neither on basis nor on bit.
+
+The source emits either exactly one photon per pulse, or weak coherent pulses with randomised phase: the photon
+number of a pulse is then Poisson distributed around the intensity that Alice picked for it.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qkd.bits import checked_number
 
+MAX_INTENSITY = 2.0
+"""Mean photon number above which a pulse is not weak."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Channel:
-    """A fibre link and its receiver; the source emits exactly one photon per pulse.
+    """A fibre link with its source and its receiver.
 
     Attributes:
         distance_km: length of the fibre, km, 0 to 10,000.
@@ -25,6 +34,10 @@ class Channel:
         rectilinear_probability: probability that Alice, and that Bob, picks the rectilinear basis, [0.01, 0.99]. At 1/2
             a random sample of both bases estimates the error and the rest is key; otherwise the rectilinear basis
             makes the key and the whole diagonal basis estimates the error, as in Tomamichel et al. 2012.
+        after_pulse_probability: of a random click after a detection, [0, 0.5].
+        intensities: mean photon numbers of signal, decoy and weakest pulses, mu1 > mu2 + mu3 and mu2 > mu3 >= 0, up
+            to 2; empty for single photons.
+        intensity_probabilities: with which Alice picks each, of the same length, summing to 1.
         name: preset or description.
         source: where the figures come from.
 
@@ -39,6 +52,9 @@ class Channel:
     dark_count_probability: float = 0.0
     misalignment: float = 0.0
     rectilinear_probability: float = 0.5
+    after_pulse_probability: float = 0.0
+    intensities: Sequence[float] = ()
+    intensity_probabilities: Sequence[float] = ()
     name: str = "custom"
     source: str = ""
 
@@ -52,6 +68,24 @@ class Channel:
         checked_number("misalignment", self.misalignment, 0, 0.5)
         # Beyond these, one basis is practically never used and its error rate cannot be known.
         checked_number("rectilinear_probability", self.rectilinear_probability, 0.01, 0.99)
+        checked_number("after_pulse_probability", self.after_pulse_probability, 0, 0.5)
+        self._check_intensities()
+
+    def _check_intensities(self) -> None:
+        for name in ("intensities", "intensity_probabilities"):
+            given = getattr(self, name)
+            if isinstance(given, str) or not isinstance(given, Sequence) or len(given) not in (0, 3):
+                raise ValueError(f"{name} must be a list of 3 numbers, or empty, not {given!r}")
+            object.__setattr__(
+                self, name, tuple(checked_number(name, value, 0, MAX_INTENSITY) for value in given)
+            )
+        light, chances = self.intensities, self.intensity_probabilities
+        if len(light) != len(chances):
+            raise ValueError("intensity_probabilities must be as many as intensities")
+        if light and (min(chances) <= 0 or abs(sum(chances) - 1) > 1e-9):
+            raise ValueError("intensity_probabilities must be above 0 and sum to 1")
+        if light and not (light[0] > light[1] + light[2] and light[1] > light[2]):
+            raise ValueError("intensities must be mu1 > mu2 + mu3 and mu2 > mu3 >= 0")
 
     @classmethod
     def from_error_rate(cls, error_rate: float) -> "Channel":
@@ -66,25 +100,68 @@ class Channel:
     @property
     def transmittance(self) -> float:
         """Probability that an emitted photon is detected (eta), in [0, 1]."""
-        fibre: float = 10 ** (-self.attenuation_db_per_km * self.distance_km / 10)
-        return fibre * self.receiver_efficiency * self.detector_efficiency
+        return self.fibre_transmittance * self.receiver_efficiency * self.detector_efficiency
+
+    @property
+    def fibre_transmittance(self) -> float:
+        """Probability that an emitted photon leaves the fibre, in [0, 1]."""
+        lost: float = 10 ** (-self.attenuation_db_per_km * self.distance_km / 10)
+        return lost
+
+    @property
+    def has_decoys(self) -> bool:
+        """Whether Alice's source has three intensities."""
+        return bool(self.intensities)
+
+    @property
+    def compares_a_basis(self) -> bool:
+        """Whether the rectilinear basis makes the key and the diagonal one is compared, whole."""
+        return self.rectilinear_probability != 0.5 or self.has_decoys
+
+    @property
+    def emissions(self) -> tuple[tuple[float, float | None], ...]:
+        """(probability, intensity) of each kind of pulse; the intensity is None for a single photon."""
+        if not self.intensities:
+            return ((1.0, None),)
+        return tuple(zip(self.intensity_probabilities, self.intensities, strict=True))
+
+    def photon_detection(self, intensity: float | None) -> float:
+        """Probability that a photon of a pulse is detected, in [0, 1]."""
+        return self.transmittance if intensity is None else -math.expm1(-self.transmittance * intensity)
+
+    def random_clicks(self, intensity: float | None) -> float:
+        """Probability of a click that no photon of the pulse made (background, after-pulse), in [0, 1]."""
+        quiet = 1 - self.photon_detection(intensity)
+        background = quiet * self.dark_count_probability
+        detection = 1 - quiet + background
+        return background + (1 - detection) * self.after_pulse_probability * detection
+
+    def gain_at(self, intensity: float | None) -> float:
+        """Probability that a pulse of an intensity gives a click, in [0, 1]."""
+        return self.photon_detection(intensity) + self.random_clicks(intensity)
+
+    def error_at(self, intensity: float | None, signal_error: float | None = None) -> float:
+        """QBER of the sifted bits of an intensity, in [0, 0.5]."""
+        gain = self.gain_at(intensity)
+        if not gain:
+            return 0.5
+        error = self.misalignment if signal_error is None else signal_error
+        return (self.random_clicks(intensity) / 2 + self.photon_detection(intensity) * error) / gain
 
     @property
     def gain(self) -> float:
-        """Probability that a pulse gives a click, in [0, 1]: 1 - (1 - eta)(1 - Y0)."""
-        return 1 - (1 - self.transmittance) * (1 - self.dark_count_probability)
-
-    @property
-    def dark_fraction(self) -> float:
-        """Fraction of the clicks in which no photon was detected, in [0, 1]; 1 where nothing ever clicks."""
-        if self.gain == 0:
-            return 1.0
-        return self.dark_count_probability * (1 - self.transmittance) / self.gain
+        """Probability that a pulse gives a click, in [0, 1], over all intensities."""
+        return sum(chance * self.gain_at(intensity) for chance, intensity in self.emissions)
 
     def error_rate(self, signal_error: float | None = None) -> float:
         """QBER of the sifted bits, in [0, 0.5]; without Eve unless the error of detected photons is given."""
-        error = self.misalignment if signal_error is None else signal_error
-        return self.dark_fraction / 2 + (1 - self.dark_fraction) * error
+        if not self.gain:
+            return 0.5
+        errors = (
+            chance * self.gain_at(intensity) * self.error_at(intensity, signal_error)
+            for chance, intensity in self.emissions
+        )
+        return sum(errors) / self.gain
 
     @property
     def sifted_fraction(self) -> float:
@@ -121,7 +198,11 @@ PRESETS: dict[str, Channel] = {
             detector_efficiency=0.045,  # Bob's optics and detector together, as published
             dark_count_probability=1.7e-6,
             misalignment=0.033,
-            source="GYS set-up as in Ma, Qi, Zhao, Lo, PRA 72, 012326 (2005)",
+            rectilinear_probability=0.7,
+            intensities=(0.48, 0.12, 0.0),
+            intensity_probabilities=(0.15, 0.55, 0.3),
+            source="GYS set-up as in Ma, Qi, Zhao, Lo, PRA 72, 012326 (2005), with its signal of 0.48 and a decoy of a "
+            "quarter of it; bias and probabilities near the optimum for keys of some thousand bits",
         ),
         Channel(
             name="lim2014",
@@ -130,7 +211,12 @@ PRESETS: dict[str, Channel] = {
             detector_efficiency=0.1,
             dark_count_probability=1.2e-6,  # two detectors at 6e-7 each
             misalignment=0.005,
-            source="Lim, Curty, Walenta, Xu, Zbinden, PRA 89, 022307 (2014); no after-pulsing",
+            after_pulse_probability=0.04,
+            rectilinear_probability=0.7,
+            intensities=(0.4, 0.1, 2e-4),
+            intensity_probabilities=(0.25, 0.5, 0.25),
+            source="Lim, Curty, Walenta, Xu, Zbinden, PRA 89, 022307 (2014); bias, intensities and probabilities near "
+            "the optimum for keys of some thousand bits",
         ),
     )
 }

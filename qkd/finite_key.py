@@ -10,6 +10,7 @@ the leak (Tupkary & Lütkenhaus, *Using Cascade in quantum key distribution*, Ph
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qkd.bits import checked_integer, checked_number
@@ -45,6 +46,7 @@ def tomamichel2012_length(
     epsilon_sec: float = DEFAULT_EPSILON_SEC,
     epsilon_cor: float = 1e-15,
     verification_bits: int = 0,
+    discarded_bits: int = 0,
 ) -> int:
     """Secret bits of a single-photon BB84 session.
 
@@ -63,6 +65,8 @@ def tomamichel2012_length(
         epsilon_sec: secrecy, (0, 1).
         epsilon_cor: correctness, (0, 1).
         verification_bits: tag bits disclosed, >= 0; charged where they exceed the published log2(2/eps_cor).
+        discarded_bits: bits of frames that failed verification, not among ``key_bits``, >= 0. All phase errors are
+            taken to be in what is left, since which frames fail is not independent of the errors.
 
     Returns:
         Length in bits, at least 0; 0 where nothing was sampled or nothing is left.
@@ -76,12 +80,14 @@ def tomamichel2012_length(
     for name, count in (("key_bits", key_bits), ("sample_bits", sample_bits), ("leaked_bits", leaked_bits)):
         checked_integer(name, count, 0, 2**62)
     checked_integer("verification_bits", verification_bits, 0, 2**62)
+    checked_integer("discarded_bits", discarded_bits, 0, 2**62)
     checked_number("qber", qber, 0, 1)
     checked_number("epsilon_sec", epsilon_sec, 0, 1, open_low=True)
     checked_number("epsilon_cor", epsilon_cor, 0, 1, open_low=True)
     if not key_bits or not sample_bits:
         return 0
-    phase_error = qber + phase_error_margin(key_bits, sample_bits, epsilon_sec)
+    whole = key_bits + discarded_bits
+    phase_error = (qber + phase_error_margin(whole, sample_bits, epsilon_sec)) * whole / key_bits
     if phase_error >= 0.5:
         return 0
     correctness = max(verification_bits, math.log2(2 / epsilon_cor))
@@ -108,12 +114,51 @@ class DecoyCounts:
     test_errors: int
 
 
+@dataclass(frozen=True)
+class SinglePhotons:
+    """What the decoys tell of the sifted clicks.
+
+    Attributes:
+        vacuum: lower bound of the key clicks from empty pulses.
+        single: lower bound of the key clicks from single photons.
+        phase_error: upper bound of their phase error rate, up to 0.5.
+    """
+
+    vacuum: float
+    single: float
+    phase_error: float
+
+
+def lim2014_bounds(counts: Sequence[DecoyCounts], *, epsilon_sec: float) -> SinglePhotons:
+    """Bounds on what single photons gave; arguments, errors and source are those of ``lim2014_length``."""
+    if len(counts) != 3:
+        raise ValueError(f"counts must be of three intensities, not {len(counts)}")
+    mu1, mu2, mu3 = (count.intensity for count in counts)
+    if not (mu1 > mu2 + mu3 and mu2 > mu3 >= 0):
+        raise ValueError("counts must have intensities mu1 > mu2 + mu3 and mu2 > mu3 >= 0")
+    checked_number("epsilon_sec", epsilon_sec, 0, 1, open_low=True)
+    vacuum, single = _vacuum_and_single([count.key_clicks for count in counts], counts, epsilon_sec)
+    _, single_test = _vacuum_and_single([count.test_clicks for count in counts], counts, epsilon_sec)
+    if single <= 0 or single_test <= 0:
+        return SinglePhotons(vacuum, max(0.0, single), 0.5)
+    errors = _scaled([count.test_errors for count in counts], counts, epsilon_sec)
+    single_errors = max(0.0, _emission(1, counts) * (errors[1][1] - errors[2][0]) / (mu2 - mu3))
+    ratio = single_errors / single_test
+    if ratio >= 0.5:
+        return SinglePhotons(vacuum, single, 0.5)
+    return SinglePhotons(
+        vacuum, single, min(0.5, ratio + _random_sampling(epsilon_sec, ratio, single_test, single))
+    )
+
+
 def lim2014_length(
-    counts: tuple[DecoyCounts, DecoyCounts, DecoyCounts],
+    counts: Sequence[DecoyCounts],
     *,
     leaked_bits: int,
     epsilon_sec: float = 1e-9,
     epsilon_cor: float = 1e-15,
+    verification_bits: int = 0,
+    discarded_bits: int = 0,
 ) -> int:
     """Secret bits of a BB84 session with weak coherent pulses of three intensities.
 
@@ -124,38 +169,48 @@ def lim2014_length(
         leaked_bits: parities disclosed, >= 0.
         epsilon_sec: secrecy, (0, 1).
         epsilon_cor: correctness, (0, 1).
+        verification_bits: tag bits disclosed, >= 0; charged where they exceed the published log2(2/eps_cor).
+        discarded_bits: bits of frames that failed verification, counted among the key clicks, >= 0. All of them are
+            taken to be of empty pulses, and all to be of single photons without a phase error.
 
     Returns:
         Length in bits, at least 0.
 
     Raises:
-        ValueError: intensities that the bound does not cover, or an epsilon outside (0, 1).
+        ValueError: intensities that the bound does not cover, or an argument outside its range.
 
     Source: Lim, Curty, Walenta, Xu, Zbinden, PRA 89, 022307 (2014), equations 1 to 5.
     """
-    mu1, mu2, mu3 = (count.intensity for count in counts)
-    if not (mu1 > mu2 + mu3 and mu2 > mu3 >= 0):
-        raise ValueError("counts must have intensities mu1 > mu2 + mu3 and mu2 > mu3 >= 0")
-    checked_integer("leaked_bits", leaked_bits, 0, 2**62)
-    checked_number("epsilon_sec", epsilon_sec, 0, 1, open_low=True)
+    for name, count in (
+        ("leaked_bits", leaked_bits),
+        ("verification_bits", verification_bits),
+        ("discarded_bits", discarded_bits),
+    ):
+        checked_integer(name, count, 0, 2**62)
     checked_number("epsilon_cor", epsilon_cor, 0, 1, open_low=True)
-    vacuum, single = _vacuum_and_single([count.key_clicks for count in counts], counts, epsilon_sec)
-    _, single_test = _vacuum_and_single([count.test_clicks for count in counts], counts, epsilon_sec)
-    if single <= 0 or single_test <= 0:
-        return 0
-    errors = _scaled([count.test_errors for count in counts], counts, epsilon_sec)
-    single_errors = max(0.0, _emission(1, counts) * (errors[1][1] - errors[2][0]) / (mu2 - mu3))
-    ratio = single_errors / single_test
-    if ratio >= 0.5:
-        return 0
-    phase_error = ratio + _random_sampling(epsilon_sec, ratio, single_test, single)
-    if phase_error >= 0.5:
-        return 0
-    length = vacuum + single * (1 - binary_entropy(phase_error)) - leaked_bits
-    return max(0, math.floor(length - 6 * math.log2(21 / epsilon_sec) - math.log2(2 / epsilon_cor)))
+    balance = lim2014_balance(
+        counts, epsilon_sec=epsilon_sec, leaked_bits=leaked_bits, discarded_bits=discarded_bits
+    )
+    correctness = max(verification_bits, math.log2(2 / epsilon_cor))
+    return max(0, math.floor(balance - 6 * math.log2(21 / epsilon_sec) - correctness))
 
 
-def _emission(photons: int, counts: tuple[DecoyCounts, ...]) -> float:
+def lim2014_balance(
+    counts: Sequence[DecoyCounts], *, epsilon_sec: float, leaked_bits: int, discarded_bits: int = 0
+) -> float:
+    """Entropy of the key clicks less what was disclosed, before the constant terms; negative where that is more.
+
+    Arguments, errors and source are those of ``lim2014_length``.
+    """
+    bounds = lim2014_bounds(counts, epsilon_sec=epsilon_sec)
+    vacuum, single = max(0.0, bounds.vacuum - discarded_bits), bounds.single - discarded_bits
+    if single <= 0:
+        return vacuum - leaked_bits
+    phase_error = min(0.5, bounds.phase_error * bounds.single / single)
+    return vacuum + single * (1 - binary_entropy(phase_error)) - leaked_bits
+
+
+def _emission(photons: int, counts: Sequence[DecoyCounts]) -> float:
     """tau_n: probability that Alice emits ``photons`` photons."""
     return sum(
         count.probability * math.exp(-count.intensity) * count.intensity**photons / math.factorial(photons)
@@ -164,7 +219,7 @@ def _emission(photons: int, counts: tuple[DecoyCounts, ...]) -> float:
 
 
 def _scaled(
-    clicks: list[int], counts: tuple[DecoyCounts, ...], epsilon_sec: float
+    clicks: list[int], counts: Sequence[DecoyCounts], epsilon_sec: float
 ) -> list[tuple[float, float]]:
     """n-_k and n+_k: clicks per intensity, scaled, with Hoeffding's deviation down and up."""
     deviation = math.sqrt(sum(clicks) / 2 * math.log(21 / epsilon_sec))
@@ -178,7 +233,7 @@ def _scaled(
 
 
 def _vacuum_and_single(
-    clicks: list[int], counts: tuple[DecoyCounts, ...], epsilon_sec: float
+    clicks: list[int], counts: Sequence[DecoyCounts], epsilon_sec: float
 ) -> tuple[float, float]:
     """Lower bounds of the clicks from empty pulses and from single photons."""
     mu1, mu2, mu3 = (count.intensity for count in counts)

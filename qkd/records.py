@@ -2,17 +2,17 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 import numpy as np
 
-from qkd import reconciliation
+from qkd import authentication, reconciliation
 from qkd.attacks import Attack, NoAttack
 from qkd.bits import Bits, checked_integer, checked_number
 from qkd.channel import Channel
 from qkd.estimation import BasisCounts, Interval
-from qkd.finite_key import DEFAULT_EPSILON_SEC
+from qkd.finite_key import DEFAULT_EPSILON_SEC, DecoyCounts
 from qkd.planning import Plan
 
 MIN_KEY_LENGTH, MAX_KEY_LENGTH, DEFAULT_KEY_LENGTH = 64, 1_048_576, 128
@@ -30,9 +30,16 @@ class SessionParameters:
         seed: None for a secret key; 0 to 2**128 - 1 for a reproducible study, whose key is marked non-secret.
         epsilon_sec: secrecy of the key, [1e-30, 0.01].
         epsilon_cor: probability that the two keys differ unnoticed, [1e-24, 0.01].
+        epsilon_auth: probability that a tampered classical channel stays unnoticed, [1e-24, 0.01].
         sample_fraction: of the sifted bits, compared and discarded, [0.01, 0.9]; None for the best. Not to be given
-            for a channel with biased bases, where the whole diagonal basis is compared.
+            for a channel with biased bases or decoys, where the whole diagonal basis is compared.
         confidence: of the interval of the QBER, [0.5, 0.999999].
+        optimise: let the plan choose the basis bias, and the intensities and their probabilities, that take the
+            fewest pulses.
+        kernel: of the reconciliation: numpy, numba, or auto for numba where it is
+            installed and the strings are long.
+        frame_bits: longest frame of the reconciliation, 1,024 to 2^20.
+        low_latency: reconcile with fewer round trips and a few more disclosed parities.
 
     Raises:
         ValueError: a value outside its range, of a wrong type, or both or neither of error_rate and channel.
@@ -45,8 +52,13 @@ class SessionParameters:
     seed: int | None = None
     epsilon_sec: float = DEFAULT_EPSILON_SEC
     epsilon_cor: float = reconciliation.DEFAULT_EPSILON_COR
+    epsilon_auth: float = authentication.DEFAULT_EPSILON_AUTH
     sample_fraction: float | None = None
     confidence: float = 0.99
+    optimise: bool = False
+    kernel: str = "auto"
+    frame_bits: int = reconciliation.DEFAULT_FRAME_BITS
+    low_latency: bool = False
 
     def __post_init__(self) -> None:
         """Check every parameter."""
@@ -63,11 +75,19 @@ class SessionParameters:
             checked_integer("seed", self.seed, 0, 2**128 - 1)
         checked_number("epsilon_sec", self.epsilon_sec, 1e-30, 0.01)
         checked_number("epsilon_cor", self.epsilon_cor, 1e-24, 0.01)
+        checked_number("epsilon_auth", self.epsilon_auth, 1e-24, 0.01)
         checked_number("confidence", self.confidence, 0.5, 0.999999)
+        checked_integer("frame_bits", self.frame_bits, 1024, reconciliation.MAX_FRAME_BITS)
+        reconciliation.kernel_name(self.kernel, 0)
+        for name in ("optimise", "low_latency"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} must be true or false")  # noqa: TRY004 - one error type
         if self.sample_fraction is not None:
             checked_number("sample_fraction", self.sample_fraction, 0.01, 0.9)
-            if self.link.rectilinear_probability != 0.5:
-                raise ValueError("sample_fraction must not be given for a channel with biased bases")
+            if self.link.compares_a_basis or self.optimise:
+                raise ValueError(
+                    "sample_fraction must not be given for a channel with biased bases or decoys, or an optimised plan"
+                )
 
     @property
     def link(self) -> Channel:
@@ -81,8 +101,10 @@ class AbortCode(StrEnum):
     INFEASIBLE = "infeasible"
     NO_DETECTIONS = "no_detections"
     QBER_ABOVE_BOUND = "qber_above_bound"
+    SINGLE_PHOTONS_MISSING = "single_photons_missing"
     VERIFICATION_FAILED = "verification_failed"
     KEY_LENGTH_NOT_REACHED = "key_length_not_reached"
+    AUTHENTICATION_FAILED = "authentication_failed"
 
 
 @dataclass(frozen=True)
@@ -103,6 +125,7 @@ class SessionResult:
 
     Attributes:
         key: the final key, ``uint8`` 0/1, shape (key_length,), or None; Alice's, equal to Bob's up to epsilon_cor.
+        bob_key: Bob's, for studies of a simulation that knows both.
         aborted: None, or why there is no key.
         secret: made from the operating system's CSPRNG, not from a seed.
         plan: what was planned.
@@ -115,7 +138,9 @@ class SessionResult:
         sampled_length: sifted bits compared and discarded.
         leaked_bits: parities disclosed by reconciliation.
         verification_bits: tag bits disclosed.
+        authentication_bits: authentication key used up and made good out of the yield; 0 without a key.
         corrected_length: bits reconciled and verified; 0 if it did not come to that.
+        discarded_length: bits of frames that failed verification.
         bound_length: secret bits that the finite-key bound allows; 0 if it did not come to that.
         final_length: bits of the key: ``key_length`` or 0.
         qber: error rate of the compared bits.
@@ -123,15 +148,22 @@ class SessionResult:
         confidence: of that interval.
         compared: errors per basis of the compared bits.
         corrected: errors per basis of the corrected bits, known once they are verified.
-        round_trips: requests answered on the classical channel.
+        decoys: clicks and errors per intensity, strongest first; empty for single photons.
+        round_trips: questions answered on the classical channel.
+        traffic_bits: bits of information that crossed it, both ways.
         epsilon_sec: secrecy.
         epsilon_cor: correctness.
+        epsilon_auth: authentication.
         eve_known_bits: sifted bits that Eve knows for certain; the simulator knows, the parties do not.
+        eve_guess_rate: part of the sifted bits that her best guess gets right.
+        eve_information_bits: her information on the sifted bits, in bits.
+        kernel: that reconciled; empty if it did not come to that.
         families: which reconciliation, verification, amplification and bound.
         duration_seconds: wall-clock time of the run.
     """
 
     key: Bits | None
+    bob_key: Bits | None
     aborted: Abort | None
     secret: bool
     plan: Plan
@@ -144,7 +176,9 @@ class SessionResult:
     sampled_length: int
     leaked_bits: int
     verification_bits: int
+    authentication_bits: int
     corrected_length: int
+    discarded_length: int
     bound_length: int
     final_length: int
     qber: float
@@ -152,10 +186,16 @@ class SessionResult:
     confidence: float
     compared: BasisCounts
     corrected: BasisCounts
+    decoys: tuple[DecoyCounts, ...]
     round_trips: int
+    traffic_bits: int
     epsilon_sec: float
     epsilon_cor: float
+    epsilon_auth: float
     eve_known_bits: int
+    eve_guess_rate: float
+    eve_information_bits: float
+    kernel: str
     families: Mapping[str, str]
     duration_seconds: float
 
@@ -186,10 +226,16 @@ class SessionResult:
             "expected_qber": self.plan.expected_qber,
             "compared": _counts(self.compared),
             "corrected": _counts(self.corrected),
+            "decoys": [asdict(count) for count in self.decoys],
             "round_trips": self.round_trips,
+            "traffic_bits": self.traffic_bits,
             "epsilon_sec": self.epsilon_sec,
             "epsilon_cor": self.epsilon_cor,
+            "epsilon_auth": self.epsilon_auth,
             "eve_known_bits": self.eve_known_bits,
+            "eve_guess_rate": self.eve_guess_rate,
+            "eve_information_bits": self.eve_information_bits,
+            "kernel": self.kernel,
             "families": dict(self.families),
             "duration_seconds": self.duration_seconds,
         }
@@ -204,8 +250,10 @@ class SessionResult:
             "kept": self.sifted_length - self.sampled_length,
             "leaked": self.leaked_bits,
             "verification": self.verification_bits,
+            "discarded": self.discarded_length,
             "corrected": self.corrected_length,
             "bound": self.bound_length,
+            "authentication": self.authentication_bits,
             "final": self.final_length,
         }
 

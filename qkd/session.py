@@ -1,24 +1,22 @@
 """A BB84 session from the first photon to the final key.
 
-``plan`` says how many pulses the wanted key takes; ``run`` sends them, sifts, estimates, reconciles, verifies and
-amplifies, and gives exactly the wanted key or none, with the reason. Both parties and the world are simulated in
-one process; the classical channel is taken to be authenticated.
+``plan`` says how many pulses the wanted key takes; ``run`` sends them, and lets Alice and Bob (``qkd.parties``)
+sift, estimate, reconcile, verify, amplify and authenticate over a classical channel that counts what crosses it.
+It gives exactly the wanted key or none, with the reason.
 """
 
-import math
 import time
 
-import numpy as np
-
-from qkd import amplification, planning, reconciliation, verification
+from qkd import amplification, eve, planning, reconciliation, verification
+from qkd.agreement import Agreement, Evidence
+from qkd.authentication import AuthenticationKey, consumption
 from qkd.bb84 import transmit
-from qkd.bits import Bits
-from qkd.classical import ClassicalChannel, Purpose
-from qkd.estimation import BasisCounts, choose_sample, count_errors, qber_interval
-from qkd.finite_key import binary_entropy, tomamichel2012_length
+from qkd.classical import LocalChannel, ProtocolError, Purpose
+from qkd.estimation import qber_interval
+from qkd.finite_key import lim2014_bounds
+from qkd.parties import Alice, Bob
 from qkd.planning import Plan
 from qkd.randomness import Randomness
-from qkd.reconciliation import ReconciliationResult
 from qkd.records import Abort, AbortCode, SessionParameters, SessionResult
 
 __all__ = ["Abort", "AbortCode", "Plan", "SessionParameters", "SessionResult", "plan", "run"]
@@ -29,8 +27,14 @@ FAMILIES = {
     "reconciliation": reconciliation.FAMILY,
     "verification": verification.FAMILY,
     "amplification": amplification.FAMILY,
+    "authentication": "wegman-carter",
 }
-"""Names of the methods, recorded with every session."""
+"""Names of the methods, recorded with every session; with weak pulses source and bound are others."""
+
+_DECOY_FAMILIES = {"source": "weak-coherent-decoy", "bound": "lim2014"}
+
+# Fewer single photons than this part of what the link explains are not bad luck: five deviations are planned for.
+_MISSING = 0.5
 
 
 def plan(parameters: SessionParameters) -> Plan:
@@ -41,7 +45,9 @@ def plan(parameters: SessionParameters) -> Plan:
         epsilon_sec=parameters.epsilon_sec,
         epsilon_cor=parameters.epsilon_cor,
         verification_bits=verification.tag_length(planning.MAX_SIFTED_BITS, parameters.epsilon_cor),
+        authentication_bits=consumption(parameters.epsilon_auth),
         sample_fraction=parameters.sample_fraction,
+        optimise=parameters.optimise,
     )
 
 
@@ -52,7 +58,10 @@ def run(parameters: SessionParameters) -> SessionResult:
     """
     started = time.perf_counter()
     session = _Session(parameters)
-    abort = session.estimate() or session.reconcile() or session.amplify()
+    try:
+        abort = session.estimate() or session.reconcile() or session.amplify()
+    except ProtocolError as error:
+        abort = Abort(AbortCode.AUTHENTICATION_FAILED, str(error))
     return session.result(abort, time.perf_counter() - started)
 
 
@@ -62,126 +71,133 @@ class _Session:
     def __init__(self, parameters: SessionParameters) -> None:
         self.parameters = parameters
         self.plan = plan(parameters)
+        self.link = self.plan.channel
         self.randomness = Randomness(parameters.seed)
-        self.classical = ClassicalChannel()
-        self.sifted = transmit(self.plan.pulses, parameters.link, parameters.attack, self.randomness)
-        self.kept = np.ones(self.sifted.bases.size, np.bool_)
-        self.compared = self.corrected = BasisCounts()
-        self.reconciled: ReconciliationResult | None = None
-        self.bound = 0
-        self.key: Bits | None = None
+        self.agreement = Agreement(
+            key_length=parameters.key_length,
+            measure_only=not self.plan.feasible,
+            sample_bits=self.plan.sample_bits,
+            by_basis=self.link.compares_a_basis,
+            intensities=tuple(self.link.intensities),
+            intensity_probabilities=tuple(self.link.intensity_probabilities),
+            epsilon_sec=parameters.epsilon_sec,
+            epsilon_cor=parameters.epsilon_cor,
+            epsilon_auth=parameters.epsilon_auth,
+            frame_bits=parameters.frame_bits,
+            low_latency=parameters.low_latency,
+        )
+        self.transmission = transmit(self.plan.pulses, self.link, parameters.attack, self.randomness)
+        shared = AuthenticationKey.draw(parameters.epsilon_auth, self.randomness)
+        self.alice = Alice(self.transmission.alice, self.agreement, shared)
+        self.classical = LocalChannel(self.alice.answer)
+        self.bob = Bob(
+            self.transmission.bob,
+            self.agreement,
+            shared,
+            self.classical,
+            self.randomness,
+            kernel=parameters.kernel,
+        )
 
     def estimate(self) -> Abort | None:
         """Compare a sample, and stop where it leaves nothing even for a perfect code."""
-        bases = self.sifted.bases
-        if bases.size < 2:
+        self.bob.sift()
+        if self.bob.state.sifted_length < 2:
             return Abort(
                 AbortCode.NO_DETECTIONS, f"{self.plan.pulses:,} pulses gave fewer than two sifted bits"
             )
-        sample = choose_sample(
-            bases,
-            min(self.plan.sample_bits, bases.size - 1),
-            by_basis=self.parameters.link.rectilinear_probability != 0.5,
-            rng=np.random.default_rng(self.randomness.integer(256)),
-        )
-        self.kept = ~sample
-        disclosed = self.classical.answer(Purpose.SAMPLE, self.sifted.alice[sample])
-        self.compared = count_errors(disclosed, self.sifted.bob[sample], bases[sample])
+        evidence = self.bob.estimate()
         if not self.plan.feasible:
             return Abort(AbortCode.INFEASIBLE, self.plan.reason or "no key can be reached")
-        kept = int(np.count_nonzero(self.kept))
-        shannon_limit = math.ceil(kept * binary_entropy(min(0.5, self.compared.qber)))
-        if self._bound(leaked_bits=shannon_limit, verification_bits=0) == 0:
-            return Abort(
-                AbortCode.QBER_ABOVE_BOUND,
-                f"the QBER of {self.compared.qber:.2%} ({self.compared.errors:,} of {self.compared.total:,} "
-                f"compared bits) leaves no secret bit in {kept:,} bits",
-            )
+        if evidence.best_length(self.agreement) == 0:
+            return self._nothing_left(evidence)
         return None
+
+    def _nothing_left(self, evidence: Evidence) -> Abort:
+        if evidence.decoys:
+            single = lim2014_bounds(evidence.decoys, epsilon_sec=self.agreement.epsilon_sec).single
+            explained = planning.expected_single_photons(
+                self.link, self.plan.pulses, self.agreement.epsilon_sec
+            )
+            if single < _MISSING * explained:
+                return Abort(
+                    AbortCode.SINGLE_PHOTONS_MISSING,
+                    f"the decoy states show at least {single:,.0f} single-photon clicks where the link explains "
+                    f"{explained:,.0f}: the bits may come from split multi-photon pulses",
+                )
+        compared = evidence.compared
+        return Abort(
+            AbortCode.QBER_ABOVE_BOUND,
+            f"the QBER of {compared.qber:.2%} ({compared.errors:,} of {compared.total:,} "
+            f"compared bits) leaves no secret bit in {evidence.key_bits:,} bits",
+        )
 
     def reconcile(self) -> Abort | None:
         """Correct Bob's bits and verify them."""
-        alice, bob, bases = (
-            part[self.kept] for part in (self.sifted.alice, self.sifted.bob, self.sifted.bases)
-        )
-        tag_bits = verification.tag_length(alice.size, self.parameters.epsilon_cor)
-        self.reconciled = reconciliation.reconcile(
-            alice,
-            bob,
-            min(0.5, self.compared.qber),
-            seed=self.randomness.integer(128),
-            epsilon_cor=self.parameters.epsilon_cor,
-            verification_key=self.randomness.token(verification.key_size(tag_bits)),
-            channel=self.classical,
-        )
-        if not self.reconciled.verified:
+        if not self.bob.reconcile().verified_frames.any():
             return Abort(
                 AbortCode.VERIFICATION_FAILED, "errors remained after reconciliation; the block is discarded"
             )
-        self.corrected = count_errors(self.reconciled.bits, bob, bases)
         return None
 
     def amplify(self) -> Abort | None:
-        """Shorten to the wanted length, if the bound allows it."""
-        wanted = self.parameters.key_length
-        self.bound = self._bound(
-            leaked_bits=self.classical.disclosed[Purpose.PARITY],
-            verification_bits=self.classical.disclosed[Purpose.VERIFICATION],
-        )
-        if self.bound < wanted:
+        """Extract the wanted length, if the bound allows it, and authenticate what led to it."""
+        state, wanted = self.bob.state, self.agreement.key_length
+        if state.bound < self.agreement.extracted_length:
             return Abort(
                 AbortCode.KEY_LENGTH_NOT_REACHED,
-                f"the QBER of {self.compared.qber:.2%} and {self.classical.disclosed[Purpose.PARITY]:,} leaked "
-                f"bits leave {self.bound:,} secret bits of the {wanted:,} wanted",
+                f"the QBER of {state.compared.qber:.2%} and {self.classical.disclosed[Purpose.PARITY]:,} leaked "
+                f"bits leave {state.bound:,} secret bits of the {wanted:,} wanted and the "
+                f"{self.agreement.authentication_bits:,} that authentication takes",
             )
-        alice = self.sifted.alice[self.kept]
-        seed = self.randomness.token(amplification.seed_size(alice.size, wanted))
-        self.key = amplification.amplify(alice, wanted, seed=seed)
+        self.bob.amplify()
         return None
-
-    def _bound(self, *, leaked_bits: int, verification_bits: int) -> int:
-        return tomamichel2012_length(
-            key_bits=int(np.count_nonzero(self.kept)),
-            sample_bits=self.compared.total,
-            qber=self.compared.qber,
-            leaked_bits=leaked_bits,
-            epsilon_sec=self.parameters.epsilon_sec,
-            epsilon_cor=self.parameters.epsilon_cor,
-            verification_bits=verification_bits,
-        )
 
     def result(self, abort: Abort | None, duration_seconds: float) -> SessionResult:
         """What is kept of the session."""
-        parameters, compared, confidence = self.parameters, self.compared, self.parameters.confidence
+        parameters, state, disclosed = self.parameters, self.bob.state, self.classical.disclosed
+        compared, confidence = state.compared, parameters.confidence
         interval = (
             qber_interval(compared.errors, compared.total, confidence=confidence) if compared.total else None
         )
+        # Alice's key: Bob's is the same up to epsilon_cor.
+        key = self.alice.secrets.key if self.alice.secrets is not None and state.authenticated else None
+        knowledge = eve.knowledge(self.transmission)
         return SessionResult(
-            key=self.key,
+            key=key,
+            bob_key=state.secrets.key if state.secrets is not None else None,
             aborted=abort,
             secret=self.randomness.secret,
             plan=self.plan,
             key_length=parameters.key_length,
             attack=parameters.attack.describe(),
-            channel=parameters.link.name,
-            raw_length=self.sifted.pulses,
-            detected_length=self.sifted.detected,
-            sifted_length=self.sifted.bases.size,
+            channel=self.link.name,
+            raw_length=self.transmission.pulses,
+            detected_length=self.transmission.detected,
+            sifted_length=state.sifted_length,
             sampled_length=compared.total,
-            leaked_bits=self.classical.disclosed[Purpose.PARITY],
-            verification_bits=self.classical.disclosed[Purpose.VERIFICATION],
-            corrected_length=self.corrected.total,
-            bound_length=self.bound,
-            final_length=0 if self.key is None else self.key.size,
+            leaked_bits=disclosed[Purpose.PARITY],
+            verification_bits=disclosed[Purpose.VERIFICATION],
+            authentication_bits=self.agreement.authentication_bits if key is not None else 0,
+            corrected_length=state.corrected.total,
+            discarded_length=state.discarded_bits,
+            bound_length=state.bound,
+            final_length=0 if key is None else key.size,
             qber=compared.qber,
             qber_interval=interval,
             confidence=confidence,
             compared=compared,
-            corrected=self.corrected,
+            corrected=state.corrected,
+            decoys=state.evidence.decoys if state.evidence is not None else (),
             round_trips=self.classical.round_trips,
+            traffic_bits=self.classical.traffic,
             epsilon_sec=parameters.epsilon_sec,
             epsilon_cor=parameters.epsilon_cor,
-            eve_known_bits=self.sifted.eve_known,
-            families=dict(FAMILIES),
+            epsilon_auth=parameters.epsilon_auth,
+            eve_known_bits=knowledge.known_bits,
+            eve_guess_rate=knowledge.guess_rate,
+            eve_information_bits=knowledge.information_bits,
+            kernel=state.reconciled.kernel if state.reconciled is not None else "",
+            families=FAMILIES | (_DECOY_FAMILIES if self.link.has_decoys else {}),
             duration_seconds=duration_seconds,
         )

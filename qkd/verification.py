@@ -63,13 +63,17 @@ def tag(string: Bits, *, bits: int, key: bytes) -> Bits:
     Raises:
         ValueError: a key of another size.
     """
+    return tag_of_bytes(np.packbits(as_bits("string", string)).tobytes(), bits=bits, key=key)
+
+
+def tag_of_bytes(data: bytes, *, bits: int, key: bytes) -> Bits:
+    """Hash of a byte string; see ``tag``."""
     if len(key) != key_size(bits):
         raise ValueError(f"key must be {key_size(bits)} bytes, not {len(key)}")
-    packed = np.packbits(as_bits("string", string)).tobytes()
     point = gmpy2.mpz(int.from_bytes(key[:_POINT_BYTES], "little")) % _PRIME
     value = gmpy2.mpz(0)
-    for start in range(0, len(packed), _BLOCK_BYTES):
-        value = (value + int.from_bytes(packed[start : start + _BLOCK_BYTES], "little")) * point % _PRIME
+    for start in range(0, len(data), _BLOCK_BYTES):
+        value = (value + int.from_bytes(data[start : start + _BLOCK_BYTES], "little")) * point % _PRIME
     width = 127 + bits
     half = (len(key) - _POINT_BYTES) // 2
     factor = int.from_bytes(key[_POINT_BYTES : _POINT_BYTES + half], "little")

@@ -5,8 +5,11 @@ it answers unknown events with success and runs any code that a ``raw_command`` 
 """
 
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "qkdplatform.settings")
 
@@ -23,7 +26,17 @@ from qkdplatform.schedules import SCHEDULES
 from qkdplatform.wsgi import application
 
 COMMANDS = frozenset({"check", "migrate", "verify_audit"})  # what `zappa manage` may run
-_api = make_lambda_handler(application, binary_support=True)
+
+
+def _from_gateway(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    """The address that the gateway saw; apig-wsgi takes it from a header that the caller can write."""
+    identity = environ.get("apig_wsgi.request_context", {}).get("identity", {})
+    if "sourceIp" in identity:
+        environ["REMOTE_ADDR"] = identity["sourceIp"]
+    return application(environ, start_response)
+
+
+_api = make_lambda_handler(_from_gateway, binary_support=True)
 
 
 class UnknownEvent(Exception):
@@ -64,6 +77,6 @@ def _scheduled(rule_arn: str) -> None:
 
 
 def _manage(command: object) -> None:
-    if command not in COMMANDS:
+    if not isinstance(command, str) or command not in COMMANDS:
         raise UnknownEvent(f"of the management commands only {', '.join(sorted(COMMANDS))} run here")
-    call_command(str(command), interactive=False) if command == "migrate" else call_command(str(command))
+    call_command(command, interactive=False) if command == "migrate" else call_command(command)

@@ -7,7 +7,8 @@ from apps.audit.records import system
 from apps.custody import destruction
 from apps.custody import tasks as custody
 from apps.detections import services as detections
-from apps.files import pipeline
+from apps.files import archive, pipeline, sweeping
+from apps.files import tasks as file_tasks
 from apps.keys import services as keys
 from apps.sessions import services as sessions
 from apps.sessions import tasks
@@ -24,9 +25,16 @@ def sweep() -> None:
     """Finish what a lost event left: each part runs even when another fails."""
     parts: dict[str, Callable[[], int]] = {
         "sessions judged": lambda: detections.judge_overdue(seconds=JUDGED_WITHIN_SECONDS, actor=SWEEPER),
-        "uploads encrypted": lambda: pipeline.finish_overdue(seconds=ENCRYPTED_WITHIN_SECONDS, actor=SWEEPER),
-        "reservations ended": lambda: sessions.discard_stale(actor=SWEEPER),
+        "uploads encrypted": lambda: pipeline.finish_overdue(
+            seconds=ENCRYPTED_WITHIN_SECONDS, actor=SWEEPER, later=file_tasks.encrypt_later
+        ),
+        "uploads given up": lambda: sweeping.give_up_uploads(actor=SWEEPER),
+        "stale uploads aborted": sweeping.abort_stale_uploads,
+        "reservations ended": lambda: sweeping.end_reservations(actor=SWEEPER),
+        "downloads removed": sweeping.remove_downloads,
+        "moves gone on with": lambda: archive.finish_moves(actor=SWEEPER),
         "jobs sent again": lambda: tasks.send_unsent(seconds=SENT_WITHIN_SECONDS),
+        "encryptions sent again": lambda: file_tasks.send_unsent(seconds=SENT_WITHIN_SECONDS),
         "rotations gone on with": lambda: custody.continue_rotations(actor=SWEEPER),
         "pool keys destroyed": lambda: destruction.destroy_due(actor=SWEEPER),
         "re-wrappings sent again": lambda: custody.send_unsent(seconds=SENT_WITHIN_SECONDS),

@@ -57,6 +57,9 @@ GENERATE_LIMIT_SECONDS = env.integer("GENERATE_LIMIT_SECONDS", 20, low=1, high=2
 PRESIGNED_SECONDS = env.integer("PRESIGNED_SECONDS", 900, low=1, high=3600)
 STREAMED_DOWNLOAD_BYTES = env.integer("STREAMED_DOWNLOAD_BYTES", 4 * 2**20)  # Lambda answers at most 6 MB
 UPLOAD_MAX_BYTES = env.integer("UPLOAD_MAX_BYTES", 5 * 2**30)
+EVENT_UPLOAD_BYTES = env.integer(
+    "EVENT_UPLOAD_BYTES", 2 * 2**30
+)  # larger uploads are a job: Lambda ends at 900 s
 
 DEBUG = False
 BASE_URL = env.text("BASE_URL", "http://127.0.0.1:8000" if LOCAL else None)
@@ -67,6 +70,7 @@ WSGI_APPLICATION = "qkdplatform.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
+    "apps.console",  # before the admin, whose templates it extends
     "qkdplatform.admin_site.ConsoleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -87,7 +91,6 @@ INSTALLED_APPS = [
     "apps.files",
     "apps.custody",
     "apps.jobs",
-    "apps.console",
     *(["apps.stack"] if LOCAL else []),
 ]
 MIDDLEWARE = [
@@ -141,16 +144,14 @@ SECURE_HSTS_SECONDS = 0 if LOCAL else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not LOCAL
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
-)
+CONTENT_SECURITY_POLICY = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 
 REQUEST_BODY_MAX_BYTES = env.integer("REQUEST_BODY_MAX_BYTES", 2 * 2**20)  # a message; files go to S3
 DATA_UPLOAD_MAX_MEMORY_SIZE = REQUEST_BODY_MAX_BYTES
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.access.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["apps.access.permissions.HasDeclaredScopes"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["apps.common.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "apps.common.problems.exception_handler",

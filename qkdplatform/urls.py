@@ -3,20 +3,30 @@
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
-from django.views.defaults import page_not_found, server_error
+from django.views.defaults import bad_request, page_not_found, permission_denied, server_error
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 
 from apps.access.api import Liveness, Readiness
 from apps.audit.api import Entries
 from apps.common import problems
-from apps.common.errors import NotFound, PlatformError
+from apps.common.errors import Forbidden, Invalid, NotFound, PlatformError
 from apps.common.middleware import API
 from apps.common.schema import ApiDocs
 from apps.custody.urls import urlpatterns as custody
 from apps.detections.api import DetectionDetail, Detections
 from apps.files.api import FileContent, FileDetail, FileDownload, FileRestoration, Files
 from apps.files.api_messages import Decrypt, Encrypt
+from apps.files.api_uploads import (
+    FileAbortion,
+    FileArchive,
+    FileCompletion,
+    FileParts,
+    FileSecret,
+    FileVersions,
+    LocalFiles,
+    LocalFinish,
+)
 from apps.jobs.api import JobCancellation, JobDetail, Jobs
 from apps.keys.api import PoolKeyDetail, PoolKeys, PoolPolicy
 from apps.sessions.api import (
@@ -39,6 +49,20 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return page_not_found(request, exception or Exception())
 
 
+def malformed(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Likewise for what Django refuses before any view: a wrong Host, too many parameters."""
+    if request.path.startswith(API):
+        return problems.response(Invalid("The request is malformed."))
+    return bad_request(request, exception or Exception())
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Likewise for what is not allowed."""
+    if request.path.startswith(API):
+        return problems.response(Forbidden("You may not do this."))
+    return permission_denied(request, exception or Exception())
+
+
 def failed(request: HttpRequest) -> HttpResponse:
     """Likewise for what nobody caught."""
     if request.path.startswith(API):
@@ -46,6 +70,8 @@ def failed(request: HttpRequest) -> HttpResponse:
     return server_error(request)
 
 
+handler400 = malformed
+handler403 = forbidden
 handler404 = not_found
 handler500 = failed
 
@@ -72,6 +98,14 @@ urlpatterns = [
     path(f"{V1}/files/<str:file_id>/content", FileContent.as_view(), name="file-content"),
     path(f"{V1}/files/<str:file_id>/download", FileDownload.as_view(), name="file-download"),
     path(f"{V1}/files/<str:file_id>/restore", FileRestoration.as_view(), name="file-restore"),
+    path(f"{V1}/files/<str:file_id>/parts", FileParts.as_view(), name="file-parts"),
+    path(f"{V1}/files/<str:file_id>/complete", FileCompletion.as_view(), name="file-complete"),
+    path(f"{V1}/files/<str:file_id>/abort", FileAbortion.as_view(), name="file-abort"),
+    path(f"{V1}/files/<str:file_id>/versions", FileVersions.as_view(), name="file-versions"),
+    path(f"{V1}/files/<str:file_id>/archive", FileArchive.as_view(), name="file-archive"),
+    path(f"{V1}/files/<str:file_id>/key", FileSecret.as_view(), name="file-key"),
+    path(f"{V1}/local-files", LocalFiles.as_view(), name="local-files"),
+    path(f"{V1}/local-files/<str:file_id>/finish", LocalFinish.as_view(), name="local-finish"),
     path(f"{V1}/encrypt", Encrypt.as_view(), name="encrypt"),
     path(f"{V1}/decrypt", Decrypt.as_view(), name="decrypt"),
     path(f"{V1}/jobs", Jobs.as_view(), name="jobs"),

@@ -1,14 +1,19 @@
 """Fixtures for all tests: AWS in process, with the platform's tables and buckets."""
 
+import copy
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import pytest
 from botocore.client import BaseClient
+from django.conf import settings
 from django.test import Client
 from moto import mock_aws
+from moto.dynamodb.models import dynamodb_backends
 
 from apps.access import services as access
 from apps.access.records import Role
@@ -21,12 +26,15 @@ from apps.keys import services as keys
 from apps.keys.records import PoolKey
 from apps.sessions import services as sessions
 from apps.sessions.records import Session
+from tests.fault_table import pytest_terminal_summary  # noqa: F401 - a hook
 
 TESTS = system("tests")
+ACCOUNT = "123456789012"  # moto's
+_blank_tables: dict[str, Any] = {}
 
 
-@pytest.fixture
-def aws(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+@contextmanager
+def empty_aws() -> Iterator[None]:
     """An empty AWS in process (moto) with every table of the platform.
 
     One call at a time, as each call is atomic on AWS too; moto itself is not safe for threads.
@@ -37,11 +45,9 @@ def aws(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         with one_at_a_time:
             return call(*arguments)
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", locked)
-    with mock_aws():
+    with mock.patch.object(BaseClient, "_make_api_call", locked), mock_aws():
         audit._chains.cache_clear()
-        for table in all_tables():
-            table.create_table(wait=False)
+        _make_tables()
         for bucket in (settings.UPLOADS_BUCKET, settings.ENCRYPTED_BUCKET, settings.DOWNLOADS_BUCKET):
             client("s3").create_bucket(Bucket=bucket)
         for bucket in (settings.UPLOADS_BUCKET, settings.ENCRYPTED_BUCKET):
@@ -49,16 +55,35 @@ def aws(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         for queue in (settings.JOBS_QUEUE, settings.DEAD_LETTER_QUEUE):
             client("sqs").create_queue(QueueName=queue)
         yield
-    _forget_everything()
+    forget_everything()
 
 
-def _forget_everything() -> None:
-    """What a process keeps in memory must not outlive the AWS of one test."""
+def _make_tables() -> None:
+    """Made once and copied from then on: making them takes longer than most tests."""
+    tables = dynamodb_backends[ACCOUNT][settings.AWS_REGION].tables
+    if not _blank_tables:
+        for table in all_tables():
+            table.create_table(wait=False)
+        _blank_tables.update(copy.deepcopy(tables))
+    else:
+        tables.update(copy.deepcopy(_blank_tables))
+
+
+@pytest.fixture
+def aws() -> Iterator[None]:
+    """An empty AWS, for one test."""
+    with empty_aws():
+        yield
+
+
+def forget_everything() -> None:
+    """Drop what a process keeps in memory: it goes on as a fresh one, and nothing outlives the AWS of a test."""
     from apps.access.services import _known
     from apps.keys import policy
     from apps.keys.services import _seeds
     from apps.sessions.services import _finals, _numbers
 
+    audit._chains().heads.clear()
     _known.items.clear()
     _seeds.clear()
     policy.forget()
@@ -69,8 +94,6 @@ def _forget_everything() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _root_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A local root key of this run."""
-    from django.conf import settings
-
     from apps.common import wrapping
 
     settings.ROOT_KEY = f"local:{tmp_path_factory.mktemp('root') / 'root.key'}"

@@ -1,6 +1,7 @@
 """Events of AWS's shape for what stands in the tables and buckets of a test."""
 
 from typing import Any
+from urllib.parse import quote_plus
 
 from django.conf import settings
 
@@ -41,7 +42,7 @@ def upload_created(file_id: str, *, version: str | None = None) -> dict[str, Any
 
 
 def object_created(key: str, *, version: str | None = None) -> dict[str, Any]:
-    """S3's event for an object of the uploads bucket."""
+    """S3's event for an object of the uploads bucket; S3 quotes keys there like a form."""
     bucket = settings.UPLOADS_BUCKET
     if version is None:
         version = client("s3").head_object(Bucket=bucket, Key=key)["VersionId"]
@@ -64,7 +65,13 @@ def object_created(key: str, *, version: str | None = None) -> dict[str, Any]:
                         "ownerIdentity": {"principalId": "EXAMPLE"},
                         "arn": f"arn:aws:s3:::{bucket}",
                     },
-                    "object": {"key": key, "size": 0, "eTag": "0", "versionId": version, "sequencer": "0"},
+                    "object": {
+                        "key": quote_plus(key, safe="/"),
+                        "size": 0,
+                        "eTag": "0",
+                        "versionId": version,
+                        "sequencer": "0",
+                    },
                 },
             }
         ]

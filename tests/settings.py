@@ -18,6 +18,6 @@ os.environ.update(
     }
 )
 
-from qkdplatform.settings import *  # noqa: E402, F403 - after the environment
+from qkdplatform.settings import *  # noqa: F403 - after the environment
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast; tests only

@@ -15,7 +15,9 @@ class HasDeclaredScopes(BasePermission):
     """Lets pass who holds the scope that the view declares for the method."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        declared = getattr(view, "required_scopes", {}).get(request.method or "")
+        # HEAD answers what GET does, without the body
+        method = "GET" if request.method == "HEAD" else request.method or ""
+        declared = getattr(view, "required_scopes", {}).get(method)
         if declared is None:
             if request.method not in view.allowed_methods:
                 view.http_method_not_allowed(request)

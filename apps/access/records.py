@@ -20,6 +20,7 @@ class Scope(StrEnum):
     FILES_READ = "files:read"
     FILES_WRITE = "files:write"
     FILES_DECRYPT = "files:decrypt"
+    FILES_KEY = "files:key"  # is given the keys of single files, to encrypt and decrypt elsewhere
     MESSAGES_ENCRYPT = "messages:encrypt"
     MESSAGES_DECRYPT = "messages:decrypt"
     JOBS_READ = "jobs:read"
@@ -57,6 +58,7 @@ ROLE_SCOPES: dict[Role, frozenset[Scope]] = {
             Scope.FILES_READ,
             Scope.FILES_WRITE,
             Scope.FILES_DECRYPT,
+            Scope.FILES_KEY,
             Scope.MESSAGES_ENCRYPT,
             Scope.MESSAGES_DECRYPT,
             Scope.JOBS_READ,

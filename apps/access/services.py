@@ -83,12 +83,14 @@ def authenticate(key: str) -> ApiClient:
     client_id, dot, secret = key.partition(".")
     if not (dot and secret and client_id.isascii() and client_id.isalnum() and len(key) <= 256):
         raise Unauthenticated(_REFUSED)
-    client = _known.get(client_id) or ClientTable.find(client_id)
+    known = _known.get(client_id)
+    client = known or ClientTable.find(client_id)
     if client is None or client.status is not ClientStatus.ACTIVE:
         raise Unauthenticated(_REFUSED)
     if not hmac.compare_digest(client.secret_hash, _hash(key)):
         raise Unauthenticated(_REFUSED)
-    _known.put(client)
+    if known is None:  # never prolonged: who calls all the time would never be read again, revoked or not
+        _known.put(client)
     return client
 
 

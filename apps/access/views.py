@@ -10,4 +10,5 @@ from apps.access.records import Scope
 class ApiView(APIView):
     """``required_scopes`` maps each method to the scope it needs; a method that is missing there is refused."""
 
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     required_scopes: ClassVar[dict[str, Scope | frozenset[Scope]]] = {}

@@ -127,6 +127,8 @@ class Table(Model, Generic[RecordT]):
     @classmethod
     def find(cls, hash_key: Any, range_key: Any = None) -> RecordT | None:
         """The record under a key, read consistently, or None."""
+        if not is_key(hash_key):
+            return None
         try:
             return cls.get(hash_key, range_key, consistent_read=True).record()
         except DoesNotExist:
@@ -148,6 +150,11 @@ class Position:
 
     sort: str
     older: bool = True
+
+
+def is_key(value: str) -> bool:
+    """Whether DynamoDB takes a text as a partition key: 1 to 2,048 bytes."""
+    return 0 < len(value.encode()) <= 2048
 
 
 def sort_key(moment: datetime, identifier: str) -> str:

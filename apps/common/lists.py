@@ -1,6 +1,7 @@
 """Lists of the API: ``?limit=&cursor=`` in, ``{"items", "next"}`` out."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from drf_spectacular.utils import inline_serializer
@@ -20,6 +21,7 @@ class ListQuery(StrictSerializer):
     cursor = serializers.CharField(required=False)
 
 
+@cache  # one component of the schema, however many lists have it
 def page_of(output: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
     """The answer's shape, for the schema."""
     name = output.__name__.removesuffix("Out")

@@ -32,6 +32,10 @@ class RequestGuard:
             return problems.response(Invalid("Content-Length is not a number."))
         if int(length) > limit:
             return problems.response(TooLarge(f"The body has {length} bytes; at most {limit} are accepted."))
+        # JSON is UTF-8; Python knows "charsets" that unpack archives
+        charset = (request.content_params or {}).get("charset", "utf-8")
+        if charset.lower() not in {"utf-8", "utf8"}:
+            return problems.response(problems.UnsupportedMediaType(f"Send UTF-8, not {charset!r}."))
         return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:

@@ -30,6 +30,7 @@ PROBLEM = {
 PUBLIC_STATUSES = {
     "400": "The input is not valid",
     "405": "Method not allowed",
+    "406": "Only application/json is answered",
     "503": "Not available right now",
 }
 STATUSES = PUBLIC_STATUSES | {
@@ -38,6 +39,7 @@ STATUSES = PUBLIC_STATUSES | {
     "404": "Not found",
     "409": "Not possible in this state",
     "413": "The body is too large",
+    "415": "Send application/json in UTF-8",
 }
 
 

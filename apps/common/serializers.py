@@ -37,9 +37,15 @@ class RealField(serializers.FloatField):
     """A finite JSON number."""
 
     def to_internal_value(self, data: Any) -> float:
-        if isinstance(data, bool) or not isinstance(data, int | float) or not math.isfinite(data):
+        if isinstance(data, bool) or not isinstance(data, int | float):
             self.fail("invalid")
-        return super().to_internal_value(data)
+        try:
+            number = float(data)
+        except OverflowError:  # a whole number with hundreds of digits
+            self.fail("invalid")
+        if not math.isfinite(number):
+            self.fail("invalid")
+        return number
 
 
 class TextField(serializers.CharField):
@@ -49,6 +55,10 @@ class TextField(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class PatternField(TextField, serializers.RegexField):
+    """A JSON string of a form."""
 
 
 class FlagField(serializers.BooleanField):

@@ -9,7 +9,7 @@ from apps.custody.records import Approval, Guarded
 from apps.files import rewrapping
 from apps.keys import lifecycle
 from apps.keys import services as keys
-from apps.keys.records import KeyState, PoolKey
+from apps.keys.records import PoolKey
 
 
 class KeyNeeded(Refused):
@@ -59,7 +59,7 @@ def schedule(approval_id: str, *, actor: Actor) -> PoolKey:
 
 
 def _check(key: PoolKey, *, lose_messages: bool) -> None:
-    key.check_move(KeyState.DESTROYED)
+    key.move("destroy")
     files = rewrapping.waiting_count(key.key_id)
     if files:
         raise KeyNeeded(f"{files} files need key {key.key_id}; they have to be re-wrapped first.")

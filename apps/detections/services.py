@@ -3,14 +3,15 @@
 import json
 import logging
 
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from django.conf import settings
 
 from apps.audit.records import Actor, Event
 from apps.audit.services import transaction
 from apps.common import aws, clock
 from apps.common.dynamodb import Page, Position
-from apps.common.errors import NotFound
+from apps.common.errors import Invalid, NotFound
+from apps.common.sweeps import each
 from apps.detections import store
 from apps.detections.records import Detection
 from apps.detections.store import DetectionTable
@@ -78,7 +79,9 @@ def _recorded(session: Session, verdict: Verdict) -> Detection:
     if verdict.is_compromised:
         outcome = SessionStatus.COMPROMISED
     else:
-        outcome = SessionStatus.READY if session.final_key_length else SessionStatus.ABORTED
+        # A key on which no bit was compared is nothing that was found clean
+        usable = session.final_key_length and verdict.interval is not None
+        outcome = SessionStatus.READY if usable else SessionStatus.ABORTED
     moment = clock.now()
     return Detection(
         session_id=session.session_id,
@@ -117,20 +120,17 @@ def _measure(detection: Detection) -> None:
     """Custom metrics as CloudWatch's embedded metric format in the log: no call, no wait."""
     if settings.LOCAL:
         return
-    with single_metric(
-        name="QBER", unit=MetricUnit.Percent, value=100 * detection.qber_calculated, namespace=NAMESPACE
-    ) as metric:
-        metric.add_dimension("link", detection.link)
-        metric.add_metric("SessionsJudged", MetricUnit.Count, 1)
-        metric.add_metric("SessionsCompromised", MetricUnit.Count, int(detection.is_compromised))
+    metrics = EphemeralMetrics(namespace=NAMESPACE)
+    metrics.add_dimension("link", detection.link)
+    metrics.add_metric("QBER", MetricUnit.Percent, 100 * detection.qber_calculated)
+    metrics.add_metric("SessionsJudged", MetricUnit.Count, 1)
+    metrics.add_metric("SessionsCompromised", MetricUnit.Count, int(detection.is_compromised))
+    metrics.flush_metrics()
 
 
 def judge_overdue(*, seconds: int, actor: Actor) -> int:
     """Judge sessions whose stream record was lost; returns how many."""
-    waiting = sessions.overdue(seconds)
-    for session in waiting:
-        judge(session.session_id, actor=actor)
-    return len(waiting)
+    return each(sessions.overdue(seconds), lambda waiting: judge(waiting.session_id, actor=actor))
 
 
 def find(session_id: str, *, actor: Actor) -> Detection:
@@ -148,7 +148,13 @@ def find(session_id: str, *, actor: Actor) -> Detection:
 def listed(
     *, actor: Actor, limit: int, position: Position | None = None, verdict: str | None = None
 ) -> Page[Detection]:
-    """Detections that the actor may see, newest first."""
+    """Detections that the actor may see, newest first.
+
+    Raises:
+        Invalid: a filter from someone who does not see all.
+    """
     if not actor.sees_all:
+        if verdict:
+            raise Invalid.of("verdict", "only who sees all detections can filter them so")
         return store.detections_page(limit=limit, position=position, owner=str(actor))
     return store.detections_page(limit=limit, position=position, verdict=verdict)

@@ -12,6 +12,7 @@ from apps.common.dynamodb import (
     TimeAttribute,
     feed,
     index,
+    is_key,
     meta,
     page,
     sort_key,
@@ -59,6 +60,8 @@ class DetectionTable(Table[Detection]):
 
 def of_session(session_id: str) -> Detection | None:
     """The latest verdict on a session, read consistently."""
+    if not is_key(session_id):
+        return None
     rows = DetectionTable.query(session_id, consistent_read=True, scan_index_forward=False, limit=1)
     row = next(iter(rows), None)
     return row.record() if row else None

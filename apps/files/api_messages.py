@@ -1,7 +1,5 @@
 """The API of messages."""
 
-import base64
-
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,6 +9,8 @@ from apps.access.records import Scope
 from apps.access.views import ApiView
 from apps.common.serializers import parsed
 from apps.files import messages
+from apps.files.encoding import to_base64
+from apps.files.header import PackageSuite
 from apps.files.serializers import DecryptIn, EncryptIn, MessageOut, PackageOut
 
 
@@ -23,7 +23,9 @@ class Encrypt(ApiView):
     def post(self, request: Request) -> Response:
         """Encrypt a message under a pool key and a quantum key of its own."""
         body = parsed(EncryptIn, request)
-        package = messages.encrypt(body.pop("message"), actor=actor_of(request), **body)
+        compatible = body.pop("suite") is PackageSuite.PQFILE
+        make = messages.encrypt_compatible if compatible else messages.encrypt
+        package = make(body.pop("message"), actor=actor_of(request), **body)
         return Response(PackageOut({"package": package.to_dict()}).data)
 
 
@@ -38,7 +40,7 @@ class Decrypt(ApiView):
         body = parsed(DecryptIn, request)
         plaintext = messages.decrypt(body.pop("package"), actor=actor_of(request), **body)
         return Response(
-            MessageOut({"plaintext": _text(plaintext), "plaintext_base64": _base64(plaintext)}).data
+            MessageOut({"plaintext": _text(plaintext), "plaintext_base64": to_base64(plaintext)}).data
         )
 
 
@@ -47,7 +49,3 @@ def _text(data: bytes) -> str | None:
         return data.decode()
     except UnicodeDecodeError:
         return None
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()

@@ -13,7 +13,7 @@ released nothing but true, whole chunks, and its consumer has to discard or cut 
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
@@ -35,6 +35,7 @@ NONCE_SIZE = 12
 SEALED_CHUNK_SIZE = CHUNK_SIZE + TAG_SIZE
 # Both buffers of a stream together stay below 128 KiB, inside a core's second-level cache.
 CHUNKS_PER_READ = 3
+PIECE_SIZE = CHUNKS_PER_READ * CHUNK_SIZE
 # One read of a range: few enough round trips to S3, and about 1 MiB of memory.
 CHUNKS_PER_RANGE_READ = 64
 _INFO = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\x00"
@@ -81,11 +82,19 @@ def encrypt_stream(
     Raises:
         ValueError: the key has the wrong length.
     """
+    parts = pieces(source, PIECE_SIZE)
+    return encrypt_pieces(parts, sink, key=key, context=context, hashed=hashed)
+
+
+def encrypt_pieces(
+    parts: Iterable[memoryview | bytes], sink: Sink, *, key: bytes, context: bytes, hashed: bool = False
+) -> BodyDigest:
+    """Encrypt what comes in pieces of at most ``PIECE_SIZE`` bytes; as ``encrypt_stream`` otherwise."""
     encryptor = Cobblestone256Encryptor(key, context)
     digest = hashlib.sha256() if hashed else None
     output = memoryview(bytearray(HEADER_SIZE + CHUNKS_PER_READ * SEALED_CHUNK_SIZE))
     read = written = 0
-    for piece in pieces(source, CHUNKS_PER_READ * CHUNK_SIZE):
+    for piece in parts:
         sealed = output[: encryptor.update_into(piece, output)]
         if digest:
             digest.update(sealed)

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from apps.files.encoding import Fields, json_object, length_prefixed, to_base64, to_json
 from apps.files.errors import PackageInvalid
-from apps.files.header import ID_LIMIT, Header, checked_id
+from apps.files.header import ID_LIMIT, Header, PackageSuite, checked_id
 from apps.keys import kem
 from apps.keys.kem import DEFAULT_SUITE, Suite
 
@@ -35,6 +35,7 @@ FILE_KEY_SIZE = 32
 MIN_QUANTUM_KEY_SIZE = 16  # 128 bits, so that the quantum key alone still protects
 ENVELOPE_LIMIT = 8192  # bytes of JSON; the largest that can be made has fewer than 4,000
 _SEAL_LABEL = b"qkdplatform package seal v1"
+_TOGETHER = "a passphrase and a factor for it in the header go together"
 _FILE_KEY_LABEL = b"qkdplatform package file key v1"
 
 
@@ -53,6 +54,8 @@ class Envelope:
 
     def __post_init__(self) -> None:
         checked_id("pool key id", self.pool_key_id)
+        if self.header.suite is not PackageSuite.HYBRID:
+            raise ValueError("the header is of another suite")
         if len(self.sealed) != self.pool_suite.sealed_size(SECRET_SIZE):
             raise ValueError("the sealed secret has the wrong length for its suite")
 
@@ -111,17 +114,23 @@ def seal(
     quantum_key: bytes,
     pool_suite: Suite = DEFAULT_SUITE,
     passphrase: str | None = None,
+    stretched: bytes | None = None,
 ) -> tuple[Envelope, bytes]:
     """Make a fresh file key (32 bytes), and the envelope from which it can be had again.
 
-    The file key encrypts one body, with ``header.digest()`` as its context.
+    The file key encrypts one body, with ``header.digest()`` as its context. Where the header names a factor, give
+    the passphrase, or what ``header.passphrase.stretched`` made of it.
 
     Raises:
         ValueError: the quantum key is too short, the public key not of the suite, an id malformed, or a
             passphrase given without a factor in the header, or the reverse.
     """
     secret = os.urandom(SECRET_SIZE)
-    file_key = _file_key(header, secret, quantum_key, passphrase)
+    if passphrase is not None and header.passphrase is not None:
+        stretched = header.passphrase.stretched(passphrase)
+    elif passphrase is not None:
+        raise ValueError(_TOGETHER)
+    file_key = _file_key(header, secret, quantum_key, stretched)
     return _sealed(header, secret, pool_key_id, pool_suite, pool_public_key), file_key
 
 
@@ -153,10 +162,13 @@ def open_envelope(
     if not envelope.header.binds(context) or (passphrase is None) != (envelope.header.passphrase is None):
         raise PackageInvalid
     _check_quantum_key(quantum_key)
-    try:
-        return _file_key(envelope.header, secret, quantum_key, passphrase)
-    except ValueError:  # of the passphrase, which comes from outside
-        raise PackageInvalid from None
+    stretched = None
+    if envelope.header.passphrase is not None and passphrase is not None:
+        try:
+            stretched = envelope.header.passphrase.stretched(passphrase)
+        except ValueError:  # the passphrase comes from outside
+            raise PackageInvalid from None
+    return _file_key(envelope.header, secret, quantum_key, stretched)
 
 
 def rewrap(
@@ -193,12 +205,11 @@ def _seal_info(header: Header, pool_key_id: str, suite: Suite) -> bytes:
     return length_prefixed(_SEAL_LABEL, suite.encode(), pool_key_id.encode(), header.digest())
 
 
-def _file_key(header: Header, secret: bytes, quantum_key: bytes, passphrase: str | None) -> bytes:
+def _file_key(header: Header, secret: bytes, quantum_key: bytes, stretched: bytes | None) -> bytes:
     _check_quantum_key(quantum_key)
-    if (passphrase is None) != (header.passphrase is None):
-        raise ValueError("a passphrase and a factor for it in the header go together")
-    if header.passphrase is not None and passphrase is not None:
-        secret += header.passphrase.stretched(passphrase)
+    if (stretched is None) != (header.passphrase is None):
+        raise ValueError(_TOGETHER)
+    secret += stretched or b""
     info = length_prefixed(_FILE_KEY_LABEL, header.digest())
     return HKDF(SHA512(), FILE_KEY_SIZE, quantum_key, info).derive(secret)
 

@@ -38,12 +38,21 @@ class PackageSuite(StrEnum):
     """How the file key comes about."""
 
     HYBRID = "pool+quantum-hkdf-sha512"  # a secret sealed to a pool key, joined with a quantum key
+    PQFILE = "pqfile-mlkem768-sha256"  # for compatibility, on request only: see pqfile
 
 
 class BodyFormat(StrEnum):
     """How the body is encrypted."""
 
     COBBLESTONE_256 = "c2sp-cobblestone-256"
+    A256CBC_HS512 = "a256cbc-hs512"
+
+
+# A suite's body is its own; any other pair is refused.
+_BODY_OF = {
+    PackageSuite.HYBRID: BodyFormat.COBBLESTONE_256,
+    PackageSuite.PQFILE: BodyFormat.A256CBC_HS512,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +104,8 @@ class Header:
     def __post_init__(self) -> None:
         checked_id("file id", self.file_id)
         checked_id("quantum key id", self.quantum_key_id)
+        if self.body is not _BODY_OF[self.suite]:
+            raise ValueError(f"the suite {self.suite} does not go with the body {self.body}")
         if len(self.context_digest) not in {0, DIGEST_SIZE}:
             raise ValueError(f"a context digest has {DIGEST_SIZE} bytes, this has {len(self.context_digest)}")
 
@@ -106,9 +117,11 @@ class Header:
         quantum_key_id: str,
         context: bytes | None = None,
         passphrase: PassphraseFactor | None = None,
+        suite: PackageSuite = PackageSuite.HYBRID,
+        body: BodyFormat = BodyFormat.COBBLESTONE_256,
     ) -> Self:
         """A header of the current format that binds ``context`` (None: nothing; empty bytes: those)."""
-        return cls(file_id, quantum_key_id, _context_digest(context), passphrase)
+        return cls(file_id, quantum_key_id, _context_digest(context), passphrase, suite, body)
 
     def encoded(self) -> bytes:
         """The canonical encoding: a label and all fields, each behind its length."""

@@ -1,21 +1,24 @@
 """Messages: encrypted like files, the package handed back instead of stored (C11)."""
 
 import uuid
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor, Event, system
 from apps.audit.services import record, transaction
 from apps.common.errors import Invalid, Refused
-from apps.files.envelope import Envelope
+from apps.files import pqfile
 from apps.files.errors import PackageInvalid
 from apps.files.header import Header, PassphraseFactor
 from apps.files.package import Package, open_message, seal_message
+from apps.files.pqfile import PqfilePackage
 from apps.keys import services as keys
+from apps.keys.kem import Suite
 from apps.keys.records import KeyNotFound, KeyUnusable, PoolKey
 from apps.sessions import services as sessions
 from apps.sessions.records import KeyPurpose, Offer, SessionNotFound, SessionUnusable, StockEmpty
 
+P = TypeVar("P", Package, PqfilePackage)
 ATTEMPTS = 16
 UNIFORM = "The package is damaged, or not for this context, passphrase or caller."
 
@@ -41,17 +44,38 @@ def encrypt(
         StockEmpty, PoolEmpty: nothing to encrypt with right now.
         SessionNotFound, SessionUnusable: the named session cannot give a key.
     """
+
+    def made(offered: Offer) -> tuple[PoolKey, Package]:
+        pool_key = keys.pick()
+        return pool_key, _sealed(plaintext, offered, pool_key, context, passphrase)
+
+    return _attempted(made, session_id, actor)
+
+
+def encrypt_compatible(
+    plaintext: bytes, *, actor: Actor, session_id: str | None = None, context: str | None = None
+) -> PqfilePackage:
+    """As ``encrypt``, in the compatibility suite: for who has to be understood by PQFile, and nobody else."""
+
+    def made(offered: Offer) -> tuple[PoolKey, PqfilePackage]:
+        pool_key = _mlkem_key()
+        return pool_key, _compatible(plaintext, offered, pool_key, context)
+
+    return _attempted(made, session_id, actor)
+
+
+def _attempted(made: Callable[[Offer], tuple[PoolKey, P]], session_id: str | None, actor: Actor) -> P:
+    """A package under a quantum key that nobody else takes first."""
     for _ in range(ATTEMPTS):
         try:
             offered = sessions.offer(session_id=session_id, actor=actor)
         except StockEmpty:
             sessions.refill(actor=actor)
             raise
-        pool_key = keys.pick()
-        package = _sealed(plaintext, offered, pool_key, context, passphrase)
+        pool_key, package = made(offered)
         try:
-            _commit(package.envelope, offered, pool_key, actor)
-        except sessions.KeyTaken:
+            _commit(package.header.file_id, offered, pool_key, actor)
+        except (sessions.KeyTaken, KeyUnusable):  # taken, or rotated, since it was picked
             continue
         return package
     raise StockEmpty("Too many ask for quantum keys at once. Try again in a moment.")
@@ -77,8 +101,30 @@ def _sealed(
     )
 
 
-def _commit(envelope: Envelope, offered: Offer, pool_key: PoolKey, actor: Actor) -> None:
-    message_id = envelope.header.file_id
+def _mlkem_key() -> PoolKey:
+    """A pool key of ML-KEM-768 alone, made when one is first asked for."""
+    try:
+        return keys.pick(Suite.MLKEM768)
+    except keys.PoolEmpty:
+        return keys.create(1, suite=Suite.MLKEM768, actor=system("compatibility"))[0]
+
+
+def _compatible(plaintext: bytes, offered: Offer, pool_key: PoolKey, context: str | None) -> PqfilePackage:
+    header = pqfile.header_of(
+        file_id=f"msg-{uuid.uuid4()}",
+        quantum_key_id=offered.key_id,
+        context=None if context is None else context.encode(),
+    )
+    return pqfile.seal(
+        header,
+        plaintext,
+        pool_key_id=pool_key.key_id,
+        pool_public_key=pool_key.public_key,
+        quantum_key=offered.key,
+    )
+
+
+def _commit(message_id: str, offered: Offer, pool_key: PoolKey, actor: Actor) -> None:
     with transaction(actor) as tx:
         sessions.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject=message_id)
         keys.count_use(tx, pool_key, message=True)
@@ -100,30 +146,28 @@ def decrypt(
         Refused: a key that it needs is compromised or gone.
     """
     try:
-        package = Package.from_dict(document)
+        package = PqfilePackage.from_dict(document) if "header" in document else Package.from_dict(document)
     except PackageInvalid:
         raise Invalid.of("package", UNIFORM) from None
-    header = package.envelope.header
+    header = package.header
     taken = sessions.find_taken(header.quantum_key_id)
-    if taken is None or taken.subject != header.file_id or not actor.may_see(taken.taken_by):
+    superfluous = passphrase is not None and isinstance(package, PqfilePackage)
+    if superfluous or taken is None or taken.subject != header.file_id or not actor.may_see(taken.taken_by):
         raise Invalid.of("package", UNIFORM)
     record(
         actor,
         Event.MESSAGE_READ,
         file_id=header.file_id,
-        key_id=package.envelope.pool_key_id,
+        key_id=package.pool_key_id,
         session_id=taken.session_id,
     )
     try:
-        seed = keys.seed_of(keys.find(package.envelope.pool_key_id))
-        quantum_key = sessions.taken_key(header.quantum_key_id)
-        return open_message(
-            package,
-            seed=seed,
-            quantum_key=quantum_key,
-            context=None if context is None else context.encode(),
-            passphrase=passphrase,
-        )
+        seed = keys.seed_of(keys.find(package.pool_key_id))
+        secrets = {"seed": seed, "quantum_key": sessions.taken_key(header.quantum_key_id)}
+        bound = None if context is None else context.encode()
+        if isinstance(package, Package):
+            return open_message(package, **secrets, context=bound, passphrase=passphrase)
+        return pqfile.unseal(package, **secrets, context=bound)
     except (PackageInvalid, KeyNotFound, ValueError):
         raise Invalid.of("package", UNIFORM) from None
     except (KeyUnusable, SessionNotFound, SessionUnusable) as error:

@@ -1,18 +1,30 @@
-"""S3 objects as streams: read, written in parts, presigned, removed by version."""
+"""S3 objects: found, read as streams, presigned, copied, removed by version. ``writer`` writes them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
 from django.conf import settings
 from django.utils.http import content_disposition_header
 
 from apps.common import aws
 from apps.files.streams import Source
 
+log = logging.getLogger(__name__)
 PART_BYTES = 8 * 2**20  # 5 GiB in 640 parts; S3 takes at most 10,000
 GONE = {"NoSuchKey", "NoSuchVersion", "NoSuchUpload", "404"}
+REOPENINGS = 4  # of one stream: a connection that breaks off does not cost the gigabytes before it
+SKIP_BYTES = 2**20
+BROKEN = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
 
 
 class ObjectGone(Exception):
@@ -52,7 +64,55 @@ def size_of(ref: ObjectRef) -> int:
     try:
         return int(aws.client("s3").head_object(**ref.arguments())["ContentLength"])
     except ClientError as error:
-        raise _translated(error) from None
+        raise translated(error) from None
+
+
+class ObjectSource:
+    """An object's bytes, streamed; a connection that breaks off is taken up where it ended."""
+
+    def __init__(self, ref: ObjectRef, *, start: int = 0) -> None:
+        self._ref, self._at = ref, start
+        self._reopenings, self._etag = 0, ""
+        self._body: Any = None
+        self._open()
+
+    def read(self, size: int, /) -> bytes:
+        """At most ``size`` bytes; none at the end only."""
+        buffer = bytearray(size)
+        return bytes(buffer[: self.readinto(memoryview(buffer))])
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Fill some or all of ``buffer``; 0 at the end only."""
+        while True:
+            try:
+                count: int = self._body.readinto(buffer)
+            except BROKEN:
+                self._reopenings += 1
+                if self._reopenings > REOPENINGS:
+                    raise
+                self._open()
+            else:
+                self._at += count
+                return count
+
+    def _open(self) -> None:
+        arguments = self._ref.arguments() | ({"Range": f"bytes={self._at}-"} if self._at else {})
+        if self._reopenings and not self._ref.version:
+            arguments["IfMatch"] = self._etag  # never the rest of another object
+        try:
+            answer = aws.client("s3").get_object(**arguments)
+        except ClientError as error:
+            raise translated(error) from None
+        self._body, self._etag = _positioned(answer, self._at), answer["ETag"]
+
+
+def _positioned(answer: Any, offset: int) -> Any:
+    """The body of an answer from ``offset`` on, also where the store ignored the Range header, as it may."""
+    body = answer["Body"]
+    left = 0 if "ContentRange" in answer else offset
+    while left and (skipped := body.read(min(left, SKIP_BYTES))):
+        left -= len(skipped)
+    return body
 
 
 def opened(ref: ObjectRef) -> Source:
@@ -61,10 +121,32 @@ def opened(ref: ObjectRef) -> Source:
     Raises:
         ObjectGone: it does not exist.
     """
+    return ObjectSource(ref)
+
+
+def part_of(ref: ObjectRef, offset: int, length: int) -> bytes:
+    """Some of an object's bytes; fewer where it ends before.
+
+    Raises:
+        ObjectGone: it does not exist.
+    """
     try:
-        return aws.client("s3").get_object(**ref.arguments())["Body"]
+        answer = aws.client("s3").get_object(**ref.arguments(), Range=f"bytes={offset}-{offset + length - 1}")
+        return bytes(_positioned(answer, offset).read(length))
     except ClientError as error:
-        raise _translated(error) from None
+        if error.response.get("Error", {}).get("Code") == "InvalidRange":
+            return b""
+        raise translated(error) from None
+
+
+def written_before(bucket: str, moment: datetime, *, prefix: str = "") -> Iterator[ObjectRef]:
+    """Every version in a bucket that is older than ``moment``."""
+    pages = aws.client("s3").get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
+    for page in pages:
+        for found in page.get("Versions", []):
+            if found["LastModified"] < moment:
+                version = found["VersionId"]
+                yield ObjectRef(bucket, found["Key"], "" if version == "null" else version)
 
 
 def latest(bucket: str, key: str) -> ObjectRef | None:
@@ -72,13 +154,14 @@ def latest(bucket: str, key: str) -> ObjectRef | None:
     try:
         answer = aws.client("s3").head_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if isinstance(_translated(error), ObjectGone):
+        if isinstance(translated(error), ObjectGone):
             return None
         raise
     return ObjectRef(bucket, key, answer.get("VersionId", ""))
 
 
-def _translated(error: ClientError) -> Exception:
+def translated(error: ClientError) -> Exception:
+    """``ObjectGone`` where S3 says that there is no such thing, else the error itself."""
     return ObjectGone() if error.response.get("Error", {}).get("Code") in GONE else error
 
 
@@ -87,10 +170,31 @@ def remove(ref: ObjectRef) -> None:
     aws.client("s3").delete_object(**ref.arguments())
 
 
+def abort(bucket: str, key: str, upload_id: str) -> None:
+    """End a multipart upload that failed. If even that fails, the sweep does it.
+
+    Called while the error that made it fail is on its way; that one is what the caller has to know.
+    """
+    try:
+        aws.client("s3").abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id)
+    except (ClientError, BotoCoreError) as error:
+        log.warning("the upload of %s could not be aborted: %s", key, type(error).__name__)
+
+
 def presigned_put(bucket: str, key: str) -> str:
     """A URL to which one object can be PUT for a short time."""
     return aws.client("s3").generate_presigned_url(
         "put_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=settings.PRESIGNED_SECONDS
+    )
+
+
+def presigned_post(bucket: str, key: str, *, limit: int) -> dict[str, Any]:
+    """A form (URL and fields) with which one object of at most ``limit`` bytes can be POSTed for a short time."""
+    return aws.client("s3").generate_presigned_post(
+        bucket,
+        key,
+        Conditions=[["content-length-range", 0, limit]],
+        ExpiresIn=settings.PRESIGNED_SECONDS,
     )
 
 
@@ -105,64 +209,3 @@ def presigned_get(ref: ObjectRef, *, name: str, media_type: str) -> str:
         },
         ExpiresIn=settings.PRESIGNED_SECONDS,
     )
-
-
-@dataclass(slots=True)
-class ObjectWriter:
-    """A sink that becomes one object: small ones by one PUT, larger ones in parts of 8 MiB.
-
-    As a context manager it leaves nothing behind when the block fails: the upload is aborted.
-    """
-
-    bucket: str
-    key: str
-    ref: ObjectRef | None = None
-    _buffer: bytearray = field(default_factory=bytearray)
-    _upload_id: str = ""
-    _parts: list[dict[str, Any]] = field(default_factory=list)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            self._finish()
-        elif self._upload_id:
-            aws.client("s3").abort_multipart_upload(
-                Bucket=self.bucket, Key=self.key, UploadId=self._upload_id
-            )
-
-    def write(self, data: memoryview, /) -> int:
-        """Take all of ``data``; a full part is uploaded at once."""
-        self._buffer += data
-        while len(self._buffer) >= PART_BYTES:
-            with memoryview(self._buffer) as view:
-                self._upload(bytes(view[:PART_BYTES]))
-            del self._buffer[:PART_BYTES]
-        return len(data)
-
-    def _upload(self, part: bytes) -> None:
-        s3 = aws.client("s3")
-        if not self._upload_id:
-            self._upload_id = s3.create_multipart_upload(Bucket=self.bucket, Key=self.key)["UploadId"]
-        number = len(self._parts) + 1
-        answer = s3.upload_part(
-            Bucket=self.bucket, Key=self.key, UploadId=self._upload_id, PartNumber=number, Body=part
-        )
-        self._parts.append({"ETag": answer["ETag"], "PartNumber": number})
-
-    def _finish(self) -> None:
-        s3 = aws.client("s3")
-        if not self._upload_id:
-            answer: Any = s3.put_object(Bucket=self.bucket, Key=self.key, Body=bytes(self._buffer))
-        else:
-            if self._buffer:
-                self._upload(bytes(self._buffer))
-            answer = s3.complete_multipart_upload(
-                Bucket=self.bucket,
-                Key=self.key,
-                UploadId=self._upload_id,
-                MultipartUpload={"Parts": self._parts},  # type: ignore[typeddict-item]
-            )
-        self._buffer.clear()
-        self.ref = ObjectRef(self.bucket, self.key, answer.get("VersionId", ""))

@@ -21,6 +21,16 @@ class Package:
     envelope: Envelope
     body: bytes = field(repr=False)
 
+    @property
+    def header(self) -> Header:
+        """What the package names."""
+        return self.envelope.header
+
+    @property
+    def pool_key_id(self) -> str:
+        """The pool key that it is sealed to."""
+        return self.envelope.pool_key_id
+
     def to_dict(self) -> dict[str, Any]:
         """As in JSON; ``from_dict`` reads it back."""
         return {"envelope": self.envelope.to_dict(), "body": to_base64(self.body)}

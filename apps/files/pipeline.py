@@ -9,20 +9,28 @@ decides which one counts. What an interrupted attempt leaves is a reservation an
 
 import logging
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 from django.conf import settings
 
 from apps.audit.records import Actor, Event
-from apps.audit.services import transaction
+from apps.audit.services import Conflict, transaction
 from apps.common import clock
-from apps.files import objects, services, store
-from apps.files.body import BodyDigest, encrypt_stream
+from apps.common.errors import Refused
+from apps.common.sweeps import each
+from apps.files import objects, passphrases, services, versions
+from apps.files.ahead import read_ahead
+from apps.files.body import PIECE_SIZE, encrypt_pieces
+from apps.files.digests import UNKNOWN, PlaintextDigest
 from apps.files.envelope import Envelope, seal
 from apps.files.header import Header
-from apps.files.objects import ObjectGone, ObjectRef, ObjectWriter
+from apps.files.objects import ObjectGone, ObjectRef
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, FileNotReady, FileStatus
 from apps.files.store import FileTable
+from apps.files.writer import ObjectWriter
 from apps.keys import services as keys
 from apps.keys.records import PoolKey
 from apps.sessions import services as sessions
@@ -32,10 +40,25 @@ log = logging.getLogger(__name__)
 NAMESPACE = uuid.UUID("6f1b0a1e-6f6b-4b59-9f0e-4c0d9a1d2a55")  # of file ids derived from objects
 ATTEMPTS = 16  # to take a quantum key that someone else does not take first
 DIRECT_OWNER = "system:uploads"  # of objects that nobody registered
+BODIES_PREFIX = "files/"
+PROGRESS_BYTES = 64 * 2**20
 
 
-def encrypt_uploaded(source: ObjectRef, *, actor: Actor) -> File | None:
+Later = Callable[[ObjectRef, File, int], object]
+Progress = Callable[[int], object]
+
+
+def encrypt_uploaded(
+    source: ObjectRef, *, actor: Actor, later: Later | None = None, progress: Progress | None = None
+) -> File | None:
     """Encrypt one version of an uploaded object and remove its plaintext; None if there is nothing to do.
+
+    Args:
+        source: the object.
+        actor: who acts.
+        later: takes an object over ``EVENT_UPLOAD_BYTES``, to be encrypted where more time is; its record is
+            returned as it is.
+        progress: is told the bytes encrypted so far, now and then.
 
     Raises:
         StockEmpty: no quantum key is ready; a session was run, deliver the event again.
@@ -49,14 +72,13 @@ def encrypt_uploaded(source: ObjectRef, *, actor: Actor) -> File | None:
             log.info("upload %s is gone before it was encrypted", file.file_id)
             return None
         if size > settings.UPLOAD_MAX_BYTES:
-            file = _reject(
-                file,
-                source,
-                f"The upload has {size} bytes; at most {settings.UPLOAD_MAX_BYTES} are accepted.",
-                actor,
-            )
+            reason = f"The upload has {size} bytes; at most {settings.UPLOAD_MAX_BYTES} are accepted."
+            file = _reject(file, source, reason, actor)
+        elif later is not None and size > settings.EVENT_UPLOAD_BYTES:
+            later(source, file, size)
+            return file
         else:
-            file = _encrypt(file, source, actor)
+            file = _encrypt(file, source, actor, progress)
     # Also after a duplicate event: the first delivery may have ended just before this step
     objects.remove(source)
     return file
@@ -90,23 +112,76 @@ def _unregistered(
     )
 
 
-def _encrypt(file: File, source: ObjectRef, actor: Actor) -> File:
+def _encrypt(file: File, source: ObjectRef, actor: Actor, progress: Progress | None) -> File:
+    plan = versions.planned(file)
     offered = _reserved(file, actor)
     pool_key = keys.pick()
-    header = Header.of(file_id=file.file_id, quantum_key_id=offered.key_id)
+    factor, stretched = passphrases.factor_of(file)
+    header = Header.of(file_id=plan.package_id, quantum_key_id=offered.key_id, passphrase=factor)
     envelope, file_key = seal(
         header,
         pool_key_id=pool_key.key_id,
         pool_public_key=pool_key.public_key,
         pool_suite=pool_key.suite,
         quantum_key=offered.key,
+        stretched=stretched,
     )
-    with ObjectWriter(settings.ENCRYPTED_BUCKET, f"files/{file.file_id}/{uuid.uuid4()}") as sink:
-        digest = encrypt_stream(objects.opened(source), sink, key=file_key, context=header.digest())
+    done = _written(plan.file, source, file_key, header.digest(), progress)
+    try:
+        return _committed(plan, replace(done, **_sealed(envelope)), source, pool_key, actor)
+    except (Refused, Conflict):  # for certain not committed: nothing refers to the body
+        objects.remove(ObjectRef.of(done.body))
+        raise
+
+
+def _written(
+    file: File, source: ObjectRef, file_key: bytes, header_digest: bytes, progress: Progress | None
+) -> File:
+    """Write the encrypted body under a key of this attempt; the record with what was learnt on the way."""
+    learnt = PlaintextDigest(file_key, header_digest)
+    parts = read_ahead(objects.opened(source), piece=PIECE_SIZE, seen=learnt.update)
+    key = f"{BODIES_PREFIX}{file.document_id or file.file_id}/{uuid.uuid4()}"
+    with closing(parts), ObjectWriter(settings.ENCRYPTED_BUCKET, key) as sink:
+        told = parts if progress is None else _told(parts, progress)
+        digest = encrypt_pieces(told, sink, key=file_key, context=header_digest)
     assert sink.ref is not None  # noqa: S101 - the block ended well
     if objects.size_of(sink.ref) != digest.ciphertext_size:
         raise OSError(f"The body of file {file.file_id} was not stored whole.")
-    return _committed(file, source, sink.ref, envelope, digest, pool_key, actor)
+    found = learnt.media_type(file.name)
+    return replace(
+        file,
+        status=FileStatus.ENCRYPTED,
+        size=digest.plaintext_size,
+        ciphertext_size=digest.ciphertext_size,
+        ciphertext_sha256=sink.sha256,
+        plaintext_hmac=learnt.hexdigest(),
+        sniffed_type=found,
+        media_type=found if file.media_type == UNKNOWN else file.media_type,
+        source=source.as_document(),
+        body=sink.ref.as_document(),
+        upload={},
+    )
+
+
+def _sealed(envelope: Envelope) -> dict[str, Any]:
+    """What a record holds of an envelope."""
+    return {
+        "envelope": envelope.to_dict(),
+        "suite": envelope.header.suite.value,
+        "pool_key_id": envelope.pool_key_id,
+        "quantum_key_id": envelope.header.quantum_key_id,
+        "encrypted_at": clock.now(),
+    }
+
+
+def _told(parts: Iterator[memoryview], progress: Progress) -> Iterator[memoryview]:
+    told = done = 0
+    for part in parts:
+        yield part
+        done += len(part)
+        if done - told >= PROGRESS_BYTES:
+            progress(done)
+            told = done
 
 
 def _reserved(file: File, actor: Actor) -> Offer:
@@ -119,7 +194,11 @@ def _reserved(file: File, actor: Actor) -> Offer:
         try:
             with transaction(actor) as tx:
                 sessions.take(
-                    tx, offered, purpose=KeyPurpose.FILE, subject=file.file_id, state=QuantumKeyState.RESERVED
+                    tx,
+                    offered,
+                    purpose=KeyPurpose.FILE,
+                    subject=file.document_id or file.file_id,
+                    state=QuantumKeyState.RESERVED,
                 )
                 tx.audit(
                     Event.QUANTUM_KEY_RESERVED,
@@ -133,51 +212,29 @@ def _reserved(file: File, actor: Actor) -> Offer:
     raise StockEmpty("Too many ask for quantum keys at once. Try again in a moment.")
 
 
-def _committed(
-    file: File,
-    source: ObjectRef,
-    stored: ObjectRef,
-    envelope: Envelope,
-    digest: BodyDigest,
-    pool_key: PoolKey,
-    actor: Actor,
-) -> File:
-    done = replace(
-        file,
-        status=FileStatus.ENCRYPTED,
-        size=digest.plaintext_size,
-        ciphertext_size=digest.ciphertext_size,
-        ciphertext_sha256=digest.sha256,
-        source=source.as_document(),
-        body=stored.as_document(),
-        envelope=envelope.to_dict(),
-        suite=envelope.header.suite.value,
-        pool_key_id=pool_key.key_id,
-        quantum_key_id=envelope.header.quantum_key_id,
-        encrypted_at=clock.now(),
-    )
+def _committed(plan: versions.Plan, done: File, source: ObjectRef, pool_key: PoolKey, actor: Actor) -> File:
+    quantum_key_id = str(done.quantum_key_id)
     try:
         with transaction(actor) as tx:
-            tx.replace(
-                FileTable.of(done),
-                condition=(FileTable.status == FileStatus.AWAITING_UPLOAD)
-                | FileTable.file_id.does_not_exist(),
-                otherwise=FileNotReady("Another delivery of the event was faster."),
-            )
-            sessions.use_reserved(tx, envelope.header.quantum_key_id)
+            plan.commit(tx, done)
+            sessions.use_reserved(tx, quantum_key_id)
             keys.count_use(tx, pool_key)
             tx.audit(
-                Event.FILE_ENCRYPTED,
-                file_id=file.file_id,
+                plan.event,
+                file_id=plan.document_id,
                 key_id=pool_key.key_id,
-                session_id=services.session_of(envelope.header.quantum_key_id),
-                size=digest.plaintext_size,
+                session_id=services.session_of(quantum_key_id),
+                size=done.size,
+                version=done.version,
             )
     except FileNotReady:
-        objects.remove(stored)
-        current = FileTable.find(file.file_id)
+        current = FileTable.find(plan.document_id)
+        # Where an answer was lost and the SDK asked again, the delivery that was faster is this one
+        if current is not None and current.body == done.body:
+            return current
         if current is None or current.source.get("version") != source.version:
             raise  # the other one encrypted another version: deliver again, this one becomes a file of its own
+        objects.remove(ObjectRef.of(done.body))
         return current
     return done
 
@@ -193,12 +250,10 @@ def _reject(file: File, source: ObjectRef, reason: str, actor: Actor) -> File:
     return rejected
 
 
-def finish_overdue(*, seconds: int, actor: Actor) -> int:
-    """Encrypt uploads whose event was lost; returns how many."""
-    finished = 0
-    for file in store.awaiting_before(clock.ago(seconds)):
-        latest = objects.latest(file.source["bucket"], file.source["key"])
-        if latest is not None:
-            encrypt_uploaded(latest, actor=actor)
-            finished += 1
-    return finished
+def finish_overdue(*, seconds: int, actor: Actor, later: Later | None = None) -> int:
+    """Encrypt what the uploads bucket still holds, registered or not, or only remove it; returns how many.
+
+    Its event was lost, or the last delivery failed between the commit and the removal.
+    """
+    left = objects.written_before(settings.UPLOADS_BUCKET, clock.ago(seconds))
+    return each(left, lambda source: encrypt_uploaded(source, actor=actor, later=later))

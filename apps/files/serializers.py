@@ -7,12 +7,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from rest_framework import serializers
 
 from apps.common.lists import ListQuery
-from apps.common.serializers import StrictSerializer, TextField
+from apps.common.serializers import PatternField, StrictSerializer, TextField
+from apps.files.header import PackageSuite
 from apps.files.package import MESSAGE_LIMIT
-from apps.files.records import DEFAULT_DOCUMENT_TYPE, FileStatus
+from apps.files.records import DEFAULT_DOCUMENT_TYPE, FileStatus, StorageClass
 
 DOCUMENT_TYPE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 MEDIA_TYPE = re.compile(r"^[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}$")
@@ -40,7 +42,7 @@ class AttributesField(serializers.DictField):
 
 
 def _attribute_problem(name: Any, value: Any) -> str | None:
-    if not isinstance(name, str) or not ATTRIBUTE_NAME.match(name):
+    if not isinstance(name, str) or not ATTRIBUTE_NAME.fullmatch(name):
         return "a name starts with a letter; then letters, digits, '_', '.', '-'; at most 64"
     if isinstance(value, str):
         return (
@@ -65,15 +67,15 @@ class FileIn(StrictSerializer):
     """An upload to announce."""
 
     name = TextField(min_length=1, trim_whitespace=False, validators=[check_name])
-    document_type = serializers.RegexField(DOCUMENT_TYPE, default=DEFAULT_DOCUMENT_TYPE)
-    media_type = serializers.RegexField(MEDIA_TYPE, default="application/octet-stream")
+    document_type = PatternField(DOCUMENT_TYPE, default=DEFAULT_DOCUMENT_TYPE)
+    media_type = PatternField(MEDIA_TYPE, default="application/octet-stream")
     attributes = AttributesField(required=False)
 
 
 class FileListQuery(ListQuery):
     """Filters of the list of files."""
 
-    document_type = serializers.RegexField(DOCUMENT_TYPE, required=False)
+    document_type = PatternField(DOCUMENT_TYPE, required=False)
 
 
 class FileOut(serializers.Serializer[Any]):
@@ -86,22 +88,19 @@ class FileOut(serializers.Serializer[Any]):
     uploaded_at = serializers.DateTimeField()
     encrypted_at = serializers.DateTimeField(allow_null=True)
     media_type = serializers.CharField()
+    sniffed_type = serializers.CharField(allow_null=True)
+    version = serializers.IntegerField()
+    storage_class = serializers.ChoiceField(choices=[(c.value, c.value) for c in StorageClass])
+    has_passphrase = serializers.BooleanField()
     size = serializers.IntegerField(allow_null=True)
     ciphertext_size = serializers.IntegerField(allow_null=True)
     ciphertext_sha256 = serializers.CharField(allow_null=True)
+    plaintext_hmac = serializers.CharField(allow_null=True)
     suite = serializers.CharField(allow_null=True)
     pool_key_id = serializers.CharField(allow_null=True)
     quantum_key_id = serializers.CharField(allow_null=True)
     attributes = serializers.DictField()
     reason = serializers.CharField(allow_null=True)
-
-
-class UploadOut(serializers.Serializer[Any]):
-    """Where to PUT the bytes."""
-
-    file = FileOut()
-    upload_url = serializers.URLField(source="url")
-    expires_at = serializers.DateTimeField()
 
 
 class DownloadOut(serializers.Serializer[Any]):
@@ -125,6 +124,11 @@ class Base64Field(TextField):
         return base64.b64encode(value).decode()
 
 
+def message_limit() -> int:
+    """Bytes of a message: half of a body, so that its package in base64 can be sent back to be decrypted."""
+    return min(MESSAGE_LIMIT, settings.REQUEST_BODY_MAX_BYTES // 2)
+
+
 class EncryptIn(StrictSerializer):
     """A message as text, or as bytes in base64."""
 
@@ -135,6 +139,9 @@ class EncryptIn(StrictSerializer):
         required=False, allow_blank=True, max_length=4096, trim_whitespace=False
     )
     passphrase = TextField(required=False, min_length=8, max_length=1024, trim_whitespace=False)
+    suite = serializers.ChoiceField(
+        choices=[(suite.value, suite.value) for suite in PackageSuite], default=PackageSuite.HYBRID
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("plaintext" in attrs) == ("plaintext_base64" in attrs):
@@ -142,9 +149,16 @@ class EncryptIn(StrictSerializer):
                 {"plaintext": "give exactly one of plaintext and plaintext_base64"}
             )
         text, binary = attrs.pop("plaintext", None), attrs.pop("plaintext_base64", b"")
-        attrs["message"] = binary if text is None else text.encode()
-        if len(attrs["message"]) > MESSAGE_LIMIT:
-            raise serializers.ValidationError({"plaintext": f"at most {MESSAGE_LIMIT} bytes"})
+        # DRF gives "" for a blank field, whatever its type
+        attrs["message"] = (binary or b"") if text is None else text.encode()
+        limit = message_limit()
+        if len(attrs["message"]) > limit:
+            raise serializers.ValidationError(
+                {"plaintext": f"at most {limit} bytes; what is larger is uploaded as a file"}
+            )
+        attrs["suite"] = PackageSuite(attrs["suite"])
+        if attrs["suite"] is PackageSuite.PQFILE and "passphrase" in attrs:
+            raise serializers.ValidationError({"passphrase": "not in the compatibility suite"})
         return attrs
 
 

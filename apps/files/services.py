@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -12,21 +13,42 @@ from apps.audit.records import Actor, Event
 from apps.audit.services import record, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position, feed
-from apps.common.errors import Refused
+from apps.common.errors import Invalid, PlatformError, Refused
 from apps.files import body, objects, store
+from apps.files.digests import UNKNOWN
 from apps.files.envelope import Envelope, open_envelope
 from apps.files.errors import PackageInvalid
-from apps.files.objects import ObjectGone, ObjectRef, ObjectWriter
-from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, FileNotFound, FileNotReady, FileStatus
+from apps.files.objects import ObjectGone, ObjectRef
+from apps.files.records import (
+    DEFAULT_DOCUMENT_TYPE,
+    File,
+    FileNotFound,
+    FileNotReady,
+    FileStatus,
+    StorageClass,
+)
 from apps.files.store import FileTable
+from apps.files.writer import ObjectWriter
 from apps.keys import services as keys
+from apps.keys.records import KeyNotFound
 from apps.sessions import services as sessions
+from apps.sessions.records import SessionNotFound
 
 UPLOADS_PREFIX = "uploads/"
+DOWNLOADS_PREFIX = "downloads/"
+DAMAGED = "The stored package is damaged; tell the operator."
 
 
 class FileDamaged(Refused):
     """The stored package does not open. The plaintext is not released."""
+
+
+class RangeNotSatisfiable(Invalid):
+    """The bytes asked for do not lie within the file."""
+
+    status = 416
+    type = "range-not-satisfiable"
+    title = "The file has no such bytes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +65,35 @@ def register(
     name: str,
     actor: Actor,
     document_type: str = DEFAULT_DOCUMENT_TYPE,
-    media_type: str = "application/octet-stream",
+    media_type: str = UNKNOWN,
     attributes: Mapping[str, Any] | None = None,
 ) -> Upload:
     """Announce an upload: its record, and a presigned URL for its bytes (C8)."""
-    moment, file_id = clock.now(), str(uuid.uuid4())
-    source = ObjectRef(settings.UPLOADS_BUCKET, UPLOADS_PREFIX + file_id)
-    file = File(
-        file_id=file_id,
-        name=name,
-        document_type=document_type,
-        owner=str(actor),
-        status=FileStatus.AWAITING_UPLOAD,
-        uploaded_at=moment,
-        attributes=attributes or {},
-        media_type=media_type,
-        source=source.as_document(),
-    )
+    described = {"document_type": document_type, "media_type": media_type, "attributes": attributes or {}}
+    file = announced(name=name, actor=actor, **described)
     with transaction(actor) as tx:
         tx.put(FileTable.of(file))
-        tx.audit(Event.FILE_REGISTERED, file_id=file_id, document_type=document_type)
-    expires = moment + timedelta(seconds=settings.PRESIGNED_SECONDS)
-    return Upload(file, objects.presigned_put(source.bucket, source.key), expires)
+        tx.audit(Event.FILE_REGISTERED, file_id=file.file_id, document_type=document_type)
+    return Upload(file, objects.presigned_put(file.source["bucket"], file.source["key"]), url_end())
+
+
+def announced(*, name: str, actor: Actor, **described: Any) -> File:
+    """The record of a file whose bytes are to come."""
+    file_id = str(uuid.uuid4())
+    return File(
+        file_id=file_id,
+        name=name,
+        owner=str(actor),
+        status=FileStatus.AWAITING_UPLOAD,
+        uploaded_at=clock.now(),
+        source=ObjectRef(settings.UPLOADS_BUCKET, UPLOADS_PREFIX + file_id).as_document(),
+        **described,
+    )
+
+
+def url_end() -> datetime:
+    """When a URL presigned now ends."""
+    return clock.now() + timedelta(seconds=settings.PRESIGNED_SECONDS)
 
 
 def find(file_id: str, *, actor: Actor) -> File:
@@ -98,53 +127,112 @@ def listed(
     )
 
 
-def _file_key(file: File) -> bytes:
-    """The key of the body, after the checks of C3 and C7."""
+def file_key(file: File, *, passphrase: str | None = None) -> bytes:
+    """The key of the body, after the checks of C3 and C7.
+
+    Raises:
+        PackageInvalid: the envelope does not open, or is not this file's.
+        KeyNotFound, SessionNotFound: a key that it needs is gone.
+    """
     envelope = Envelope.from_dict(file.envelope)
-    if envelope.header.file_id != file.file_id or envelope.header.quantum_key_id != file.quantum_key_id:
+    if envelope.header.file_id != file.package_id or envelope.header.quantum_key_id != file.quantum_key_id:
         raise PackageInvalid
     seed = keys.seed_of(keys.find(envelope.pool_key_id))
-    return open_envelope(envelope, seed=seed, quantum_key=sessions.taken_key(envelope.header.quantum_key_id))
+    quantum_key = sessions.taken_key(envelope.header.quantum_key_id)
+    return open_envelope(envelope, seed=seed, quantum_key=quantum_key, passphrase=passphrase)
 
 
-def read(file_id: str, *, actor: Actor) -> tuple[File, Iterator[bytes]]:
-    """The plaintext, streamed; the audit entry is written first (I1).
+def released(
+    file_id: str,
+    *,
+    actor: Actor,
+    passphrase: str | None = None,
+    event: Event = Event.FILE_READ,
+    **detail: Any,
+) -> tuple[File, bytes, bytes]:
+    """A file, its key and the context of its body, to be read; the audit entry is written first (I1).
 
     Raises:
         FileNotFound: no such file, or another's.
-        FileNotReady: not encrypted yet, or deleted.
-        FileDamaged: the envelope does not open. A damaged body raises PackageInvalid from the iterator, after
-            nothing but true leading bytes.
+        FileNotReady: not encrypted yet, deleted, or in cold storage.
+        Invalid: a passphrase is needed, or one is given that is not.
+        FileDamaged: the envelope does not open, or a key is gone.
     """
     file = find(file_id, actor=actor)
-    if file.status is not FileStatus.ENCRYPTED:
-        raise FileNotReady(f"The file is {file.status}; only an encrypted file can be read.")
-    record(
-        actor,
-        Event.FILE_READ,
-        file_id=file_id,
-        key_id=file.pool_key_id,
-        session_id=session_of(file.quantum_key_id),
-    )
+    if not file.readable:
+        raise FileNotReady(f"The file is {file.status} ({file.storage_class}); it cannot be read now.")
+    if file.has_passphrase != (passphrase is not None):
+        needs = "needs its passphrase" if file.has_passphrase else "has no passphrase"
+        raise Invalid.of("passphrase", f"the file {needs}")
+    session_id = session_of(file.quantum_key_id)
+    record(actor, event, file_id=file_id, key_id=file.pool_key_id, session_id=session_id, **detail)
     try:
-        key = _file_key(file)
+        key = file_key(file, passphrase=passphrase)
+        return file, key, Envelope.from_dict(file.envelope).header.digest()
+    except (PackageInvalid, KeyNotFound, SessionNotFound):
+        raise _unopened(file) from None
+
+
+def _unopened(file: File) -> PlatformError:
+    """Why a package did not open, as far as it can be told: a wrong passphrase looks like damage."""
+    if file.has_passphrase:
+        return Invalid.of("passphrase", "wrong, or the stored package is damaged")
+    return FileDamaged(DAMAGED)
+
+
+def read(file_id: str, *, actor: Actor, passphrase: str | None = None) -> tuple[File, Iterator[bytes]]:
+    """The plaintext, streamed; the audit entry is written first (I1).
+
+    Raises:
+        FileNotFound, FileNotReady, Invalid: as ``released``.
+        FileDamaged: the envelope does not open, or a key or the body is gone. A damaged body, or a wrong
+            passphrase, raises from the iterator, after nothing but true leading bytes.
+    """
+    file, key, context = released(file_id, actor=actor, passphrase=passphrase)
+    try:
         source = objects.opened(ObjectRef.of(file.body))
-    except (PackageInvalid, ObjectGone):
-        raise FileDamaged("The stored package is damaged; tell the operator.") from None
-    context = Envelope.from_dict(file.envelope).header.digest()
-    return file, body.decrypted_chunks(source, key=key, context=context)
+    except ObjectGone:
+        raise FileDamaged(DAMAGED) from None
+    return file, _opened(file, body.decrypted_chunks(source, key=key, context=context))
+
+
+def _opened(file: File, plaintext: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from plaintext
+    except PackageInvalid:
+        raise _unopened(file) from None
+
+
+def read_range(
+    file_id: str, *, start: int, stop: int, actor: Actor, passphrase: str | None = None
+) -> tuple[File, bytes]:
+    """``plaintext[start:stop]``; of the body only the chunks that hold it are fetched.
+
+    Raises:
+        as ``released``; FileDamaged also where those chunks are not whole and unchanged.
+        RangeNotSatisfiable: it does not lie within the file.
+    """
+    size = find(file_id, actor=actor).size or 0
+    if not 0 <= start < stop <= size:
+        raise RangeNotSatisfiable(f"The file has {size} bytes; {start} to {stop} is not a part of it.")
+    file, key, context = released(file_id, actor=actor, passphrase=passphrase, start=start, stop=stop)
+    read_at = partial(objects.part_of, ObjectRef.of(file.body))
+    wanted = {"start": start, "stop": stop, "size": file.size or 0}
+    try:
+        return file, body.decrypt_range(read_at, key=key, context=context, **wanted)
+    except ObjectGone:
+        raise FileDamaged(DAMAGED) from None
+    except (PackageInvalid, ValueError):
+        raise _unopened(file) from None
 
 
 def whole(plaintext: Iterator[bytes]) -> bytes:
     """All of a plaintext that fits in memory.
 
     Raises:
-        FileDamaged: the body is not whole and unchanged.
+        FileDamaged, Invalid: the body is not whole and unchanged, or the passphrase is wrong.
     """
-    try:
-        return b"".join(plaintext)
-    except PackageInvalid:
-        raise FileDamaged("The stored package is damaged; tell the operator.") from None
+    return b"".join(plaintext)
 
 
 def session_of(quantum_key_id: str | None) -> str | None:
@@ -160,24 +248,20 @@ class Download:
     expires_at: datetime
 
 
-def publish(file_id: str, *, actor: Actor) -> Download:
+def publish(file_id: str, *, actor: Actor, passphrase: str | None = None) -> Download:
     """Decrypt to a short-lived object behind a presigned URL: for what is too large to be answered.
 
-    A lifecycle rule removes the object after a day.
+    The sweep removes the object when the URL has ended, a lifecycle rule whatever is left after a day.
 
     Raises:
         as ``read``; a package that turns out damaged on the way leaves no object.
     """
-    file, plaintext = read(file_id, actor=actor)
-    try:
-        with ObjectWriter(settings.DOWNLOADS_BUCKET, f"downloads/{uuid.uuid4()}") as sink:
-            for piece in plaintext:
-                sink.write(memoryview(piece))
-    except PackageInvalid:
-        raise FileDamaged("The stored package is damaged; tell the operator.") from None
+    file, plaintext = read(file_id, actor=actor, passphrase=passphrase)
+    with ObjectWriter(settings.DOWNLOADS_BUCKET, f"{DOWNLOADS_PREFIX}{uuid.uuid4()}") as sink:
+        for piece in plaintext:
+            sink.write(memoryview(piece))
     assert sink.ref is not None  # noqa: S101 - the block ended well
-    expires = clock.now() + timedelta(seconds=settings.PRESIGNED_SECONDS)
-    return Download(objects.presigned_get(sink.ref, name=file.name, media_type=file.media_type), expires)
+    return Download(objects.presigned_get(sink.ref, name=file.name, media_type=file.media_type), url_end())
 
 
 def delete(file_id: str, *, actor: Actor) -> File:
@@ -185,36 +269,36 @@ def delete(file_id: str, *, actor: Actor) -> File:
 
     Raises:
         FileNotFound: no such file, or another's.
-        FileNotReady: deleted already, or its upload is still awaited.
+        FileNotReady: deleted already, its upload is still awaited, or it is being moved.
     """
-    return _moved(
-        find(file_id, actor=actor), FileStatus.ENCRYPTED, FileStatus.DELETED, Event.FILE_DELETED, actor
-    )
+    file = find(file_id, actor=actor)
+    if file.status not in {FileStatus.ENCRYPTED, FileStatus.ARCHIVED} or file.document_id:
+        raise FileNotReady(f"The file is {file.status}; only an encrypted or archived one can be deleted.")
+    return _moved(file, FileStatus.DELETED, Event.FILE_DELETED, actor)
 
 
 def restore(file_id: str, *, actor: Actor) -> File:
-    """Bring a deleted file back.
+    """Bring a deleted file back, to where it was.
 
     Raises:
         FileNotFound: no such file, or another's.
         FileNotReady: it is not deleted.
     """
-    return _moved(
-        find(file_id, actor=actor), FileStatus.DELETED, FileStatus.ENCRYPTED, Event.FILE_RESTORED, actor
-    )
+    file = find(file_id, actor=actor)
+    if file.status is not FileStatus.DELETED:
+        raise FileNotReady(f"The file is {file.status}; only a deleted one can be restored.")
+    cold = file.storage_class is not StorageClass.STANDARD
+    return _moved(file, FileStatus.ARCHIVED if cold else FileStatus.ENCRYPTED, Event.FILE_RESTORED, actor)
 
 
-def _moved(file: File, source: FileStatus, target: FileStatus, event: Event, actor: Actor) -> File:
-    refused = FileNotReady(f"The file is {file.status}; only one that is {source} can become {target}.")
-    if file.status is not source:
-        raise refused
+def _moved(file: File, target: FileStatus, event: Event, actor: Actor) -> File:
     moved = replace(file, status=target)
     with transaction(actor) as tx:
         tx.update(
             FileTable.of(file),
             [FileTable.status.set(target), FileTable.status_feed.set(feed(target, file.file_id))],
-            condition=FileTable.status == source,
-            otherwise=refused,
+            condition=FileTable.status == file.status,
+            otherwise=FileNotReady("The file was changed by someone else meanwhile."),
         )
         tx.audit(event, file_id=file.file_id)
     return moved

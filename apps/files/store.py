@@ -20,7 +20,7 @@ from apps.common.dynamodb import (
     partitions,
     sort_key,
 )
-from apps.files.records import File, FileStatus
+from apps.files.records import SEALED, File, FileStatus, StorageClass
 
 LISTED = "all"
 
@@ -38,6 +38,8 @@ class FileTable(Table[File]):
     by_pool_key = index("by_pool_key", "key_feed")
     # What the sweep finishes, and the console filters by.
     by_status = index("by_status", "status_feed")
+    # The earlier versions of a document.
+    by_document = index("by_document", "document_feed")
 
     file_id = UnicodeAttribute(hash_key=True)
     name = UnicodeAttribute()
@@ -58,22 +60,35 @@ class FileTable(Table[File]):
     quantum_key_id = UnicodeAttribute(null=True)
     encrypted_at = TimeAttribute(null=True)
     reason = UnicodeAttribute(null=True)
+    sniffed_type = UnicodeAttribute(null=True)
+    plaintext_hmac = UnicodeAttribute(null=True)
+    storage_class = EnumAttribute(StorageClass, default=StorageClass.STANDARD)
+    version = NumberAttribute(default=1)
+    document_id = UnicodeAttribute(null=True)
+    moved_from = DocumentAttribute(default=dict)
+    upload = DocumentAttribute(default=dict)
     owner_feed = UnicodeAttribute(null=True)
     type_feed = UnicodeAttribute(null=True)
     owner_type_feed = UnicodeAttribute(null=True)
     key_feed = UnicodeAttribute(null=True)
     status_feed = UnicodeAttribute(null=True)
+    document_feed = UnicodeAttribute(null=True)
 
     @classmethod
     def index_keys(cls, record: File) -> dict[str, Any]:
-        identifier, kind = record.file_id, record.document_type
-        sealed = record.pool_key_id if record.status is FileStatus.ENCRYPTED else None
-        return {
+        identifier, kind, owner = record.file_id, record.document_type, record.owner
+        sealed = record.pool_key_id if record.status in SEALED else None
+        earlier = record.document_id if record.status is FileStatus.SUPERSEDED else None
+        lists = {
             "feed": feed(LISTED, identifier),
-            "owner_feed": feed(record.owner, identifier),
+            "owner_feed": feed(owner, identifier),
             "type_feed": feed(kind, identifier),
-            "owner_type_feed": feed(f"{record.owner}|{kind}", identifier),
+            "owner_type_feed": feed(f"{owner}|{kind}", identifier),
+        }
+        # Versions, and uploads of versions, are listed with their document only
+        return (dict.fromkeys(lists) if record.document_id else lists) | {
             "key_feed": feed(sealed, identifier) if sealed else None,
+            "document_feed": feed(earlier, identifier) if earlier else None,
             "status_feed": feed(record.status, identifier),
             "sort": sort_key(record.uploaded_at, identifier),
         }
@@ -109,9 +124,14 @@ def sealed_count(key_id: str) -> int:
     return sum(FileTable.by_pool_key.count(part) for part in partitions(key_id))
 
 
-def awaiting_before(moment: datetime) -> Iterator[File]:
-    """Files registered before a moment whose upload nobody has encrypted."""
+def earlier_versions(document_id: str, *, limit: int, position: Position | None) -> Page[File]:
+    """What a document was before, newest first."""
+    return page(FileTable.by_document, document_id, limit=limit, position=position)
+
+
+def in_status_before(status: FileStatus, moment: datetime) -> Iterator[File]:
+    """Files in a status that were registered before a moment."""
     older = FileTable.sort < sort_key(moment, "")
-    for part in partitions(FileStatus.AWAITING_UPLOAD):
+    for part in partitions(status):
         for row in FileTable.by_status.query(part, older):
             yield row.record()

@@ -36,6 +36,24 @@ def pieces(source: Source, size: int) -> Iterator[memoryview | bytes]:
         yield buffer[:count]
 
 
+def fill(source: Source, buffer: memoryview) -> int:
+    """Fill the buffer from the source; returns how many bytes, fewer than it holds at the end only."""
+    readinto: Callable[[memoryview], int | None] | None = getattr(source, "readinto", None)
+    filled = 0
+    while filled < len(buffer):
+        rest = buffer[filled:]
+        if readinto is not None:
+            count = _present(readinto(rest))
+        else:
+            data = _present(source.read(len(rest)))
+            count = len(data)
+            rest[:count] = data
+        if not count:
+            break
+        filled += count
+    return filled
+
+
 def read_up_to(source: Source, size: int) -> bytes:
     """The next ``size`` bytes; fewer at the end only."""
     data = b""

@@ -11,6 +11,7 @@ class JobKind(StrEnum):
     """What a job does."""
 
     GENERATE_SESSIONS = "generate_sessions"
+    ENCRYPT_UPLOAD = "encrypt_upload"
     REWRAP_FILES = "rewrap_files"
 
 

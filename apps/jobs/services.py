@@ -1,13 +1,17 @@
 """Jobs: recorded before they are queued, advanced by their worker, ended once."""
 
+import logging
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
+from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 
 from apps.audit.records import Actor, Event
-from apps.audit.services import transaction
+from apps.audit.services import Conflict, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import NotFound
@@ -15,9 +19,16 @@ from apps.jobs import store
 from apps.jobs.records import Job, JobKind, JobState
 from apps.jobs.store import JobTable, jobs_page
 
+log = logging.getLogger(__name__)
+SILENT_SECONDS = 300  # of no sign from a worker: it is gone
+
 
 class JobNotFound(NotFound):
     """No such job, or another's."""
+
+
+class JobTakenOver(Exception):
+    """The job's message was delivered twice, and the other worker is ahead."""
 
 
 def enqueue(
@@ -27,13 +38,14 @@ def enqueue(
     parameters: Mapping[str, Any],
     actor: Actor,
     send: Callable[[str], object],
+    job_id: str | None = None,
 ) -> Job:
     """Record a job, then hand its id to ``send`` (a Celery task's ``delay``).
 
-    A job whose message was lost in between stays ``queued``; the sweep sends it again.
+    A job whose message was not sent, or lost, stays ``queued``; the sweep sends it again.
     """
     job = Job(
-        job_id=str(uuid.uuid4()),
+        job_id=job_id or str(uuid.uuid4()),
         kind=kind,
         state=JobState.QUEUED,
         owner=str(actor),
@@ -44,8 +56,61 @@ def enqueue(
     with transaction(actor) as tx:
         tx.put(JobTable.of(job))
         tx.audit(Event.JOB_QUEUED, job_id=job.job_id, kind=kind.value, total=total)
-    send(job.job_id)
+    _send(job, send)
     return job
+
+
+def _send(job: Job, send: Callable[[str], object]) -> None:
+    try:
+        send(job.job_id)
+    except Exception:
+        log.exception("job %s is recorded but not sent yet", job.job_id)
+
+
+def enqueue_once(
+    kind: JobKind,
+    *,
+    job_id: str,
+    total: int,
+    parameters: Mapping[str, Any],
+    actor: Actor,
+    send: Callable[[str], object],
+) -> Job:
+    """As ``enqueue`` for work that must not be queued twice: one that failed or fell silent is sent again."""
+    there = JobTable.find(job_id)
+    if there is None:
+        with suppress(Conflict):  # someone else was faster: theirs it is
+            return enqueue(kind, job_id=job_id, total=total, parameters=parameters, actor=actor, send=send)
+        return find(job_id, actor=actor)
+    silent = there.state is JobState.RUNNING and not _is_alive(there)
+    if there.state is not JobState.FAILED and not silent:
+        return there
+    queued = replace(there, state=JobState.QUEUED, done=0, error=None, ended_at=None, created_at=clock.now())
+    with transaction(actor) as tx:
+        tx.replace(JobTable.of(queued), condition=JobTable.state == there.state)
+        tx.audit(Event.JOB_QUEUED, job_id=job_id, kind=kind.value, total=total)
+    _send(queued, send)
+    return queued
+
+
+def _is_alive(job: Job) -> bool:
+    return job.heard_at is not None and job.heard_at > clock.ago(SILENT_SECONDS)
+
+
+def start_alone(job_id: str) -> Job | None:
+    """As ``start``, for work that starts from the beginning again: None also while another worker is at it."""
+    job = JobTable.find(job_id)
+    if job is not None and job.state is JobState.RUNNING and _is_alive(job):
+        return None
+    started = start(job_id)
+    if started is not None:
+        progress(started, done=0)
+    return started
+
+
+def progress(job: Job, *, done: int) -> None:
+    """Tell how far a job is that has no steps to go on from."""
+    JobTable.of(job).update([JobTable.done.set(done), JobTable.heard_at.set(clock.now())])
 
 
 def find(job_id: str, *, actor: Actor) -> Job:
@@ -77,8 +142,18 @@ def start(job_id: str) -> Job | None:
 
 
 def advance(job: Job, *, done: int, results: Mapping[str, Any]) -> None:
-    """Store how far the job is; a restarted worker goes on from there."""
-    JobTable.of(job).update([JobTable.done.set(done), JobTable.results.set(results)])
+    """Store that one more step is done; a restarted worker goes on from there.
+
+    Raises:
+        JobTakenOver: another worker did this step, so the job is its own.
+    """
+    actions: list[Action] = [JobTable.done.set(done), JobTable.results.set(results)]
+    try:
+        JobTable.of(job).update(actions, condition=JobTable.done == done - 1)
+    except UpdateError as error:
+        if error.cause_response_code == "ConditionalCheckFailedException":
+            raise JobTakenOver(job.job_id) from error
+        raise
 
 
 def end(job: Job, *, error: str | None = None) -> None:

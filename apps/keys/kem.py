@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 MLKEM768_PUBLIC_SIZE = 1184
 MLKEM768_SEED_SIZE = 64
 MLKEM768_EXPANDED_SIZE = 2400
+MLKEM768_CIPHERTEXT_SIZE = 1088
 X25519_SIZE = 32
 TAG_SIZE = 16
 
@@ -130,6 +131,29 @@ def open_sealed(suite: Suite, seed: bytes, sealed: bytes, info: bytes) -> bytes:
         return _HPKE[suite].decrypt(sealed, private_key, info)
     except (InvalidTag, ValueError):
         raise OpenFailed from None
+
+
+def encapsulate(public_key: bytes) -> tuple[bytes, bytes]:
+    """A fresh shared secret (32 bytes) and its KEM ciphertext, by ML-KEM-768 alone.
+
+    Raises:
+        ValueError: the public key has the wrong length, or is not one.
+    """
+    if len(public_key) != MLKEM768_PUBLIC_SIZE:
+        raise ValueError(
+            f"an ML-KEM-768 public key has {MLKEM768_PUBLIC_SIZE} bytes, this has {len(public_key)}"
+        )
+    secret, ciphertext = MLKEM768PublicKey.from_public_bytes(public_key).encapsulate()
+    return secret, ciphertext
+
+
+def decapsulate(seed: bytes, ciphertext: bytes) -> bytes:
+    """The shared secret of a KEM ciphertext; of a foreign one an unrelated secret (implicit rejection).
+
+    Raises:
+        ValueError: the seed or the ciphertext has the wrong length.
+    """
+    return _mlkem_private(_checked_seed(Suite.MLKEM768, seed)).decapsulate(ciphertext)
 
 
 def _checked_seed(suite: Suite, seed: bytes) -> bytes:

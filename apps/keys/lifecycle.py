@@ -87,7 +87,7 @@ def schedule_destruction(tx: Transaction, key: PoolKey, *, after: datetime, reas
     Raises:
         IllegalTransition: the key's state has no way to destruction, or (at commit) it was changed meanwhile.
     """
-    key.check_move(KeyState.DESTROYED)
+    key.move("destroy")
     if key.destroy_after is not None:
         raise IllegalTransition(f"Key {key.key_id} awaits its destruction already.")
     tx.update(

@@ -101,18 +101,6 @@ class PoolKey:
         names = ", ".join(move.name for move in MOVES if move.source is self.state) or "nothing"
         raise IllegalTransition(f"Key {self.key_id} is {self.state}: possible is {names}, not {name}.")
 
-    def check_move(self, target: KeyState) -> None:
-        """Whether the table of transitions allows ``target``.
-
-        Raises:
-            IllegalTransition: it does not.
-        """
-        if target not in TRANSITIONS[self.state]:
-            allowed = ", ".join(sorted(TRANSITIONS[self.state])) or "nothing"
-            raise IllegalTransition(
-                f"Key {self.key_id} is {self.state}; it can become {allowed}, not {target}."
-            )
-
 
 @dataclass(frozen=True, slots=True)
 class Policy:

@@ -102,13 +102,13 @@ def find(key_id: str) -> PoolKey:
     return key
 
 
-def pick() -> PoolKey:
-    """One of the least used active keys, at random among them.
+def pick(suite: kem.Suite | None = None) -> PoolKey:
+    """One of the least used active keys (of one suite), at random among them.
 
     Raises:
         PoolEmpty: no key is active; a refill is due.
     """
-    candidates = store.least_used(LEAST_USED)
+    candidates = store.least_used(LEAST_USED, suite)
     if not candidates:
         raise PoolEmpty("The key pool is empty; it is being refilled. Try again in a moment.")
     return random.choice(candidates)  # noqa: S311 - spreads load, decides nothing secret

@@ -118,9 +118,14 @@ def keys_page(*, limit: int, position: Position | None, state: KeyState | None) 
     return page(PoolKeyTable.by_state, state, limit=limit, position=position)
 
 
-def least_used(limit: int) -> list[PoolKey]:
-    """Active keys with the fewest uses, one Query for each shard."""
-    rows = [row for part in partitions(IN_USE) for row in PoolKeyTable.by_usage.query(part, limit=limit)]
+def least_used(limit: int, suite: Suite | None = None) -> list[PoolKey]:
+    """Active keys (of one suite) with the fewest uses, one Query for each shard."""
+    wanted = None if suite is None else PoolKeyTable.suite == suite
+    rows = [
+        row
+        for part in partitions(IN_USE)
+        for row in PoolKeyTable.by_usage.query(part, filter_condition=wanted, limit=limit)
+    ]
     return [row.record() for row in sorted(rows, key=lambda row: row.usage)[:limit]]
 
 

@@ -5,7 +5,14 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.common.lists import ListQuery
-from apps.common.serializers import RealField, StrictSerializer, TextField, WholeField
+from apps.common.serializers import (
+    FlagField,
+    PatternField,
+    RealField,
+    StrictSerializer,
+    TextField,
+    WholeField,
+)
 from apps.sessions.records import SessionStatus
 from apps.sessions.services import DEFAULT_LINK
 from qkd.attacks import KINDS
@@ -47,6 +54,7 @@ class EavesdropperIn(StrictSerializer):
 
     kind = serializers.ChoiceField(choices=KINDS, default="none")
     fraction = RealField(min_value=0, max_value=1, required=False)
+    blocking = FlagField(required=False, help_text="of photon_number_splitting: single photons are blocked")
 
 
 class GenerateIn(StrictSerializer):
@@ -56,7 +64,7 @@ class GenerateIn(StrictSerializer):
     error_rate = RealField(min_value=0, max_value=0.5, required=False)
     channel = ChannelField(required=False)
     eavesdropper = EavesdropperIn(required=False)
-    link = serializers.RegexField(LINK, default=DEFAULT_LINK)
+    link = PatternField(LINK, default=DEFAULT_LINK)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "error_rate" in attrs and "channel" in attrs:
@@ -73,7 +81,7 @@ class BatchIn(GenerateIn):
 class SessionListQuery(ListQuery):
     """Filters of the list of sessions."""
 
-    link = serializers.RegexField(LINK, required=False)
+    link = PatternField(LINK, required=False)
     status = serializers.ChoiceField(choices=[(s.value, s.value) for s in SessionStatus], required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

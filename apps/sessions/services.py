@@ -1,11 +1,12 @@
 """QKD sessions: run, kept ``pending`` until judged, then the source of quantum keys."""
 
 import base64
+import logging
 import random
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from apps.audit.services import Conflict, Transaction, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position, feed, sort_key
 from apps.common.errors import Invalid
+from apps.common.sweeps import each
 from apps.common.wrapping import UnwrappedCache, root_key
 from apps.keys import recovery_seal
 from apps.sessions import finals, store
@@ -35,6 +37,7 @@ from apps.sessions.records import (
 from apps.sessions.store import QuantumKeyTable, SessionTable
 from qkd import attacks, channel, session
 
+log = logging.getLogger(__name__)
 KEY_BYTES = settings.QUANTUM_KEY_BITS // 8
 STOCK_SESSION_BITS = 16_384  # 64 quantum keys: one wrapping, one judgement, one stream record for all of them
 STOCK_SESSION_ERROR_RATE = 0.02
@@ -273,10 +276,12 @@ class _Numbers:
     def draw(self, session_id: str, at_least: int, total: int) -> int | None:
         with self.lock:
             number = max(at_least, self.next.pop(session_id, 0))
+            if number >= total:  # from the start again: some were drawn and, as something failed, never taken
+                return None
             self.next[session_id] = number + 1
             if len(self.next) > 1024:
                 self.next.popitem(last=False)
-        return number if number < total else None
+        return number
 
 
 _numbers = _Numbers()
@@ -302,7 +307,11 @@ def offer(*, session_id: str | None = None, actor: Actor | None = None) -> Offer
     candidates = store.stocked(CANDIDATES)
     random.shuffle(candidates)
     for candidate in candidates:
-        drawn = _drawn(*candidate)
+        try:
+            drawn = _drawn(*candidate)
+        except (SessionNotFound, SessionUnusable) as error:  # one damaged record must not stop everyone
+            log.warning("session %s is passed over: %s", candidate[0], error.detail)
+            continue
         if drawn is not None:
             return drawn
     raise StockEmpty("No quantum key is ready; sessions are being run. Try again in a few seconds.")
@@ -400,10 +409,20 @@ def taken_key(key_id: str) -> bytes:
     return key_bytes(session_id, int(number))
 
 
+def stale_reservations() -> list[QuantumKey]:
+    """Reservations whose holder never came back."""
+    return list(store.reserved_before(clock.ago(RESERVED_SECONDS)))
+
+
 def discard_stale(*, actor: Actor) -> int:
     """End reservations whose holder never came back; the keys are never used again."""
-    discarded = 0
-    for key in store.reserved_before(clock.ago(RESERVED_SECONDS)):
+    return discard(stale_reservations(), actor=actor)
+
+
+def discard(reserved: Iterable[QuantumKey], *, actor: Actor) -> int:
+    """End these reservations; returns how many."""
+
+    def end(key: QuantumKey) -> None:
         with transaction(actor) as tx:
             tx.update(
                 QuantumKeyTable.of(key),
@@ -414,8 +433,8 @@ def discard_stale(*, actor: Actor) -> int:
                 condition=QuantumKeyTable.state == QuantumKeyState.RESERVED,
             )
             tx.audit(Event.QUANTUM_KEY_DISCARDED, session_id=key.session_id, quantum_key_id=key.key_id)
-        discarded += 1
-    return discarded
+
+    return each(reserved, end)
 
 
 def stock() -> int:
@@ -465,8 +484,14 @@ def listed(
     link: str | None = None,
     status: SessionStatus | None = None,
 ) -> Page[Session]:
-    """Sessions that the actor may see, newest first; filters are for those who see all."""
+    """Sessions that the actor may see, newest first.
+
+    Raises:
+        Invalid: a filter from someone who does not see all.
+    """
     if not actor.sees_all:
+        if link or status:
+            raise Invalid.of("link" if link else "status", "only who sees all sessions can filter them so")
         return store.sessions_page(limit=limit, position=position, owner=str(actor))
     return store.sessions_page(limit=limit, position=position, link=link, status=status)
 

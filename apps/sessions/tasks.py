@@ -45,6 +45,8 @@ def generate_batch(job_id: str) -> None:
         return
     try:
         _run(job)
+    except jobs.JobTakenOver:
+        log.info("job %s is done by another worker", job_id)
     except Exception:
         log.exception("job %s failed", job_id)
         jobs.end(job, error="A session could not be run; what was made until then is kept.")

@@ -6,6 +6,7 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from itertools import count
 
 import pytest
@@ -106,9 +107,10 @@ def killed(*, nth, applied):
 
 
 @requirement("C6", "I4", "I5")
-def test_a_rotation_killed_ten_times_is_finished(pool, sent):
+def test_a_rotation_killed_ten_times_is_finished(pool, sent, monkeypatch):
+    monkeypatch.setattr(rewrapping, "waiting", partial(waiting, limit=4))
     old = pool[0]
-    file_keys = rows_under(old, 480)
+    file_keys = rows_under(old, 48)
     rotated(old)
     tasks.continue_rotations(actor=TESTS)
     (job_id,) = sent

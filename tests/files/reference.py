@@ -13,7 +13,10 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.algorithms import AES256
+from cryptography.hazmat.primitives.ciphers.modes import CBC
 
 VECTORS = Path(__file__).parent / "vectors"
 CHUNK = 16384
@@ -130,6 +133,21 @@ def opened_envelope(envelope: Json, seed: bytes, quantum_key: bytes, passphrase:
     info = prefixed(b"qkdplatform package seal v1", suite.encode(), envelope["pool_key_id"].encode(), digest)
     secret = hpke_opened(suite, seed, unb64(envelope["sealed"]), info)
     return file_key(envelope["header"], secret, quantum_key, passphrase)
+
+
+def opened_pqfile(package: Json, seed: bytes, quantum_key: bytes) -> bytes:
+    """Section "Compatibility suite": the message."""
+    encapsulated, iv, ciphertext = (unb64(package[name]) for name in ("kem_ciphertext", "iv", "ciphertext"))
+    secret = MLKEM768PrivateKey.from_seed_bytes(seed).decapsulate(encapsulated)
+    digest = hashlib.sha512(header_encoding(package["header"])).digest()
+    mac_key = expand(extract(quantum_key, secret), prefixed(b"qkdplatform pqfile mac key v1", digest), 32)
+    aad = prefixed(b"qkdplatform pqfile body v1", package["pool_key_id"].encode(), encapsulated, digest)
+    signed = aad + iv + ciphertext + (8 * len(aad)).to_bytes(8, "big")
+    if hmac.digest(mac_key, signed, "sha512")[:32] != unb64(package["tag"]):
+        raise ValueError("the tag is wrong")
+    decryptor = Cipher(AES256(hashlib.sha256(secret).digest()), CBC(iv)).decryptor()
+    padded = decryptor.update(ciphertext) + decryptor.finalize()
+    return padded[: -padded[-1]]
 
 
 def stream(name: str, size: int) -> bytes:

@@ -37,6 +37,7 @@ def test_chi_square_against_expected_is_pearsons():
 def test_basis_independence_is_the_two_by_two_test():
     found = chi_square_bases(counts(500, 20, 400, 30))
     expected = chi2_contingency([[20, 480], [30, 370]], correction=False)
+    assert found is not None
     assert found == pytest.approx((expected.statistic, expected.pvalue))
     assert found[1] == pytest.approx(chi2.sf(found[0], 1))
 

@@ -53,7 +53,7 @@ def test_errors_are_counted_per_basis():
 def test_the_sample_is_of_the_size_asked_and_uniform():
     bases = np.zeros(50, np.uint8)
     rng = np.random.default_rng(1)
-    chosen = sum(choose_sample(bases, 10, by_basis=False, rng=rng).astype(int) for _ in range(2000))
+    chosen = np.sum([choose_sample(bases, 10, by_basis=False, rng=rng) for _ in range(2000)], axis=0)
     assert chosen.sum() == 20_000
     assert np.all(np.abs(chosen - 400) < 5 * math.sqrt(2000 * 0.2 * 0.8))
 

@@ -1,6 +1,7 @@
 """Key lengths: known answers, and the behaviour that any bound must have."""
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -123,7 +124,7 @@ def test_lim_gives_less_for_fewer_pulses_more_errors_more_leak_and_nothing_for_f
 def test_lim_sees_photon_number_splitting():
     # Eve blocks the single photons and forwards the multi-photon pulses: the weak pulses' yield collapses.
     honest = decoy_counts(10**11)
-    split = tuple(
+    split: tuple[Any, ...] = tuple(
         DecoyCounts(
             intensity=count.intensity,
             probability=count.probability,

@@ -1,0 +1,32 @@
+"""JSON in, as RFC 8259 has it: UTF-8, and nothing that could not be answered in UTF-8 again."""
+
+import json
+from collections.abc import Mapping
+from typing import IO, Any
+
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import JSONParser
+
+
+class StrictJSONParser(JSONParser):
+    """Refuses what Python's reader lets pass or breaks on: half of a surrogate pair, bottomless nesting."""
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """The document.
+
+        Raises:
+            ParseError: it is none, or none that is accepted.
+        """
+        try:
+            document = super().parse(stream, media_type, parser_context)
+            json.dumps(document, ensure_ascii=False).encode()
+        except RecursionError:
+            raise ParseError("The JSON is nested too deeply.") from None
+        except UnicodeEncodeError:
+            raise ParseError("The JSON holds half of a surrogate pair, which is no character.") from None
+        return document

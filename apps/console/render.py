@@ -1,0 +1,218 @@
+"""Values as HTML: badges, rates, sizes, times, ids, documents, links. Everything is escaped here."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.urls import reverse
+from django.utils.html import escape, format_html, format_html_join
+from django.utils.safestring import SafeString
+
+NONE = escape("\N{EN DASH}")
+_UUID = re.compile(r"([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+
+
+class Tone(StrEnum):
+    """How a value is meant; the style sheet has a colour for each."""
+
+    GOOD = "good"
+    WAIT = "wait"
+    BAD = "bad"
+    INFO = "info"
+    MUTED = "muted"
+
+
+def words(value: str) -> str:
+    """``rotation_queued`` as it is read aloud."""
+    return str(value).replace("_", " ").replace("qber", "QBER")
+
+
+def heading(value: str) -> str:
+    """The same at the beginning of a line."""
+    text = words(value)
+    return text[:1].upper() + text[1:]
+
+
+def badge(value: str, tones: Mapping[Any, Tone] | Tone) -> SafeString:
+    """A state, in its colour; the text says it too."""
+    tone = tones if isinstance(tones, Tone) else tones.get(value, Tone.MUTED)
+    return format_html('<span class="badge tone-{}">{}</span>', tone, words(value))
+
+
+def rate(value: float, *, threshold: float | None = None, digits: int = 2) -> SafeString:
+    """A fraction in percent; above the threshold bad, from three quarters of it on worth a look."""
+    tone = None
+    if threshold is not None:
+        tone = Tone.BAD if value > threshold else Tone.WAIT if value > 0.75 * threshold else Tone.GOOD
+    return format_html(
+        '<span class="number{}">{}&#8239;%</span>',
+        f" text-{tone}" if tone else "",
+        f"{100 * value:.{digits}f}",
+    )
+
+
+def number(value: float | None) -> SafeString:
+    """A count with thousands apart."""
+    return format_html('<span class="number">{}</span>', NONE if value is None else f"{value:,}")
+
+
+def size(value: int | None) -> SafeString:
+    """Bytes in the unit that reads best."""
+    if value is None:
+        return format_html('<span class="number">{}</span>', NONE)
+    scaled, unit = float(value), 0
+    while scaled >= 1024 and unit < len(_UNITS) - 1:
+        scaled, unit = scaled / 1024, unit + 1
+    text = f"{value:,}" if unit == 0 else f"{scaled:.1f}"
+    return format_html('<span class="number" title="{} bytes">{} {}</span>', f"{value:,}", text, _UNITS[unit])
+
+
+def moment(value: datetime | None) -> SafeString:
+    """A time in UTC, to the second; the title has the microseconds."""
+    if value is None:
+        return NONE
+    utc = value.astimezone(UTC)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        utc.isoformat(),
+        utc.strftime("%Y-%m-%d %H:%M:%S.%f UTC"),
+        utc.strftime("%Y-%m-%d %H:%M:%S"),
+    )
+
+
+def short(value: str | None) -> SafeString:
+    """An id with its UUID cut to eight digits, the whole of it in the title."""
+    if not value:
+        return NONE
+    return format_html('<code class="id" title="{}">{}</code>', value, _UUID.sub(r"\1", value))
+
+
+def code(value: str | None) -> SafeString:
+    """An id, a digest, a path: to be read character by character."""
+    return format_html('<code class="id whole">{}</code>', value) if value else NONE
+
+
+def link(
+    viewer: AbstractBaseUser | AnonymousUser, target: str, pk: str | None, text: str | None = None
+) -> SafeString:
+    """The page of a record of ``target`` (``app.model``), or its id alone for who may not open it."""
+    if not pk:
+        return NONE
+    label = text or short(pk)
+    if not may_view(viewer, target):
+        return format_html("{}", label)
+    app, model = target.split(".")
+    return format_html('<a href="{}">{}</a>', reverse(f"admin:{app}_{model}_change", args=[pk]), label)
+
+
+def list_link(viewer: AbstractBaseUser | AnonymousUser, target: str, text: str, **filters: str) -> SafeString:
+    """The list of ``target``, filtered; a dash for who may not see it."""
+    if not may_view(viewer, target):
+        return NONE
+    app, model = target.split(".")
+    url = reverse(f"admin:{app}_{model}_changelist")
+    return format_html('<a href="{}?{}">{}</a>', url, urlencode(filters), text)
+
+
+def url_link(url: str, text: str) -> SafeString:
+    """A link to a page that the reader may open."""
+    return format_html('<a href="{}">{}</a>', url, text)
+
+
+def may_view(viewer: AbstractBaseUser | AnonymousUser, target: str) -> bool:
+    """Whether someone may open records of ``target``."""
+    app, model = target.split(".")
+    return bool(getattr(viewer, "has_perm", None) and viewer.has_perm(f"{app}.view_{model}"))  # type: ignore[union-attr]
+
+
+def document(value: Any) -> SafeString:
+    """A JSON document: mappings as definition lists, lists of mappings as tables."""
+    if isinstance(value, Mapping):
+        rows = ((heading(name), document(item)) for name, item in value.items())
+        return _definitions(rows) if value else NONE
+    if isinstance(value, list | tuple):
+        return _sequence(value)
+    return format_html("{}", _plain(value))
+
+
+def _plain(value: Any) -> str:
+    if value is None or value == "":
+        return NONE
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _definitions(rows: Any) -> SafeString:
+    return format_html('<dl class="document">{}</dl>', format_html_join("", "<dt>{}</dt><dd>{}</dd>", rows))
+
+
+def _sequence(values: Sequence[Any]) -> SafeString:
+    if values and all(isinstance(value, Mapping) for value in values):
+        columns = list(dict.fromkeys(name for value in values for name in value))
+        return table(
+            [heading(name) for name in columns],
+            [[document(value.get(name)) for name in columns] for value in values],
+        )
+    return format_html_join(", ", "{}", ((document(value),) for value in values)) if values else NONE
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> SafeString:
+    """A small table; cells are escaped unless they are HTML already."""
+    head = format_html_join("", '<th scope="col">{}</th>', ((column,) for column in columns))
+    body = format_html_join(
+        "", "<tr>{}</tr>", ((format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows)
+    )
+    return format_html(
+        '<div class="scrolls"><table class="document"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>',
+        head,
+        body,
+    )
+
+
+def bars(amounts: Sequence[tuple[str, int, str]]) -> SafeString:
+    """Amounts on a common scale: label, amount, what it means. The widths are attributes: CSP allows no style."""
+    largest = max((amount for _, amount, _ in amounts), default=0) or 1
+    rows = (
+        (label, f"{amount:,}", f"{max(100 * amount / largest, 0.4 if amount else 0):.2f}%", meaning)
+        for label, amount, meaning in amounts
+    )
+    return format_html(
+        '<div class="scrolls"><table class="bars"><tbody>{}</tbody></table></div>',
+        format_html_join(
+            "",
+            '<tr><th scope="row">{}</th><td class="number">{}</td><td class="bar"><svg width="100%" height="10" '
+            'aria-hidden="true"><rect width="{}" height="10" rx="2"/></svg></td><td class="meaning">{}</td></tr>',
+            rows,
+        ),
+    )
+
+
+def progress(done: int, total: int) -> SafeString:
+    """How far something is."""
+    return format_html(
+        '<progress value="{}" max="{}"></progress> <span class="number">{} / {}</span>',
+        done, max(total, 1), f"{done:,}", f"{total:,}",
+    )  # fmt: skip
+
+
+def column(name: str, show: Callable[[Any], Any], label: str) -> Callable[[Any, Any], Any]:
+    """A column or detail field of a ModelAdmin: the model's field ``name``, shown by ``show``."""
+
+    def display(_model_admin: Any, obj: Any) -> Any:
+        return show(getattr(obj, name))
+
+    display.short_description = label  # type: ignore[attr-defined]  # as admin.display sets it
+    return display
+
+
+def joined(parts: Sequence[Any]) -> SafeString:
+    """Links and remarks side by side; what may not be seen is left out."""
+    return format_html_join(" · ", "{}", ((part,) for part in parts if part and part != NONE)) or NONE

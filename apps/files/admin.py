@@ -1,0 +1,111 @@
+"""Files in the console: what was uploaded and how it is encrypted. Nothing here opens a file."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from apps.access.console import actor_of
+from apps.common.dynamodb import Page, Position
+from apps.console import render
+from apps.console.filters import by_choice, by_exact
+from apps.console.models import DisplayModel
+from apps.console.render import Tone, column
+from apps.console.store_admin import StoreAdmin
+from apps.files import models, services
+from apps.files.records import File, FileStatus
+
+TONES = {
+    FileStatus.AWAITING_UPLOAD: Tone.WAIT,
+    FileStatus.ENCRYPTED: Tone.GOOD,
+    FileStatus.REJECTED: Tone.BAD,
+    FileStatus.DELETED: Tone.MUTED,
+}
+
+
+def envelope_header(envelope: Mapping[str, Any]) -> dict[str, Any]:
+    """How the envelope was made: named fields only, so that nothing sealed in it gets on a page."""
+    header = envelope.get("header", {})
+    if not header:
+        return {}
+    return {
+        "format_version": header.get("version"),
+        "suite": header.get("suite"),
+        "body": header.get("body"),
+        "sealed_to": envelope.get("pool_suite"),
+        "bound_to_a_context": bool(header.get("context_digest")),
+        "passphrase_as_well": bool(header.get("passphrase")),
+    }
+
+
+@admin.register(models.File)
+class FileAdmin(StoreAdmin):
+    section, place = "Encryption", 2
+    empty_text = "No files yet: what programs upload through the API is listed here."
+    search_fields = ("file_id",)
+    search_help_text = "Exact id of a file"
+    list_filter = (by_choice("status", FileStatus), by_exact("document_type", title="type"))
+    list_display = ("title", "state", "document_type", "length", "who", "uploaded", "key")
+    fieldsets = (
+        (None, {"fields": ("name", "state_and_why", "document_type", "media_type", "who", "related")}),
+        ("Times", {"fields": ("uploaded", "encrypted")}),
+        ("Attributes", {"fields": ("given",)}),
+        ("Encryption", {"fields": ("how", "header", "key", "quantum_key")}),
+        ("Objects", {"fields": ("length", "sealed_length", "digest", "plaintext", "ciphertext")}),
+    )
+    title = column("name", str, "name")
+    state = column("status", lambda value: render.badge(value, TONES), "status")
+    length = column("size", render.size, "size")
+    sealed_length = column("ciphertext_size", render.size, "size of the ciphertext")
+    digest = column("ciphertext_sha256", render.code, "ciphertext, SHA-256")
+    who = column("owner", str, "owner")
+    uploaded = column("uploaded_at", render.moment, "uploaded at (UTC)")
+    encrypted = column("encrypted_at", render.moment, "encrypted at (UTC)")
+    given = column("attributes", render.document, "attributes")
+    how = column("suite", lambda value: value or render.NONE, "suite")
+    header = column("envelope_header", render.document, "envelope")
+    plaintext = column("source", render.document, "uploaded to")
+    ciphertext = column("body", render.document, "ciphertext at")
+
+    @admin.display(description="status")
+    def state_and_why(self, obj: models.File) -> Any:
+        return render.joined([render.badge(obj.status, TONES), obj.reason])
+
+    @admin.display(description="pool key")
+    def key(self, obj: models.File) -> Any:
+        return render.link(obj.viewer, "keys.poolkey", obj.pool_key_id)
+
+    @admin.display(description="quantum key")
+    def quantum_key(self, obj: models.File) -> Any:
+        session = services.session_of(obj.quantum_key_id)
+        if session is None:
+            return render.NONE
+        return render.joined(
+            [
+                render.code(obj.quantum_key_id),
+                render.link(obj.viewer, "qkd_sessions.session", session, "its session"),
+            ]
+        )
+
+    @admin.display(description="related")
+    def related(self, obj: models.File) -> Any:
+        return render.joined([render.list_link(obj.viewer, "audit.entry", "Audit entries", file=obj.pk)])
+
+    def shown(self, record: File) -> DisplayModel:
+        return models.File.of(record, envelope_header=envelope_header(record.envelope))
+
+    def listed(
+        self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str
+    ) -> Page[File]:
+        status = FileStatus(filters["status"]) if "status" in filters else None
+        return services.listed(
+            actor=actor_of(request),
+            limit=limit,
+            position=position,
+            document_type=filters.get("document_type"),
+            status=status,
+        )
+
+    def find(self, request: HttpRequest, object_id: str) -> File:
+        return services.find(object_id, actor=actor_of(request))

@@ -1,0 +1,32 @@
+"""What the console shows of a file."""
+
+from django.db import models
+
+from apps.console.models import DisplayModel
+
+
+class File(DisplayModel):
+    """A file's record; of its envelope only what says how it was made."""
+
+    file_id = models.CharField("file", max_length=64, primary_key=True)
+    name = models.CharField(max_length=1024)
+    document_type = models.CharField("type", max_length=64)
+    owner = models.CharField(max_length=128)
+    status = models.CharField(max_length=32)
+    uploaded_at = models.DateTimeField()
+    encrypted_at = models.DateTimeField(null=True)
+    attributes = models.JSONField()
+    media_type = models.CharField(max_length=255)
+    size = models.BigIntegerField(null=True)
+    ciphertext_size = models.BigIntegerField(null=True)
+    ciphertext_sha256 = models.CharField("ciphertext, SHA-256", max_length=64, null=True)  # noqa: DJ001 - as in the record
+    source = models.JSONField("uploaded to")
+    body = models.JSONField("ciphertext at")
+    envelope_header = models.JSONField("envelope")
+    suite = models.CharField(max_length=64, null=True)  # noqa: DJ001 - as in the record
+    pool_key_id = models.CharField("pool key", max_length=64, null=True)  # noqa: DJ001 - as in the record
+    quantum_key_id = models.CharField("quantum key", max_length=128, null=True)  # noqa: DJ001 - as in the record
+    reason = models.TextField(null=True)  # noqa: DJ001 - as in the record
+
+    class Meta(DisplayModel.Meta):
+        verbose_name = "file"

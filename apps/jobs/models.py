@@ -1,0 +1,25 @@
+"""What the console shows of a job."""
+
+from django.db import models
+
+from apps.console.models import DisplayModel
+
+
+class Job(DisplayModel):
+    """Long work and how far it is."""
+
+    job_id = models.CharField("job", max_length=64, primary_key=True)
+    kind = models.CharField(max_length=64)
+    state = models.CharField(max_length=16)
+    owner = models.CharField("asked by", max_length=128)
+    total = models.IntegerField()
+    done = models.IntegerField()
+    created_at = models.DateTimeField("queued at")
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    parameters = models.JSONField("asked for")
+    results = models.JSONField()
+    error = models.TextField(null=True)  # noqa: DJ001 - as in the record
+
+    class Meta(DisplayModel.Meta):
+        verbose_name = "job"

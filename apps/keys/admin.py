@@ -1,0 +1,142 @@
+"""The key pool in the console: list, detail, rotation and revocation."""
+
+import hashlib
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from apps.access.console import actor_of
+from apps.common.dynamodb import Page, Position
+from apps.console import dashboard, render
+from apps.console.confirmation import ReasonForm, confirmed
+from apps.console.filters import by_choice
+from apps.console.models import DisplayModel
+from apps.console.render import Tone, column
+from apps.console.store_admin import StoreAdmin
+from apps.keys import models, services
+from apps.keys.records import TRANSITIONS, KeyState, PoolKey
+
+TONES = {
+    KeyState.PRE_ACTIVE: Tone.INFO,
+    KeyState.ACTIVE: Tone.GOOD,
+    KeyState.SUSPENDED: Tone.WAIT,
+    KeyState.ROTATION_QUEUED: Tone.WAIT,
+    KeyState.EXPIRED: Tone.MUTED,
+    KeyState.REVOKED: Tone.BAD,
+    KeyState.DESTROYED: Tone.MUTED,
+}
+TARGETS = {"rotate": KeyState.ROTATION_QUEUED, "revoke": KeyState.REVOKED}
+
+
+@admin.register(models.PoolKey)
+class PoolKeyAdmin(StoreAdmin):
+    section, place = "Encryption", 1
+    empty_text = "The pool is empty: the platform fills it by itself, every few minutes."
+    search_fields = ("key_id",)
+    search_help_text = "Exact id of a pool key"
+    list_filter = (by_choice("state", KeyState),)
+    list_display = ("identity", "badge", "kind", "uses", "made", "used")
+    actions = ("rotate", "revoke")
+    fieldsets = (
+        (None, {"fields": ("badge_and_why", "related")}),
+        ("Key pair", {"fields": ("kind", "digest", "wrapped")}),
+        ("Use", {"fields": ("uses", "made", "used", "changed")}),
+    )
+    identity = column("key_id", render.short, "pool key")
+    badge = column("state", lambda value: render.badge(value, TONES), "state")
+    kind = column("suite", str, "suite")
+    uses = column("usage", render.number, "times used")
+    digest = column("fingerprint", render.code, "public key, SHA-256")
+    made = column("created_at", render.moment, "made at (UTC)")
+    used = column("last_used_at", render.moment, "last used (UTC)")
+    changed = column("changed_at", render.moment, "state changed (UTC)")
+    wrapped = column("root_key_id", render.code, "private seed wrapped under")
+
+    @admin.display(description="state")
+    def badge_and_why(self, obj: models.PoolKey) -> Any:
+        return render.joined([render.badge(obj.state, TONES), obj.reason])
+
+    @admin.display(description="related")
+    def related(self, obj: models.PoolKey) -> Any:
+        return render.joined([render.list_link(obj.viewer, "audit.entry", "Audit entries", key=obj.pk)])
+
+    def shown(self, record: PoolKey) -> DisplayModel:
+        return models.PoolKey.of(record, fingerprint=hashlib.sha256(record.public_key).hexdigest())
+
+    def listed(
+        self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str
+    ) -> Page[PoolKey]:
+        del request  # a pool key belongs to nobody
+        state = KeyState(filters["state"]) if "state" in filters else None
+        return services.listed(limit=limit, position=position, state=state)
+
+    def find(self, request: HttpRequest, object_id: str) -> PoolKey:
+        del request
+        return services.find(object_id)
+
+    def offers(self, obj: DisplayModel, action: str) -> bool:
+        return isinstance(obj, models.PoolKey) and TARGETS.get(action) in TRANSITIONS[KeyState(obj.state)]
+
+    def has_rotate_permission(self, request: HttpRequest) -> bool:
+        return self.allows(request, "rotate")
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return self.allows(request, "revoke")
+
+    @admin.action(description="Rotate…", permissions=["rotate"])
+    def rotate(self, request: HttpRequest, queryset: QuerySet[models.PoolKey]) -> HttpResponse | None:
+        return confirmed(
+            self,
+            request,
+            queryset,
+            lambda key_id, given: services.queue_rotation(
+                key_id, reason=given["reason"], actor=actor_of(request)
+            ),
+            title="Rotate pool keys",
+            warning="Nothing more will be encrypted under these keys. What they encrypted stays readable.",
+            button="Rotate",
+            done="queued for rotation",
+            form_class=ReasonForm,
+        )
+
+    @admin.action(description="Revoke…", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[models.PoolKey]) -> HttpResponse | None:
+        return confirmed(
+            self,
+            request,
+            queryset,
+            lambda key_id, given: services.revoke(key_id, reason=given["reason"], actor=actor_of(request)),
+            title="Revoke pool keys",
+            warning="These keys count as compromised from now on, for good. Nothing more will be encrypted under them; "
+            "what they encrypted stays readable until it is re-wrapped.",
+            button="Revoke for good",
+            done="revoked",
+            form_class=ReasonForm,
+        )
+
+
+def _pool(_request: HttpRequest) -> dashboard.Content:
+    counts, listed_at = services.counts(), reverse("admin:keys_poolkey_changelist")
+    rows = [
+        (
+            render.badge(state, TONES),
+            render.number(count),
+            render.url_link(f"{listed_at}?state={state}", "Show"),
+        )
+        for state, count in counts.items()
+        if count
+    ]
+    return dashboard.Content(
+        columns=("State", "Keys", ""), rows=rows, note="" if rows else PoolKeyAdmin.empty_text
+    )
+
+
+dashboard.register(
+    dashboard.Panel(
+        name="pool", title="Key pool", permission="keys.view_poolkey", load=_pool, place=3, width="third",
+        list_url="admin:keys_poolkey_changelist",
+    )
+)  # fmt: skip

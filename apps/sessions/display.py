@@ -1,0 +1,53 @@
+"""How the console shows what a session is made of."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+
+from apps.console import render
+from apps.console.render import Tone
+from apps.sessions.records import SessionStatus
+
+TONES = {
+    SessionStatus.READY: Tone.GOOD,
+    SessionStatus.PENDING: Tone.WAIT,
+    SessionStatus.ABORTED: Tone.MUTED,
+    SessionStatus.COMPROMISED: Tone.BAD,
+    SessionStatus.REVOKED: Tone.BAD,
+}
+LENGTHS = {
+    "raw": "pulses sent by Alice",
+    "detected": "clicks at Bob's detectors",
+    "sifted": "measured in the basis they were sent in",
+    "sampled": "compared in public to estimate the QBER, then thrown away",
+    "kept": "left for the key",
+    "leaked": "parities disclosed while errors were corrected",
+    "verification": "disclosed to verify that both keys are the same",
+    "corrected": "the same on both sides",
+    "bound": "secret bits that the finite-key bound allows",
+    "final": "bits of the key",
+}
+
+
+BASES = {"rectilinear": "rect", "diagonal": "diag"}
+
+
+def by_basis(counts: Mapping[str, int]) -> Any:
+    """Bits of known error in each basis."""
+    found = [(name, counts[f"n_{basis}"], counts[f"errors_{basis}"]) for name, basis in BASES.items()]
+    rows = [
+        (
+            name,
+            render.number(compared),
+            render.number(errors),
+            qber(errors / compared) if compared else render.NONE,
+        )
+        for name, compared, errors in found
+    ]
+    return render.table(("Basis", "Bits", "Errors", "QBER"), rows)
+
+
+def qber(value: float) -> Any:
+    """The rate, coloured by the platform's threshold."""
+    return render.rate(value, threshold=settings.QBER_THRESHOLD)

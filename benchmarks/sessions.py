@@ -1,0 +1,30 @@
+"""The QKD engine: CPU of whole sessions, one core."""
+
+import statistics
+import time
+
+from benchmarks.report import table
+from qkd.session import SessionParameters, run
+
+
+def session(key_length: int, error_rate: float, runs: int) -> list[object]:
+    """Median CPU of a session, and how many gave the key."""
+    times, keys = [], 0
+    for _ in range(runs):
+        started = time.process_time()
+        result = run(SessionParameters(key_length=key_length, error_rate=error_rate))
+        times.append(time.process_time() - started)
+        keys += result.key is not None
+    return [
+        f"{key_length:,}",
+        f"{error_rate:.0%}",
+        f"{statistics.median(times) * 1000:.1f}",
+        f"{keys}/{runs}",
+    ]
+
+
+def main() -> None:
+    """Sessions of several lengths and error rates."""
+    wanted = [(256, 0.02, 40), (256, 0.05, 20), (16_384, 0.02, 10), (1_048_576, 0.02, 3)]
+    rows = [session(*one) for one in wanted]
+    table("BB84 sessions from photons to final key", ["key bits", "QBER", "median CPU ms", "keys"], rows)

@@ -1,0 +1,240 @@
+"""Streams of several sizes through one implementation, in a process of its own: CPU and memory.
+
+    python benchmarks/streams.py <name> <folder>
+
+Run by ``benchmarks.packages``, ours with our Python, the peers with that of an environment made for them. The source
+is made while it is read, what is encrypted is timed into nowhere, and decrypted from a file. Prints JSON.
+"""
+
+import io
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+KIB, MIB = 2**10, 2**20
+SIZES = (KIB, MIB, 64 * MIB, 1024 * MIB)
+REPEATS = {KIB: 50, MIB: 10, 64 * MIB: 3, 1024 * MIB: 1}
+BUFFER = 64 * KIB
+AAD = b"benchmark"
+BLOCK = memoryview(os.urandom(MIB))
+
+
+class Source(io.RawIOBase):
+    """So many bytes, the same block again and again."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        count = min(len(buffer), self._left, MIB)
+        buffer[:count] = BLOCK[:count]
+        self._left -= count
+        return count
+
+
+class Nowhere(io.RawIOBase):
+    """A sink that costs nothing."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        return memoryview(data).nbytes
+
+
+class Bare:
+    """``AESGCM`` over buffers of 64 KiB: what the cipher itself allows."""
+
+    def __init__(self) -> None:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        self.cipher = AESGCM(os.urandom(32))
+
+    def encrypt(self, source: Any, sink: Any) -> None:
+        buffer, target = memoryview(bytearray(BUFFER)), memoryview(bytearray(BUFFER + 16))
+        number = 0
+        while count := source.readinto(buffer):
+            self.cipher.encrypt_into(number.to_bytes(12, "big"), buffer[:count], None, target[: count + 16])
+            sink.write(target[: count + 16])
+            number += 1
+
+    def decrypt(self, source: Any, sink: Any) -> None:
+        buffer, target = memoryview(bytearray(BUFFER + 16)), memoryview(bytearray(BUFFER))
+        number = 0
+        while count := source.readinto(buffer):
+            self.cipher.decrypt_into(number.to_bytes(12, "big"), buffer[:count], None, target[: count - 16])
+            sink.write(target[: count - 16])
+            number += 1
+
+
+class Ours:
+    """The body of a package."""
+
+    digests = False
+
+    def __init__(self) -> None:
+        from apps.files import body
+
+        self.body, self.key = body, os.urandom(32)
+
+    def encrypt(self, source: Any, sink: Any) -> None:
+        self.body.encrypt_stream(source, sink, key=self.key, context=AAD, hashed=self.digests)
+
+    def decrypt(self, source: Any, sink: Any) -> None:
+        self.body.decrypt_stream(source, sink, key=self.key, context=AAD)
+
+
+class Digests(Ours):
+    """Likewise, with the SHA-256 of the ciphertext in the same thread."""
+
+    digests = True
+
+
+class Tink:
+    """Tink's streaming AEAD, AES-256-GCM-HKDF in segments of 1 MiB."""
+
+    def __init__(self) -> None:
+        import tink
+        from tink import streaming_aead
+
+        streaming_aead.register()
+        template = streaming_aead.streaming_aead_key_templates.AES256_GCM_HKDF_1MB
+        self.primitive = tink.new_keyset_handle(template).primitive(streaming_aead.StreamingAead)
+
+    def encrypt(self, source: Any, sink: Any) -> None:
+        with self.primitive.new_encrypting_stream(Unclosed(sink), AAD) as target:
+            copy(source, target)
+
+    def decrypt(self, source: Any, sink: Any) -> None:
+        with self.primitive.new_decrypting_stream(source, AAD) as opened:
+            copy(opened, sink)
+
+
+class Unclosed(io.RawIOBase):
+    """A sink that stays open when the encrypting stream closes it."""
+
+    def __init__(self, sink: Any) -> None:
+        self._sink = sink
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        self._sink.write(data)
+        return memoryview(data).nbytes
+
+
+class Age:
+    """age (X25519, ChaCha20-Poly1305) by pyrage."""
+
+    def __init__(self) -> None:
+        import pyrage
+
+        self.age, self.identity = pyrage, pyrage.x25519.Identity.generate()
+
+    def encrypt(self, source: Any, sink: Any) -> None:
+        self.age.encrypt_io(source, sink, [self.identity.to_public()])
+
+    def decrypt(self, source: Any, sink: Any) -> None:
+        self.age.decrypt_io(source, sink, [self.identity])
+
+
+class AwsEncryptionSdk:
+    """AWS Encryption SDK, committing AES-256-GCM without signature, a raw AES key."""
+
+    def __init__(self) -> None:
+        import aws_encryption_sdk
+        from aws_encryption_sdk.identifiers import Algorithm, EncryptionKeyType, WrappingAlgorithm
+        from aws_encryption_sdk.internal.crypto.wrapping_keys import WrappingKey
+        from aws_encryption_sdk.key_providers.raw import RawMasterKeyProvider
+
+        class Provider(RawMasterKeyProvider):
+            provider_id = "benchmark"
+
+            def _get_raw_key(self, key_id: str) -> Any:  # noqa: ARG002 - the SDK's signature
+                return WrappingKey(
+                    wrapping_algorithm=WrappingAlgorithm.AES_256_GCM_IV12_TAG16_NO_PADDING,
+                    wrapping_key=b"benchmark" + bytes(23),
+                    wrapping_key_type=EncryptionKeyType.SYMMETRIC,
+                )
+
+        self.provider = Provider()
+        self.provider.add_master_key("key")
+        self.client = aws_encryption_sdk.EncryptionSDKClient()
+        self.algorithm = Algorithm.AES_256_GCM_HKDF_SHA512_COMMIT_KEY
+
+    def encrypt(self, source: Any, sink: Any) -> None:
+        more = {"key_provider": self.provider, "algorithm": self.algorithm}
+        with self.client.stream(mode="e", source=source, source_length=None, **more) as stream:
+            copy(stream, sink)
+
+    def decrypt(self, source: Any, sink: Any) -> None:
+        with self.client.stream(mode="d", source=source, key_provider=self.provider) as stream:
+            copy(stream, sink)
+
+
+def copy(source: Any, target: Any) -> None:
+    """Everything, 1 MiB at a time."""
+    while piece := source.read(MIB):
+        target.write(piece)
+
+
+IMPLEMENTATIONS: dict[str, type[Any]] = {
+    "bare": Bare,
+    "ours": Ours,
+    "digests": Digests,
+    "aws": AwsEncryptionSdk,
+    "tink": Tink,
+    "age": Age,
+}
+
+
+def fastest(work: Any, size: int) -> float:
+    """Seconds of CPU of the fastest of a few runs."""
+    times = []
+    for _ in range(REPEATS[size]):
+        started = time.process_time()
+        work()
+        times.append(time.process_time() - started)
+    return min(times)
+
+
+def measured(one: Any, size: int, sealed: Path) -> dict[str, float]:
+    """CPU seconds to encrypt and decrypt, and the process's peak of memory until then."""
+    encrypting = fastest(lambda: one.encrypt(Source(size), Nowhere()), size)
+    with sealed.open("wb") as sink:
+        one.encrypt(Source(size), sink)
+
+    def decrypt() -> None:
+        with sealed.open("rb", buffering=0) as source:
+            one.decrypt(source, Nowhere())
+
+    decrypting = fastest(decrypt, size)
+    return {"encrypt": encrypting, "decrypt": decrypting, "peak": peak()}
+
+
+def peak() -> float:
+    """The most memory that this process has had, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def main() -> None:
+    """Measure one implementation at every size."""
+    name, folder = sys.argv[1:]
+    one, sealed = IMPLEMENTATIONS[name](), Path(folder) / name
+    one.encrypt(Source(KIB), Nowhere())
+    idle = peak()
+    found = {str(size): measured(one, size, sealed) for size in SIZES}
+    sealed.unlink()
+    print(json.dumps({"idle": idle, "sizes": found}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""The commands of ``python -m qkd``: each takes its options and gives a report, for people and for machines."""
+
+import argparse
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+
+from qkd import attacks, channel, keyrate, plots, session, speed
+from qkd.records import SessionParameters, SessionResult
+
+EXIT_NO_KEY = 3
+"""The session ran, or was planned, and gives no key; 2 is a wrong command line."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a command found.
+
+    Attributes:
+        text: for people.
+        document: for machines, plain types.
+        status: of the process.
+    """
+
+    text: str
+    document: object
+    status: int = 0
+
+
+Command = Callable[[argparse.Namespace], Report]
+
+
+def progress(items: Sequence[float], label: str) -> Iterator[float]:
+    """Go through items, with a bar on standard error where somebody is watching."""
+    watching = sys.stderr.isatty()
+    for done, item in enumerate(items):
+        if watching:
+            filled = 30 * done // len(items)
+            sys.stderr.write(f"\r{label} [{'#' * filled}{'.' * (30 - filled)}] {done}/{len(items)}")
+            sys.stderr.flush()
+        yield item
+    if watching:
+        sys.stderr.write("\r\x1b[K")
+
+
+def _parameters(options: argparse.Namespace, **changes: object) -> SessionParameters:
+    link = channel.preset(options.channel) if options.channel else None
+    if options.distance is not None:
+        if link is None:
+            raise ValueError("distance must go with a channel")
+        link = replace(link, distance_km=options.distance)
+    given: dict[str, object] = {
+        "key_length": options.key_length,
+        "error_rate": None if link else options.error_rate,
+        "channel": link,
+        "optimise": options.optimise,
+    }
+    if "attack" in options:
+        given |= {
+            "attack": _attack(options),
+            "seed": options.seed,
+            "low_latency": options.low_latency,
+            "kernel": options.kernel,
+        }
+    return SessionParameters(**(given | changes))  # type: ignore[arg-type] # they check themselves
+
+
+def _attack(options: argparse.Namespace) -> attacks.Attack:
+    return attacks.attack(options.attack, fraction=options.fraction, blocking=options.blocking)
+
+
+def run_session(options: argparse.Namespace) -> Report:
+    """One session."""
+    result = session.run(_parameters(options))
+    if options.plot:
+        plots.bits(options.plot, result.lengths())
+    status = 0 if result.aborted is None else EXIT_NO_KEY
+    return Report(_summary(result), result.ledger(), status)
+
+
+def _summary(result: SessionResult) -> str:
+    outcome = f"no key: {result.aborted}" if result.aborted else f"key of {result.final_length:,} bits"
+    lines = [outcome + ("" if result.secret else " (seeded: not secret)")]
+    lines += [f"  {name:<15}{count:>15,}" for name, count in result.lengths().items()]
+    if result.qber_interval is not None:
+        low, high = result.qber_interval.low, result.qber_interval.high
+        lines.append(f"  QBER {result.qber:.2%} ({low:.2%} to {high:.2%} at {result.confidence:.0%})")
+    lines.append(
+        f"  {result.round_trips:,} round trips, {result.traffic_bits:,} bits on the classical channel"
+    )
+    if result.attack["kind"] != "none":
+        share = result.eve_information_bits / max(1, result.sifted_length)
+        lines.append(
+            f"  Eve knows {result.eve_known_bits:,} sifted bits for certain, {share:.3f} bit of each on average"
+        )
+    lines.append(f"  {result.duration_seconds * 1000:.0f} ms")
+    return "\n".join(lines)
+
+
+def plan_session(options: argparse.Namespace) -> Report:
+    """What a key takes."""
+    if not (math.isfinite(options.pulse_rate) and options.pulse_rate > 0):
+        raise ValueError("pulse-rate must be above 0 Hz")
+    planned = session.plan(_parameters(options))
+    seconds = planned.seconds(options.pulse_rate)
+    document = asdict(planned) | {"seconds": seconds, "pulse_rate_hz": options.pulse_rate}
+    if not planned.feasible:
+        return Report(str(planned.reason), document, EXIT_NO_KEY)
+    link = planned.channel
+    lines = [
+        f"{planned.pulses:,} pulses: {seconds:,.3g} s at {options.pulse_rate:g} Hz",
+        f"  sifted bits expected {planned.expected_sifted:,}, QBER expected {planned.expected_qber:.2%}",
+        f"  rectilinear basis with probability {link.rectilinear_probability:.3f}",
+    ]
+    if link.has_decoys:
+        pairs = zip(link.intensities, link.intensity_probabilities, strict=True)
+        shown = ", ".join(f"{mu:.4g} ({chance:.1%})" for mu, chance in pairs)
+        lines.append(f"  intensities {shown}")
+    return Report("\n".join(lines), document)
+
+
+def _ma2005(distances: Sequence[float]) -> dict[str, list[float]]:
+    link = channel.preset("gys2005")
+    return {
+        "infinite decoys": [keyrate.decoy_asymptotic_rate(link, km, signal=0.48) for km in distances],
+        "vacuum and weak decoy": [keyrate.vacuum_weak_rate(link, km) for km in distances],
+        "PLOB": [keyrate.plob_bound(keyrate.at_distance(link, km).transmittance) for km in distances],
+    }
+
+
+def _lim2014(distances: Sequence[float]) -> dict[str, list[float]]:
+    link = channel.preset("lim2014")
+    curves: dict[str, list[float]] = {f"block of 10^{power}": [] for power in range(4, 10)}
+    for km in progress(distances, "km"):
+        for power in range(4, 10):
+            found = keyrate.lim2014_rate(link, km, block_bits=10**power)
+            curves[f"block of 10^{power}"].append(found.rate)
+    limit = [keyrate.plob_bound(keyrate.at_distance(link, km).transmittance) for km in distances]
+    return curves | {"PLOB": limit}
+
+
+FIGURES: dict[str, tuple[Callable[[Sequence[float]], dict[str, list[float]]], float]] = {
+    "ma2005": (_ma2005, 150.0),
+    "lim2014": (_lim2014, 200.0),
+}
+"""Figures that ``rate`` redraws: their curves, and their longest distance in km."""
+
+
+def rate_curves(options: argparse.Namespace) -> Report:
+    """A published figure, with the limit of all protocols beside it."""
+    if not 0.5 <= options.step <= 100:
+        raise ValueError("step must be a number in [0.5, 100] km")
+    curves, longest = FIGURES[options.figure]
+    distances = [options.step * index for index in range(int(longest / options.step) + 1)]
+    found = {name: [max(0.0, value) for value in values] for name, values in curves(distances).items()}
+    if options.plot:
+        plots.rates(options.plot, distances, found)
+    lines = ["      km  " + "".join(f"{name:>23}" for name in found)]
+    for index, km in enumerate(distances):
+        lines.append(f"{km:8.1f}  " + "".join(f"{values[index]:>23.3e}" for values in found.values()))
+    document = {"figure": options.figure, "distances_km": distances, "rates": found}
+    return Report("\n".join(lines), document)
+
+
+def attack_sweep(options: argparse.Namespace) -> Report:
+    """Sessions under more and more of an attack."""
+    if not 2 <= options.points <= 1001:
+        raise ValueError("points must be an integer in [2, 1001]")
+    if options.attack == "none":
+        options.attack = "intercept_resend"
+    rows = []
+    for fraction in progress([index / (options.points - 1) for index in range(options.points)], "fraction"):
+        options.fraction = fraction
+        result = session.run(_parameters(options))
+        rows.append(
+            {
+                "fraction": fraction,
+                "qber": result.qber,
+                "eve_information": result.eve_information_bits / max(1, result.sifted_length),
+                "secret_bits": result.bound_length,
+                "final": result.final_length,
+                "aborted": None if result.aborted is None else result.aborted.code.value,
+            }
+        )
+    if options.plot:
+        plots.attack(options.plot, options.attack, rows)
+    lines = ["fraction   QBER  Eve's bit per bit  secret bits  outcome"]
+    lines += [
+        f"{row['fraction']:8.3f} {row['qber']:6.2%} {row['eve_information']:18.3f} {row['secret_bits']:12,}  "
+        f"{row['aborted'] or 'key'}"
+        for row in rows
+    ]
+    return Report("\n".join(lines), {"attack": options.attack, "rows": rows})
+
+
+def bench(options: argparse.Namespace) -> Report:
+    """Speeds of this machine."""
+    rows = [speed.row(case) for case in _shown(speed.cases(quick=options.quick))]
+    lines = [f"{row['what']:<44} {row['value']:>12} {row['unit']}" for row in rows]
+    return Report("\n".join(lines), rows)
+
+
+def _shown(cases: Iterable[speed.Case]) -> Iterator[speed.Case]:
+    listed = list(cases)
+    for index in progress(range(len(listed)), "bench"):
+        yield listed[int(index)]

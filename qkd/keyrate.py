@@ -1,0 +1,235 @@
+"""Secret bits per pulse against distance: asymptotic and finite rates of published analyses, and the limit of all.
+
+Rates may be negative where there is no key: a zero crossing is a maximal distance (``maximal_distance``).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from qkd.bits import checked_integer, checked_number
+from qkd.channel import MAX_INTENSITY, Channel
+from qkd.finite_key import DecoyCounts, binary_entropy, lim2014_balance, lim2014_length
+from qkd.optimisation import best_decoys
+from qkd.planning import decoy_counts
+
+MA2005_EFFICIENCY = 1.22
+"""Error-correction efficiency that Ma et al. 2005 take for the GYS set-up."""
+
+LIM2014_EFFICIENCY = 1.16
+LIM2014_SECURITY = 1e-15
+"""Error-correction efficiency and secrecy per key bit (kappa) that Lim et al. 2014 take."""
+
+
+def plob_bound(transmittance: float) -> float:
+    """Most secret bits per pulse that any protocol without a repeater can reach: -log2(1 - eta).
+
+    Args:
+        transmittance: of the whole link, [0, 1); 1 gives infinity.
+
+    Raises:
+        ValueError: outside [0, 1].
+
+    Source: Pirandola, Laurenza, Ottaviani, Banchi, Nature Communications 8, 15043 (2017).
+    """
+    checked_number("transmittance", transmittance, 0, 1)
+    return math.inf if transmittance == 1 else -math.log1p(-transmittance) / math.log(2)
+
+
+def at_distance(channel: Channel, distance_km: float) -> Channel:
+    """The same link with a fibre of another length, km."""
+    return replace(channel, distance_km=distance_km)
+
+
+def optimal_intensity(misalignment: float, *, efficiency: float = MA2005_EFFICIENCY) -> float:
+    """Signal intensity that is best with perfect decoys and little background.
+
+    Solves (1 - mu) exp(-mu) = f h(e_d) / (1 - h(e_d)); 0 where nothing does.
+
+    Source: Ma, Qi, Zhao, Lo, PRA 72, 012326 (2005), equation 12.
+    """
+    checked_number("misalignment", misalignment, 0, 0.5)
+    checked_number("efficiency", efficiency, 1, 10)
+    entropy = binary_entropy(misalignment)
+    wanted = math.inf if entropy == 1 else efficiency * entropy / (1 - entropy)
+    low, high = 0.0, 1.0
+    if wanted >= 1:
+        return 0.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if (1 - middle) * math.exp(-middle) > wanted else (low, middle)
+    return low
+
+
+def _gllp(
+    channel: Channel, signal: float, single_gain: float, single_error: float, efficiency: float
+) -> float:
+    """-Q f h(E) + Q_1 (1 - h(e_1)), per pulse of equal bases."""
+    gain, error = channel.gain_at(signal), channel.error_at(signal)
+    return single_gain * (1 - binary_entropy(min(0.5, single_error))) - gain * efficiency * binary_entropy(
+        error
+    )
+
+
+def decoy_asymptotic_rate(
+    channel: Channel,
+    distance_km: float,
+    *,
+    signal: float | None = None,
+    efficiency: float = MA2005_EFFICIENCY,
+    sifting: float = 0.5,
+) -> float:
+    """Secret bits per pulse of weak coherent pulses with infinitely many decoys and pulses.
+
+    Args:
+        channel: receiver and fibre; its own distance and intensities do not matter.
+        distance_km: of fibre, 0 to 10,000.
+        signal: mean photon number, (0, 2]; ``optimal_intensity`` if not given.
+        efficiency: of the error correction, 1 to 10.
+        sifting: part of the clicks that is kept, (0, 1].
+
+    Returns:
+        The rate; negative where there is no key.
+
+    Raises:
+        ValueError: an argument outside its range.
+
+    Source: Ma, Qi, Zhao, Lo, PRA 72, 012326 (2005), equation 1.
+    """
+    there = at_distance(channel, distance_km)
+    best = optimal_intensity(channel.misalignment, efficiency=efficiency)
+    mu = best if signal is None else checked_number("signal", signal, 0, MAX_INTENSITY, open_low=True)
+    checked_number("efficiency", efficiency, 1, 10)
+    checked_number("sifting", sifting, 0, 1, open_low=True)
+    single_yield, single_error = there.gain_at(None), there.error_at(None)
+    return sifting * _gllp(there, mu, single_yield * mu * math.exp(-mu), single_error, efficiency)
+
+
+def vacuum_weak_bounds(channel: Channel, *, signal: float, decoy: float) -> tuple[float, float]:
+    """Yield (at least) and error rate (at most) of single photons, from a vacuum and a weak decoy.
+
+    Raises:
+        ValueError: unless 0 < decoy < signal <= 2.
+
+    Source: Ma, Qi, Zhao, Lo, PRA 72, 012326 (2005), equations 34 and 37.
+    """
+    mu = checked_number("signal", signal, 0, MAX_INTENSITY, open_low=True)
+    nu = checked_number("decoy", decoy, 0, mu, open_low=True)
+    if nu == mu:
+        raise ValueError(f"decoy must be below the signal of {mu:g}")
+    background = channel.gain_at(0.0)
+    lowest = channel.gain_at(nu) * math.exp(nu) - channel.gain_at(mu) * math.exp(mu) * nu**2 / mu**2
+    single = mu / (mu * nu - nu**2) * (lowest - (mu**2 - nu**2) / mu**2 * background)
+    if single <= 0:
+        return 0.0, 0.5
+    wrong = channel.error_at(nu) * channel.gain_at(nu) * math.exp(nu) - background / 2
+    return single, min(0.5, max(0.0, wrong / (single * nu)))
+
+
+def vacuum_weak_rate(
+    channel: Channel,
+    distance_km: float,
+    *,
+    signal: float = 0.48,
+    decoy: float = 0.05,
+    efficiency: float = MA2005_EFFICIENCY,
+    sifting: float = 0.5,
+) -> float:
+    """Secret bits per pulse with one weak decoy and the vacuum, and infinitely many pulses.
+
+    Arguments and errors are those of ``decoy_asymptotic_rate``, and 0 < decoy < signal.
+
+    Source: Ma, Qi, Zhao, Lo, PRA 72, 012326 (2005), equation 42.
+    """
+    there = at_distance(channel, distance_km)
+    checked_number("efficiency", efficiency, 1, 10)
+    checked_number("sifting", sifting, 0, 1, open_low=True)
+    single, error = vacuum_weak_bounds(there, signal=signal, decoy=decoy)
+    return sifting * _gllp(there, signal, single * signal * math.exp(-signal), error, efficiency)
+
+
+@dataclass(frozen=True)
+class FiniteRate:
+    """A finite-key rate.
+
+    Attributes:
+        rate: secret bits per pulse, at least 0.
+        length: secret bits of the block.
+        pulses: that the block takes.
+        channel: with the bias and intensities that are best.
+    """
+
+    rate: float
+    length: int
+    pulses: float
+    channel: Channel
+
+
+def lim2014_rate(
+    channel: Channel,
+    distance_km: float,
+    *,
+    block_bits: int,
+    security: float = LIM2014_SECURITY,
+    epsilon_cor: float = 1e-15,
+    efficiency: float = LIM2014_EFFICIENCY,
+) -> FiniteRate:
+    """Secret bits per pulse from a block of sifted bits in the key basis, bias and intensities optimised.
+
+    Args:
+        channel: with decoys; its weakest intensity is kept.
+        distance_km: of fibre, 0 to 10,000.
+        block_bits: n_X, bits of the block, 1 to 10^15.
+        security: secrecy per key bit (kappa), (0, 0.01]; epsilon_sec is kappa times the length.
+        epsilon_cor: correctness, (0, 0.01].
+        efficiency: of the error correction, 1 to 10.
+
+    Raises:
+        ValueError: an argument outside its range, or a channel without decoys.
+
+    Source: Lim, Curty, Walenta, Xu, Zbinden, PRA 89, 022307 (2014), section IV.
+    """
+    if not channel.has_decoys:
+        raise ValueError("channel must have decoy intensities")
+    checked_integer("block_bits", block_bits, 1, 10**15)
+    checked_number("security", security, 0, 0.01, open_low=True)
+    checked_number("efficiency", efficiency, 1, 10)
+
+    def block(there: Channel) -> tuple[float, tuple[DecoyCounts, ...], int]:
+        pulses = block_bits / (there.rectilinear_probability**2 * there.gain)
+        leaked = math.ceil(block_bits * efficiency * binary_entropy(there.error_rate()))
+        return pulses, decoy_counts(there, pulses), leaked
+
+    def rated(there: Channel) -> FiniteRate:
+        pulses, counts, leaked = block(there)
+        length = block_bits // 2
+        for _ in range(3):  # epsilon and length depend on each other; the length moves by a few bits only
+            length = lim2014_length(
+                counts,
+                leaked_bits=leaked,
+                epsilon_sec=security * max(1, length),
+                epsilon_cor=epsilon_cor,
+            )
+        return FiniteRate(length / pulses, length, pulses, there)
+
+    def cost(there: Channel) -> float:
+        found = rated(there)
+        if found.rate > 0:
+            return -math.log(found.rate)
+        # Where there is no key the search goes to where the least is missing.
+        _, counts, leaked = block(there)
+        return 100.0 - lim2014_balance(counts, epsilon_sec=security, leaked_bits=leaked) / block_bits
+
+    there = at_distance(channel, distance_km)
+    return max((rated(best_decoys(there, cost, start)) for start in range(3)), key=lambda found: found.rate)
+
+
+def maximal_distance(rate: Callable[[float], float], *, longest_km: float = 1000.0) -> float:
+    """Distance in km, to 10 m, up to which a falling rate is positive; 0 if it nowhere is."""
+    low, high = 0.0, longest_km
+    if rate(low) <= 0:
+        return 0.0
+    while high - low > 0.01:
+        middle = (low + high) / 2
+        low, high = (middle, high) if rate(middle) > 0 else (low, middle)
+    return low

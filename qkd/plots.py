@@ -1,0 +1,73 @@
+"""Pictures of what the commands found. They need matplotlib, which is optional."""
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+
+class PlotUnavailable(Exception):
+    """matplotlib is not installed."""
+
+
+def _figure() -> tuple[Any, Any]:
+    if find_spec("matplotlib") is None:
+        raise PlotUnavailable("--plot needs matplotlib (pip install matplotlib)")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - optional
+    from matplotlib.figure import Figure  # noqa: PLC0415 - optional
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots()
+
+
+def rates(path: str, distances_km: Sequence[float], curves: Mapping[str, Sequence[float]]) -> None:
+    """Secret bits per pulse against distance, logarithmic, into a file.
+
+    Raises:
+        PlotUnavailable: matplotlib is not installed.
+    """
+    figure, axes = _figure()
+    for name, values in curves.items():
+        points = [
+            (km, value) for km, value in zip(distances_km, values, strict=True) if 0 < value < float("inf")
+        ]
+        axes.plot(*zip(*points, strict=True), "k--" if name == "PLOB" else "-", label=name)
+    axes.set(xlabel="fibre, km", ylabel="secret bits per pulse", yscale="log")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path)
+
+
+def attack(path: str, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """QBER and Eve's information against the part attacked, into a file.
+
+    Raises:
+        PlotUnavailable: matplotlib is not installed.
+    """
+    figure, axes = _figure()
+    fractions = [row["fraction"] for row in rows]
+    axes.plot(fractions, [row["qber"] for row in rows], "o-", label="QBER")
+    axes.plot(
+        fractions, [row["eve_information"] for row in rows], "s-", label="Eve's information, bit per bit"
+    )
+    axes.axhline(0.11, color="k", linestyle="--", label="11 %")
+    axes.set(xlabel="part of the pulses attacked", title=kind.replace("_", " "), ylim=(0, 1))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path)
+
+
+def bits(path: str, lengths: Mapping[str, int]) -> None:
+    """Where the bits of a session went, logarithmic, into a file.
+
+    Raises:
+        PlotUnavailable: matplotlib is not installed.
+    """
+    figure, axes = _figure()
+    names = [name for name, count in lengths.items() if count]
+    bars = axes.barh(names, [lengths[name] for name in names])
+    axes.bar_label(bars, [f"{lengths[name]:,}" for name in names], padding=3)
+    axes.set(xlabel="bits", xscale="log")
+    axes.margins(x=0.2)
+    axes.invert_yaxis()
+    figure.savefig(path)

@@ -1,0 +1,152 @@
+"""A platform that has been at work: sessions of every outcome, keys, files, jobs, clients, and their audit trail."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from apps.access import services as access
+from apps.access.records import Role
+from apps.audit.records import Actor, ActorKind, Event
+from apps.audit.services import transaction
+from apps.common import clock
+from apps.detections import services as detections
+from apps.files.records import File, FileStatus
+from apps.files.store import FileTable
+from apps.jobs import services as jobs
+from apps.jobs.records import Job, JobKind
+from apps.keys import services as keys
+from apps.keys.records import PoolKey
+from apps.sessions import services as sessions
+from apps.sessions.records import Session
+
+ALICE = Actor(ActorKind.USER, "alice", "192.0.2.7", sees_all=True)
+PROGRAM = Actor(ActorKind.CLIENT, "qk0123456789abcdef", "198.51.100.4")
+SEALED = "c2VhbGVkIGZpbGUga2V5IHRoYXQgbm8gcGFnZSBtYXkgc2hvdw=="
+
+
+def session(error_rate: float = 0.02, *, judged: bool = True, link: str = "local", **request: Any) -> Session:
+    """A real session, judged as the stream would have it judged."""
+    values: dict[str, Any] = {"key_length": 256, "error_rate": error_rate, "link": link, **request}
+    asked = sessions.GenerateRequest(**values)
+    made = sessions.generate(asked, actor=PROGRAM)
+    if judged:
+        detections.judge(made.session_id, actor=ALICE)
+    return made
+
+
+def file(number: int, name: str, key: PoolKey, source: Session, **changed: Any) -> File:
+    """An encrypted file's record, with an envelope in it."""
+    moment = clock.now() - timedelta(minutes=number)
+    header = {
+        "version": 1,
+        "suite": "hybrid-pq-v1",
+        "body": "chunked-aes-256-gcm",
+        "file_id": f"file-{number}",
+    }
+    fields: dict[str, Any] = {
+        "file_id": f"file-{number}",
+        "name": name,
+        "document_type": "contract",
+        "owner": str(PROGRAM),
+        "status": FileStatus.ENCRYPTED,
+        "uploaded_at": moment,
+        "attributes": {"customer": "Kessler & Söhne", "pages": 12, "signed": True},
+        "media_type": "application/pdf",
+        "size": 1_482_993,
+        "ciphertext_size": 1_484_505,
+        "ciphertext_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "source": {"bucket": "uploads", "key": f"uploads/file-{number}"},
+        "body": {"bucket": "encrypted", "key": f"files/file-{number}", "version": "3HL4kqtJvjVBH40Nrjfkd"},
+        "envelope": {
+            "header": header,
+            "pool_suite": key.suite.value,
+            "pool_key_id": key.key_id,
+            "sealed": SEALED,
+        },
+        "suite": "hybrid-pq-v1",
+        "pool_key_id": key.key_id,
+        "quantum_key_id": f"{source.session_id}.{number}",
+        "encrypted_at": moment + timedelta(seconds=2),
+    }
+    made = File(**(fields | changed))
+    with transaction(PROGRAM) as tx:
+        tx.put(FileTable.of(made))
+        tx.audit(Event.FILE_ENCRYPTED, file_id=made.file_id, key_id=key.key_id, session_id=source.session_id)
+    return made
+
+
+def job(done: int, total: int, *, error: str | None = None, ended: bool = False) -> Job:
+    """A job that is so far."""
+    parameters = {"key_length": 256, "error_rate": 0.02}
+    made = jobs.enqueue(
+        JobKind.GENERATE_SESSIONS,
+        total=total,
+        parameters=parameters,
+        actor=PROGRAM,
+        send=lambda _job_id: None,
+    )
+    started = jobs.start(made.job_id) if done else None
+    if started is not None:
+        for step in range(1, done + 1):
+            jobs.advance(started, done=step, results={})
+        if ended:
+            jobs.end(started, error=error)
+    return jobs.find(made.job_id, actor=ALICE)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What was made, to be looked for on the pages."""
+
+    ready: Session
+    compromised: Session
+    pending: Session
+    pool_keys: list[PoolKey]
+    file: File
+    job: Job
+    client_id: str
+
+
+def fill() -> Demo:
+    """Make it all."""
+    pool = keys.create(12, actor=ALICE)
+    for rate in (0.012, 0.018, 0.02, 0.024, 0.03, 0.021, 0.016, 0.05, 0.028, 0.022):
+        ready = session(rate)
+    session(0.13)
+    attacked = {"kind": "intercept_resend", "fraction": 1.0}
+    compromised = session(0.02, eavesdropper=attacked, link="metro")
+    session(0.02, key_length=4096, link="stock")
+    pending = session(0.02, judged=False)
+    keys.queue_rotation(pool[0].key_id, reason="older than 30 days", actor=ALICE)
+    keys.revoke(pool[1].key_id, reason="laptop lost", actor=ALICE)
+    document = file(1, "Rahmenvertrag München 2026.pdf", pool[2], ready)
+    file(
+        2,
+        "scan of the very long cooperation agreement with all its appendices and schedules.tiff",
+        pool[3],
+        ready,
+    )
+    file(
+        3,
+        "../../etc/passwd",
+        pool[3],
+        ready,
+        status=FileStatus.REJECTED,
+        reason="larger than 5 GiB",
+        size=None,
+    )
+    file(
+        4,
+        "<script>alert(1)</script>.txt",
+        pool[2],
+        ready,
+        status=FileStatus.AWAITING_UPLOAD,
+        envelope={},
+        size=0,
+    )
+    running = job(7, 20)
+    job(4, 4, ended=True)
+    job(3, 20, ended=True, error="A session could not be run; what was made until then is kept.")
+    client, _ = access.issue(name="archive exporter", role=Role.CLIENT, actor=ALICE)
+    access.issue(name="monitoring", role=Role.VIEWER, actor=ALICE)
+    return Demo(ready, compromised, pending, pool, document, running, client.client_id)

@@ -1,0 +1,121 @@
+"""Detail pages: read-only, linked, and without key material."""
+
+import base64
+from typing import Any
+
+import pytest
+from django.contrib.contenttypes.models import ContentType
+from django.test import Client
+
+from apps.access.store import ClientTable
+from apps.console.models import DisplayModel, NotInTheDatabase
+from apps.files.store import FileTable
+from apps.keys.models import PoolKey
+from apps.sessions.store import SessionTable
+from tests import requirement
+from tests.console.demo import SEALED, Demo
+from tests.console.pages import AUDIT, CLIENTS, DETECTIONS, FILES, JOBS, LISTS, POOL, SESSIONS, said
+
+
+def change(url: str, pk: str) -> str:
+    return f"{url}{pk.replace('_', '_5F')}/change/"
+
+
+@pytest.fixture
+def details(filled: Demo) -> dict[str, str]:
+    """A record of every kind: its list and its id."""
+    return {
+        SESSIONS: filled.ready.session_id,
+        DETECTIONS: filled.compromised.session_id,
+        POOL: filled.pool_keys[2].key_id,
+        FILES: filled.file.file_id,
+        JOBS: filled.job.job_id,
+        CLIENTS: filled.client_id,
+    }
+
+
+@requirement("F1", "I2")
+def test_no_page_holds_key_material(console: Client, details: dict[str, str], filled: Demo) -> None:
+    session = SessionTable.find(filled.ready.session_id)
+    client = ClientTable.find(filled.client_id)
+    assert session is not None
+    assert session.encrypted_final_key
+    assert client is not None
+    key = filled.pool_keys[2]
+    assert key.wrapped_seed
+    secrets = [session.encrypted_final_key, client.secret_hash, SEALED]
+    for blob in (key.wrapped_seed, key.public_key):
+        secrets += [base64.b64encode(blob).decode()[:40], blob.hex()[:40], repr(blob)[2:42]]
+    for url, pk in details.items():
+        for address in (url, change(url, pk)):
+            html = console.get(address).content.decode()
+            assert not [secret for secret in secrets if secret in html], address
+
+
+@requirement("F1")
+def test_every_detail_is_read_only(console: Client, details: dict[str, str]) -> None:
+    for url, pk in details.items():
+        page = console.get(change(url, pk))
+        assert page.status_code == 200, url
+        assert pk in page.content.decode()
+        assert b'name="_save"' not in page.content
+        assert console.post(change(url, pk), {}).status_code == 403
+        assert console.get(f"{url}{pk}/delete/").status_code == 403
+        assert console.get(f"{url}{pk}/history/").status_code == 200
+        assert console.get(f"{url}add/").status_code == 403
+
+
+@requirement("F1")
+def test_details_lead_to_what_they_belong_to(console: Client, filled: Demo) -> None:
+    session, key, file = filled.ready.session_id, filled.pool_keys[2].key_id, filled.file.file_id
+    expected = {
+        change(SESSIONS, session): [change(DETECTIONS, session), f"{AUDIT}?session={session}"],
+        change(DETECTIONS, session): [change(SESSIONS, session), f"{AUDIT}?session={session}"],
+        change(POOL, key): [f"{AUDIT}?key={key}"],
+        change(FILES, file): [change(POOL, key), change(SESSIONS, session), f"{AUDIT}?file={file}"],
+    }
+    for address, targets in expected.items():
+        html = console.get(address).content.decode()
+        assert [target for target in targets if f'href="{target}"' not in html] == []
+
+
+@requirement("F1")
+@pytest.mark.parametrize("pk", ["nope", "000-0", "x" * 400, "a_2Fb", "%00"])
+def test_an_unknown_id_leads_back_to_the_list(console: Client, pk: str) -> None:
+    for url in LISTS.values():
+        page = console.get(f"{url}{pk}/change/")
+        assert page.status_code == 302
+        assert page["Location"] == url
+        assert "There is no" in said(page)[-1]
+
+
+@requirement("F1")
+def test_a_pending_session_loads_itself_again_until_it_is_judged(console: Client, filled: Demo) -> None:
+    assert b'http-equiv="refresh"' in console.get(change(SESSIONS, filled.pending.session_id)).content
+    assert b'http-equiv="refresh"' not in console.get(change(SESSIONS, filled.ready.session_id)).content
+
+
+@requirement("F1")
+def test_names_of_files_are_text(console: Client, filled: Demo) -> None:
+    html = console.get(FILES).content.decode()
+    assert "<script>alert(1)</script>" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+
+
+@requirement("F1")
+def test_only_named_fields_of_an_envelope_are_shown(console: Client, filled: Demo) -> None:
+    odd = dict(filled.file.envelope) | {"private": "secret words"}
+    row = FileTable.get(filled.file.file_id)
+    row.update([FileTable.envelope.set(odd)])
+    assert b"secret words" not in console.get(change(FILES, filled.file.file_id)).content
+
+
+@requirement("F1")
+def test_the_database_is_never_asked_for_a_record(console: Client, filled: Demo) -> None:
+    kind = ContentType.objects.get_for_model(PoolKey)
+    assert console.get(f"/admin/r/{kind.pk}/{filled.pool_keys[0].key_id}/").status_code == 404
+    attempts: list[Any] = [PoolKey.objects.all, PoolKey().save, PoolKey().delete]
+    for attempt in attempts:
+        with pytest.raises(NotInTheDatabase, match="services"):
+            attempt()
+    assert issubclass(PoolKey, DisplayModel)

@@ -1,0 +1,307 @@
+"""Sessions are judged from the stream, once, each by itself, before anything can use their keys (B1 to B6)."""
+
+import json
+import logging
+import uuid
+from dataclasses import replace
+
+import pytest
+from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
+
+from apps.audit import services as audit
+from apps.common import clock
+from apps.common.aws import client
+from apps.detections import services
+from apps.detections.services import DetectionNotFound
+from apps.detections.store import DetectionTable
+from apps.sessions import services as sessions
+from apps.sessions.records import SessionNotFound, SessionStatus
+from apps.sessions.services import GenerateRequest
+from apps.sessions.store import SessionTable
+from qkdplatform.lambda_handler import handler
+from tests import requirement
+from tests.conftest import TESTS
+from tests.events import stream_insert
+from tests.faults import Fault, injected
+from tests.tables import rows
+from tests.threads import together
+
+FULL_INTERCEPT = {"kind": "intercept_resend", "fraction": 1.0}
+
+
+@pytest.fixture
+def template(aws):
+    """A pending session that others are copied from: its statistics are set, not drawn."""
+    return sessions.generate(GenerateRequest(key_length=256, error_rate=0.02, link="template"), actor=TESTS)
+
+
+def pending(template, *, rate=0.02, expected=0.02, link="link", compared=2000, bases=(1.0, 1.0)):
+    """A session whose comparison found errors at ``rate``, times ``bases`` in each basis."""
+    half = compared // 2
+    made = replace(
+        template,
+        session_id=str(uuid.uuid4()),
+        timestamp=clock.now(),
+        link=link,
+        expected_qber=expected,
+        counts={
+            "n_rect": half,
+            "errors_rect": round(half * rate * bases[0]),
+            "n_diag": half,
+            "errors_diag": round(half * rate * bases[1]),
+        },
+    )
+    SessionTable.of(made).save()
+    return made
+
+
+def poisoned(session):
+    """No statistics can be made of its counts."""
+    SessionTable.get(session.session_id).update([SessionTable.counts.set({"no such": 1})])
+
+
+def judged(session):
+    return services.judge(session.session_id, actor=TESTS)
+
+
+def status_of(session):
+    return sessions.find(session.session_id, actor=TESTS).status
+
+
+def reasons(detection):
+    return {reason["code"] for reason in detection.reasons}
+
+
+@requirement("B1", "B2")
+def test_a_clean_session_becomes_ready(template):
+    session = pending(template)
+    handler(stream_insert(session.session_id), None)
+    assert status_of(session) is SessionStatus.READY
+    detection = services.find(session.session_id, actor=TESTS)
+    assert (detection.qber_calculated, detection.is_compromised) == (0.02, False)
+    assert detection.reasons == []
+
+
+@requirement("B2", "B5")
+def test_a_session_above_the_threshold_loses_its_key_before_anything_can_use_it(template):
+    session = pending(template, rate=0.12, expected=0.12)
+    detection = judged(session)
+    assert reasons(detection) == {"qber_above_threshold"}
+    item = next(i for i in rows(SessionTable.Meta.table_name) if i["session_id"]["S"] == session.session_id)
+    assert item["status"]["S"] == "compromised"
+    assert not {"encryptedFinalKey", "stock_feed"} & item.keys()
+
+
+@requirement("B2")
+def test_the_threshold_is_a_setting(template, settings):
+    settings.QBER_THRESHOLD = 0.01
+    detection = judged(pending(template, rate=0.02, expected=0.02))
+    assert (detection.is_compromised, detection.threshold) == (True, 0.01)
+    settings.QBER_THRESHOLD = 0.2
+    assert not judged(pending(template, rate=0.12, expected=0.12)).is_compromised
+
+
+@requirement("B3")
+def test_more_errors_than_the_channel_explains_convict(template):
+    detection = judged(pending(template, rate=0.06, expected=0.02))
+    assert reasons(detection) == {"errors_above_expected"}
+    assert detection.chi_square_value > 100
+    assert detection.p_values["expected"] < 1e-6
+    assert detection.confidence_level > 0.999
+
+
+@requirement("B3")
+def test_errors_that_depend_on_the_basis_convict(template):
+    detection = judged(pending(template, rate=0.04, expected=0.04, bases=(0.2, 1.8)))
+    assert reasons(detection) == {"basis_dependent_errors"}
+    assert detection.p_values["basis"] < 1e-6
+
+
+@requirement("B4")
+def test_a_link_that_drifts_is_flagged_before_it_crosses_the_threshold(template):
+    for _ in range(12):
+        judged(pending(template, rate=0.02, expected=0.02, link="drifting"))
+    outcomes = [
+        judged(pending(template, rate=0.02 + 0.004 * step, expected=0.02 + 0.004 * step, link="drifting"))
+        for step in range(1, 8)
+    ]
+    assert not any(detection.is_compromised for detection in outcomes)
+    assert "gradual_drift" in reasons(outcomes[-1])
+    assert outcomes[-1].outcome == "ready", "a drift warns, it does not convict"
+    assert outcomes[-1].qber_calculated < 0.11
+    flagged = services.listed(actor=TESTS, limit=50, verdict="anomalous").records
+    assert outcomes[-1].session_id in {detection.session_id for detection in flagged}
+
+
+@requirement("B4")
+def test_the_history_is_the_links_own(template):
+    for _ in range(10):
+        judged(pending(template, rate=0.001, expected=0.001, link="quiet"))
+    assert "rise" not in judged(pending(template, rate=0.05, expected=0.05, link="noisy")).p_values
+    assert "sudden_rise" in reasons(judged(pending(template, rate=0.05, expected=0.05, link="quiet")))
+
+
+@requirement("B1")
+@pytest.mark.parametrize("rate", [0.02, 0.2])
+def test_a_record_delivered_again_changes_nothing(template, rate):
+    session = pending(template, rate=rate)
+    for _ in range(3):
+        assert handler(stream_insert(session.session_id), None) == {"batchItemFailures": []}
+    first = rows(DetectionTable.Meta.table_name)
+    assert len(first) == 1
+    verdicts = audit.entries_page(limit=20, by="session", value=session.session_id).records
+    assert len(verdicts) == 1
+
+
+@requirement("B1")
+def test_deliveries_beside_each_other_agree(template):
+    session = pending(template, rate=0.2)
+    detections = together(5, lambda: judged(session))
+    assert len(rows(DetectionTable.Meta.table_name)) == 1
+    assert {detection.detection_timestamp for detection in detections} == {detections[0].detection_timestamp}
+    assert audit.verify().problems == []
+
+
+@requirement("B1")
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_of_a_batch_with_one_poison_record_the_others_are_judged(template, place):
+    batch = [pending(template) for _ in range(3)]
+    poison = batch[place]
+    poisoned(poison)
+    answer = handler(stream_insert(*(session.session_id for session in batch)), None)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": f"{place + 1:021d}"}]}
+    assert {status_of(session) for session in batch if session is not poison} == {SessionStatus.READY}
+    assert status_of(poison) is SessionStatus.PENDING, "what nobody could judge, nobody can use"
+
+
+@requirement("B1")
+def test_a_batch_of_nothing_but_poison_fails_as_a_whole(aws):
+    with pytest.raises(BatchProcessingError):
+        handler(stream_insert("no such session"), None)
+
+
+@requirement("B1")
+def test_what_is_no_new_pending_session_is_left_alone(template):
+    event = stream_insert(template.session_id, template.session_id, template.session_id)
+    event["Records"][0]["eventName"] = "MODIFY"
+    event["Records"][1]["eventName"] = "REMOVE"
+    del event["Records"][1]["dynamodb"]["NewImage"]
+    event["Records"][2]["dynamodb"]["NewImage"]["status"] = {"S": "ready"}
+    assert handler(event, None) == {"batchItemFailures": []}
+    assert status_of(template) is SessionStatus.PENDING
+
+
+@requirement("B5", "I7")
+def test_a_session_without_a_key_is_judged_and_aborted(aws):
+    made = sessions.generate(
+        GenerateRequest(key_length=256, channel={"distance_km": 300, "dark_count_probability": 0.001}),
+        actor=TESTS,
+    )
+    assert made.final_key_length == 0
+    detection = judged(made)
+    assert detection.outcome in {"aborted", "compromised"}
+    assert status_of(made).value == detection.outcome
+
+
+@requirement("B2", "B5")
+def test_a_key_without_a_single_compared_bit_does_not_become_ready(template):
+    detection = judged(pending(template, compared=0))
+    assert reasons(detection) == {"no_data"}
+    assert detection.outcome == "aborted"
+
+
+@pytest.fixture
+def alerts(aws, settings):
+    """The messages that reach who subscribed to the alert topic."""
+    topic = client("sns").create_topic(Name="alerts")["TopicArn"]
+    settings.ALERT_TOPIC_ARN = topic
+    queue = client("sqs").create_queue(QueueName="alerts")["QueueUrl"]
+    client("sns").subscribe(
+        TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:123456789012:alerts"
+    )
+
+    def received():
+        found = client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+        return [json.loads(message["Body"]) for message in found]
+
+    return received
+
+
+@requirement("B6", "I2")
+def test_a_compromise_is_alerted_without_secrets(alerts, template, caplog):
+    session = pending(template, rate=0.2)
+    wrapped = session.encrypted_final_key
+    with caplog.at_level(logging.DEBUG):
+        judged(session)
+    (alert,) = alerts()
+    text = json.loads(alert["Message"])
+    assert set(text) == {"session_id", "link", "qber", "reasons"}
+    assert (text["session_id"], text["qber"]) == (session.session_id, 0.2)
+    assert wrapped
+    assert wrapped not in str(alert)
+    assert session.session_id in caplog.text
+
+
+@requirement("B6")
+def test_a_clean_session_alerts_nobody(alerts, template):
+    judged(pending(template))
+    assert alerts() == []
+
+
+@requirement("B6", "B5")
+def test_an_alert_that_cannot_be_sent_leaves_the_key_unusable_and_is_sent_later(alerts, template):
+    session = pending(template, rate=0.2)
+    with injected(Fault.REFUSED, operation="Publish"), pytest.raises(Exception, match="connect"):
+        judged(session)
+    assert status_of(session) is SessionStatus.PENDING
+    assert services.judge_overdue(seconds=-1, actor=TESTS) == 2  # the template waits too
+    assert status_of(session) is SessionStatus.COMPROMISED
+    assert len(alerts()) == 1
+
+
+@requirement("B6")
+def test_metrics_go_to_the_log_in_cloudwatch_s_own_format(template, settings, capsys):
+    settings.LOCAL = False
+    judged(pending(template, rate=0.2, link="fibre-7"))
+    metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    (metric,) = metrics
+    assert metric["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "QuantumKeys"
+    assert (metric["link"], metric["QBER"], metric["SessionsCompromised"]) == ("fibre-7", [20.0], [1.0])
+
+
+@requirement("B1")
+def test_the_sweep_judges_what_waits_too_long_and_only_that(template):
+    session = pending(template)
+    assert services.judge_overdue(seconds=60, actor=TESTS) == 0
+    assert services.judge_overdue(seconds=-1, actor=TESTS) == 2
+    assert status_of(session) is SessionStatus.READY
+    assert services.judge_overdue(seconds=-1, actor=TESTS) == 0
+
+
+@requirement("B1")
+def test_one_session_that_cannot_be_judged_does_not_keep_the_sweep_from_the_others(template):
+    poison, later = pending(template), pending(template)
+    poisoned(poison)
+    with pytest.raises(ExceptionGroup):
+        services.judge_overdue(seconds=-1, actor=TESTS)
+    assert status_of(later) is SessionStatus.READY
+
+
+@requirement("B1")
+def test_there_is_no_verdict_on_what_does_not_exist(aws):
+    with pytest.raises(SessionNotFound):
+        services.judge("no such", actor=TESTS)
+    with pytest.raises(DetectionNotFound):
+        services.find("no such", actor=TESTS)
+
+
+@requirement("I9", "B5")
+def test_a_verdict_on_anothers_session_is_as_unknown_as_none(api, other_api):
+    made = api.post("qkd/generate", {"key_length": 256, "error_rate": 0.01}).json()
+    handler(stream_insert(made["session_id"]), None)
+    assert api.get(f"detections/{made['session_id']}").status_code == 200
+    foreign = other_api.get(f"detections/{made['session_id']}")
+    assert foreign.status_code == 404
+    assert other_api.get("detections").json()["items"] == []
+    unknown = other_api.get("detections/0")
+    assert foreign.content.replace(made["session_id"].encode(), b"0") == unknown.content

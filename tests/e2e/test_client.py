@@ -1,0 +1,180 @@
+"""The client as a command and as a library, against the platform as ``make run`` starts it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from apps.stack.configuration import ROOT
+from qkdclient import Client, Damaged, Problem, body
+from qkdclient.api import Api
+from tests import requirement
+from tests.e2e.conftest import eventually
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+LARGE = 40 * 2**20 + 12_345  # three parts
+
+
+@pytest.fixture
+def client(platform, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return Client(f"http://127.0.0.1:{platform.run.port}", platform.first_run["api_key"])
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "source.bin"
+    path.write_bytes(os.urandom(LARGE))
+    return path
+
+
+def encrypted(client, file):
+    done = eventually(lambda: client.file(file["file_id"]), lambda f: f["status"] != "awaiting_upload")
+    assert done["status"] == "encrypted"
+    return done
+
+
+class Cut(Exception):
+    """The connection is gone."""
+
+
+def cutting(monkeypatch, name, after):
+    """The ``after``-th call of an API method fails, as when the process is killed there."""
+    calls, real = [], getattr(Api, name)
+
+    def cut(self, *arguments, **more):
+        calls.append(arguments)
+        if len(calls) == after:
+            raise Cut
+        return real(self, *arguments, **more)
+
+    monkeypatch.setattr(Api, name, cut)
+    return calls
+
+
+@requirement("C1", "C8")
+@pytest.mark.parametrize("local", [False, True], ids=["platform", "local"])
+@pytest.mark.parametrize("size", [0, 1, body.CHUNK, LARGE])
+def test_a_file_comes_back(size, local, client, tmp_path):
+    path, told = tmp_path / "a.bin", []
+    path.write_bytes(os.urandom(size))
+    file = client.upload(path, local=local, document_type="report", progress=lambda *at: told.append(at))
+    file = encrypted(client, file)
+    assert (file["name"], file["document_type"], file["size"]) == ("a.bin", "report", size)
+    assert told[-1] == (size, size)
+    for decrypted_here in (False, True):
+        copy = client.download(file["file_id"], tmp_path / f"copy {decrypted_here}", local=decrypted_here)
+        assert copy.read_bytes() == path.read_bytes()
+    assert not list(tmp_path.glob("*.part"))
+
+
+@requirement("C8")
+def test_an_interrupted_upload_sends_only_what_is_missing(client, source, tmp_path, monkeypatch):
+    sent = cutting(monkeypatch, "put", after=3)
+    with pytest.raises(Cut):
+        client.upload(source)
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    again = cutting(monkeypatch, "put", after=99)
+    file = encrypted(client, client.upload(source))
+    assert (len(sent), len(again)) == (3, 1)
+    assert client.download(file["file_id"], tmp_path / "copy").read_bytes() == source.read_bytes()
+
+
+@requirement("C8")
+def test_a_file_that_changed_since_is_uploaded_anew(client, source, tmp_path, monkeypatch):
+    cutting(monkeypatch, "put", after=3)
+    with pytest.raises(Cut):
+        client.upload(source)
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    source.write_bytes(os.urandom(LARGE))
+    file = encrypted(client, client.upload(source))
+    assert client.download(file["file_id"], tmp_path / "copy").read_bytes() == source.read_bytes()
+
+
+@requirement("C8", "C9")
+@pytest.mark.parametrize("local", [False, True], ids=["platform", "local"])
+def test_an_interrupted_download_goes_on_where_it_stopped(local, client, source, tmp_path):
+    file = encrypted(client, client.upload(source, local=local))
+
+    def stop(done, _total):
+        if done > LARGE // 2:
+            raise Cut
+
+    with pytest.raises(Cut):
+        client.download(file["file_id"], tmp_path / "copy", local=local, progress=stop)
+    [part] = tmp_path.glob("*.part")
+    assert not (tmp_path / "copy").exists()
+    there, told = part.stat().st_size, []
+    copy = client.download(
+        file["file_id"], tmp_path / "copy", local=local, progress=lambda done, _: told.append(done)
+    )
+    assert there > LARGE // 2 - body.CHUNK * 64
+    assert told[0] >= there - body.CHUNK
+    assert copy.read_bytes() == source.read_bytes()
+
+
+@requirement("C9")
+def test_a_part_that_was_changed_on_the_disk_is_not_taken_for_the_file(client, source, tmp_path):
+    file = encrypted(client, client.upload(source, local=True))
+
+    def stop(done, _total):
+        if done > LARGE // 2:
+            raise Cut
+
+    with pytest.raises(Cut):
+        client.download(file["file_id"], tmp_path / "copy", local=True, progress=stop)
+    [part] = tmp_path.glob("*.part")
+    with part.open("r+b") as changed:
+        changed.write(b"changed")
+    with pytest.raises(Damaged):
+        client.download(file["file_id"], tmp_path / "copy", local=True)
+    assert not (tmp_path / "copy").exists()
+
+
+@requirement("C4")
+@pytest.mark.parametrize("local", [False, True], ids=["platform", "local"])
+def test_a_passphrase_is_needed(local, client, tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("behind a passphrase")
+    file = encrypted(client, client.upload(path, local=local, passphrase="correct horse"))
+    copy = client.download(file["file_id"], tmp_path / "copy", local=local, passphrase="correct horse")
+    assert copy.read_text() == "behind a passphrase"
+    for wrong in (None, "wrong horse"):
+        with pytest.raises((Problem, Damaged)):
+            client.download(file["file_id"], tmp_path / "other", local=local, passphrase=wrong)
+    assert not (tmp_path / "other").exists()
+
+
+@requirement("E6")
+def test_the_command_line(platform, client, tmp_path):
+    environment = {
+        "PATH": os.environ["PATH"],
+        "QKD_URL": f"http://127.0.0.1:{platform.run.port}",
+        "QKD_API_KEY": platform.first_run["api_key"],
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "PYTHONPATH": str(ROOT),
+    }
+
+    def run(*arguments, **more):
+        command = [sys.executable, "-m", "qkdclient", *arguments]
+        return subprocess.run(
+            command, env=environment | more, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    (tmp_path / "note.txt").write_text("a note")
+    made = run("--json", "upload", "note.txt", "--type", "note", "--attribute", "pages=3")
+    assert made.returncode == 0, made.stderr
+    file = json.loads(made.stdout)
+    assert (file["status"], file["attributes"]) == ("encrypted", {"pages": 3})
+    assert file["file_id"] in run("list", "--type", "note").stdout
+    assert run("download", file["file_id"], "-o", "copy.txt", "--local").stdout == "copy.txt\n"
+    assert (tmp_path / "copy.txt").read_text() == "a note"
+    assert "deleted" in run("delete", file["file_id"]).stdout
+    refused = run("download", file["file_id"])
+    assert (refused.returncode, "Traceback" in refused.stderr) == (1, False)
+    assert run("list", QKD_API_KEY="").returncode == 2
+    assert run("list", QKD_URL="http://127.0.0.1:9").returncode == 1

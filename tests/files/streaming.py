@@ -1,0 +1,120 @@
+"""The pipeline on an object of any size, in a process of its own: its memory, CPU and time.
+
+    python -m tests.files.streaming <bytes>
+
+The object is generated as it is read and forgotten as it is written; DynamoDB is moto's. Prints a JSON object.
+"""
+
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+
+import django
+
+django.setup()
+
+from botocore.client import BaseClient
+from django.conf import settings
+from moto import mock_aws
+
+from apps.common import wrapping
+from apps.common.dynamodb import all_tables
+from apps.detections import services as detections
+from apps.files import pipeline
+from apps.files.objects import ObjectRef
+from apps.keys import services as keys
+from apps.sessions import services as sessions
+from tests.conftest import TESTS
+
+BLOCK = memoryview(os.urandom(2**20))
+
+
+class Generated:
+    """An object's body that is made while it is read."""
+
+    def __init__(self, size: int) -> None:
+        self.size = self.left = size
+
+    def readinto(self, buffer: memoryview) -> int:
+        count = min(len(buffer), self.left, len(BLOCK))
+        buffer[:count] = BLOCK[:count]
+        self.left -= count
+        return count
+
+
+class Store:
+    """S3 with one object to read, whatever its key, that keeps nothing but lengths."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.written = size, 0
+
+    def answers(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any] | None:
+        """The answer to a call of S3; None where it is for another service."""
+        if operation == "HeadObject":
+            encrypted = arguments["Bucket"] == settings.ENCRYPTED_BUCKET
+            return {"ContentLength": self.written if encrypted else self.size}
+        if operation == "GetObject":
+            return {"Body": Generated(self.size), "ETag": "etag"}
+        if operation in {"UploadPart", "PutObject"}:
+            self.written += len(arguments["Body"])
+            return {"ETag": "etag"}
+        return {
+            "CreateMultipartUpload": {"UploadId": "upload"},
+            "CompleteMultipartUpload": {},
+            "DeleteObject": {},
+        }.get(operation)
+
+
+def encrypted(size: int, name: str) -> int:
+    """Encrypt a generated object; the bytes written."""
+    store, call = Store(size), BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def around(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
+        s3 = client.meta.service_model.service_name == "s3"
+        answer = store.answers(operation, arguments) if s3 else None
+        return call(client, operation, arguments) if answer is None else answer
+
+    BaseClient._make_api_call = around  # type: ignore[attr-defined]
+    try:
+        source = ObjectRef(settings.UPLOADS_BUCKET, name, "1")
+        file = pipeline.encrypt_uploaded(source, actor=TESTS)
+    finally:
+        BaseClient._make_api_call = call  # type: ignore[attr-defined]
+    assert file is not None
+    assert file.size == size
+    assert file.ciphertext_size == store.written
+    return store.written
+
+
+def peak() -> int:
+    """The most memory that this process has had, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def main() -> None:
+    settings.UPLOAD_MAX_BYTES = 2**40
+    settings.ROOT_KEY = f"local:{tempfile.mkdtemp()}/root.key"
+    wrapping.root_key.cache_clear()
+    with mock_aws():
+        for table in all_tables():
+            table.create_table(wait=False)
+        keys.create(2, actor=TESTS)
+        made = sessions.generate(sessions.GenerateRequest(key_length=2048, error_rate=0.01), actor=TESTS)
+        detections.judge(made.session_id, actor=TESTS)
+        encrypted(1000, "warm")
+        idle, wall, cpu = peak(), time.perf_counter(), time.process_time()
+        size = int(sys.argv[1])
+        encrypted(size, "large")
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    found = {"size": size, "seconds": wall, "cpu_seconds": cpu, "above_idle": peak() - idle}
+    sys.stdout.write(json.dumps(found) + "\n")
+
+
+if __name__ == "__main__":
+    main()

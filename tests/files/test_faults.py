@@ -1,0 +1,272 @@
+"""Every operation on files, with each of its AWS calls failing in turn: then again, the sweep, and I1 to I6.
+
+Prints a table: operation, failure points tried, violations.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import requests
+from django.conf import settings
+
+from apps.audit.services import entries_page, verify
+from apps.common import clock
+from apps.common.aws import client
+from apps.common.errors import PlatformError
+from apps.detections import services as detections
+from apps.files import archive, body, local, services, uploads
+from apps.files.records import FileStatus, StorageClass
+from apps.files.store import FileTable
+from apps.files.uploads import UploadMethod
+from apps.sessions import services as sessions
+from apps.sessions.store import QuantumKeyTable, SessionTable
+from qkdplatform.lambda_handler import handler
+from qkdplatform.schedules import sweep
+from tests import requirement
+from tests.conftest import TESTS, Api
+from tests.events import object_created
+from tests.fault_table import PROPERTY
+from tests.faults import Fault, at_each_call, watched
+from tests.tables import versions
+from tests.uploads import deliver, plaintext_of, put, record_of, registered
+
+# The audit entry that a record in this state must have.
+ENTRY_OF = {
+    FileStatus.AWAITING_UPLOAD: "file.registered",
+    FileStatus.AWAITING_BODY: "file.key_released",
+    FileStatus.ENCRYPTED: "file.encrypted",
+    FileStatus.DELETED: "file.deleted",
+    FileStatus.ARCHIVED: "file.archived",
+    FileStatus.REJECTED: "file.rejected",
+}
+
+
+@dataclass
+class Subject:
+    """What an operation works on, and what has to be true of it in the end."""
+
+    file_id: str
+    contents: dict[str, bytes] = field(default_factory=dict)  # by file id
+    more: dict[str, Any] = field(default_factory=dict)
+    status: FileStatus = FileStatus.ENCRYPTED
+
+
+@dataclass
+class Operation:
+    """How to prepare, attempt, and do it again as the caller or AWS would."""
+
+    name: str
+    prepare: Callable[[Api], Subject]
+    attempt: Callable[[Subject], object]
+    again: Callable[[Subject], object] | None = None
+
+    def repeat(self, subject: Subject) -> None:
+        with suppress(PlatformError):  # it was done the first time, and is refused as done
+            (self.again or self.attempt)(subject)
+
+
+def encrypted(api, content=None):
+    content = os.urandom(90_000) if content is None else content
+    upload = registered(api, content)
+    file_id = upload.file_id
+    handler(upload.event, None)
+    return Subject(file_id, {file_id: content})
+
+
+def uploaded(api):
+    content = os.urandom(90_000)
+    upload = registered(api, content)
+    return Subject(upload.file_id, {upload.file_id: content}, {"event": upload.event})
+
+
+def with_replacement(api):
+    subject, content = encrypted(api, b"one"), os.urandom(90_000)
+    target = uploads.replacing(subject.file_id, actor=api.actor)
+    subject.more["event"] = put(f"uploads/{target.file.file_id}", content).event
+    subject.contents = {subject.file_id: content, f"{subject.file_id}.v1": b"one"}
+    return subject
+
+
+def archived(api):
+    subject = encrypted(api)
+    archive.archive(subject.file_id, storage_class=StorageClass.GLACIER, actor=TESTS)
+    return subject
+
+
+def deleted(api):
+    subject = encrypted(api)
+    services.delete(subject.file_id, actor=TESTS)
+    return subject
+
+
+def to_be_deleted(api):
+    subject = encrypted(api)
+    subject.status, subject.contents = FileStatus.DELETED, {}
+    return subject
+
+
+def to_be_archived(api):
+    subject = encrypted(api)
+    subject.status = FileStatus.ARCHIVED
+    return subject
+
+
+def in_parts(api):
+    target = uploads.announce(name="parts", actor=api.actor, method=UploadMethod.MULTIPART)
+    file_id, content = target.file.file_id, os.urandom(2000)
+    for number, url in uploads.part_urls(file_id, [1, 2], actor=api.actor):
+        assert requests.put(url, data=content[(number - 1) * 1000 : number * 1000], timeout=5).ok
+    return Subject(file_id, {file_id: content})
+
+
+def joined(subject):
+    uploads.complete(subject.file_id, size=2000, actor=TESTS)
+
+
+def joined_again(subject):
+    joined(subject)
+    deliver(object_created(f"uploads/{subject.file_id}"))
+
+
+def half_uploaded(api):
+    subject = in_parts(api)
+    subject.status, subject.contents = FileStatus.REJECTED, {}
+    return subject
+
+
+def sealed_locally(api):
+    target, secret = local.announce(name="local", actor=api.actor)
+    content = os.urandom(40_000)
+    sealed = body.seal_bytes(secret.key, secret.context, content)
+    assert requests.put(str(target.url), data=sealed, timeout=5).ok
+    return Subject(target.file.file_id, {target.file.file_id: content})
+
+
+def read_whole(subject):
+    [content] = subject.contents.values()
+    assert services.whole(services.read(subject.file_id, actor=TESTS)[1]) == content
+
+
+def read_range(subject):
+    [content] = subject.contents.values()
+    found = services.read_range(subject.file_id, start=20_000, stop=60_000, actor=TESTS)[1]
+    assert found == content[20_000:60_000]
+
+
+OPERATIONS = [
+    Operation("upload event", uploaded, lambda s: handler(s.more["event"], None)),
+    Operation("replace", with_replacement, lambda s: handler(s.more["event"], None)),
+    Operation(
+        "archive",
+        to_be_archived,
+        lambda s: archive.archive(s.file_id, storage_class=StorageClass.GLACIER_IR, actor=TESTS),
+    ),
+    Operation("recall", archived, lambda s: archive.restore(s.file_id, actor=TESTS)),
+    Operation("delete", to_be_deleted, lambda s: services.delete(s.file_id, actor=TESTS)),
+    Operation("restore", deleted, lambda s: services.restore(s.file_id, actor=TESTS)),
+    Operation("decrypt", encrypted, read_whole),
+    Operation("decrypt a range", encrypted, read_range),
+    Operation("decrypt to a download", encrypted, lambda s: services.publish(s.file_id, actor=TESTS)),
+    Operation("release a key", encrypted, lambda s: local.key_of(s.file_id, actor=TESTS)),
+    Operation("join parts", in_parts, joined, joined_again),
+    Operation("abort an upload", half_uploaded, lambda s: uploads.abort(s.file_id, actor=TESTS)),
+    Operation("finish a local file", sealed_locally, lambda s: local.finish(s.file_id, actor=TESTS)),
+]
+
+
+def violations(subject: Subject) -> list[str]:
+    """What is not as the invariants demand."""
+    found = []
+    file = record_of(subject.file_id)
+    if file.status is not subject.status:
+        found.append(f"status is {file.status}")
+    entries = entries_page(limit=100, by="file", value=subject.file_id).records
+    if ENTRY_OF[file.status] not in {entry.event.value for entry in entries}:
+        found.append(f"I1: {file.status} without its entry")
+    for file_id, content in subject.contents.items():
+        if record_of(file_id).readable and plaintext_of(file_id) != content:
+            found.append(f"I4: {file_id} gives another content")
+    if any(subject.file_id in one["Key"] for one in versions(settings.UPLOADS_BUCKET)):
+        found.append("plaintext was left")
+    return found
+
+
+def violations_of_all() -> list[str]:
+    """What has to be true of all files together, once the reservations have ended."""
+    found = [f"D3: {problem}" for problem in verify().problems]
+    rows = [row for row in FileTable.by_feed.query("all#0") if row.quantum_key_id]
+    used = Counter(row.quantum_key_id for row in rows)
+    found += [f"I3: {key_id} used {times} times" for key_id, times in used.items() if times > 1]
+    for row in rows:
+        session_id = services.session_of(row.quantum_key_id)
+        if SessionTable.get(session_id).ttl is not None:
+            found.append(f"I5: session {session_id} may expire")
+    named = {(row.body["key"], row.body["version"]) for row in rows}
+    named |= {(r.body["key"], r.body["version"]) for r in map(earlier, rows) if r is not None}
+    bodies = {(one["Key"], one["VersionId"]) for one in versions(settings.ENCRYPTED_BUCKET)}
+    found += [f"an orphan body {key}" for key, version in bodies - named]
+    found += [f"I4: a missing body {key}" for key, version in named - bodies]
+    left = client("s3").list_multipart_uploads(Bucket=settings.ENCRYPTED_BUCKET).get("Uploads", [])
+    found += [f"an orphan upload {one['Key']}" for one in left]
+    if any(QuantumKeyTable.by_reserved.query("all#0")):
+        found.append("a reservation has not ended")
+    return found
+
+
+def earlier(row):
+    return record_of(f"{row.file_id}.v1") if row.version > 1 else None
+
+
+@pytest.fixture
+def plenty(pool):
+    """Ready sessions with 256 quantum keys: failed attempts use up more than one."""
+    for _ in range(2):
+        made = sessions.generate(sessions.GenerateRequest(key_length=32_768, error_rate=0.01), actor=TESTS)
+        assert detections.judge(made.session_id, actor=TESTS).outcome == "ready"
+
+
+@pytest.mark.slow  # minutes: the upload pipeline's own faults are in the default run
+@requirement("I1", "I3", "I4", "I5", "I6")
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_no_failed_call_of_any_operation_breaks_an_invariant(
+    operation, api, plenty, record_property, monkeypatch
+):
+    monkeypatch.setattr("apps.files.objects.PART_BYTES", 40_000)
+    monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
+    found: list[str] = []
+    points = 0
+    for fault in Fault:
+        for place, subject in at_each_call(fault, lambda: operation.prepare(api), operation.attempt):
+            operation.repeat(subject)
+            with_scans(finish, found)
+            points += "None" not in place
+            found += [f"{fault} {place}: {what}" for what in violations(subject)]
+    now = clock.now
+    monkeypatch.setattr(clock, "now", lambda: now() + timedelta(seconds=sessions.RESERVED_SECONDS + 60))
+    sweep()
+    found += violations_of_all()
+    record_property(PROPERTY, (operation.name, points, len(found)))
+    assert found == []
+    assert points >= 4
+
+
+def finish():
+    """What the sweep does at once; twice, as a recall waits once for S3."""
+    for _ in range(2):
+        archive.finish_moves(actor=TESTS)
+
+
+def with_scans(do, found):
+    def around(call, aws, name, arguments):
+        if name == "Scan":
+            found.append("I6: a scan")
+        return call(aws, name, arguments)
+
+    with watched(around):
+        do()

@@ -1,0 +1,224 @@
+"""What interrupted work leaves is found and removed, and nothing else is; long encryptions are jobs."""
+
+import os
+from datetime import timedelta
+
+import pytest
+from django.conf import settings as django_settings
+
+from apps.common import clock
+from apps.common.aws import client
+from apps.files import archive, objects, pipeline, services, sweeping, tasks
+from apps.files.records import FileStatus, StorageClass
+from apps.jobs import services as jobs
+from apps.jobs.records import JobState
+from apps.sessions import services as sessions
+from apps.sessions.records import QuantumKeyState
+from apps.sessions.store import QuantumKeyTable
+from qkdplatform.lambda_handler import handler
+from qkdplatform.schedules import sweep
+from tests import requirement
+from tests.conftest import TESTS
+from tests.faults import watched
+from tests.tables import versions
+from tests.uploads import plaintext_of, put, record_of, registered
+
+ENCRYPTED = django_settings.ENCRYPTED_BUCKET
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """Moves the clock forward."""
+    offset = [timedelta()]
+    now = clock.now
+    monkeypatch.setattr(clock, "now", lambda: now() + offset[0])
+
+    def by(**span):
+        offset[0] += timedelta(**span)
+
+    return by
+
+
+class Killed(BaseException):
+    """As a kill -9: nothing in the process handles it."""
+
+
+def killed_at(operation, do):
+    """Do it until this call; the worker is gone then, and its clean-up with it."""
+
+    def around(call, aws, name, arguments):
+        if name in {operation, "AbortMultipartUpload"}:
+            raise Killed
+        return call(aws, name, arguments)
+
+    with watched(around), pytest.raises(Killed):
+        do()
+
+
+@requirement("I4", "C9")
+def test_the_body_of_a_killed_worker_is_removed_and_its_key_discarded(api, stock, later):
+    upload = registered(api, b"content")
+    commits = []
+
+    def around(call, aws, name, arguments):
+        if name == "TransactWriteItems":
+            commits.append(name)
+            if len(commits) == 2:  # the first reserves the quantum key
+                raise Killed
+        return call(aws, name, arguments)
+
+    with watched(around), pytest.raises(Killed):
+        handler(upload.event, None)
+    assert len(versions(ENCRYPTED)) == 1
+    handler(upload.event, None)
+    assert len(versions(ENCRYPTED)) == 2
+    assert sweeping.end_reservations(actor=TESTS) == 0
+    later(seconds=sessions.RESERVED_SECONDS + 60)
+    assert sweeping.end_reservations(actor=TESTS) == 1
+    [kept] = versions(ENCRYPTED)
+    assert kept["Key"] == record_of(upload.file_id).body["key"]
+    assert plaintext_of(upload.file_id) == b"content"
+    states = [row.state for row in QuantumKeyTable.by_session.query(f"{stock.session_id}#0")]
+    assert sorted(states) == [QuantumKeyState.DISCARDED, QuantumKeyState.USED]
+
+
+@requirement("I4")
+def test_no_version_of_a_document_is_taken_for_a_leftover(api, stock, later):
+    upload = registered(api, b"one")
+    file_id = upload.file_id
+    handler(upload.event, None)
+    for content in (b"two", b"three"):
+        target = api.post(f"files/{file_id}/versions", {}).json()["file"]["file_id"]
+        handler(put(f"uploads/{target}", content).event, None)
+    api.post(f"files/{file_id}/archive", {})
+    later(days=2)
+    assert sweeping.remove_unreferenced(file_id, actor=TESTS) == 0
+    ids = [file_id, f"{file_id}.v2", f"{file_id}.v1"]
+    assert [plaintext_of(file_id) for file_id in ids] == [b"three", b"two", b"one"]
+
+
+@requirement("C9")
+def test_parts_of_a_killed_worker_are_aborted(api, stock, later, monkeypatch):
+    monkeypatch.setattr(objects, "PART_BYTES", 40_000)
+    monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
+    upload = registered(api, os.urandom(200_000))
+    killed_at("CompleteMultipartUpload", lambda: handler(upload.event, None))
+    assert client("s3").list_multipart_uploads(Bucket=ENCRYPTED)["Uploads"]
+    began = clock.now()
+
+    def around(call, aws, name, arguments):
+        answer = call(aws, name, arguments)
+        for one in answer.get("Uploads", []) if name == "ListMultipartUploads" else []:
+            one["Initiated"] = began  # moto says 2010
+        return answer
+
+    with watched(around):
+        assert sweeping.abort_stale_uploads() == 0
+        later(seconds=sessions.RESERVED_SECONDS + 60)
+        assert sweeping.abort_stale_uploads() == 1
+    assert client("s3").list_multipart_uploads(Bucket=ENCRYPTED).get("Uploads", []) == []
+
+
+@requirement("C8")
+def test_a_decrypted_copy_does_not_outlive_its_url_for_long(api, stock, later):
+    upload = registered(api, b"content")
+    handler(upload.event, None)
+    services.publish(upload.file_id, actor=TESTS)
+    assert sweeping.remove_downloads() == 0
+    later(seconds=django_settings.PRESIGNED_SECONDS + sessions.RESERVED_SECONDS + 60)
+    assert sweeping.remove_downloads() == 1
+    assert versions(django_settings.DOWNLOADS_BUCKET) == []
+
+
+@requirement("C1")
+def test_an_upload_that_never_came_is_given_up(api, aws, later):
+    file_id = api.post("files", {"name": "never"}).json()["file"]["file_id"]
+    assert sweeping.give_up_uploads(actor=TESTS) == 0
+    later(days=2)
+    assert sweeping.give_up_uploads(actor=TESTS) == 1
+    shown = api.get(f"files/{file_id}").json()
+    assert (shown["status"], shown["reason"]) == ("rejected", "Nothing was uploaded in time.")
+    assert sweeping.give_up_uploads(actor=TESTS) == 0
+
+
+@requirement("E6", "I4")
+@pytest.mark.parametrize("operation", ["CopyObject", "DeleteObject", "TransactWriteItems"])
+def test_the_sweep_finishes_an_interrupted_move(operation, api, stock):
+    upload = registered(api, b"cold")
+    handler(upload.event, None)
+    seen = []
+
+    def around(call, aws, name, arguments):
+        seen.append(name)
+        if name == operation and (operation != "TransactWriteItems" or seen.count(name) == 2):
+            raise Killed
+        return call(aws, name, arguments)
+
+    with watched(around), pytest.raises(Killed):
+        archive.archive(upload.file_id, storage_class=StorageClass.GLACIER_IR, actor=TESTS)
+    assert record_of(upload.file_id).status is FileStatus.ARCHIVING
+    sweep()
+    assert record_of(upload.file_id).status is FileStatus.ARCHIVED
+    assert len(versions(ENCRYPTED)) == 1
+    assert plaintext_of(upload.file_id) == b"cold"
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """Ids of jobs sent to the worker."""
+    ids: list[str] = []
+    monkeypatch.setattr(tasks.encrypt_upload, "delay", ids.append)
+    return ids
+
+
+@requirement("C9", "C1")
+def test_a_large_upload_becomes_one_job_with_progress(api, stock, sent, settings, monkeypatch):
+    settings.EVENT_UPLOAD_BYTES = 1000
+    monkeypatch.setattr(pipeline, "PROGRESS_BYTES", 2**20)
+    content = os.urandom(3 * 2**20)
+    upload = registered(api, content)
+    for _ in range(2):
+        handler(upload.event, None)
+    assert api.get(f"files/{upload.file_id}").json()["status"] == "awaiting_upload"
+    [job_id] = sent
+    told, tell = [], jobs.progress
+
+    def progress(job, *, done):
+        told.append(done)
+        tell(job, done=done)
+
+    monkeypatch.setattr(jobs, "progress", progress)
+    tasks.encrypt_upload(job_id)
+    shown = api.get(f"jobs/{job_id}").json()
+    assert (shown["state"], shown["done"], shown["total"]) == ("succeeded", 3, 3)
+    assert told == [0, 1, 2, 3]
+    assert upload.is_safe
+    tasks.encrypt_upload(job_id)
+    assert upload.is_safe
+
+
+@requirement("C9", "I4")
+def test_a_job_that_failed_or_fell_silent_is_sent_again_by_the_sweep(api, stock, sent, settings, later):
+    settings.EVENT_UPLOAD_BYTES = 1000
+    upload = registered(api, os.urandom(5000))
+    handler(upload.event, None)
+    [job_id] = sent
+
+    def around(call, aws, name, arguments):
+        if name == "PutObject":
+            raise OSError("the disk is full")
+        return call(aws, name, arguments)
+
+    with watched(around):
+        tasks.encrypt_upload(job_id)
+    assert jobs.find(job_id, actor=TESTS).state is JobState.FAILED
+    later(seconds=400)
+    sweep()
+    assert sent == [job_id, job_id]
+    jobs.start_alone(job_id)
+    assert jobs.start_alone(job_id) is None  # another worker is at it
+    later(seconds=jobs.SILENT_SECONDS + 60)
+    sweep()
+    assert sent == [job_id] * 3
+    tasks.encrypt_upload(job_id)
+    assert upload.is_safe

@@ -1,0 +1,205 @@
+"""No operation on a key, session or file without its audit entry: where none can be written, nothing happens (I1, D2)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from apps.access import services as access
+from apps.access.records import Role
+from apps.audit.records import Event
+from apps.audit.services import AuditUnavailable, entries_page, transaction
+from apps.audit.store import EntryTable
+from apps.common.errors import Invalid
+from apps.detections import services as detections
+from apps.files import messages, pipeline, services
+from apps.files.objects import ObjectRef
+from apps.jobs import services as jobs
+from apps.jobs.records import JobKind
+from apps.keys import services as keys
+from apps.sessions import services as sessions
+from apps.sessions.records import KeyPurpose, QuantumKeyState, Session
+from apps.sessions.services import GenerateRequest
+from tests import requirement
+from tests.conftest import TESTS, Api, empty_aws
+from tests.faults import counted
+from tests.tables import everything
+from tests.uploads import Upload, deliver, registered
+
+SMALL = GenerateRequest(key_length=256, error_rate=0.01)
+TAPPED = GenerateRequest(
+    key_length=256, error_rate=0.01, eavesdropper={"kind": "intercept_resend", "fraction": 1.0}
+)
+
+
+@dataclass
+class Scene:
+    """One of everything, before the audit table fails."""
+
+    api: Api
+    package: dict[str, Any]
+    pending: Session
+    tapped: Session
+    file: Upload
+    deleted: Upload
+    waiting: Upload
+
+
+def staged() -> Scene:
+    api = Api(Role.CLIENT)
+    keys.create(3, actor=TESTS)
+    made = sessions.generate(GenerateRequest(key_length=4096, error_rate=0.01), actor=TESTS)
+    detections.judge(made.session_id, actor=TESTS)
+    file, deleted = registered(api), registered(api)
+    for upload in (file, deleted):
+        deliver(upload.event)
+    services.delete(deleted.file_id, actor=TESTS)
+    with transaction(TESTS) as tx:
+        offered = sessions.offer()
+        reserved = QuantumKeyState.RESERVED
+        sessions.take(tx, offered, purpose=KeyPurpose.FILE, subject="nobody came back", state=reserved)
+        tx.audit(Event.QUANTUM_KEY_RESERVED)
+    return Scene(
+        api=api,
+        package=messages.encrypt(b"x", actor=TESTS).to_dict(),
+        pending=sessions.generate(SMALL, actor=TESTS),
+        tapped=sessions.generate(TAPPED, actor=TESTS),
+        file=file,
+        deleted=deleted,
+        waiting=registered(api),
+    )
+
+
+@pytest.fixture(scope="module")
+def scene():
+    """The platform in full work, its audit table lost. Nothing that is tried changes it, so all share it."""
+    with empty_aws():
+        made = staged()
+        EntryTable.delete_table()
+        yield made
+
+
+def _object(upload: Upload) -> ObjectRef:
+    bucket = upload.event["Records"][0]["s3"]["bucket"]["name"]
+    return ObjectRef(bucket, upload.key, upload.version)
+
+
+def _pool_key() -> str:
+    return keys.pick().key_id
+
+
+OPERATIONS = {
+    "issue an API key": lambda _: access.issue(name="x", role=Role.CLIENT, actor=TESTS),
+    "revoke an API key": lambda s: access.revoke(s.api.client.client_id, actor=TESTS),
+    "make pool keys": lambda _: keys.create(2, actor=TESTS),
+    "refill the pool": lambda _: keys.refill(actor=TESTS),
+    "queue a pool key for rotation": lambda _: keys.queue_rotation(_pool_key(), reason="x", actor=TESTS),
+    "revoke a pool key": lambda _: keys.revoke(_pool_key(), reason="x", actor=TESTS),
+    "run a session": lambda _: sessions.generate(SMALL, actor=TESTS),
+    "find a session clean": lambda s: detections.judge(s.pending.session_id, actor=TESTS),
+    "find a session compromised": lambda s: detections.judge(s.tapped.session_id, actor=TESTS),
+    "encrypt a message": lambda _: messages.encrypt(b"x", actor=TESTS),
+    "decrypt a message": lambda s: messages.decrypt(s.package, actor=TESTS),
+    "announce a file": lambda s: services.register(name="x", actor=s.api.actor),
+    "encrypt an upload": lambda s: pipeline.encrypt_uploaded(_object(s.waiting), actor=TESTS),
+    "read a file": lambda s: services.read(s.file.file_id, actor=TESTS),
+    "publish a file": lambda s: services.publish(s.file.file_id, actor=TESTS),
+    "delete a file": lambda s: services.delete(s.file.file_id, actor=TESTS),
+    "restore a file": lambda s: services.restore(s.deleted.file_id, actor=TESTS),
+    "queue a job": lambda _: jobs.enqueue(
+        JobKind.GENERATE_SESSIONS, total=1, parameters={}, actor=TESTS, send=_must_not_be_called
+    ),
+}
+
+
+def _must_not_be_called(_: str) -> None:
+    raise AssertionError
+
+
+@requirement("I1", "D2")
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_what_cannot_be_audited_is_not_done(scene, name):
+    before = everything()
+    with pytest.raises(AuditUnavailable):
+        OPERATIONS[name](scene)
+    assert everything() == before
+
+
+@requirement("I1", "D2", "C1")
+def test_an_upload_over_the_limit_that_cannot_be_audited_is_not_removed(scene, settings):
+    settings.UPLOAD_MAX_BYTES = 1
+    before = everything()
+    with pytest.raises(AuditUnavailable):
+        pipeline.encrypt_uploaded(_object(scene.waiting), actor=TESTS)
+    assert everything() == before
+
+
+@requirement("I1", "D2", "I3")
+def test_a_reservation_whose_end_cannot_be_audited_does_not_end(scene, monkeypatch):
+    monkeypatch.setattr(sessions, "RESERVED_SECONDS", 0)
+    before = everything()
+    with pytest.raises(ExceptionGroup):
+        sessions.discard_stale(actor=TESTS)
+    assert everything() == before
+
+
+@requirement("I1", "I8")
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "qkd/generate", {"key_length": 64}),
+        ("POST", "files", {"name": "x"}),
+        ("POST", "encrypt", {"plaintext": "x"}),
+        ("GET", "files/{}/content", None),
+        ("POST", "files/{}/download", None),
+        ("DELETE", "files/{}", None),
+    ],
+)
+def test_the_caller_is_told_to_try_again(scene, method, path, body):
+    answer = scene.api.call(method, path.format(scene.file.file_id), body)
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:qkdplatform:problem:unavailable")
+    assert int(answer["Retry-After"]) > 0
+
+
+@requirement("I1", "D1")
+def test_the_entry_of_a_reading_is_written_before_any_key_or_byte_is_fetched(api, stock):
+    upload = registered(api)
+    deliver(upload.event)
+    keys._seeds.clear()
+    sessions._finals.clear()
+    with counted() as calls:
+        services.whole(services.read(upload.file_id, actor=TESTS)[1])
+    written = calls.index("TransactWriteItems")
+    assert calls[written + 1 :] == ["GetItem", "GetItem", "GetObject"], "pool key, session, body"
+
+
+@requirement("I1", "D1")
+def test_a_message_that_does_not_open_was_recorded_all_the_same(stock):
+    package = messages.encrypt(b"x", actor=TESTS, context="right").to_dict()
+    with pytest.raises(Invalid):
+        messages.decrypt(package, actor=TESTS, context="wrong")
+    file_id = package["envelope"]["header"]["file_id"]
+    events = [entry.event for entry in entries_page(limit=5, by="file", value=file_id).records]
+    assert events == ["message.read", "message.encrypted"]
+
+
+@requirement("D1")
+def test_every_operation_leaves_an_entry_that_says_who_what_and_which_key(aws):
+    scene = staged()
+    for name, operation in OPERATIONS.items():
+        if name not in {"queue a job", "refill the pool"}:
+            operation(scene)
+    entries = entries_page(limit=100).records
+    assert {entry.event for entry in entries} >= {
+        Event.CLIENT_ISSUED, Event.CLIENT_REVOKED, Event.POOL_KEY_CREATED, Event.POOL_KEY_ROTATION_QUEUED,
+        Event.POOL_KEY_REVOKED, Event.SESSION_GENERATED, Event.SESSION_READY, Event.SESSION_COMPROMISED,
+        Event.QUANTUM_KEY_RESERVED, Event.FILE_REGISTERED, Event.FILE_ENCRYPTED, Event.FILE_READ,
+        Event.FILE_DELETED, Event.FILE_RESTORED, Event.MESSAGE_ENCRYPTED, Event.MESSAGE_READ,
+    }  # fmt: skip
+    assert all(entry.actor and entry.timestamp and entry.outcome == "ok" for entry in entries)
+    assert all(
+        entry.key_id for entry in entries if entry.event.startswith(("pool_key", "message", "file.en"))
+    )
+    assert all(
+        entry.session_id for entry in entries if entry.event.startswith(("session", "message", "file.en"))
+    )
