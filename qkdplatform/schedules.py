@@ -7,7 +7,7 @@ from apps.audit.records import system
 from apps.custody import destruction
 from apps.custody import tasks as custody
 from apps.detections import services as detections
-from apps.files import archive, pipeline, sweeping
+from apps.files import archive, pipeline, shredding, sweeping
 from apps.files import tasks as file_tasks
 from apps.keys import services as keys
 from apps.sessions import services as sessions
@@ -33,6 +33,7 @@ def sweep() -> None:
         "reservations ended": lambda: sweeping.end_reservations(actor=SWEEPER),
         "downloads removed": sweeping.remove_downloads,
         "moves gone on with": lambda: archive.finish_moves(actor=SWEEPER),
+        "files shredded": lambda: shredding.shred_due(actor=SWEEPER),
         "jobs sent again": lambda: tasks.send_unsent(seconds=SENT_WITHIN_SECONDS),
         "encryptions sent again": lambda: file_tasks.send_unsent(seconds=SENT_WITHIN_SECONDS),
         "rotations gone on with": lambda: custody.continue_rotations(actor=SWEEPER),

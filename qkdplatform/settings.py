@@ -48,6 +48,9 @@ POOL_LOW_WATER = env.integer("POOL_LOW_WATER", 80)
 POOL_ROTATION_DAYS = env.integer("POOL_ROTATION_DAYS", 30, low=1)
 POOL_MAX_USES = env.integer("POOL_MAX_USES", 100_000, low=1)  # what one leaked key can cost
 DESTRUCTION_WINDOW_DAYS = env.integer("DESTRUCTION_WINDOW_DAYS", 30, low=7, high=30)
+DELETION_WINDOW_DAYS = env.integer(
+    "DELETION_WINDOW_DAYS", 30, low=1
+)  # to restore a file in, before it is shredded
 REWRAP_PER_SECOND = env.integer(
     "REWRAP_PER_SECOND", 50, low=1
 )  # files; leaves the tables to who waits for an answer

@@ -83,6 +83,7 @@ class Event(StrEnum):
     FILE_READ = "file.read"
     FILE_DELETED = "file.deleted"
     FILE_RESTORED = "file.restored"
+    FILE_SHREDDED = "file.shredded"
     FILE_REPLACED = "file.replaced"
     FILE_ARCHIVED = "file.archived"
     FILE_RECALLED = "file.recalled"

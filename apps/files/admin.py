@@ -21,6 +21,8 @@ TONES = {
     FileStatus.ENCRYPTED: Tone.GOOD,
     FileStatus.REJECTED: Tone.BAD,
     FileStatus.DELETED: Tone.MUTED,
+    FileStatus.SHREDDING: Tone.MUTED,
+    FileStatus.SHREDDED: Tone.MUTED,
 }
 
 

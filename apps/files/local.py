@@ -166,7 +166,7 @@ def finish(
         upload={},
     )
     with transaction(actor) as tx:
-        waiting = FileTable.status == FileStatus.AWAITING_BODY
+        waiting = (FileTable.status == FileStatus.AWAITING_BODY) & (FileTable.envelope == file.envelope)
         tx.replace(
             FileTable.of(done), condition=waiting, otherwise=FileNotReady("It was finished meanwhile.")
         )

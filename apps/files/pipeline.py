@@ -74,6 +74,8 @@ def encrypt_uploaded(
         if size > settings.UPLOAD_MAX_BYTES:
             reason = f"The upload has {size} bytes; at most {settings.UPLOAD_MAX_BYTES} are accepted."
             file = _reject(file, source, reason, actor)
+        elif versions.is_orphaned(file):
+            file = _reject(file, source, "Its document was deleted for good meanwhile.", actor)
         elif later is not None and size > settings.EVENT_UPLOAD_BYTES:
             later(source, file, size)
             return file

@@ -20,7 +20,7 @@ class FileNotReady(Refused):
 
 
 class FileStatus(StrEnum):
-    """``awaiting_upload`` → ``encrypted`` ⇄ ``deleted``; ``rejected`` says why.
+    """``awaiting_upload`` → ``encrypted`` ⇄ ``deleted`` → ``shredding`` → ``shredded``; ``rejected`` says why.
 
     To cold storage and back: ``encrypted`` → ``archiving`` → ``archived`` → ``recalling`` → ``encrypted``.
     """
@@ -35,6 +35,8 @@ class FileStatus(StrEnum):
     RECALLING = "recalling"
     SUPERSEDED = "superseded"  # an earlier version of a document
     APPLIED = "applied"  # an upload that became a new version of a document
+    SHREDDING = "shredding"  # its keys are destroyed, its bodies are being removed
+    SHREDDED = "shredded"  # what is left tells when, not what
 
 
 class StorageClass(StrEnum):
@@ -62,6 +64,9 @@ SEALED = frozenset(
         FileStatus.SUPERSEDED,
     }
 )
+
+# In these a pool key is needed, now or once the client has sent the body.
+KEYED = SEALED | {FileStatus.AWAITING_BODY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,7 @@ class File:
     document_id: str | None = None  # of which document this is an earlier version, or the upload of a new one
     moved_from: Mapping[str, str] = field(default_factory=dict)  # the body before a move, until it is removed
     upload: Mapping[str, Any] = field(default_factory=dict)  # of a multipart upload by the client: id and key
+    shred_after: datetime | None = None  # a deleted file can be restored until then
 
     @property
     def package_id(self) -> str:

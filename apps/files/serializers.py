@@ -101,6 +101,9 @@ class FileOut(serializers.Serializer[Any]):
     quantum_key_id = serializers.CharField(allow_null=True)
     attributes = serializers.DictField()
     reason = serializers.CharField(allow_null=True)
+    shred_after = serializers.DateTimeField(
+        allow_null=True, help_text="a deleted file can be restored until then"
+    )
 
 
 class DownloadOut(serializers.Serializer[Any]):

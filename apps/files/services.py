@@ -265,7 +265,7 @@ def publish(file_id: str, *, actor: Actor, passphrase: str | None = None) -> Dow
 
 
 def delete(file_id: str, *, actor: Actor) -> File:
-    """Hide a file; nothing of it is removed, so that ``restore`` can bring it back.
+    """Hide a file; nothing of it is removed for DELETION_WINDOW_DAYS, so that ``restore`` can bring it back.
 
     Raises:
         FileNotFound: no such file, or another's.
@@ -274,7 +274,8 @@ def delete(file_id: str, *, actor: Actor) -> File:
     file = find(file_id, actor=actor)
     if file.status not in {FileStatus.ENCRYPTED, FileStatus.ARCHIVED} or file.document_id:
         raise FileNotReady(f"The file is {file.status}; only an encrypted or archived one can be deleted.")
-    return _moved(file, FileStatus.DELETED, Event.FILE_DELETED, actor)
+    until = clock.now() + timedelta(days=settings.DELETION_WINDOW_DAYS)
+    return _moved(replace(file, shred_after=until), FileStatus.DELETED, Event.FILE_DELETED, actor)
 
 
 def restore(file_id: str, *, actor: Actor) -> File:
@@ -288,15 +289,22 @@ def restore(file_id: str, *, actor: Actor) -> File:
     if file.status is not FileStatus.DELETED:
         raise FileNotReady(f"The file is {file.status}; only a deleted one can be restored.")
     cold = file.storage_class is not StorageClass.STANDARD
-    return _moved(file, FileStatus.ARCHIVED if cold else FileStatus.ENCRYPTED, Event.FILE_RESTORED, actor)
+    status = FileStatus.ARCHIVED if cold else FileStatus.ENCRYPTED
+    return _moved(replace(file, shred_after=None), status, Event.FILE_RESTORED, actor)
 
 
 def _moved(file: File, target: FileStatus, event: Event, actor: Actor) -> File:
     moved = replace(file, status=target)
+    shred_after, shred_feed = FileTable.shred_after, FileTable.shred_feed
+    window = (
+        [shred_after.set(file.shred_after), shred_feed.set(feed(store.LISTED, file.file_id))]
+        if file.shred_after
+        else [shred_after.remove(), shred_feed.remove()]
+    )
     with transaction(actor) as tx:
         tx.update(
             FileTable.of(file),
-            [FileTable.status.set(target), FileTable.status_feed.set(feed(target, file.file_id))],
+            [FileTable.status.set(target), FileTable.status_feed.set(feed(target, file.file_id)), *window],
             condition=FileTable.status == file.status,
             otherwise=FileNotReady("The file was changed by someone else meanwhile."),
         )

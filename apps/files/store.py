@@ -20,7 +20,7 @@ from apps.common.dynamodb import (
     partitions,
     sort_key,
 )
-from apps.files.records import SEALED, File, FileStatus, StorageClass
+from apps.files.records import KEYED, File, FileStatus, StorageClass
 
 LISTED = "all"
 
@@ -40,6 +40,8 @@ class FileTable(Table[File]):
     by_status = index("by_status", "status_feed")
     # The earlier versions of a document.
     by_document = index("by_document", "document_feed")
+    # Deleted documents, the first to be shredded first.
+    by_shredding = index("by_shredding", "shred_feed", order=("shred_after", TimeAttribute))
 
     file_id = UnicodeAttribute(hash_key=True)
     name = UnicodeAttribute()
@@ -67,17 +69,19 @@ class FileTable(Table[File]):
     document_id = UnicodeAttribute(null=True)
     moved_from = DocumentAttribute(default=dict)
     upload = DocumentAttribute(default=dict)
+    shred_after = TimeAttribute(null=True)
     owner_feed = UnicodeAttribute(null=True)
     type_feed = UnicodeAttribute(null=True)
     owner_type_feed = UnicodeAttribute(null=True)
     key_feed = UnicodeAttribute(null=True)
     status_feed = UnicodeAttribute(null=True)
     document_feed = UnicodeAttribute(null=True)
+    shred_feed = UnicodeAttribute(null=True)
 
     @classmethod
     def index_keys(cls, record: File) -> dict[str, Any]:
         identifier, kind, owner = record.file_id, record.document_type, record.owner
-        sealed = record.pool_key_id if record.status in SEALED else None
+        sealed = record.pool_key_id if record.status in KEYED else None
         earlier = record.document_id if record.status is FileStatus.SUPERSEDED else None
         lists = {
             "feed": feed(LISTED, identifier),
@@ -85,11 +89,13 @@ class FileTable(Table[File]):
             "type_feed": feed(kind, identifier),
             "owner_type_feed": feed(f"{owner}|{kind}", identifier),
         }
-        # Versions, and uploads of versions, are listed with their document only
-        return (dict.fromkeys(lists) if record.document_id else lists) | {
+        # Versions, and uploads of versions, are listed with their document only; what is shredded no more
+        unlisted = record.document_id or record.status in {FileStatus.SHREDDING, FileStatus.SHREDDED}
+        return (dict.fromkeys(lists) if unlisted else lists) | {
             "key_feed": feed(sealed, identifier) if sealed else None,
             "document_feed": feed(earlier, identifier) if earlier else None,
             "status_feed": feed(record.status, identifier),
+            "shred_feed": feed(LISTED, identifier) if record.shred_after else None,
             "sort": sort_key(record.uploaded_at, identifier),
         }
 
@@ -127,6 +133,13 @@ def sealed_count(key_id: str) -> int:
 def earlier_versions(document_id: str, *, limit: int, position: Position | None) -> Page[File]:
     """What a document was before, newest first."""
     return page(FileTable.by_document, document_id, limit=limit, position=position)
+
+
+def due_for_shredding(moment: datetime) -> Iterator[File]:
+    """Documents whose time to be restored ended before a moment, and that are not shredded to the end."""
+    for part in partitions(LISTED):
+        for row in FileTable.by_shredding.query(part, FileTable.shred_after < moment):
+            yield row.record()
 
 
 def in_status_before(status: FileStatus, moment: datetime) -> Iterator[File]:

@@ -56,10 +56,23 @@ class Plan:
             file_id=f"{self.head.file_id}.v{self.head.version}",
             document_id=self.head.file_id,
             status=FileStatus.SUPERSEDED,
+            shred_after=None,
         )
-        unchanged = (FileTable.version == self.head.version) & (FileTable.status == self.head.status)
+        unchanged = (
+            (FileTable.version == self.head.version)
+            & (FileTable.status == self.head.status)
+            & (FileTable.envelope == self.head.envelope)  # a re-wrapping meanwhile would be undone
+        )
         announced = FileTable.status == FileStatus.AWAITING_UPLOAD
-        applied = replace(self.file, status=FileStatus.APPLIED, source=done.source, upload={})
+        # What describes the content stands with the document, and goes with it
+        applied = replace(
+            self.file,
+            name=self.head.file_id,
+            attributes={},
+            status=FileStatus.APPLIED,
+            source=done.source,
+            upload={},
+        )
         tx.replace(FileTable.of(self._current(done)), condition=unchanged, otherwise=refused)
         tx.put(FileTable.of(earlier), otherwise=refused)
         tx.replace(FileTable.of(applied), condition=announced, otherwise=refused)
@@ -67,8 +80,13 @@ class Plan:
     def _current(self, done: File) -> File:
         assert self.head is not None  # noqa: S101 - only called where there is one
         deleted = self.head.status is FileStatus.DELETED
-        status = FileStatus.DELETED if deleted else FileStatus.ENCRYPTED
-        return replace(done, file_id=self.head.file_id, document_id=None, status=status)
+        return replace(
+            done,
+            file_id=self.head.file_id,
+            document_id=None,
+            status=FileStatus.DELETED if deleted else FileStatus.ENCRYPTED,
+            shred_after=self.head.shred_after,
+        )
 
 
 def planned(file: File) -> Plan:
@@ -83,6 +101,14 @@ def planned(file: File) -> Plan:
     if head is None or head.status not in SEALED - {FileStatus.ARCHIVING, FileStatus.RECALLING}:
         raise FileNotReady(f"Document {file.document_id} cannot take a new version now.")
     return Plan(replace(file, version=head.version + 1), head)
+
+
+def is_orphaned(file: File) -> bool:
+    """Whether an upload has no document any more that it could become a version of."""
+    if file.document_id is None:
+        return False
+    head = FileTable.find(file.document_id)
+    return head is None or head.status in {FileStatus.SHREDDING, FileStatus.SHREDDED}
 
 
 def announced(head: File, changes: Mapping[str, Any]) -> File:
@@ -113,5 +139,6 @@ _NOTHING_YET: dict[str, Any] = {
     "reason": None,
     "upload": {},
     "moved_from": {},
+    "shred_after": None,
     "storage_class": StorageClass.STANDARD,
 }
