@@ -1,6 +1,8 @@
 """Typed reading of the environment, for ``settings.py`` only."""
 
+import json
 import os
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -48,6 +50,17 @@ def flag(name: str, *, default: bool) -> bool:
     if value:
         raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
     return default
+
+
+def document(name: str) -> dict[str, Any]:
+    """A JSON object; empty where the variable is not set."""
+    try:
+        value = json.loads(os.environ.get(name) or "{}")
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be JSON.") from None
+    if not isinstance(value, dict):
+        raise ImproperlyConfigured(f"{name} must be a JSON object.")
+    return value
 
 
 def words(name: str, default: str = "") -> list[str]:

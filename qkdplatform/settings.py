@@ -45,6 +45,7 @@ STOCK_SESSION_PAUSE = env.real(
 )  # seconds between a refill's sessions
 POOL_TARGET = env.integer("POOL_TARGET", 100, low=1)
 POOL_LOW_WATER = env.integer("POOL_LOW_WATER", 80)
+KEY_POOLS = env.document("KEY_POOLS")  # of tenants or purposes: see apps/keys/pools.py
 POOL_ROTATION_DAYS = env.integer("POOL_ROTATION_DAYS", 30, low=1)
 POOL_MAX_USES = env.integer("POOL_MAX_USES", 100_000, low=1)  # what one leaked key can cost
 DESTRUCTION_WINDOW_DAYS = env.integer("DESTRUCTION_WINDOW_DAYS", 30, low=7, high=30)

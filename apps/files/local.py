@@ -25,7 +25,8 @@ from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, FileNotReady, FileSt
 from apps.files.store import FileTable
 from apps.files.uploads import Target, UploadMethod
 from apps.keys import services as keys
-from apps.keys.records import PoolKey
+from apps.keys.pools import pool_for
+from apps.keys.records import PoolKey, Purpose
 from apps.sessions import services as sessions
 from apps.sessions.records import KeyPurpose, Offer, StockEmpty
 
@@ -69,7 +70,7 @@ def announce(
         except StockEmpty:
             sessions.refill(actor=actor)
             raise
-        pool_key = keys.pick()
+        pool_key = keys.pick(pool_for(made.owner, Purpose.FILES))
         envelope, key = _sealed(made, offered, pool_key, passphrase)
         file = uploads.begun(_with(made, envelope), place, method)
         try:

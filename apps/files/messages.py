@@ -14,7 +14,8 @@ from apps.files.package import Package, open_message, seal_message
 from apps.files.pqfile import PqfilePackage
 from apps.keys import services as keys
 from apps.keys.kem import Suite
-from apps.keys.records import KeyNotFound, KeyUnusable, PoolKey
+from apps.keys.pools import pool_for
+from apps.keys.records import KeyNotFound, KeyUnusable, PoolKey, Purpose
 from apps.sessions import services as sessions
 from apps.sessions.records import KeyPurpose, Offer, SessionNotFound, SessionUnusable, StockEmpty
 
@@ -46,7 +47,7 @@ def encrypt(
     """
 
     def made(offered: Offer) -> tuple[PoolKey, Package]:
-        pool_key = keys.pick()
+        pool_key = keys.pick(pool_for(str(actor), Purpose.MESSAGES))
         return pool_key, _sealed(plaintext, offered, pool_key, context, passphrase)
 
     return _attempted(made, session_id, actor)
@@ -58,7 +59,7 @@ def encrypt_compatible(
     """As ``encrypt``, in the compatibility suite: for who has to be understood by PQFile, and nobody else."""
 
     def made(offered: Offer) -> tuple[PoolKey, PqfilePackage]:
-        pool_key = _mlkem_key()
+        pool_key = _mlkem_key(pool_for(str(actor), Purpose.MESSAGES))
         return pool_key, _compatible(plaintext, offered, pool_key, context)
 
     return _attempted(made, session_id, actor)
@@ -101,12 +102,12 @@ def _sealed(
     )
 
 
-def _mlkem_key() -> PoolKey:
+def _mlkem_key(pool: str) -> PoolKey:
     """A pool key of ML-KEM-768 alone, made when one is first asked for."""
     try:
-        return keys.pick(Suite.MLKEM768)
+        return keys.pick(pool, Suite.MLKEM768)
     except keys.PoolEmpty:
-        return keys.create(1, suite=Suite.MLKEM768, actor=system("compatibility"))[0]
+        return keys.create(1, pool=pool, suite=Suite.MLKEM768, actor=system("compatibility"))[0]
 
 
 def _compatible(plaintext: bytes, offered: Offer, pool_key: PoolKey, context: str | None) -> PqfilePackage:

@@ -32,7 +32,8 @@ from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, FileNotReady, FileSt
 from apps.files.store import FileTable
 from apps.files.writer import ObjectWriter
 from apps.keys import services as keys
-from apps.keys.records import PoolKey
+from apps.keys.pools import pool_for
+from apps.keys.records import PoolKey, Purpose
 from apps.sessions import services as sessions
 from apps.sessions.records import KeyPurpose, Offer, QuantumKeyState, StockEmpty
 
@@ -117,7 +118,7 @@ def _unregistered(
 def _encrypt(file: File, source: ObjectRef, actor: Actor, progress: Progress | None) -> File:
     plan = versions.planned(file)
     offered = _reserved(file, actor)
-    pool_key = keys.pick()
+    pool_key = keys.pick(pool_for(file.owner, Purpose.FILES))
     factor, stretched = passphrases.factor_of(file)
     header = Header.of(file_id=plan.package_id, quantum_key_id=offered.key_id, passphrase=factor)
     envelope, file_key = seal(

@@ -37,9 +37,8 @@ class PoolKeys(ApiView):
     def post(self, request: Request) -> Response:
         """Import a key pair by its seed; activate it to put it to use."""
         body = parsed(ImportIn, request)
-        key = transfer.imported(
-            body["seed"], suite=Suite(body["suite"]), reason=body["reason"], actor=actor_of(request)
-        )
+        suite = Suite(body.pop("suite"))
+        key = transfer.imported(body.pop("seed"), suite=suite, actor=actor_of(request), **body)
         return Response(PoolKeyOut(key).data, status=201)
 
 

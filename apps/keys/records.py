@@ -21,6 +21,16 @@ class KeyUnusable(Refused):
     """The key failed validation before use (C3)."""
 
 
+DEFAULT_POOL = "default"
+
+
+class Purpose(StrEnum):
+    """What a pool key is picked for."""
+
+    FILES = "files"
+    MESSAGES = "messages"
+
+
 class KeyState(StrEnum):
     """The product's names; SP 800-57's in the comments."""
 
@@ -88,6 +98,7 @@ class PoolKey:
     imported: bool = False
     destroy_after: datetime | None = None  # until then the destruction can be cancelled
     recovery_seal: bytes | None = field(default=None, repr=False)
+    pool: str = DEFAULT_POOL
 
     def move(self, name: str) -> Move:
         """The table's move of this name from the key's state.

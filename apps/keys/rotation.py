@@ -12,7 +12,7 @@ from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import Refused
-from apps.keys import services, store
+from apps.keys import pools, services, store
 from apps.keys.records import (
     KeyState,
     PoolKey,
@@ -56,7 +56,8 @@ def target_of(rotation: Rotation, *, actor: Actor) -> tuple[Rotation, PoolKey]:
         chosen = services.find(rotation.new_key_id)
         if chosen.state is KeyState.ACTIVE:
             return rotation, chosen
-    chosen = services.pick()
+    old = services.find(rotation.old_key_id)
+    chosen = services.pick(pools.still(old.pool))
     row, before = RotationTable.of(rotation), RotationTable.new_key_id
     unchanged = before.does_not_exist() if rotation.new_key_id is None else before == rotation.new_key_id
     with transaction(actor) as tx:

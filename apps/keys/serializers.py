@@ -9,7 +9,7 @@ from rest_framework import serializers
 from apps.common.lists import ListQuery
 from apps.common.serializers import StrictSerializer, TextField, WholeField
 from apps.keys.kem import MLKEM768_EXPANDED_SIZE, Suite
-from apps.keys.records import KeyState, PoolKey
+from apps.keys.records import DEFAULT_POOL, KeyState, PoolKey
 
 SUITES = [(suite.value, suite.value) for suite in Suite]
 REASON_LIMIT = 255
@@ -43,6 +43,7 @@ class ImportIn(ReasonIn):
 
     suite = serializers.ChoiceField(choices=SUITES)
     seed = BytesField(max_bytes=MLKEM768_EXPANDED_SIZE, write_only=True)
+    pool = TextField(default=DEFAULT_POOL, max_length=32)
 
 
 class MinimumIn(StrictSerializer):
@@ -83,6 +84,7 @@ class PoolKeyOut(serializers.Serializer[Any]):
     """A pool key: its public half and its life; never the private half, wrapped or not."""
 
     key_id = serializers.CharField()
+    pool = serializers.CharField()
     suite = serializers.CharField()
     state = serializers.CharField()
     public_key = serializers.SerializerMethodField(help_text="base64")

@@ -4,6 +4,7 @@ import random
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import product
 
 from django.conf import settings
 from pynamodb.expressions.condition import Condition
@@ -16,8 +17,9 @@ from apps.common.dynamodb import Page, Position, feed
 from apps.common.errors import Refused, Unavailable
 from apps.common.sweeps import each
 from apps.common.wrapping import RootKeyUnavailable, UnwrapFailed, UnwrappedCache, root_key
-from apps.keys import kem, policy, recovery_seal, store
+from apps.keys import kem, policy, pools, recovery_seal, store
 from apps.keys.records import (
+    DEFAULT_POOL,
     OPENS,
     REWRAPS,
     ROTATED,
@@ -47,11 +49,12 @@ def context_of(key_id: str) -> dict[str, str]:
     return {"record": "pool_key", "id": key_id}
 
 
-def _made(suite: kem.Suite, version: int = 1) -> PoolKey:
-    return recorded(kem.generate(suite), key_id=f"pk-{uuid.uuid4()}", state=KeyState.ACTIVE, version=version)
+def _made(suite: kem.Suite, version: int = 1, pool: str = DEFAULT_POOL) -> PoolKey:
+    key_id = f"pk-{uuid.uuid4()}"
+    return recorded(kem.generate(suite), key_id=key_id, state=KeyState.ACTIVE, version=version, pool=pool)
 
 
-def recorded(pair: kem.KeyPair, *, key_id: str, state: KeyState, version: int) -> PoolKey:
+def recorded(pair: kem.KeyPair, *, key_id: str, state: KeyState, version: int, pool: str) -> PoolKey:
     """The record of a key pair, its seed wrapped under the root key."""
     root = root_key()
     return PoolKey(
@@ -65,29 +68,34 @@ def recorded(pair: kem.KeyPair, *, key_id: str, state: KeyState, version: int) -
         version=version,
         imported=state is KeyState.PRE_ACTIVE,
         recovery_seal=recovery_seal.sealed(pair.seed, context=context_of(key_id)),
+        pool=pool,
     )
 
 
-def create(count: int, *, actor: Actor, suite: kem.Suite = kem.DEFAULT_SUITE) -> list[PoolKey]:
+def create(
+    count: int, *, actor: Actor, suite: kem.Suite = kem.DEFAULT_SUITE, pool: str = DEFAULT_POOL
+) -> list[PoolKey]:
     """New active key pairs, each with its audit entry."""
     version = policy.read().current
     made: list[PoolKey] = []
     while len(made) < count:
-        batch = [_made(suite, version) for _ in range(min(BATCH, count - len(made)))]
+        batch = [_made(suite, version, pool) for _ in range(min(BATCH, count - len(made)))]
         with transaction(actor) as tx:
             for key in batch:
                 tx.put(PoolKeyTable.of(key))
-                tx.audit(Event.POOL_KEY_CREATED, key_id=key.key_id, suite=suite.value)
+                tx.audit(Event.POOL_KEY_CREATED, key_id=key.key_id, suite=suite.value, pool=pool)
         made.extend(batch)
     return made
 
 
 def refill(*, actor: Actor) -> int:
-    """Bring the pool back to its target once it is below the low-water mark; returns keys made."""
-    active = store.count(KeyState.ACTIVE)
-    if active >= min(settings.POOL_LOW_WATER, settings.POOL_TARGET):
-        return 0
-    return len(create(settings.POOL_TARGET - active, actor=actor))
+    """Bring each pool back to its target once it is below its low-water mark; returns keys made."""
+    made = 0
+    for pool in pools.known().values():
+        active = store.active_count(pool.name, kem.DEFAULT_SUITE)
+        if active < pool.low_water:
+            made += len(create(pool.target - active, pool=pool.name, actor=actor))
+    return made
 
 
 def find(key_id: str) -> PoolKey:
@@ -102,13 +110,13 @@ def find(key_id: str) -> PoolKey:
     return key
 
 
-def pick(suite: kem.Suite | None = None) -> PoolKey:
-    """One of the least used active keys (of one suite), at random among them.
+def pick(pool: str = DEFAULT_POOL, suite: kem.Suite = kem.DEFAULT_SUITE) -> PoolKey:
+    """One of the least used active keys of a pool and suite, at random among them.
 
     Raises:
         PoolEmpty: no key is active; a refill is due.
     """
-    candidates = store.least_used(LEAST_USED, suite)
+    candidates = store.least_used(LEAST_USED, pool, suite)
     if not candidates:
         raise PoolEmpty("The key pool is empty; it is being refilled. Try again in a moment.")
     return random.choice(candidates)  # noqa: S311 - spreads load, decides nothing secret
@@ -292,7 +300,7 @@ def _state_actions(key: PoolKey, target: KeyState) -> list[Action]:
     return [
         PoolKeyTable.state.set(target),
         PoolKeyTable.state_feed.set(feed(target, key.key_id)),
-        usage.set(feed(store.IN_USE, key.key_id)) if target is KeyState.ACTIVE else usage.remove(),
+        usage.set(store.usage_feed(key)) if target is KeyState.ACTIVE else usage.remove(),
         PoolKeyTable.changed_at.set(clock.now()),
     ]
 
@@ -345,7 +353,11 @@ def _due_for_rotation() -> dict[str, str]:
     """Ids of the keys to rotate, and why."""
     days, uses = settings.POOL_ROTATION_DAYS, settings.POOL_MAX_USES
     minimum, oldest = policy.known().minimum, clock.now() - timedelta(days=days)
-    due = {key.key_id: f"used {uses} times or more" for key in store.used_at_least(uses)}
+    due = {
+        key.key_id: f"used {uses} times or more"
+        for pool, suite in product(pools.known(), kem.Suite)
+        for key in store.used_at_least(uses, pool, suite)
+    }
     for key in store.active_before(clock.now()):
         if key.version < minimum:  # made by a process that did not know yet
             due[key.key_id] = f"below the minimum version {minimum}"

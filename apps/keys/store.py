@@ -21,10 +21,19 @@ from apps.common.dynamodb import (
     sort_key,
 )
 from apps.keys.kem import Suite
-from apps.keys.records import KeyState, Policy, PoolKey, Rotation, RotationStatus
+from apps.keys.records import DEFAULT_POOL, KeyState, Policy, PoolKey, Rotation, RotationStatus
 
 LISTED = "all"
-IN_USE = "active"
+
+
+def in_use(pool: str, suite: Suite) -> str:
+    """The list of active keys of a pool and suite."""
+    return f"active|{pool}|{suite}"
+
+
+def usage_feed(key: PoolKey) -> str:
+    """Where an active key is listed to be picked."""
+    return feed(in_use(key.pool, key.suite), key.key_id)
 
 
 class PoolKeyTable(Table[PoolKey]):
@@ -32,7 +41,7 @@ class PoolKeyTable(Table[PoolKey]):
     record_type = PoolKey
     by_feed = index("feed", "feed")
     by_state = index("by_state", "state_feed")
-    # Active keys only, the least used first.
+    # Active keys of one pool and suite, the least used first.
     by_usage = index("by_usage", "usage_feed", order=("usage", NumberAttribute))
     # Keys that await their destruction, the first due first.
     by_destruction = index("by_destruction", "destruction_feed", order=("destroy_after", TimeAttribute))
@@ -55,6 +64,7 @@ class PoolKeyTable(Table[PoolKey]):
     imported = BooleanAttribute(default=False)
     destroy_after = TimeAttribute(null=True)
     recovery_seal = BinaryAttribute(legacy_encoding=False, null=True)
+    pool = UnicodeAttribute(default=DEFAULT_POOL)
     state_feed = UnicodeAttribute(null=True)
     usage_feed = UnicodeAttribute(null=True)
     destruction_feed = UnicodeAttribute(null=True)
@@ -66,7 +76,7 @@ class PoolKeyTable(Table[PoolKey]):
         return {
             "feed": feed(LISTED, record.key_id),
             "state_feed": feed(record.state, record.key_id),
-            "usage_feed": feed(IN_USE, record.key_id) if active else None,
+            "usage_feed": usage_feed(record) if active else None,
             "destruction_feed": feed(LISTED, record.key_id) if record.destroy_after else None,
             "root_feed": feed(record.root_key_id, record.key_id) if record.wrapped_seed else None,
             "sort": sort_key(record.created_at, record.key_id),
@@ -118,20 +128,21 @@ def keys_page(*, limit: int, position: Position | None, state: KeyState | None) 
     return page(PoolKeyTable.by_state, state, limit=limit, position=position)
 
 
-def least_used(limit: int, suite: Suite | None = None) -> list[PoolKey]:
-    """Active keys (of one suite) with the fewest uses, one Query for each shard."""
-    wanted = None if suite is None else PoolKeyTable.suite == suite
-    rows = [
-        row
-        for part in partitions(IN_USE)
-        for row in PoolKeyTable.by_usage.query(part, filter_condition=wanted, limit=limit)
-    ]
+def least_used(limit: int, pool: str, suite: Suite) -> list[PoolKey]:
+    """Active keys with the fewest uses, one Query for each shard."""
+    parts = partitions(in_use(pool, suite))
+    rows = [row for part in parts for row in PoolKeyTable.by_usage.query(part, limit=limit)]
     return [row.record() for row in sorted(rows, key=lambda row: row.usage)[:limit]]
 
 
 def count(state: KeyState) -> int:
     """How many keys are in a state."""
     return sum(PoolKeyTable.by_state.count(part) for part in partitions(state))
+
+
+def active_count(pool: str, suite: Suite) -> int:
+    """How many keys can be picked."""
+    return sum(PoolKeyTable.by_usage.count(part) for part in partitions(in_use(pool, suite)))
 
 
 def active_before(moment: datetime) -> Iterator[PoolKey]:
@@ -142,9 +153,9 @@ def active_before(moment: datetime) -> Iterator[PoolKey]:
             yield row.record()
 
 
-def used_at_least(uses: int) -> Iterator[PoolKey]:
+def used_at_least(uses: int, pool: str, suite: Suite) -> Iterator[PoolKey]:
     """Active keys with that many uses or more."""
-    for part in partitions(IN_USE):
+    for part in partitions(in_use(pool, suite)):
         for row in PoolKeyTable.by_usage.query(part, PoolKeyTable.usage >= uses):
             yield row.record()
 

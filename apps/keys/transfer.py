@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from apps.audit.records import Actor, Event
 from apps.audit.services import Transaction, transaction
 from apps.common.errors import Invalid, Refused
-from apps.keys import kem, policy, services
+from apps.keys import kem, policy, pools, services
 from apps.keys.kem import Suite
-from apps.keys.records import KeyState, KeyUnusable, PoolKey
+from apps.keys.records import DEFAULT_POOL, KeyState, KeyUnusable, PoolKey
 from apps.keys.store import PoolKeyTable
 
 NAMESPACE = uuid.UUID("7f9d3f2c-52f0-4d69-9e0f-6f3e6a6a1c0b")  # of the ids of imported keys
@@ -29,13 +29,13 @@ class Exported:
     sealed_seed: bytes = field(repr=False)
 
 
-def imported(seed: bytes, *, suite: Suite, reason: str, actor: Actor) -> PoolKey:
+def imported(seed: bytes, *, suite: Suite, reason: str, actor: Actor, pool: str = DEFAULT_POOL) -> PoolKey:
     """Take in a key pair by its seed; it is ``pre_active`` until someone activates it.
 
     The id is derived from the public key, so that a pair is imported once.
 
     Raises:
-        Invalid: not a seed of the suite; an expanded ML-KEM key is told why it cannot be imported.
+        Invalid: not a seed of the suite (an expanded ML-KEM key is told why it cannot be imported), or no such pool.
         Refused: the pair was imported before.
     """
     try:
@@ -44,10 +44,13 @@ def imported(seed: bytes, *, suite: Suite, reason: str, actor: Actor) -> PoolKey
         raise Invalid.of("seed", str(error)) from None
     key_id = imported_id(public)
     pair = kem.KeyPair(suite, seed, public)
-    key = services.recorded(pair, key_id=key_id, state=KeyState.PRE_ACTIVE, version=policy.read().current)
+    if pool not in pools.known():
+        raise Invalid.of("pool", f"one of {', '.join(pools.known())}")
+    version = policy.read().current
+    key = services.recorded(pair, key_id=key_id, state=KeyState.PRE_ACTIVE, version=version, pool=pool)
     with transaction(actor) as tx:
         tx.put(PoolKeyTable.of(key), otherwise=Refused(f"This key pair was imported before, as {key_id}."))
-        tx.audit(Event.POOL_KEY_IMPORTED, key_id=key_id, suite=suite.value, reason=reason)
+        tx.audit(Event.POOL_KEY_IMPORTED, key_id=key_id, suite=suite.value, pool=pool, reason=reason)
     return services.find(key_id)
 
 

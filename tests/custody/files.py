@@ -25,7 +25,7 @@ def encrypted(content: bytes, *, under: PoolKey, monkeypatch: object) -> File:
     answer = client("s3").put_object(Bucket=settings.UPLOADS_BUCKET, Key=f"{uuid.uuid4()}", Body=content)
     key = client("s3").list_objects_v2(Bucket=settings.UPLOADS_BUCKET)["Contents"][-1]["Key"]
     with monkeypatch.context() as patch:  # type: ignore[attr-defined]
-        patch.setattr(keys, "pick", lambda: keys.find(under.key_id))
+        patch.setattr(keys, "pick", lambda _pool: keys.find(under.key_id))
         source = ObjectRef(settings.UPLOADS_BUCKET, key, answer["VersionId"])
         file = pipeline.encrypt_uploaded(source, actor=TESTS)
     assert file is not None

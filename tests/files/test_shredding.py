@@ -1,5 +1,7 @@
 """Deleted documents: restored within their window, then shredded for good (E6, I1, I4, I5)."""
 
+from datetime import timedelta
+
 import pytest
 from django.conf import settings
 
@@ -27,7 +29,7 @@ def later(monkeypatch):
     now = clock.now
 
     def pass_days(days):
-        monkeypatch.setattr(clock, "now", lambda: now() + clock.timedelta(days=days))
+        monkeypatch.setattr(clock, "now", lambda: now() + timedelta(days=days))
 
     return pass_days
 
@@ -40,7 +42,7 @@ def bodies_of(file_id):
 def test_within_the_window_a_deleted_file_comes_back(api, stock, later):
     file_id = encrypted(api, b"wanted after all")["file_id"]
     deleted = api.call("DELETE", f"files/{file_id}").json()
-    assert deleted["shred_after"] > clock.as_text(clock.now() + clock.timedelta(days=DAYS - 1))
+    assert deleted["shred_after"] > clock.as_text(clock.now() + timedelta(days=DAYS - 1))
     later(DAYS - 1)
     assert shredding.shred_due(actor=TESTS) == 0
     restored = api.post(f"files/{file_id}/restore", {}).json()
@@ -56,7 +58,7 @@ def test_afterwards_keys_and_bodies_of_all_versions_are_gone_and_nothing_needs_t
 ):
     file_id = encrypted(api, b"first", name="my diary", attributes={"about": "me"})["file_id"]
     replaced(api, file_id, b"second", attributes={"about": "me"})
-    key_ids = {record_of(file_id).pool_key_id, record_of(f"{file_id}.v1").pool_key_id}
+    key_ids = {str(record_of(one).pool_key_id) for one in (file_id, f"{file_id}.v1")}
     services.delete(file_id, actor=TESTS)
     later(DAYS + 1)
     assert shredding.shred_due(actor=TESTS) == 1
@@ -102,7 +104,7 @@ def test_whichever_call_fails_the_next_sweep_finishes(api, pool, later, fault):
 
     def attempt(file_id):
         del file_id
-        clock_now, clock.now = clock.now, lambda: now() + clock.timedelta(days=DAYS + 1)
+        clock_now, clock.now = clock.now, lambda: now() + timedelta(days=DAYS + 1)
         try:
             shredding.shred_due(actor=TESTS)
         finally:

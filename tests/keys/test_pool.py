@@ -109,7 +109,7 @@ def test_a_key_revoked_between_pick_and_use_is_not_used(stock, pool, monkeypatch
     services.revoke(stale.key_id, reason="leaked", actor=TESTS)
     picks = iter([stale, stale])
     real = services.pick
-    monkeypatch.setattr(services, "pick", lambda: next(picks, None) or real())
+    monkeypatch.setattr(services, "pick", lambda _pool: next(picks, None) or real())
     package = messages.encrypt(b"x", actor=TESTS)
     assert package.envelope.pool_key_id != stale.key_id
     assert services.find(stale.key_id).usage == 0
@@ -244,7 +244,7 @@ def test_the_api_shows_the_public_half_only(admin_api, pool):
     shown = admin_api.get(f"keys/{pool[0].key_id}").json()
     assert set(shown) == {
         "key_id", "suite", "state", "public_key", "usage", "created_at", "last_used_at", "changed_at", "reason",
-        "version", "messages", "imported", "destroy_after",
+        "version", "messages", "imported", "destroy_after", "pool",
     }  # fmt: skip
     listed = admin_api.get("keys?state=active").json()["items"]
     assert {key["key_id"] for key in listed} == {key.key_id for key in pool}

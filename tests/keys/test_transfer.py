@@ -35,7 +35,7 @@ def test_a_pair_is_imported_by_its_seed_and_used_once_activated(stock, suite, mo
     with pytest.raises(KeyUnusable):
         services.seed_of(key)
     assert lifecycle.activate(key.key_id, reason="in use", actor=TESTS).state is KeyState.ACTIVE
-    monkeypatch.setattr(services, "pick", lambda: services.find(key.key_id))
+    monkeypatch.setattr(services, "pick", lambda _pool: services.find(key.key_id))
     package = messages.encrypt(b"x", actor=TESTS)
     assert messages.decrypt(package.to_dict(), actor=TESTS) == b"x"
 
