@@ -72,7 +72,7 @@ class ApprovalRefusal(ApiView):
 class DestructionRequest(ApiView):
     """The end of a key."""
 
-    required_scopes = {"POST": Scope.KEYS_MANAGE, "DELETE": Scope.KEYS_MANAGE}
+    required_scopes = {"POST": Scope.KEYS_MANAGE}
 
     @extend_schema(
         request=DestructionIn, responses={201: ApprovalOut}, operation_id="request_key_destruction"
@@ -82,8 +82,14 @@ class DestructionRequest(ApiView):
         asked = destruction.request(key_id, actor=actor_of(request), **parsed(DestructionIn, request))
         return Response(ApprovalOut(asked).data, status=201)
 
+
+class DestructionCancellation(ApiView):
+    """A key that is kept after all."""
+
+    required_scopes = {"POST": Scope.KEYS_MANAGE}
+
     @extend_schema(request=ReasonIn, responses=PoolKeyOut, operation_id="cancel_key_destruction")
-    def delete(self, request: Request, key_id: str) -> Response:
+    def post(self, request: Request, key_id: str) -> Response:
         """Keep a key whose waiting window has not ended."""
         reason = parsed(ReasonIn, request)["reason"]
         key = lifecycle.cancel_destruction(key_id, reason=reason, actor=actor_of(request))

@@ -45,7 +45,7 @@ class PoolKeys(ApiView):
 class PoolPolicy(ApiView):
     """What holds for the whole pool."""
 
-    required_scopes = {"GET": Scope.KEYS_READ, "PUT": Scope.KEYS_MANAGE}
+    required_scopes = {"GET": Scope.KEYS_READ, "POST": Scope.KEYS_MANAGE}
 
     @extend_schema(responses=PolicyOut, operation_id="get_pool_policy")
     def get(self, request: Request) -> Response:  # noqa: ARG002 - Django's signature
@@ -53,7 +53,7 @@ class PoolPolicy(ApiView):
         return Response(PolicyOut(policy.read()).data)
 
     @extend_schema(request=MinimumIn, responses=PolicyOut, operation_id="raise_minimum_version")
-    def put(self, request: Request) -> Response:
+    def post(self, request: Request) -> Response:
         """Raise the minimum version: every key below it is rotated, and opens only to be re-wrapped."""
         minimum = parsed(MinimumIn, request)["minimum"]
         return Response(PolicyOut(lifecycle.raise_minimum(minimum, actor=actor_of(request))).data)

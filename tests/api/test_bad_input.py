@@ -37,8 +37,17 @@ def admin_api(aws):
 
 
 BODIES = ["qkd/generate", "qkd/batches", "files", "encrypt", "decrypt"]
-LISTS = ["qkd/sessions", "detections", "keys", "files", "jobs", "audit"]
-DETAILS = ["qkd/session/{}", "detections/{}", "keys/{}", "files/{}", "files/{}/content", "jobs/{}"]
+LISTS = ["qkd/sessions", "detections", "keys", "files", "jobs", "audit", "rotations", "approvals"]
+DETAILS = [
+    "qkd/session/{}",
+    "detections/{}",
+    "keys/{}",
+    "files/{}",
+    "files/{}/content",
+    "jobs/{}",
+    "rotations/{}",
+    "approvals/{}",
+]
 
 
 def problem(answer, status, kind):
@@ -402,7 +411,7 @@ def test_every_answer_is_sealed(api):
 def test_the_table_of_routes_is_complete():
     assert {path for path in routes() if UNKNOWN not in path} == {
         "health", "health/ready", "qkd/generate", "qkd/batches", "qkd/sessions", "detections", "keys", "files",
-            "local-files",
-        "encrypt", "decrypt", "jobs", "audit",
+        "local-files", "encrypt", "decrypt", "jobs", "audit", "qkd/stock", "pool/policy", "rotations", "approvals",
+        "recovery",
     }  # fmt: skip
     assert json.dumps(routes())

@@ -138,7 +138,7 @@ def test_a_key_is_destroyed_over_the_api_with_four_eyes_and_kept_after_all(alice
     assert alice.get("approvals?status=pending").json()["items"] == [alice.get(approval).json()]
     assert bob.post(f"{approval}/approve").status_code == 200
     assert alice.post(f"{approval}/destroy").json()["destroy_after"] is not None
-    assert alice.call("DELETE", f"keys/{key.key_id}/destruction", WHY).json()["destroy_after"] is None
+    assert alice.post(f"keys/{key.key_id}/destruction/cancel", WHY).json()["destroy_after"] is None
     assert alice.post(f"{approval}/destroy").status_code == 409, "used up"
 
 
@@ -163,8 +163,8 @@ def test_recovery_is_asked_for_over_the_api(alice, settings):
 def test_the_minimum_version_is_raised_over_the_api(alice, pool, settings):
     settings.POOL_TARGET = settings.POOL_LOW_WATER = 2
     assert alice.get("pool/policy").json() == {"current": 1, "minimum": 1}
-    assert alice.call("PUT", "pool/policy", {"minimum": 2}).json() == {"current": 2, "minimum": 2}
-    assert alice.call("PUT", "pool/policy", {"minimum": 9}).status_code == 400
+    assert alice.post("pool/policy", {"minimum": 2}).json() == {"current": 2, "minimum": 2}
+    assert alice.post("pool/policy", {"minimum": 9}).status_code == 400
     assert keys.find(pool[0].key_id).state is KeyState.ROTATION_QUEUED
 
 
