@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from apps.audit.records import system
 from apps.detections import services as detections
-from apps.files import archive, pipeline, sweeping
+from apps.files import archive, leftovers, pipeline, sweeping
 from apps.files import tasks as file_tasks
 from apps.keys import services as keys
 from apps.sessions import services as sessions
@@ -29,6 +29,7 @@ def sweep() -> None:
         "uploads given up": lambda: sweeping.give_up_uploads(actor=SWEEPER),
         "stale uploads aborted": sweeping.abort_stale_uploads,
         "reservations ended": lambda: sweeping.end_reservations(actor=SWEEPER),
+        "bodies given up": lambda: leftovers.remove_due(actor=SWEEPER),
         "downloads removed": sweeping.remove_downloads,
         "moves gone on with": lambda: archive.finish_moves(actor=SWEEPER),
         "jobs sent again": lambda: tasks.send_unsent(seconds=SENT_WITHIN_SECONDS),

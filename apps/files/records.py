@@ -35,6 +35,7 @@ class FileStatus(StrEnum):
     RECALLING = "recalling"
     SUPERSEDED = "superseded"  # an earlier version of a document
     APPLIED = "applied"  # an upload that became a new version of a document
+    LEFTOVER = "leftover"  # not a file: an object key under which a body was given up (leftovers.py)
 
 
 class StorageClass(StrEnum):
