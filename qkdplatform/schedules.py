@@ -7,7 +7,7 @@ from apps.audit.records import system
 from apps.custody import destruction
 from apps.custody import tasks as custody
 from apps.detections import services as detections
-from apps.files import archive, pipeline, shredding, sweeping
+from apps.files import archive, leftovers, pipeline, shredding, sweeping
 from apps.files import tasks as file_tasks
 from apps.keys import services as keys
 from apps.sessions import services as sessions
@@ -31,6 +31,7 @@ def sweep() -> None:
         "uploads given up": lambda: sweeping.give_up_uploads(actor=SWEEPER),
         "stale uploads aborted": sweeping.abort_stale_uploads,
         "reservations ended": lambda: sweeping.end_reservations(actor=SWEEPER),
+        "bodies given up": lambda: leftovers.remove_due(actor=SWEEPER),
         "downloads removed": sweeping.remove_downloads,
         "moves gone on with": lambda: archive.finish_moves(actor=SWEEPER),
         "files shredded": lambda: shredding.shred_due(actor=SWEEPER),

@@ -80,6 +80,7 @@ class Event(StrEnum):
     FILE_ENCRYPTED = "file.encrypted"
     FILE_REJECTED = "file.rejected"
     FILE_REWRAPPED = "file.rewrapped"
+    FILE_REENCRYPTED = "file.reencrypted"
     FILE_READ = "file.read"
     FILE_DELETED = "file.deleted"
     FILE_RESTORED = "file.restored"

@@ -14,6 +14,7 @@ from apps.audit.records import Actor
 from apps.common.lists import ListQuery, listed, page_of
 from apps.common.serializers import parsed
 from apps.custody import tasks
+from apps.custody.serializers import ReencryptionIn
 from apps.jobs.serializers import JobOut
 from apps.keys import lifecycle, rotation, services
 from apps.keys.records import ROTATED, PoolKey, RotationNotFound, rotation_id_of
@@ -132,4 +133,16 @@ class RotationResumption(ApiView):
     def post(self, request: Request, rotation_id: str) -> Response:
         """Go on moving files, by a new job."""
         job = tasks.rewrap_later(rotation.find(rotation_id), actor=actor_of(request))
+        return Response(JobOut(job).data, status=202)
+
+
+class Reencryptions(ApiView):
+    """Files under keys that count as known."""
+
+    required_scopes = {"POST": Scope.KEYS_MANAGE}
+
+    @extend_schema(request=ReencryptionIn, responses={202: JobOut}, operation_id="reencrypt_files")
+    def post(self, request: Request) -> Response:
+        """Encrypt files anew, bodies too: all of a session, of a pool key that no longer seals, or one document."""
+        job = tasks.reencrypt_later(actor=actor_of(request), **parsed(ReencryptionIn, request))
         return Response(JobOut(job).data, status=202)

@@ -6,8 +6,9 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.common.lists import ListQuery
-from apps.common.serializers import FlagField
+from apps.common.serializers import FlagField, TextField
 from apps.custody.records import ApprovalStatus
+from apps.custody.reencryption import Named, Source
 from apps.keys import transfer
 from apps.keys.kem import Suite
 from apps.keys.serializers import SUITES, BytesField, ReasonIn
@@ -18,6 +19,22 @@ class DestructionIn(ReasonIn):
     """A key's destruction, asked for."""
 
     lose_messages = FlagField(default=False, help_text="messages sealed to the key will never open again")
+
+
+class ReencryptionIn(ReasonIn):
+    """What counts as known: a session's quantum keys, a pool key, or one file's key."""
+
+    session_id = TextField(required=False, max_length=64)
+    key_id = TextField(required=False, max_length=64)
+    file_id = TextField(required=False, max_length=128)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        named = [name for name in Source if name in attrs]
+        if len(named) != 1:
+            raise serializers.ValidationError(
+                {"session_id": "give exactly one of session_id, key_id and file_id"}
+            )
+        return {"named": Named(named[0], attrs[named[0]]), "reason": attrs["reason"]}
 
 
 class ExportIn(ReasonIn):

@@ -6,7 +6,7 @@ from queue import SimpleQueue
 
 from apps.files.streams import Source, fill
 
-PIECES = 16  # of one block: 768 KiB of pieces of 48 KiB
+PIECES = 8  # of one block: 896 KiB of pieces of 112 KiB
 BLOCKS = 4  # in turn: one read, one encrypted, two between
 
 Seen = Callable[[memoryview], None]

@@ -21,8 +21,7 @@ from apps.common.dynamodb import feed
 from apps.common.errors import Invalid
 from apps.common.sweeps import each
 from apps.files import copying, objects, services, store
-from apps.files.objects import ObjectRef
-from apps.files.pipeline import BODIES_PREFIX
+from apps.files.objects import BODIES_PREFIX, ObjectRef
 from apps.files.records import File, FileNotReady, FileStatus, StorageClass
 from apps.files.store import FileTable
 

@@ -33,8 +33,8 @@ COMMITMENT_SIZE = 32
 HEADER_SIZE = SALT_SIZE + COMMITMENT_SIZE
 NONCE_SIZE = 12
 SEALED_CHUNK_SIZE = CHUNK_SIZE + TAG_SIZE
-# Both buffers of a stream together stay below 128 KiB, inside a core's second-level cache.
-CHUNKS_PER_READ = 3
+# Each of a stream's two buffers stays below 128 KiB, both inside a core's second-level cache
+CHUNKS_PER_READ = 7
 PIECE_SIZE = CHUNKS_PER_READ * CHUNK_SIZE
 # One read of a range: few enough round trips to S3, and about 1 MiB of memory.
 CHUNKS_PER_RANGE_READ = 64
@@ -133,7 +133,7 @@ def decrypt_stream(source: Source, sink: Sink, *, key: bytes, context: bytes) ->
 
 
 def decrypted_chunks(source: Source, *, key: bytes, context: bytes) -> Iterator[bytes]:
-    """The plaintext of a body in pieces of at most 48 KiB, for a streamed response.
+    """The plaintext of a body in pieces of at most 112 KiB, for a streamed response.
 
     Raises:
         PackageInvalid: as ``decrypt_stream``, from the iterator; the consumer has to break the response off.

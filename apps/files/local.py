@@ -19,8 +19,8 @@ from apps.files.digests import UNKNOWN
 from apps.files.envelope import Envelope, seal
 from apps.files.errors import PackageInvalid
 from apps.files.header import Header, PassphraseFactor
-from apps.files.objects import ObjectGone, ObjectRef
-from apps.files.pipeline import ATTEMPTS, BODIES_PREFIX
+from apps.files.objects import CLIENT_BODIES_PREFIX, ObjectGone, ObjectRef
+from apps.files.pipeline import ATTEMPTS
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, FileNotReady, FileStatus
 from apps.files.store import FileTable
 from apps.files.uploads import Target, UploadMethod
@@ -62,7 +62,7 @@ def announce(
         raise Invalid.of("method", "put or multipart, where the client encrypts")
     described = {"document_type": document_type, "media_type": media_type, "attributes": attributes or {}}
     made = services.announced(name=name, actor=actor, **described)
-    place = ObjectRef(settings.ENCRYPTED_BUCKET, f"{BODIES_PREFIX}{made.file_id}/{uuid.uuid4()}")
+    place = ObjectRef(settings.ENCRYPTED_BUCKET, f"{CLIENT_BODIES_PREFIX}{made.file_id}/{uuid.uuid4()}")
     made = replace(made, status=FileStatus.AWAITING_BODY, source={}, body=place.as_document())
     for _ in range(ATTEMPTS):
         try:

@@ -16,10 +16,12 @@ from botocore.exceptions import (
 from django.conf import settings
 from django.utils.http import content_disposition_header
 
-from apps.common import aws
+from apps.common import aws, clock
 from apps.files.streams import Source
 
 log = logging.getLogger(__name__)
+BODIES_PREFIX = "files/"  # of bodies that the platform writes
+CLIENT_BODIES_PREFIX = "client-files/"  # of bodies that clients write
 PART_BYTES = 8 * 2**20  # 5 GiB in 640 parts; S3 takes at most 10,000
 GONE = {"NoSuchKey", "NoSuchVersion", "NoSuchUpload", "404"}
 REOPENINGS = 4  # of one stream: a connection that breaks off does not cost the gigabytes before it
@@ -147,6 +149,11 @@ def written_before(bucket: str, moment: datetime, *, prefix: str = "") -> Iterat
             if found["LastModified"] < moment:
                 version = found["VersionId"]
                 yield ObjectRef(bucket, found["Key"], "" if version == "null" else version)
+
+
+def versions_of(bucket: str, key: str) -> Iterator[ObjectRef]:
+    """Every version under exactly this key."""
+    return (ref for ref in written_before(bucket, clock.now(), prefix=key) if ref.key == key)
 
 
 def latest(bucket: str, key: str) -> ObjectRef | None:

@@ -3,15 +3,16 @@
     reserve a quantum key → write the body under a key of its own → commit record, key uses and audit entry
     together → remove the plaintext
 
-Each attempt writes its body under a fresh object key, so two attempts never overwrite each other; the commit
-decides which one counts. What an interrupted attempt leaves is a reservation and an unreferenced body.
+Each attempt writes its body under an object key named by its quantum key, so two attempts never overwrite each
+other; the commit decides which one counts. What an interrupted attempt leaves is a reservation, and that names
+the body to be removed.
 """
 
 import logging
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -21,16 +22,14 @@ from apps.audit.services import Conflict, transaction
 from apps.common import clock
 from apps.common.errors import Refused
 from apps.common.sweeps import each
-from apps.files import objects, passphrases, services, versions
-from apps.files.ahead import read_ahead
-from apps.files.body import PIECE_SIZE, encrypt_pieces
-from apps.files.digests import UNKNOWN, PlaintextDigest
+from apps.files import bodies, objects, passphrases, services, versions
+from apps.files.bodies import Progress
 from apps.files.envelope import Envelope, seal
 from apps.files.header import Header
+from apps.files.leftovers import attempt_key
 from apps.files.objects import ObjectGone, ObjectRef
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, FileNotReady, FileStatus
 from apps.files.store import FileTable
-from apps.files.writer import ObjectWriter
 from apps.keys import services as keys
 from apps.keys.pools import pool_for
 from apps.keys.records import PoolKey, Purpose
@@ -41,12 +40,8 @@ log = logging.getLogger(__name__)
 NAMESPACE = uuid.UUID("6f1b0a1e-6f6b-4b59-9f0e-4c0d9a1d2a55")  # of file ids derived from objects
 ATTEMPTS = 16  # to take a quantum key that someone else does not take first
 DIRECT_OWNER = "system:uploads"  # of objects that nobody registered
-BODIES_PREFIX = "files/"
-PROGRESS_BYTES = 64 * 2**20
-
 
 Later = Callable[[ObjectRef, File, int], object]
-Progress = Callable[[int], object]
 
 
 def encrypt_uploaded(
@@ -117,7 +112,8 @@ def _unregistered(
 
 def _encrypt(file: File, source: ObjectRef, actor: Actor, progress: Progress | None) -> File:
     plan = versions.planned(file)
-    offered = _reserved(file, actor)
+    until = clock.now() + timedelta(seconds=sessions.RESERVED_SECONDS)
+    offered = reserved(file, actor)
     pool_key = keys.pick(pool_for(file.owner, Purpose.FILES))
     factor, stretched = passphrases.factor_of(file)
     header = Header.of(file_id=plan.package_id, quantum_key_id=offered.key_id, passphrase=factor)
@@ -129,44 +125,25 @@ def _encrypt(file: File, source: ObjectRef, actor: Actor, progress: Progress | N
         quantum_key=offered.key,
         stretched=stretched,
     )
-    done = _written(plan.file, source, file_key, header.digest(), progress)
+    place = ObjectRef(settings.ENCRYPTED_BUCKET, attempt_key(plan.document_id, offered.key_id))
+    done = bodies.written(
+        plan.file,
+        objects.opened(source),
+        place,
+        file_key=file_key,
+        context=header.digest(),
+        until=until,
+        progress=progress,
+    )
     try:
-        return _committed(plan, replace(done, **_sealed(envelope)), source, pool_key, actor)
+        done = replace(done, source=source.as_document(), **sealed(envelope))
+        return _committed(plan, done, source, pool_key, actor)
     except (Refused, Conflict):  # for certain not committed: nothing refers to the body
         objects.remove(ObjectRef.of(done.body))
         raise
 
 
-def _written(
-    file: File, source: ObjectRef, file_key: bytes, header_digest: bytes, progress: Progress | None
-) -> File:
-    """Write the encrypted body under a key of this attempt; the record with what was learnt on the way."""
-    learnt = PlaintextDigest(file_key, header_digest)
-    parts = read_ahead(objects.opened(source), piece=PIECE_SIZE, seen=learnt.update)
-    key = f"{BODIES_PREFIX}{file.document_id or file.file_id}/{uuid.uuid4()}"
-    with closing(parts), ObjectWriter(settings.ENCRYPTED_BUCKET, key) as sink:
-        told = parts if progress is None else _told(parts, progress)
-        digest = encrypt_pieces(told, sink, key=file_key, context=header_digest)
-    assert sink.ref is not None  # noqa: S101 - the block ended well
-    if objects.size_of(sink.ref) != digest.ciphertext_size:
-        raise OSError(f"The body of file {file.file_id} was not stored whole.")
-    found = learnt.media_type(file.name)
-    return replace(
-        file,
-        status=FileStatus.ENCRYPTED,
-        size=digest.plaintext_size,
-        ciphertext_size=digest.ciphertext_size,
-        ciphertext_sha256=sink.sha256,
-        plaintext_hmac=learnt.hexdigest(),
-        sniffed_type=found,
-        media_type=found if file.media_type == UNKNOWN else file.media_type,
-        source=source.as_document(),
-        body=sink.ref.as_document(),
-        upload={},
-    )
-
-
-def _sealed(envelope: Envelope) -> dict[str, Any]:
+def sealed(envelope: Envelope) -> dict[str, Any]:
     """What a record holds of an envelope."""
     return {
         "envelope": envelope.to_dict(),
@@ -177,17 +154,12 @@ def _sealed(envelope: Envelope) -> dict[str, Any]:
     }
 
 
-def _told(parts: Iterator[memoryview], progress: Progress) -> Iterator[memoryview]:
-    told = done = 0
-    for part in parts:
-        yield part
-        done += len(part)
-        if done - told >= PROGRESS_BYTES:
-            progress(done)
-            told = done
+def reserved(file: File, actor: Actor) -> Offer:
+    """A quantum key that only this attempt has, for as long as it is reserved.
 
-
-def _reserved(file: File, actor: Actor) -> Offer:
+    Raises:
+        StockEmpty: there is none; a session was run, ask again.
+    """
     for _ in range(ATTEMPTS):
         try:
             offered = sessions.offer()

@@ -37,6 +37,7 @@ class FileStatus(StrEnum):
     APPLIED = "applied"  # an upload that became a new version of a document
     SHREDDING = "shredding"  # its keys are destroyed, its bodies are being removed
     SHREDDED = "shredded"  # what is left tells when, not what
+    LEFTOVER = "leftover"  # not a file: an object key under which a body was given up (leftovers.py)
 
 
 class StorageClass(StrEnum):

@@ -84,7 +84,9 @@ class FileOut(serializers.Serializer[Any]):
     file_id = serializers.CharField()
     name = serializers.CharField()
     document_type = serializers.CharField()
-    status = serializers.ChoiceField(choices=[(s.value, s.value) for s in FileStatus])
+    status = serializers.ChoiceField(
+        choices=[(s.value, s.value) for s in FileStatus if s is not FileStatus.LEFTOVER]
+    )
     uploaded_at = serializers.DateTimeField()
     encrypted_at = serializers.DateTimeField(allow_null=True)
     media_type = serializers.CharField()

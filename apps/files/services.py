@@ -127,8 +127,13 @@ def listed(
     )
 
 
-def file_key(file: File, *, passphrase: str | None = None) -> bytes:
+def file_key(file: File, *, passphrase: str | None = None, moving: bool = False) -> bytes:
     """The key of the body, after the checks of C3 and C7.
+
+    Args:
+        file: as just read.
+        passphrase: where one is part of the key.
+        moving: the file is only taken to other keys, which is also done with keys that are suspended or outdated.
 
     Raises:
         PackageInvalid: the envelope does not open, or is not this file's.
@@ -137,7 +142,7 @@ def file_key(file: File, *, passphrase: str | None = None) -> bytes:
     envelope = Envelope.from_dict(file.envelope)
     if envelope.header.file_id != file.package_id or envelope.header.quantum_key_id != file.quantum_key_id:
         raise PackageInvalid
-    seed = keys.seed_of(keys.find(envelope.pool_key_id))
+    seed = keys.seed_of(keys.find(envelope.pool_key_id), rewrap=moving)
     quantum_key = sessions.taken_key(envelope.header.quantum_key_id)
     return open_envelope(envelope, seed=seed, quantum_key=quantum_key, passphrase=passphrase)
 

@@ -15,8 +15,8 @@ from apps.audit.records import Actor, Event
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.sweeps import each
-from apps.files import objects, services, store
-from apps.files.pipeline import BODIES_PREFIX
+from apps.files import objects, services, store, versions
+from apps.files.objects import BODIES_PREFIX
 from apps.files.records import File, FileStatus
 from apps.files.store import FileTable
 
@@ -32,10 +32,9 @@ def _shredded(document: File, actor: Actor) -> None:
     """Each step finds what an interrupted one left. The first one decides: afterwards nothing can be restored."""
     if document.status is FileStatus.DELETED:
         document = _without_keys(document, FileStatus.SHREDDING, actor)
-    for number in range(1, document.version):
-        earlier = FileTable.find(f"{document.file_id}.v{number}")
-        if earlier is not None and earlier.status is FileStatus.SUPERSEDED:
-            _without_keys(earlier, FileStatus.SHREDDED, actor)
+    for row in versions.contents(document.file_id):
+        if row.status is FileStatus.SUPERSEDED:
+            _without_keys(row, FileStatus.SHREDDED, actor)
     # A time to come: whatever the clock of the storage says, all of them
     bodies = objects.written_before(
         settings.ENCRYPTED_BUCKET, clock.ago(-3600), prefix=f"{BODIES_PREFIX}{document.file_id}/"

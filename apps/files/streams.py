@@ -20,6 +20,30 @@ class Sink(Protocol):
         """Take some or all of ``data``."""
 
 
+class Joined:
+    """Pieces one after the other as a source; what is wrong with them is raised by the reading."""
+
+    def __init__(self, parts: Iterator[bytes]) -> None:
+        self._parts, self._rest = parts, memoryview(b"")
+
+    def read(self, size: int, /) -> bytes:
+        """At most ``size`` bytes; none at the end only."""
+        buffer = bytearray(size)
+        return bytes(buffer[: self.readinto(memoryview(buffer))])
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Fill some or all of ``buffer``; 0 at the end only."""
+        while not self._rest:
+            part = next(self._parts, None)
+            if part is None:
+                return 0
+            self._rest = memoryview(part)
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
 def pieces(source: Source, size: int) -> Iterator[memoryview | bytes]:
     """What the source holds, in pieces of at most ``size`` bytes; each is valid until the next is asked for.
 

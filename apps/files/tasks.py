@@ -3,7 +3,7 @@
 import logging
 import uuid
 
-from celery import shared_task
+from celery import Task, shared_task
 
 from apps.audit.records import Actor, ActorKind, system
 from apps.common import clock
@@ -12,6 +12,7 @@ from apps.files import pipeline
 from apps.files.objects import ObjectRef
 from apps.files.records import File
 from apps.jobs import services as jobs
+from apps.jobs.messages import keep_hidden
 from apps.jobs.records import Job, JobKind
 
 log = logging.getLogger(__name__)
@@ -33,18 +34,20 @@ def encrypt_later(source: ObjectRef, file: File, size: int) -> Job:
     )
 
 
-@shared_task(name="files.encrypt_upload")
-def encrypt_upload(job_id: str) -> None:
+@shared_task(name="files.encrypt_upload", bind=True)
+def encrypt_upload(self: "Task[[str], None]", job_id: str) -> None:
     """Encrypt a job's upload from its beginning; the sweep queues one again whose worker was killed or failed."""
     job = jobs.start_alone(job_id)
     if job is None:
         return
+
+    def progress(done: int) -> None:
+        jobs.progress(job, done=done // MIB)
+        keep_hidden(self.request)
+
+    keep_hidden(self.request)
     try:
-        pipeline.encrypt_uploaded(
-            ObjectRef.of(job.parameters),
-            actor=ENCRYPTOR,
-            progress=lambda done: jobs.progress(job, done=done // MIB),
-        )
+        pipeline.encrypt_uploaded(ObjectRef.of(job.parameters), actor=ENCRYPTOR, progress=progress)
     except Exception:
         log.exception("job %s failed", job_id)
         jobs.end(job, error="The upload could not be encrypted; it is tried again.")

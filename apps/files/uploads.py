@@ -12,9 +12,9 @@ from django.conf import settings
 from apps.audit.records import Actor, Event
 from apps.audit.services import transaction
 from apps.common import aws, clock
-from apps.common.dynamodb import Page, Position, feed
+from apps.common.dynamodb import Page, Position
 from apps.common.errors import Invalid
-from apps.files import objects, services, store, versions
+from apps.files import leftovers, objects, services, store, versions
 from apps.files.digests import UNKNOWN
 from apps.files.objects import ObjectGone, ObjectRef
 from apps.files.passphrases import with_passphrase
@@ -208,7 +208,7 @@ def complete(file_id: str, *, size: int, actor: Actor) -> File:
 
 
 def abort(file_id: str, *, actor: Actor) -> File:
-    """Give an announced upload up; its parts are removed.
+    """Give an announced upload up; what has come of it is removed.
 
     Raises:
         FileNotFound: no such file, or another's.
@@ -218,23 +218,7 @@ def abort(file_id: str, *, actor: Actor) -> File:
     refused = FileNotReady(f"The file is {file.status}; only an upload that is awaited can be aborted.")
     if file.status not in AWAITED:
         raise refused
-    rejected, reason = FileStatus.REJECTED, "The upload was aborted."
-    with transaction(actor) as tx:
-        tx.update(
-            FileTable.of(file),
-            [
-                FileTable.status.set(rejected),
-                FileTable.status_feed.set(feed(rejected, file.file_id)),
-                FileTable.reason.set(reason),
-                FileTable.upload.set({}),
-            ],
-            condition=FileTable.status == file.status,
-            otherwise=refused,
-        )
-        tx.audit(Event.FILE_REJECTED, file_id=file_id, reason=reason)
-    if "id" in file.upload:
-        objects.abort(file.upload["bucket"], file.upload["key"], file.upload["id"])
-    return replace(file, status=rejected, reason=reason)
+    return leftovers.give_up_upload(file, reason="The upload was aborted.", actor=actor, otherwise=refused)
 
 
 def _upload(file_id: str, actor: Actor) -> dict[str, Any]:

@@ -6,7 +6,7 @@ content as ``<document>.v<number>``, and the announcement as ``applied``.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -109,6 +109,18 @@ def is_orphaned(file: File) -> bool:
         return False
     head = FileTable.find(file.document_id)
     return head is None or head.status in {FileStatus.SHREDDING, FileStatus.SHREDDED}
+
+
+def contents(document_id: str) -> Iterator[File]:
+    """A document and its earlier versions, each read consistently: an index may lag behind a replacement."""
+    head = FileTable.find(document_id)
+    if head is None:
+        return
+    yield head
+    for number in range(1, head.version):
+        earlier = FileTable.find(f"{document_id}.v{number}")
+        if earlier is not None:
+            yield earlier
 
 
 def announced(head: File, changes: Mapping[str, Any]) -> File:

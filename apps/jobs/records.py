@@ -13,6 +13,7 @@ class JobKind(StrEnum):
     GENERATE_SESSIONS = "generate_sessions"
     ENCRYPT_UPLOAD = "encrypt_upload"
     REWRAP_FILES = "rewrap_files"
+    REENCRYPT_FILES = "reencrypt_files"
 
 
 class JobState(StrEnum):

@@ -148,6 +148,13 @@ def test_zappa_schedules_what_the_entry_knows(settings):
     assert functions == {f"qkdplatform.schedules.{name}" for name in schedules.SCHEDULES}
 
 
+@requirement("G1")
+def test_zappa_packs_the_platform_and_no_other_package(settings):
+    stages = json.loads((settings.BASE_DIR / "zappa_settings.json").read_text())
+    packages = {path.parent.name for path in settings.BASE_DIR.glob("*/__init__.py")}
+    assert packages - set(stages["base"]["exclude"]) == {"apps", "qkd", "qkdplatform"}
+
+
 @requirement("I9")
 @pytest.mark.parametrize(
     "event",

@@ -1,0 +1,32 @@
+"""The queue's message of a job under way. SQS delivers it again after ``visibility_timeout`` unless told to wait."""
+
+import logging
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from celery import current_app
+from django.conf import settings
+
+from apps.common import aws
+
+log = logging.getLogger(__name__)
+
+
+def keep_hidden(request: Any) -> None:
+    """Have a task's message wait for another full time-out; call it at each sign of progress.
+
+    A message that cannot be kept is delivered again, which the job's record makes harmless: the work goes on.
+
+    Args:
+        request: of the running task; one that was called directly has no message.
+    """
+    receipt = (request.properties or {}).get("delivery_tag")
+    if receipt is None:
+        return
+    seconds = current_app.conf.broker_transport_options["visibility_timeout"]
+    sqs = aws.client("sqs")
+    try:
+        url = sqs.get_queue_url(QueueName=settings.JOBS_QUEUE)["QueueUrl"]
+        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=receipt, VisibilityTimeout=seconds)
+    except (ClientError, BotoCoreError) as error:
+        log.warning("the message of %s may be delivered again: %s", request.id, type(error).__name__)
