@@ -17,8 +17,7 @@ from apps.common.dynamodb import Page, Position
 from apps.common.errors import Refused, Unavailable
 from apps.custody.rotations import SLICE_SECONDS, Pace
 from apps.files import reencrypting, rewrapping, versions
-from apps.files.records import File, FileNotFound, FileNotReady
-from apps.files.services import FileDamaged
+from apps.files.records import File, FileNotFound
 from apps.jobs import control
 from apps.jobs import services as jobs
 from apps.jobs.records import Job
@@ -128,7 +127,7 @@ def run(job: Job, *, actor: Actor, alive: Callable[[], object]) -> bool:
             continue
         try:
             _reencrypt(file, actor, alive)
-        except (FileNotReady, FileDamaged) as error:
+        except Refused as error:
             left[file.file_id] = error.detail
         alive()
         told = {"left": dict(list(left.items())[:TOLD])}

@@ -34,6 +34,7 @@ from apps.keys.records import KeyNotFound, PoolKey, Purpose
 from apps.sessions import services as sessions
 from apps.sessions.records import Offer, SessionNotFound
 
+_MEANWHILE = "The file was changed by someone else meanwhile."
 AT_REST = frozenset({FileStatus.ENCRYPTED, FileStatus.DELETED, FileStatus.ARCHIVED, FileStatus.SUPERSEDED})
 CHANGED = (
     "body", "envelope", "suite", "pool_key_id", "quantum_key_id", "encrypted_at", "ciphertext_size",
@@ -121,7 +122,7 @@ def _committed(file: File, done: File, pool_key: PoolKey, actor: Actor) -> File:
                 FileTable.of(file),
                 [*changes, FileTable.key_feed.set(feed(pool_key.key_id, file.file_id))],
                 condition=unchanged,
-                otherwise=FileNotReady("The file was changed by someone else meanwhile."),
+                otherwise=FileNotReady(_MEANWHILE),
             )
             sessions.use_reserved(tx, str(done.quantum_key_id))
             keys.count_use(tx, pool_key)
@@ -136,12 +137,12 @@ def _committed(file: File, done: File, pool_key: PoolKey, actor: Actor) -> File:
                 old_key_id=file.pool_key_id,
                 old_quantum_key_id=file.quantum_key_id,
             )
-    except (Refused, Conflict):
+    except Refused as error:
         current = FileTable.find(file.file_id)
         # Where an answer was lost and the SDK asked again, it is this one that was faster
         if current is None or current.body != done.body:
             objects.remove(ObjectRef.of(done.body))
-            raise
+            raise FileNotReady(_MEANWHILE) if isinstance(error, Conflict) else error from None
         noted = leftovers.note_of(old)
     if noted is not None:
         leftovers.remove(noted)

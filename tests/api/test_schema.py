@@ -106,13 +106,6 @@ CHECKS = [
 ]
 
 
-@requirement("E2", "I8", "H1")
-@schema.exclude(path_regex="health/ready").parametrize()
-@settings(max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-def test_the_api_keeps_to_its_schema_whatever_it_is_sent(fuzzed, case):
-    case.call_and_validate(headers={"X-API-Key": fuzzed.key}, checks=CHECKS)
-
-
 @requirement("E2", "E1")
 @pytest.mark.parametrize(
     ("method", "path", "status"),
@@ -152,3 +145,11 @@ def existing(api: Api, path: str) -> dict[str, str]:
         return {}
     address, wanted = lists[name]
     return {name: next(item[name] for item in api.get(address).json()["items"] if wanted(item))}
+
+
+# After those above: what is fuzzed may raise the pool's minimum version, and then nothing opens any more
+@requirement("E2", "I8", "H1")
+@schema.exclude(path_regex="health/ready").parametrize()
+@settings(max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+def test_the_api_keeps_to_its_schema_whatever_it_is_sent(fuzzed, case):
+    case.call_and_validate(headers={"X-API-Key": fuzzed.key}, checks=CHECKS)
