@@ -26,7 +26,7 @@ from apps.keys import services as keys
 from apps.keys.records import PoolKey
 from apps.sessions import services as sessions
 from apps.sessions.records import Session
-from tests.fault_table import pytest_terminal_summary  # noqa: F401 - a hook
+from tests.fault_table import each_call, pytest_terminal_summary  # noqa: F401 - a fixture and a hook
 
 TESTS = system("tests")
 ACCOUNT = "123456789012"  # moto's

@@ -21,7 +21,7 @@ from tests import requirement
 from tests.conftest import TESTS
 from tests.custody.files import encrypted
 from tests.custody.people import ALICE, BOB, program_of
-from tests.faults import Fault, at_each_call
+from tests.faults import Fault
 from tests.keys.test_states import rewritten
 
 pytestmark = pytest.mark.django_db
@@ -189,7 +189,7 @@ def test_an_active_key_cannot_be_asked_to_be_destroyed(pool):
 
 @requirement("I1", "I5")
 @pytest.mark.parametrize("fault", Fault)
-def test_no_failed_call_half_destroys_a_key(aws, monkeypatch, fault):
+def test_no_failed_call_half_destroys_a_key(aws, monkeypatch, fault, each_call):
     real = clock.now
 
     def prepare():
@@ -205,7 +205,7 @@ def test_no_failed_call_half_destroys_a_key(aws, monkeypatch, fault):
         windows_end(monkeypatch)
         destruction.destroy_due(actor=TESTS)
 
-    for call, (key, approval_id) in at_each_call(fault, prepare, attempt):
+    for call, (key, approval_id) in each_call("destroy a key", fault, prepare, attempt):
         monkeypatch.setattr(clock, "now", real)
         found = keys.find(key.key_id)
         if found.state is KeyState.EXPIRED and found.destroy_after is None:

@@ -24,7 +24,7 @@ from tests.conftest import TESTS
 from tests.custody.files import encrypted, plaintext_of
 from tests.custody.people import ALICE, BOB
 from tests.custody.processes import process_starts
-from tests.faults import Fault, at_each_call
+from tests.faults import Fault
 from tests.tables import everything
 
 pytestmark = pytest.mark.django_db
@@ -169,7 +169,7 @@ def test_a_wrong_setting_is_refused(settings):
 
 @requirement("C12", "I1", "I4")
 @pytest.mark.parametrize("fault", Fault)
-def test_no_failed_call_of_a_recovery_loses_a_secret(recovery_key, own_root, fault):
+def test_no_failed_call_of_a_recovery_loses_a_secret(recovery_key, own_root, fault, each_call):
     (key,) = keys.create(1, actor=TESTS)
     session_id = sessions.generate(sessions.GenerateRequest(), actor=TESTS).session_id
     seed, final = keys.seed_of(key), finals.unwrapped(finals.find(session_id))
@@ -182,7 +182,7 @@ def test_no_failed_call_of_a_recovery_loses_a_secret(recovery_key, own_root, fau
     def attempt(approval_id):
         recovery.use(recovery_key.shares[:2], approval_id=approval_id, actor=TESTS)
 
-    for call, approval_id in at_each_call(fault, prepare, attempt):
+    for call, approval_id in each_call("recover", fault, prepare, attempt):
         process_starts()
         if approvals.find(approval_id).status is ApprovalStatus.APPROVED:
             attempt(approval_id)

@@ -28,7 +28,7 @@ from apps.sessions.store import QuantumKeyTable
 from qkdplatform.lambda_handler import handler
 from tests import requirement
 from tests.conftest import TESTS
-from tests.faults import Fault, at_each_call
+from tests.faults import Fault
 from tests.files.test_documents import replaced
 from tests.tables import versions
 from tests.uploads import plaintext_of, record_of, registered
@@ -243,7 +243,7 @@ def test_a_job_waits_for_quantum_keys_to_be_made(api, plenty, sent, monkeypatch)
 
 @requirement("I1", "I3", "I4")
 @pytest.mark.parametrize("fault", Fault)
-def test_whichever_call_fails_the_file_opens_and_asking_again_finishes(api, plenty, fault):
+def test_whichever_call_fails_the_file_opens_and_asking_again_finishes(api, plenty, fault, each_call):
     contents = {}
 
     def prepare():
@@ -252,8 +252,8 @@ def test_whichever_call_fails_the_file_opens_and_asking_again_finishes(api, plen
         contents[file_id] = content
         return file_id
 
-    for call, file_id in at_each_call(
-        fault, prepare, lambda file_id: reencrypting.reencrypt(file_id, actor=TESTS)
+    for call, file_id in each_call(
+        "re-encrypt", fault, prepare, lambda file_id: reencrypting.reencrypt(file_id, actor=TESTS)
     ):
         assert plaintext_of(file_id) == contents[file_id], call
         reencrypting.reencrypt(file_id, actor=TESTS)

@@ -25,7 +25,7 @@ from tests import requirement
 from tests.conftest import TESTS
 from tests.custody.files import encrypted, plaintext_of
 from tests.custody.processes import process_starts
-from tests.faults import Fault, at_each_call
+from tests.faults import Fault
 
 CONTEXT = {"record": "test", "id": "1"}
 
@@ -83,7 +83,7 @@ def test_an_old_root_key_is_retired_only_when_nothing_is_under_it(own_stock, poo
 
 @requirement("C10", "I4")
 @pytest.mark.parametrize("fault", Fault)
-def test_no_failed_call_of_a_root_key_rotation_loses_a_secret(own_root, aws, fault):
+def test_no_failed_call_of_a_root_key_rotation_loses_a_secret(own_root, aws, fault, each_call):
     seeds = {key.key_id: keys.seed_of(key) for key in keys.create(1, actor=TESTS)}
     session_id = sessions.generate(sessions.GenerateRequest(), actor=TESTS).session_id
     final = finals.unwrapped(finals.find(session_id))
@@ -92,7 +92,7 @@ def test_no_failed_call_of_a_root_key_rotation_loses_a_secret(own_root, aws, fau
     def prepare():
         local().add()
 
-    for call, _ in at_each_call(fault, prepare, lambda _: rootkeys.rotate(actor=TESTS)):
+    for call, _ in each_call("replace the root key", fault, prepare, lambda _: rootkeys.rotate(actor=TESTS)):
         process_starts()
         assert {key_id: keys.unwrapped(keys.find(key_id)) for key_id in seeds} == seeds, call
         assert finals.unwrapped(finals.find(session_id)) == final, call

@@ -1,8 +1,6 @@
 """Rotations carried out: envelopes move, bodies do not; killed, cancelled, failed and gone on with (C5, C6, I4, I5)."""
 
-import random
 import time
-from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -27,7 +25,7 @@ from apps.keys.records import KeyState, RotationStatus, rotation_id_of
 from tests import requirement
 from tests.conftest import TESTS
 from tests.custody.files import encrypted, opened, plaintext_of, rows_under
-from tests.faults import Fault, at_each_call, counted, watched
+from tests.faults import Fault, counted, watched
 from tests.tables import versions
 
 
@@ -128,7 +126,7 @@ def test_a_rotation_killed_ten_times_is_finished(pool, sent, monkeypatch):
 
 @requirement("C6", "I4", "I5")
 @pytest.mark.parametrize("fault", Fault)
-def test_no_failed_call_of_a_rotation_loses_a_file(pool, sent, fault):
+def test_no_failed_call_of_a_rotation_loses_a_file(pool, sent, fault, each_call):
     def prepare():
         (old,) = keys.create(1, actor=TESTS)
         file_keys = rows_under(old, 3)
@@ -139,7 +137,7 @@ def test_no_failed_call_of_a_rotation_loses_a_file(pool, sent, fault):
         tasks.continue_rotations(actor=TESTS)
         worked_off(sent)
 
-    for call, (old, file_keys) in at_each_call(fault, prepare, attempt):
+    for call, (old, file_keys) in each_call("rotate and re-wrap", fault, prepare, attempt):
         assert {file_id: opened(file_id)[1] for file_id in file_keys} == file_keys, call
         found = rotation.find(rotation_id_of(old.key_id))
         if found.status is not RotationStatus.DONE:
@@ -311,26 +309,3 @@ def test_a_batch_costs_one_transaction(pool):
     with counted() as calls:
         rewrapping.move(batch, source=pool[0], target=pool[1], actor=TESTS)
     assert calls in (["TransactWriteItems"], ["GetItem", "TransactWriteItems"])  # the chain's head, once
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
-@requirement("C6", "I4", "I5")
-def test_ten_thousand_files_move_to_another_key(pool, sent, capsys):
-    old, total = pool[0], 10_000
-    file_keys = rows_under(old, total)
-    rotated(old)
-    tasks.continue_rotations(actor=TESTS)
-    began = time.monotonic()
-    with counted() as calls:
-        worked_off(sent)
-    seconds = time.monotonic() - began
-    assert waiting_count(old.key_id) == 0
-    assert keys.find(old.key_id).state is KeyState.EXPIRED
-    sample = random.Random(1).sample(sorted(file_keys), 200)
-    assert all(opened(file_id)[1] == file_keys[file_id] for file_id in sample)
-    assert not {"GetObject", "PutObject", "UploadPart", "CopyObject"} & set(calls), (
-        "bytes of body rewritten: 0"
-    )
-    with capsys.disabled():
-        print(f"{total / seconds:.0f} files/s, {len(calls) / total:.3f} AWS calls a file, {Counter(calls)}")  # noqa: T201 - the figure

@@ -29,7 +29,7 @@ from qkdplatform.lambda_handler import handler
 from tests import requirement
 from tests.conftest import TESTS, forget_everything
 from tests.events import object_created
-from tests.faults import Fault, at_each_call, injected, watched
+from tests.faults import Fault, injected, watched
 from tests.tables import rows, versions
 from tests.threads import together
 from tests.uploads import Upload, deliver, plaintext_of, put, registered
@@ -95,14 +95,16 @@ def content_of(upload: Upload) -> bytes:
 
 @requirement("C1", "I4", "I3")
 @pytest.mark.parametrize("fault", Fault)
-def test_no_single_failed_call_loses_an_upload(fault, api, plenty, removed_too_early):
+def test_no_single_failed_call_loses_an_upload(fault, api, plenty, removed_too_early, each_call):
     def prepared():
         upload = registered(api)
         forget_everything()  # a fresh process makes the most calls
         return upload
 
     uploads = []
-    for place, upload in at_each_call(fault, prepared, lambda upload: handler(upload.event, None)):
+    for place, upload in each_call(
+        "upload event", fault, prepared, lambda upload: handler(upload.event, None)
+    ):
         deliver(upload.event)
         assert upload.is_safe, place
         uploads.append(upload)
@@ -116,13 +118,15 @@ def test_no_single_failed_call_loses_an_upload(fault, api, plenty, removed_too_e
 @requirement("C1", "I4", "I3")
 @pytest.mark.parametrize("fault", [Fault.LOST, Fault.REPEATED])
 def test_no_single_failed_call_loses_an_object_in_parts_or_leaves_parts(
-    fault, plenty, small_parts, removed_too_early
+    fault, plenty, small_parts, removed_too_early, each_call
 ):
     def prepared():
         forget_everything()
         return put(f"dropped/{uuid.uuid4()}", os.urandom(100_000))
 
-    for place, upload in at_each_call(fault, prepared, lambda upload: handler(upload.event, None)):
+    for place, upload in each_call(
+        "upload event", fault, prepared, lambda upload: handler(upload.event, None)
+    ):
         # One whose creation was not answered, or was asked for twice, has no name to end it by
         assert open_multipart_uploads() <= ("CreateMultipartUpload" in place), place
         end_multipart_uploads()
@@ -133,7 +137,7 @@ def test_no_single_failed_call_loses_an_object_in_parts_or_leaves_parts(
 
 
 @requirement("I4")
-def test_no_failed_call_of_the_redelivery_loses_an_upload_either(api, plenty, removed_too_early):
+def test_no_failed_call_of_the_redelivery_loses_an_upload_either(api, plenty, removed_too_early, each_call):
     """The first delivery committed, and never knew."""
 
     def prepared():
@@ -144,7 +148,9 @@ def test_no_failed_call_of_the_redelivery_loses_an_upload_either(api, plenty, re
         assert services.find(upload.file_id, actor=TESTS).status is FileStatus.ENCRYPTED
         return upload
 
-    for place, upload in at_each_call(Fault.LOST, prepared, lambda upload: handler(upload.event, None)):
+    for place, upload in each_call(
+        "upload event", Fault.LOST, prepared, lambda upload: handler(upload.event, None)
+    ):
         deliver(upload.event)
         assert upload.is_safe, place
     assert removed_too_early == []

@@ -15,7 +15,7 @@ from apps.sessions import services as sessions
 from qkdplatform.lambda_handler import handler
 from tests import requirement
 from tests.conftest import TESTS
-from tests.faults import Fault, at_each_call
+from tests.faults import Fault
 from tests.files.test_documents import encrypted, replaced
 from tests.tables import rows, versions
 from tests.uploads import deliver, plaintext_of, put, record_of
@@ -91,7 +91,7 @@ def test_what_lies_in_cold_storage_is_shredded_too(api, stock, later, storage_cl
 
 @requirement("I1", "I4")
 @pytest.mark.parametrize("fault", Fault)
-def test_whichever_call_fails_the_next_sweep_finishes(api, pool, later, fault):
+def test_whichever_call_fails_the_next_sweep_finishes(api, pool, later, fault, each_call):
     made = sessions.generate(sessions.GenerateRequest(key_length=32_768, error_rate=0.01), actor=TESTS)
     detections.judge(made.session_id, actor=TESTS)
     now = clock.now
@@ -110,7 +110,7 @@ def test_whichever_call_fails_the_next_sweep_finishes(api, pool, later, fault):
         finally:
             clock.now = clock_now
 
-    for call, file_id in at_each_call(fault, prepare, attempt):
+    for call, file_id in each_call("shred", fault, prepare, attempt):
         if record_of(file_id).status is FileStatus.DELETED:
             assert services.restore(file_id, actor=TESTS).status is FileStatus.ENCRYPTED, call
             assert plaintext_of(file_id) == b"second", call

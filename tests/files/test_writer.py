@@ -20,7 +20,7 @@ from apps.files import ahead, objects
 from apps.files.ahead import read_ahead
 from apps.files.writer import ObjectWriter
 from tests import requirement
-from tests.faults import Fault, at_each_call, watched
+from tests.faults import Fault, watched
 
 BUCKET = settings.ENCRYPTED_BUCKET
 PART = 40_000
@@ -55,10 +55,12 @@ def test_what_is_written_is_read_with_its_digest(size, small_parts):
 
 @requirement("C9", "I4")
 @pytest.mark.parametrize("fault", Fault)
-def test_a_write_that_fails_leaves_no_parts(fault, small_parts):
+def test_a_write_that_fails_leaves_no_parts(fault, small_parts, each_call):
     content = os.urandom(5 * PART + 1)
     outcomes = []
-    for place, _ in at_each_call(fault, lambda: None, lambda _: outcomes.append(written(content))):
+    for place, _ in each_call(
+        "write an object", fault, lambda: None, lambda _: outcomes.append(written(content))
+    ):
         aborted_itself = "AbortMultipartUpload" in place
         assert uploads() == [] or aborted_itself or "CreateMultipartUpload" in place, place
         for left in uploads():

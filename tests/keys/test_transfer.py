@@ -16,7 +16,7 @@ from apps.keys.records import KeyState, KeyUnusable
 from tests import requirement
 from tests.conftest import TESTS
 from tests.custody.people import ALICE, BOB
-from tests.faults import Fault, at_each_call
+from tests.faults import Fault
 from tests.tables import everything
 
 pytestmark = pytest.mark.django_db
@@ -62,8 +62,8 @@ def test_a_pair_is_imported_once(aws):
 
 @requirement("C5", "I1")
 @pytest.mark.parametrize("fault", Fault)
-def test_no_failed_call_half_imports_a_pair(aws, fault):
-    for call, seed in at_each_call(fault, lambda: os.urandom(32), taken_in):
+def test_no_failed_call_half_imports_a_pair(aws, fault, each_call):
+    for call, seed in each_call("import a key", fault, lambda: os.urandom(32), taken_in):
         try:
             taken_in(seed)
         except Refused:

@@ -25,7 +25,7 @@ from apps.sessions.services import GenerateRequest
 from apps.sessions.store import QuantumKeyTable
 from tests import requirement
 from tests.conftest import TESTS, Api, empty_aws, forget_everything
-from tests.faults import Fault, at_each_call
+from tests.faults import Fault
 from tests.tables import rows
 from tests.uploads import deliver, plaintext_of, registered
 
@@ -167,7 +167,7 @@ def asked_again(operation: Operation, subject: Any) -> None:
 @requirement("I1", "I3", "I4")
 @pytest.mark.parametrize("fault", Fault)
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_an_operation_interrupted_anywhere_and_asked_for_again_ends_well(api, name, fault):
+def test_an_operation_interrupted_anywhere_and_asked_for_again_ends_well(api, name, fault, each_call):
     operation = OPERATIONS[name]
 
     def prepared():
@@ -175,7 +175,7 @@ def test_an_operation_interrupted_anywhere_and_asked_for_again_ends_well(api, na
         forget_everything()  # a fresh process makes the most calls
         return subject
 
-    for place, subject in at_each_call(fault, prepared, operation.attempt):
+    for place, subject in each_call(name, fault, prepared, operation.attempt):
         if not place.endswith("None"):
             asked_again(operation, subject)
         assert operation.ended_well(subject), place

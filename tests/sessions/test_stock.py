@@ -18,7 +18,7 @@ from apps.sessions.services import GenerateRequest
 from apps.sessions.store import SessionTable
 from tests import requirement
 from tests.conftest import TESTS
-from tests.faults import Fault, at_each_call, counted
+from tests.faults import Fault, counted
 
 
 @pytest.fixture
@@ -123,11 +123,11 @@ def test_ten_thousand_keys_are_revoked_in_one_write(aws):
 
 @requirement("I1", "I4")
 @pytest.mark.parametrize("fault", Fault)
-def test_no_failed_call_half_revokes_a_session(aws, fault):
+def test_no_failed_call_half_revokes_a_session(aws, fault, each_call):
     def revoke(made):
         services.revoke(made.session_id, reason="x", actor=TESTS)
 
-    for call, made in at_each_call(fault, ready, revoke):
+    for call, made in each_call("revoke a session", fault, ready, revoke):
         if services.find(made.session_id, actor=TESTS).status is SessionStatus.READY:
             revoke(made)
         found = services.find(made.session_id, actor=TESTS)
