@@ -85,6 +85,10 @@ class Transaction:
         """Remove a row that must meet ``condition``."""
         self._add("delete", row, condition, otherwise)
 
+    def require(self, row: Table[Any], *, condition: Condition, otherwise: Exception) -> None:
+        """Change nothing in a row, which must meet ``condition`` all the same; of the row only the key counts."""
+        self._add("check", row, condition, otherwise)
+
     def _add(
         self,
         kind: str,
@@ -232,13 +236,15 @@ def _add(write: TransactWrite, operation: _Operation) -> None:
         write.save(operation.row, condition=operation.condition)
     elif operation.kind == "update":
         write.update(operation.row, operation.actions, condition=operation.condition)
+    elif operation.kind == "check":
+        write.condition_check(type(operation.row), operation.row.key, condition=operation.condition)
     else:
         write.delete(operation.row, condition=operation.condition)
 
 
 def _in_request_order(operations: list[_Operation]) -> list[_Operation]:
-    """PynamoDB sends deletes, puts, updates, each in the order added."""
-    order = {"delete": 0, "put": 1, "update": 2}
+    """PynamoDB sends checks, deletes, puts, updates, each in the order added."""
+    order = {"check": 0, "delete": 1, "put": 2, "update": 3}
     return sorted(operations, key=lambda operation: order[operation.kind])
 
 
@@ -254,7 +260,7 @@ def _is_worth_retrying(tx: Transaction, error: TransactWriteError) -> bool:
         if error.cause_response_code in {"TransactionInProgressException", "TransactionConflictException"}:
             return True
         raise AuditUnavailable("The database could not be reached; nothing was confirmed.") from error
-    puts = sum(operation.kind in {"delete", "put"} for operation in tx.operations)
+    puts = sum(operation.kind != "update" for operation in tx.operations)
     own = [*reasons[:puts], *reasons[puts + len(tx.entries) + 1 :]]  # entries and head are the last puts
     for reason, operation in zip(own, _in_request_order(tx.operations), strict=True):
         if reason is not None and reason.code == "ConditionalCheckFailed":

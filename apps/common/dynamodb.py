@@ -118,6 +118,11 @@ class Table(Model, Generic[RecordT]):
         made: RecordT = self.record_type(**{f.name: getattr(self, f.name) for f in fields(self.record_type)})
         return made
 
+    @property
+    def key(self) -> Any:
+        """The row's partition key."""
+        return getattr(self, str(self._hash_keyname))
+
     @classmethod
     def absent(cls) -> Condition:
         """The condition that no row has this key yet."""

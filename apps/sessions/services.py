@@ -388,7 +388,17 @@ class KeyTaken(Exception):
 
 
 def use_reserved(tx: Transaction, key_id: str) -> None:
-    """A reserved key becomes used, with the record that needs it."""
+    """A reserved key becomes used, with the record that needs it.
+
+    Raises (at commit):
+        SessionUnusable: the reservation has ended, or the session was revoked meanwhile.
+    """
+    session_id = key_id.rpartition(".")[0]
+    tx.require(
+        SessionTable(session_id=session_id),
+        condition=SessionTable.status == SessionStatus.READY,
+        otherwise=SessionUnusable(f"Session {session_id} is no longer ready."),
+    )
     tx.update(
         QuantumKeyTable(key_id=key_id),
         [QuantumKeyTable.state.set(QuantumKeyState.USED), QuantumKeyTable.reserved_feed.remove()],

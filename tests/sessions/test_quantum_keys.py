@@ -222,6 +222,19 @@ def test_a_reservation_that_nobody_uses_ends_and_its_key_is_never_given_again(st
         take(offered)
 
 
+@requirement("C3", "I3")
+def test_a_key_reserved_before_its_session_was_revoked_encrypts_nothing(stock):
+    offered = services.offer()
+    take(offered, state=QuantumKeyState.RESERVED)
+    services.revoke(stock.session_id, reason="leaked", actor=TESTS)
+    with pytest.raises(SessionUnusable, match="no longer ready"), transaction(TESTS) as tx:
+        services.use_reserved(tx, offered.key_id)
+        tx.audit(Event.FILE_ENCRYPTED)
+    found = services.find_taken(offered.key_id)
+    assert found is not None
+    assert found.state is QuantumKeyState.RESERVED, "it ends as any other that nobody used"
+
+
 @requirement("C5", "A9")
 def test_the_stock_is_refilled_once_and_then_awaited(pool):
     assert services.refill(actor=TESTS) == services.STOCK_SESSION_BITS // 256
