@@ -7,7 +7,7 @@ PRODUCTION = QKD_STAGE=production DJANGO_SECRET_KEY="$$($(BIN)/python -c 'import
 	API_KEY_PEPPER=checked AUDIT_KEY=checked ROOT_KEY=kms:alias/checked DATABASE_URL=sqlite://:memory: \
 	BASE_URL=https://qkd.example.com ALLOWED_HOSTS=qkd.example.com AWS_DEFAULT_REGION=us-east-1
 .DEFAULT_GOAL := help
-.PHONY: help install run test check e2e slow bench lock clean
+.PHONY: help install run manage test check e2e slow bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,10 @@ install: ## make .venv (all tools) and .venv-stack (the embedded AWS) from the p
 run: ## start the platform on loopback; PORT, AWS_PORT, BIND and LOCAL_DIR change where
 	$(INSTALL) run
 	@exec $(BIN)/python -m apps.stack.run
+
+manage: ## a management command for the platform that runs, as: make manage DO="root_key status"
+	$(INSTALL) run
+	@exec $(BIN)/python -m apps.stack.manage $(DO)
 
 test: ## all tests on all cores, the browser's and the embedded stack's among them, with coverage
 	$(INSTALL) dev

@@ -100,8 +100,12 @@ def own_secrets(folder: Path) -> dict[str, str]:
     return found
 
 
-def check_keys(folder: Path) -> None:
+def check_keys(folder: Path, *, root_key_lost: bool = False) -> None:
     """Refuse to make new keys over data that the old ones wrapped.
+
+    Args:
+        folder: of the platform.
+        root_key_lost: a new root key is made all the same; what the lost one wrapped opens after its recovery.
 
     Raises:
         Unusable: there is data, but a key file is missing.
@@ -109,11 +113,13 @@ def check_keys(folder: Path) -> None:
     if not (folder / DATABASE).exists():  # the keys are made before it
         return
     for name in (ROOT_KEY, SECRETS_FILE):
-        if not (folder / name).exists():
-            raise Unusable(
-                f"{folder / name} is missing, and the data in {folder} cannot be read without it. "
-                f"Restore it from a backup. {_advice(folder)}"
-            )
+        if (folder / name).exists() or (name == ROOT_KEY and root_key_lost):
+            continue
+        recovery = "with a recovery key: ROOT_KEY_LOST=1 make run, then docs/custody.md. "
+        raise Unusable(
+            f"{folder / name} is missing, and the data in {folder} cannot be read without it. "
+            f"Restore it from a backup{', or start ' + recovery if name == ROOT_KEY else '. '}{_advice(folder)}"
+        )
 
 
 def write_private(path: Path, text: str) -> None:

@@ -132,7 +132,7 @@ def main() -> int:
             layout.make(configuration.folder)
             held.enter_context(layout.lock(configuration.folder))
             layout.check_version(configuration.folder)
-            layout.check_keys(configuration.folder)
+            layout.check_keys(configuration.folder, root_key_lost=os.environ.get("ROOT_KEY_LOST") == "1")
             left = end_leftovers(configuration.folder / "children.json")
             _check_ports(configuration)
             supervisor = Supervisor(configuration)
