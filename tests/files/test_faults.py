@@ -22,7 +22,7 @@ from apps.common import clock
 from apps.common.aws import client
 from apps.common.errors import PlatformError
 from apps.detections import services as detections
-from apps.files import archive, body, leftovers, local, objects, pipeline, services, uploads
+from apps.files import archive, body, downloads, leftovers, local, objects, pipeline, services, uploads
 from apps.files.objects import ObjectRef
 from apps.files.records import FileStatus, StorageClass
 from apps.files.services import FileDamaged
@@ -166,7 +166,7 @@ def read_whole(subject):
 
 def read_range(subject):
     [content] = subject.contents.values()
-    found = services.read_range(subject.file_id, start=20_000, stop=60_000, actor=TESTS)[1]
+    found = downloads.read_range(subject.file_id, start=20_000, stop=60_000, actor=TESTS)[1]
     assert found == content[20_000:60_000]
 
 
@@ -183,7 +183,7 @@ OPERATIONS = [
     Operation("restore", deleted, lambda s: services.restore(s.file_id, actor=TESTS)),
     Operation("decrypt", encrypted, read_whole),
     Operation("decrypt a range", encrypted, read_range),
-    Operation("decrypt to a download", encrypted, lambda s: services.publish(s.file_id, actor=TESTS)),
+    Operation("decrypt to a download", encrypted, lambda s: downloads.publish(s.file_id, actor=TESTS)),
     Operation("release a key", encrypted, lambda s: local.key_of(s.file_id, actor=TESTS)),
     Operation("join parts", in_parts, joined, joined_again),
     Operation("abort an upload", half_uploaded, lambda s: uploads.abort(s.file_id, actor=TESTS)),
