@@ -76,7 +76,7 @@ def give_up_upload(file: File, *, reason: str, actor: Actor, otherwise: Exceptio
     Raises:
         otherwise, or Conflict: it is no longer awaited.
     """
-    rejected = replace(file, status=FileStatus.REJECTED, reason=reason, upload={})
+    rejected = replace(file, status=FileStatus.REJECTED, reason=reason, upload={}, body={})
     note = None
     with transaction(actor) as tx:
         tx.update(
@@ -86,6 +86,7 @@ def give_up_upload(file: File, *, reason: str, actor: Actor, otherwise: Exceptio
                 FileTable.status_feed.set(feed(rejected.status, file.file_id)),
                 FileTable.reason.set(reason),
                 FileTable.upload.set({}),
+                FileTable.body.set({}),  # names none any more
             ],
             condition=FileTable.status == file.status,
             otherwise=otherwise,

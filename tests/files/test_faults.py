@@ -222,7 +222,7 @@ def violations_of_all() -> list[str]:
         session_id = services.session_of(row.quantum_key_id)
         if SessionTable.get(session_id).ttl is not None:
             found.append(f"I5: session {session_id} may expire")
-    named = {(row.body["key"], row.body["version"]) for row in rows}
+    named = {(row.body["key"], row.body["version"]) for row in rows if row.body}
     named |= {(r.body["key"], r.body["version"]) for r in map(earlier, rows) if r is not None}
     bodies = {(one["Key"], one["VersionId"]) for one in versions(settings.ENCRYPTED_BUCKET)}
     found += [f"an orphan body {key}" for key, version in bodies - named]
