@@ -22,7 +22,18 @@ from apps.common import clock
 from apps.common.aws import client
 from apps.common.errors import PlatformError
 from apps.detections import services as detections
-from apps.files import archive, body, downloads, leftovers, local, objects, pipeline, services, uploads
+from apps.files import (
+    archive,
+    body,
+    downloads,
+    leftovers,
+    local,
+    objects,
+    pipeline,
+    services,
+    sweeping,
+    uploads,
+)
 from apps.files.objects import ObjectRef
 from apps.files.records import FileStatus, StorageClass
 from apps.files.services import FileDamaged
@@ -88,6 +99,44 @@ def uploaded(api):
     content = os.urandom(90_000)
     upload = registered(api, content)
     return Subject(upload.file_id, {upload.file_id: content}, {"event": upload.event})
+
+
+class Killed(BaseException):
+    """As a kill -9: nothing in the process handles it."""
+
+
+def left_by_a_dead_attempt(api):
+    subject = uploaded(api)
+
+    def around(call, aws, name, arguments):
+        if name == "AbortMultipartUpload":
+            raise Killed
+        answer = call(aws, name, arguments)
+        if name == "CompleteMultipartUpload":
+            raise Killed
+        return answer
+
+    with watched(around), suppress(Killed):
+        handler(subject.more["event"], None)
+    return subject
+
+
+@contextmanager
+def later(seconds):
+    """The clock is set forward."""
+    now = clock.now
+    with mock.patch.object(clock, "now", lambda by=timedelta(seconds=seconds): now() + by):
+        yield
+
+
+def end_dead_attempts(_):
+    with later(sessions.RESERVED_SECONDS + 60):
+        sweeping.end_reservations(actor=TESTS)
+
+
+def end_dead_attempts_and_encrypt(subject):
+    end_dead_attempts(subject)
+    handler(subject.more["event"], None)
 
 
 def with_replacement(api):
@@ -173,6 +222,7 @@ def read_range(subject):
 OPERATIONS = [
     Operation("upload event", uploaded, lambda s: handler(s.more["event"], None)),
     Operation("replace", with_replacement, lambda s: handler(s.more["event"], None)),
+    Operation("end a dead attempt", left_by_a_dead_attempt, end_dead_attempts, end_dead_attempts_and_encrypt),
     Operation(
         "archive",
         to_be_archived,
@@ -262,10 +312,9 @@ def tried(operation, api, faults=tuple(Fault)) -> Iterator[list[str]]:
             with_scans(finish, found)
             found = [f"{fault} {place}: {what}" for what in found + violations(subject)]
             yield found
-    now = clock.now
-    ended = timedelta(seconds=settings.PRESIGNED_SECONDS + sessions.RESERVED_SECONDS + 60)
+    ended = settings.PRESIGNED_SECONDS + sessions.RESERVED_SECONDS + 60
     for times in (1, 2):  # the second sweep settles what the first has noted
-        with mock.patch.object(clock, "now", lambda times=times: now() + times * ended):
+        with later(times * ended):
             sweep()
     yield violations_of_all()
 
