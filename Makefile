@@ -7,7 +7,7 @@ PRODUCTION = QKD_STAGE=production DJANGO_SECRET_KEY="$$($(BIN)/python -c 'import
 	API_KEY_PEPPER=checked AUDIT_KEY=checked ROOT_KEY=kms:alias/checked DATABASE_URL=sqlite://:memory: \
 	BASE_URL=https://qkd.example.com ALLOWED_HOSTS=qkd.example.com AWS_DEFAULT_REGION=us-east-1
 .DEFAULT_GOAL := help
-.PHONY: help install run manage test check e2e slow bench lock clean
+.PHONY: help install run manage test check e2e slow fuzz bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ e2e: ## only the main job over HTTP on the embedded stack, and the console in a 
 slow: ## statistics, large files and long races: many minutes
 	$(INSTALL) dev
 	$(BIN)/python -m pytest -m slow
+
+fuzz: ## packages fuzzed by atheris for FUZZ_SECONDS (300), in an environment of its own
+	$(INSTALL) dev
+	$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
 
 bench: ## the measurements of README's performance table
 	$(INSTALL) dev

@@ -1,7 +1,10 @@
 """The whole platform as ``make run`` starts it: time to ready, requests, uploads."""
 
 import json
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -10,8 +13,12 @@ from typing import Any
 
 import requests
 
+from apps.stack import layout
+from apps.stack.configuration import ROOT, Configuration
 from benchmarks.report import table
 from tests.running import Run
+
+POLL_SECONDS = 0.1
 
 
 class Client:
@@ -35,6 +42,15 @@ class Client:
         answer.raise_for_status()
         return answer.json()
 
+    def stocked(self) -> None:
+        """Wait for enough quantum keys, so that none has to be made while uploads are timed."""
+        made = [
+            self.post("qkd/generate", {"key_length": 32_768, "error_rate": 0.01})["session_id"]
+            for _ in range(4)
+        ]
+        while any(self.get(f"qkd/session/{session_id}")["status"] != "ready" for session_id in made):
+            time.sleep(POLL_SECONDS)
+
     def uploaded(self, content: bytes) -> float:
         """Seconds from the end of the PUT to the file being encrypted."""
         upload = self.post("files", {"name": "benchmark"})
@@ -46,14 +62,16 @@ class Client:
 
     def many(self, count: int, size: int) -> list[str]:
         """Files and megabytes a second of uploads that wait all at once, PUTs included."""
-        content, started = bytes(size), time.perf_counter()
+        content, started = os.urandom(size), time.perf_counter()
         waiting = set()
         for _ in range(count):
             upload = self.post("files", {"name": "benchmark"})
             requests.put(upload["upload_url"], data=content, timeout=120).raise_for_status()
             waiting.add(upload["file"]["file_id"])
         while waiting:
-            waiting = {i for i in waiting if self.get(f"files/{i}")["status"] != "encrypted"}
+            time.sleep(POLL_SECONDS)
+            shown = self.get("files?limit=100")["items"]
+            waiting -= {file["file_id"] for file in shown if file["status"] == "encrypted"}
         seconds = time.perf_counter() - started
         return [f"{count / seconds:.1f}", f"{count * size / seconds / 1e6:.1f}"]
 
@@ -81,10 +99,42 @@ def main() -> None:
                 run.process.terminate()
                 run.ended()
         try:
-            _measure(Client(run), starts)
+            client = Client(run)
+            client.stocked()
+            _measure(client, starts)
+            _steps(run)
         finally:
             run.process.terminate()
             run.ended()
+
+
+def _steps(run: Run) -> None:
+    """Where the time of an upload goes, once its event has arrived."""
+    told = {"LOCAL_DIR": str(run.folder), "PORT": str(run.port), "AWS_PORT": str(run.aws_port)}
+    configuration = Configuration.read(told)
+    environment = configuration.environment(os.environ, layout.own_secrets(run.folder))
+    command = [sys.executable, "-m", "benchmarks.steps"]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment | {"LOG_LEVEL": "WARNING"},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    found = json.loads(done.stdout)
+    names = sorted({name for one in found for name in one["steps"]}, key=lambda n: ("beside" in n, n))
+    rows = [[name, *(_step(one, name) for one in found)] for name in names]
+    rows.insert(0, ["own work, and waiting for what runs beside", *(f"{one['own']:.1f}" for one in found)])
+    rows.insert(0, ["**from event to record and removal**", *(f"**{one['wall']:.1f}**" for one in found)])
+    rows.append(["CPU of this process", *(f"{one['cpu']:.1f}" for one in found)])
+    header = ["", *(f"{one['size'] / 2**20:g} MiB" if one["size"] >= 2**20 else "10 KiB" for one in found)]
+    table("Where the time of an upload goes, ms (calls)", header, rows)
+
+
+def _step(one: dict[str, Any], name: str) -> str:
+    calls = one["calls"].get(name, 0)
+    return f"{one['steps'][name]:.1f} ({calls:g})" if calls else ""
 
 
 def _measure(client: Client, starts: list[float]) -> None:

@@ -4,9 +4,10 @@ Encryption takes the library's native implementation. Decryption goes chunk by c
 chunk: an interrupted download goes on where it stopped.
 """
 
+import base64
 import hmac
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 from cryptography.cobblestone import Cobblestone256Encryptor
 from cryptography.exceptions import InvalidTag
@@ -34,6 +35,11 @@ class Readable(Protocol):
 
     def read(self, size: int, /) -> bytes:
         """At most ``size`` bytes; none at the end only."""
+
+
+def secrets_of(document: Mapping[str, Any]) -> tuple[bytes, bytes]:
+    """A file's key and context, out of what the platform tells."""
+    return base64.b64decode(document["key"]), base64.b64decode(document["context"])
 
 
 class PlaintextDigest:

@@ -17,7 +17,7 @@ from apps.access.views import ApiView
 from apps.common.errors import Invalid, Refused
 from apps.common.lists import listed, page_of
 from apps.common.serializers import parsed
-from apps.files import archive, ranges, services, uploads
+from apps.files import archive, downloads, ranges, services, uploads
 from apps.files.records import File
 from apps.files.serializers import DownloadOut, FileListQuery, FileOut
 from apps.files.serializers_uploads import PassphraseIn, TargetOut, UploadIn
@@ -94,7 +94,7 @@ class FileContent(ApiView):
         passphrase = _passphrase(request)
         if wanted is not None:
             start, stop = wanted[0], min(wanted[1], wanted[0] + limit)
-            file, part = services.read_range(
+            file, part = downloads.read_range(
                 file_id, start=start, stop=stop, actor=actor, passphrase=passphrase
             )
             answer = _content(file, part, status=206)
@@ -142,5 +142,5 @@ class FileDownload(ApiView):
     @extend_schema(request=PassphraseIn, responses={201: DownloadOut}, operation_id="create_download")
     def post(self, request: Request, file_id: str) -> Response:
         """Decrypt to a short-lived object and answer its presigned URL."""
-        download = services.publish(file_id, actor=actor_of(request), **parsed(PassphraseIn, request))
+        download = downloads.publish(file_id, actor=actor_of(request), **parsed(PassphraseIn, request))
         return Response(DownloadOut(download).data, status=201)

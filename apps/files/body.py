@@ -12,33 +12,47 @@ released nothing but true, whole chunks, and its consumer has to discard or cut 
 """
 
 import hashlib
-import hmac
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA512
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
+from apps.files.chunks import (
+    CHUNK_SIZE,
+    HEADER_SIZE,
+    KEY_SIZE,
+    SEALED_CHUNK_SIZE,
+    ChunkKeys,
+    ciphertext_size,
+    plaintext_size,
+)
 from apps.files.errors import PackageInvalid
 from apps.files.streams import Sink, Source, pieces, read_up_to, write_all
 
-KEY_SIZE = 32
-CHUNK_SIZE = 16 * 1024
-TAG_SIZE = 16
-SALT_SIZE = 24
-COMMITMENT_SIZE = 32
-HEADER_SIZE = SALT_SIZE + COMMITMENT_SIZE
-NONCE_SIZE = 12
-SEALED_CHUNK_SIZE = CHUNK_SIZE + TAG_SIZE
+__all__ = [
+    "CHUNK_SIZE",
+    "HEADER_SIZE",
+    "KEY_SIZE",
+    "PIECE_SIZE",
+    "SEALED_CHUNK_SIZE",
+    "BodyDigest",
+    "ciphertext_size",
+    "decrypt_range",
+    "decrypt_stream",
+    "decrypted_chunks",
+    "decrypted_range",
+    "encrypt_pieces",
+    "encrypt_stream",
+    "open_bytes",
+    "plaintext_size",
+    "seal_bytes",
+]
 # Each of a stream's two buffers stays below 128 KiB, both inside a core's second-level cache
 CHUNKS_PER_READ = 7
 PIECE_SIZE = CHUNKS_PER_READ * CHUNK_SIZE
 # One read of a range: few enough round trips to S3, and about 1 MiB of memory.
 CHUNKS_PER_RANGE_READ = 64
-_INFO = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +62,6 @@ class BodyDigest:
     plaintext_size: int
     ciphertext_size: int
     sha256: str
-
-
-def ciphertext_size(plaintext_size: int) -> int:
-    """Bytes of the body of a plaintext of ``plaintext_size`` bytes."""
-    return HEADER_SIZE + plaintext_size + TAG_SIZE * (plaintext_size // CHUNK_SIZE + 1)
-
-
-def plaintext_size(ciphertext_size: int) -> int:
-    """Bytes of the plaintext in a body of ``ciphertext_size`` bytes.
-
-    Raises:
-        PackageInvalid: no body has this size.
-    """
-    chunks, last = divmod(ciphertext_size - HEADER_SIZE, SEALED_CHUNK_SIZE)
-    if chunks < 0 or last < TAG_SIZE:
-        raise PackageInvalid
-    return chunks * CHUNK_SIZE + last - TAG_SIZE
 
 
 def encrypt_stream(
@@ -195,35 +192,10 @@ def decrypted_range(
     return _decrypted_range(read_at, key, context, start, stop, size)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class _ChunkKeys:
-    """Opens single chunks of one body."""
-
-    aead: AESGCM
-    base_nonce: int
-
-    @classmethod
-    def of(cls, header: bytes, key: bytes, context: bytes) -> "_ChunkKeys":
-        salt, commitment = header[:SALT_SIZE], header[SALT_SIZE:]
-        okm = HKDFExpand(SHA512(), KEY_SIZE + NONCE_SIZE + COMMITMENT_SIZE, _INFO + salt + context).derive(
-            key
-        )
-        if not hmac.compare_digest(okm[KEY_SIZE + NONCE_SIZE :], commitment):
-            raise PackageInvalid
-        return cls(AESGCM(okm[:KEY_SIZE]), int.from_bytes(okm[KEY_SIZE : KEY_SIZE + NONCE_SIZE], "big"))
-
-    def open(self, index: int, sealed: bytes) -> bytes:
-        nonce = (self.base_nonce ^ index).to_bytes(NONCE_SIZE, "big")
-        try:
-            return self.aead.decrypt(nonce, sealed, None)
-        except (InvalidTag, ValueError):
-            raise PackageInvalid from None
-
-
 def _decrypted_range(
     read_at: Callable[[int, int], bytes], key: bytes, context: bytes, start: int, stop: int, size: int
 ) -> Iterator[bytes]:
-    keys = _ChunkKeys.of(read_at(0, HEADER_SIZE), key, context)
+    keys = ChunkKeys.of(read_at(0, HEADER_SIZE), key, context)
     last_chunk = size // CHUNK_SIZE
     end = last_chunk + 1 if stop == size else -(-stop // CHUNK_SIZE)
     for first in range(start // CHUNK_SIZE, end, CHUNKS_PER_RANGE_READ):

@@ -85,7 +85,7 @@ def give_up_upload(file: File, *, reason: str, actor: Actor, otherwise: Exceptio
     Raises:
         otherwise, or Conflict: it is no longer awaited.
     """
-    rejected = replace(file, status=FileStatus.REJECTED, reason=reason, upload={})
+    rejected = replace(file, status=FileStatus.REJECTED, reason=reason, upload={}, body={})
     note = None
     with transaction(actor) as tx:
         tx.update(
@@ -96,6 +96,7 @@ def give_up_upload(file: File, *, reason: str, actor: Actor, otherwise: Exceptio
                 FileTable.reason.set(reason),
                 FileTable.upload.set({}),
                 FileTable.key_feed.remove(),
+                FileTable.body.set({}),  # names none any more
             ],
             condition=FileTable.status == file.status,
             otherwise=otherwise,

@@ -2,7 +2,7 @@
 
 import re
 
-from apps.files.services import RangeNotSatisfiable
+from apps.files.downloads import RangeNotSatisfiable
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 

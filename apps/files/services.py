@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -28,27 +27,17 @@ from apps.files.records import (
     StorageClass,
 )
 from apps.files.store import FileTable
-from apps.files.writer import ObjectWriter
 from apps.keys import services as keys
 from apps.keys.records import KeyNotFound
 from apps.sessions import services as sessions
 from apps.sessions.records import SessionNotFound
 
 UPLOADS_PREFIX = "uploads/"
-DOWNLOADS_PREFIX = "downloads/"
 DAMAGED = "The stored package is damaged; tell the operator."
 
 
 class FileDamaged(Refused):
     """The stored package does not open. The plaintext is not released."""
-
-
-class RangeNotSatisfiable(Invalid):
-    """The bytes asked for do not lie within the file."""
-
-    status = 416
-    type = "range-not-satisfiable"
-    title = "The file has no such bytes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +164,10 @@ def released(
         key = file_key(file, passphrase=passphrase)
         return file, key, Envelope.from_dict(file.envelope).header.digest()
     except (PackageInvalid, KeyNotFound, SessionNotFound):
-        raise _unopened(file) from None
+        raise unopened(file) from None
 
 
-def _unopened(file: File) -> PlatformError:
+def unopened(file: File) -> PlatformError:
     """Why a package did not open, as far as it can be told: a wrong passphrase looks like damage."""
     if file.has_passphrase:
         return Invalid.of("passphrase", "wrong, or the stored package is damaged")
@@ -205,30 +194,7 @@ def _opened(file: File, plaintext: Iterator[bytes]) -> Iterator[bytes]:
     try:
         yield from plaintext
     except PackageInvalid:
-        raise _unopened(file) from None
-
-
-def read_range(
-    file_id: str, *, start: int, stop: int, actor: Actor, passphrase: str | None = None
-) -> tuple[File, bytes]:
-    """``plaintext[start:stop]``; of the body only the chunks that hold it are fetched.
-
-    Raises:
-        as ``released``; FileDamaged also where those chunks are not whole and unchanged.
-        RangeNotSatisfiable: it does not lie within the file.
-    """
-    size = find(file_id, actor=actor).size or 0
-    if not 0 <= start < stop <= size:
-        raise RangeNotSatisfiable(f"The file has {size} bytes; {start} to {stop} is not a part of it.")
-    file, key, context = released(file_id, actor=actor, passphrase=passphrase, start=start, stop=stop)
-    read_at = partial(objects.part_of, ObjectRef.of(file.body))
-    wanted = {"start": start, "stop": stop, "size": file.size or 0}
-    try:
-        return file, body.decrypt_range(read_at, key=key, context=context, **wanted)
-    except ObjectGone:
-        raise FileDamaged(DAMAGED) from None
-    except (PackageInvalid, ValueError):
-        raise _unopened(file) from None
+        raise unopened(file) from None
 
 
 def whole(plaintext: Iterator[bytes]) -> bytes:
@@ -243,30 +209,6 @@ def whole(plaintext: Iterator[bytes]) -> bytes:
 def session_of(quantum_key_id: str | None) -> str | None:
     """The session that a quantum key was cut from, for the audit trail."""
     return quantum_key_id.rpartition(".")[0] if quantum_key_id else None
-
-
-@dataclass(frozen=True, slots=True)
-class Download:
-    """Where to GET the plaintext, until when."""
-
-    url: str
-    expires_at: datetime
-
-
-def publish(file_id: str, *, actor: Actor, passphrase: str | None = None) -> Download:
-    """Decrypt to a short-lived object behind a presigned URL: for what is too large to be answered.
-
-    The sweep removes the object when the URL has ended, a lifecycle rule whatever is left after a day.
-
-    Raises:
-        as ``read``; a package that turns out damaged on the way leaves no object.
-    """
-    file, plaintext = read(file_id, actor=actor, passphrase=passphrase)
-    with ObjectWriter(settings.DOWNLOADS_BUCKET, f"{DOWNLOADS_PREFIX}{uuid.uuid4()}") as sink:
-        for piece in plaintext:
-            sink.write(memoryview(piece))
-    assert sink.ref is not None  # noqa: S101 - the block ended well
-    return Download(objects.presigned_get(sink.ref, name=file.name, media_type=file.media_type), url_end())
 
 
 def delete(file_id: str, *, actor: Actor) -> File:

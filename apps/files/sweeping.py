@@ -8,9 +8,9 @@ from apps.audit.records import Actor
 from apps.common import aws, clock
 from apps.common.sweeps import each
 from apps.files import leftovers, objects, store
+from apps.files.downloads import DOWNLOADS_PREFIX
 from apps.files.objects import BODIES_PREFIX, CLIENT_BODIES_PREFIX
 from apps.files.records import FileStatus
-from apps.files.services import DOWNLOADS_PREFIX
 from apps.sessions import services as sessions
 from apps.sessions.records import KeyPurpose
 

@@ -16,8 +16,9 @@ from apps.audit.services import verify
 from apps.common.aws import client
 from apps.files import archive, digests, objects, ranges, services
 from apps.files.body import CHUNK_SIZE
+from apps.files.downloads import RangeNotSatisfiable
 from apps.files.records import StorageClass
-from apps.files.services import UPLOADS_PREFIX, RangeNotSatisfiable
+from apps.files.services import UPLOADS_PREFIX
 from apps.files.store import FileTable
 from qkdplatform.lambda_handler import handler
 from tests import requirement

@@ -22,13 +22,25 @@ from apps.common import clock
 from apps.common.aws import client
 from apps.common.errors import PlatformError
 from apps.detections import services as detections
-from apps.files import archive, body, leftovers, local, objects, pipeline, services, uploads
+from apps.files import (
+    archive,
+    body,
+    downloads,
+    leftovers,
+    local,
+    objects,
+    pipeline,
+    services,
+    sweeping,
+    uploads,
+)
 from apps.files.objects import ObjectRef
 from apps.files.records import FileStatus, StorageClass
 from apps.files.services import FileDamaged
 from apps.files.store import FileTable
 from apps.files.uploads import UploadMethod
 from apps.sessions import services as sessions
+from apps.sessions.records import Offer
 from apps.sessions.store import QuantumKeyTable, SessionTable
 from qkdplatform.lambda_handler import handler
 from qkdplatform.schedules import sweep
@@ -87,6 +99,44 @@ def uploaded(api):
     content = os.urandom(90_000)
     upload = registered(api, content)
     return Subject(upload.file_id, {upload.file_id: content}, {"event": upload.event})
+
+
+class Killed(BaseException):
+    """As a kill -9: nothing in the process handles it."""
+
+
+def left_by_a_dead_attempt(api):
+    subject = uploaded(api)
+
+    def around(call, aws, name, arguments):
+        if name == "AbortMultipartUpload":
+            raise Killed
+        answer = call(aws, name, arguments)
+        if name == "CompleteMultipartUpload":
+            raise Killed
+        return answer
+
+    with watched(around), suppress(Killed):
+        handler(subject.more["event"], None)
+    return subject
+
+
+@contextmanager
+def later(seconds):
+    """The clock is set forward."""
+    now = clock.now
+    with mock.patch.object(clock, "now", lambda by=timedelta(seconds=seconds): now() + by):
+        yield
+
+
+def end_dead_attempts(_):
+    with later(sessions.RESERVED_SECONDS + 60):
+        sweeping.end_reservations(actor=TESTS)
+
+
+def end_dead_attempts_and_encrypt(subject):
+    end_dead_attempts(subject)
+    handler(subject.more["event"], None)
 
 
 def with_replacement(api):
@@ -165,13 +215,14 @@ def read_whole(subject):
 
 def read_range(subject):
     [content] = subject.contents.values()
-    found = services.read_range(subject.file_id, start=20_000, stop=60_000, actor=TESTS)[1]
+    found = downloads.read_range(subject.file_id, start=20_000, stop=60_000, actor=TESTS)[1]
     assert found == content[20_000:60_000]
 
 
 OPERATIONS = [
     Operation("upload event", uploaded, lambda s: handler(s.more["event"], None)),
     Operation("replace", with_replacement, lambda s: handler(s.more["event"], None)),
+    Operation("end a dead attempt", left_by_a_dead_attempt, end_dead_attempts, end_dead_attempts_and_encrypt),
     Operation(
         "archive",
         to_be_archived,
@@ -182,7 +233,7 @@ OPERATIONS = [
     Operation("restore", deleted, lambda s: services.restore(s.file_id, actor=TESTS)),
     Operation("decrypt", encrypted, read_whole),
     Operation("decrypt a range", encrypted, read_range),
-    Operation("decrypt to a download", encrypted, lambda s: services.publish(s.file_id, actor=TESTS)),
+    Operation("decrypt to a download", encrypted, lambda s: downloads.publish(s.file_id, actor=TESTS)),
     Operation("release a key", encrypted, lambda s: local.key_of(s.file_id, actor=TESTS)),
     Operation("join parts", in_parts, joined, joined_again),
     Operation("abort an upload", half_uploaded, lambda s: uploads.abort(s.file_id, actor=TESTS)),
@@ -221,7 +272,7 @@ def violations_of_all() -> list[str]:
         session_id = services.session_of(row.quantum_key_id)
         if SessionTable.get(session_id).ttl is not None:
             found.append(f"I5: session {session_id} may expire")
-    named = {(row.body["key"], row.body["version"]) for row in rows}
+    named = {(row.body["key"], row.body["version"]) for row in rows if row.body}
     named |= {(r.body["key"], r.body["version"]) for r in map(earlier, rows) if r is not None}
     bodies = {(one["Key"], one["VersionId"]) for one in versions(settings.ENCRYPTED_BUCKET)}
     found += [f"an orphan body {key}" for key, version in bodies - named]
@@ -261,10 +312,9 @@ def tried(operation, api, faults=tuple(Fault)) -> Iterator[list[str]]:
             with_scans(finish, found)
             found = [f"{fault} {place}: {what}" for what in found + violations(subject)]
             yield found
-    now = clock.now
-    ended = timedelta(seconds=settings.PRESIGNED_SECONDS + sessions.RESERVED_SECONDS + 60)
+    ended = settings.PRESIGNED_SECONDS + sessions.RESERVED_SECONDS + 60
     for times in (1, 2):  # the second sweep settles what the first has noted
-        with mock.patch.object(clock, "now", lambda times=times: now() + times * ended):
+        with later(times * ended):
             sweep()
     yield violations_of_all()
 
@@ -324,7 +374,7 @@ def changing_first_and_auditing_then(monkeypatch):
 
 def using_one_quantum_key_for_all(monkeypatch):
     offer = sessions.offer
-    offered: list[Any] = []
+    offered: list[Offer] = []
 
     def same():
         offered.extend([] if offered else [offer()])

@@ -11,7 +11,18 @@ from django.conf import settings as django_settings
 from apps.audit.services import entries_page
 from apps.common import clock
 from apps.common.aws import client
-from apps.files import archive, bodies, leftovers, local, objects, services, store, sweeping, tasks, uploads
+from apps.files import (
+    archive,
+    bodies,
+    downloads,
+    leftovers,
+    local,
+    objects,
+    store,
+    sweeping,
+    tasks,
+    uploads,
+)
 from apps.files.records import FileStatus, StorageClass
 from apps.files.uploads import UploadMethod
 from apps.jobs import services as jobs
@@ -300,7 +311,7 @@ def test_parts_of_a_killed_worker_are_aborted(api, stock, later, monkeypatch):
 def test_a_decrypted_copy_does_not_outlive_its_url_for_long(api, stock, later):
     upload = registered(api, b"content")
     handler(upload.event, None)
-    services.publish(upload.file_id, actor=TESTS)
+    downloads.publish(upload.file_id, actor=TESTS)
     assert sweeping.remove_downloads() == 0
     later(seconds=django_settings.PRESIGNED_SECONDS + sessions.RESERVED_SECONDS + 60)
     assert sweeping.remove_downloads() == 1

@@ -12,7 +12,7 @@ from apps.audit.services import AuditUnavailable, entries_page, transaction
 from apps.audit.store import EntryTable
 from apps.common.errors import Invalid
 from apps.detections import services as detections
-from apps.files import messages, pipeline, services
+from apps.files import downloads, messages, pipeline, services
 from apps.files.objects import ObjectRef
 from apps.jobs import services as jobs
 from apps.jobs.records import JobKind
@@ -103,7 +103,7 @@ OPERATIONS = {
     "announce a file": lambda s: services.register(name="x", actor=s.api.actor),
     "encrypt an upload": lambda s: pipeline.encrypt_uploaded(_object(s.waiting), actor=TESTS),
     "read a file": lambda s: services.read(s.file.file_id, actor=TESTS),
-    "publish a file": lambda s: services.publish(s.file.file_id, actor=TESTS),
+    "publish a file": lambda s: downloads.publish(s.file.file_id, actor=TESTS),
     "delete a file": lambda s: services.delete(s.file.file_id, actor=TESTS),
     "restore a file": lambda s: services.restore(s.deleted.file_id, actor=TESTS),
     "queue a job": lambda _: jobs.enqueue(

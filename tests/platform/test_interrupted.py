@@ -12,7 +12,7 @@ from apps.access.records import ClientStatus, Role
 from apps.audit.services import verify
 from apps.common.errors import Refused
 from apps.detections import services as detections
-from apps.files import messages, services
+from apps.files import downloads, messages, services
 from apps.files.records import FileStatus
 from apps.jobs import services as jobs
 from apps.jobs.records import JobKind
@@ -113,7 +113,7 @@ OPERATIONS = {
     ),
     "publish a file": Operation(
         prepare=uploaded,
-        attempt=lambda upload: services.publish(upload.file_id, actor=TESTS),
+        attempt=lambda upload: downloads.publish(upload.file_id, actor=TESTS),
         ended_well=lambda upload: plaintext_of(upload.file_id) == upload.content,
     ),
     "run a session": Operation(

@@ -1,0 +1,112 @@
+"""What reading ahead and uploading in threads gain, with a store of given speed and latency.
+
+    python -m benchmarks.overlap
+
+A process of its own, as it runs with the tests' settings.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from datetime import timedelta
+from typing import Any
+from unittest import mock
+
+from tests.files import streaming  # sets Django up  # isort: skip
+from apps.common import clock
+from apps.files import ahead, bodies, writer
+from apps.files.objects import ObjectRef
+from apps.files.records import File, FileStatus
+from apps.files.streams import Source, fill
+from benchmarks.report import table
+
+MIB = 2**20
+SIZE = 256 * MIB
+SPEEDS = (100, 400)  # MB/s in each direction: about one connection to S3, and four
+LATENCY = 0.02  # seconds before the first byte of a download, or after the last of a part
+# Which of the two happen in threads of their own: reading, uploading.
+WAYS = ((False, False), (True, False), (False, True), (True, True))
+
+
+class Paced(streaming.Store):
+    """The generated store, taking its time."""
+
+    def __init__(self, size: int, speed: float) -> None:
+        super().__init__(size)
+        self.speed = speed
+
+    def answers(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any] | None:
+        if operation == "GetObject":
+            time.sleep(LATENCY)
+            return {"Body": PacedBody(self.size, self.speed), "ETag": "etag"}
+        if operation == "UploadPart":
+            time.sleep(LATENCY + len(arguments["Body"]) / self.speed)
+        return super().answers(operation, arguments)
+
+
+class PacedBody(streaming.Generated):
+    """A body that arrives at a speed: what was not asked for in time waits in no buffer."""
+
+    def __init__(self, size: int, speed: float) -> None:
+        super().__init__(size)
+        self.speed = speed
+
+    def readinto(self, buffer: memoryview) -> int:
+        count = super().readinto(buffer)
+        time.sleep(count / self.speed)
+        return count
+
+
+class Inline(Executor):
+    """Does at once, in the caller's thread, what a pool would do beside it."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> "Future[Any]":
+        done: Future[Any] = Future()
+        done.set_result(work(*arguments, **named))
+        return done
+
+
+def in_turn(source: Source, *, piece: int, seen: ahead.Seen) -> Iterator[memoryview]:
+    """As ``read_ahead``, without a thread."""
+    block = memoryview(bytearray(piece * ahead.PIECES))
+    while count := fill(source, block):
+        seen(block[:count])
+        for start in range(0, count, piece):
+            yield block[start : min(start + piece, count)]
+
+
+def seconds(speed: float, *, reading: bool, uploading: bool) -> float:
+    """Wall-clock of one body from store to store."""
+    file = File("overlap", "name", "document", "nobody", FileStatus.AWAITING_UPLOAD, clock.now())
+    reader: Any = bodies.read_ahead if reading else in_turn
+    pool: Any = writer.ThreadPoolExecutor if uploading else Inline
+    secret = {"file_key": os.urandom(32), "context": b"overlap"}
+    with (
+        streaming.answered_by(Paced(SIZE, speed)),
+        mock.patch.object(bodies, "read_ahead", reader),
+        mock.patch.object(writer, "ThreadPoolExecutor", pool),
+    ):
+        started = time.perf_counter()
+        place = ObjectRef(streaming.settings.ENCRYPTED_BUCKET, "body")
+        bodies.written(
+            file, ObjectRef("uploads", "key"), place, until=clock.now() + timedelta(hours=1), **secret
+        )
+        return time.perf_counter() - started
+
+
+def main() -> None:
+    """Each way at each speed."""
+    rows = []
+    for speed in SPEEDS:
+        found = [seconds(speed * 1e6, reading=reads, uploading=uploads) for reads, uploads in WAYS]
+        rows.append([f"{speed} MB/s", *(f"{s:.2f}" for s in found), f"{found[0] / found[-1]:.2f}"])
+    header = ["store", "one after the other", "reads ahead", "uploads beside", "both", "times faster"]
+    table(f"A body of {SIZE // MIB} MiB from store to store, seconds", header, rows)
+
+
+if __name__ == "__main__":
+    main()
