@@ -8,7 +8,7 @@ from enum import StrEnum
 import numpy as np
 
 from qkd import authentication, reconciliation
-from qkd.attacks import Attack, NoAttack
+from qkd.attacks import Attack, NoAttack, combined
 from qkd.bits import Bits, checked_integer, checked_number
 from qkd.channel import Channel
 from qkd.estimation import BasisCounts, Interval
@@ -26,7 +26,7 @@ class SessionParameters:
         key_length: bits of the final key, 64 to 1,048,576.
         error_rate: of a lossless channel, [0, 0.5]; either this or ``channel``.
         channel: fibre and receiver; either this or ``error_rate``.
-        attack: what Eve does; the plan does not know of her.
+        attack: what Eve does, or several things that she does together; the plan does not know of her.
         seed: None for a secret key; 0 to 2**128 - 1 for a reproducible study, whose key is marked non-secret.
         epsilon_sec: secrecy of the key, [1e-30, 0.01].
         epsilon_cor: probability that the two keys differ unnoticed, [1e-24, 0.01].
@@ -42,13 +42,14 @@ class SessionParameters:
         low_latency: reconcile with fewer round trips and a few more disclosed parities.
 
     Raises:
-        ValueError: a value outside its range, of a wrong type, or both or neither of error_rate and channel.
+        ValueError: a value outside its range, of a wrong type, both or neither of error_rate and channel, or
+            attacks that exclude each other.
     """
 
     key_length: int = DEFAULT_KEY_LENGTH
     error_rate: float | None = None
     channel: Channel | None = None
-    attack: Attack = field(default_factory=NoAttack)
+    attack: Attack | tuple[Attack, ...] = field(default_factory=NoAttack)
     seed: int | None = None
     epsilon_sec: float = DEFAULT_EPSILON_SEC
     epsilon_cor: float = reconciliation.DEFAULT_EPSILON_COR
@@ -69,8 +70,7 @@ class SessionParameters:
             checked_number("error_rate", self.error_rate, 0, 0.5)
         if self.channel is not None and not isinstance(self.channel, Channel):
             raise ValueError(f"channel must be a Channel, not {type(self.channel).__name__}")
-        if not callable(getattr(self.attack, "intercept", None)):
-            raise ValueError(f"attack must be an Attack, not {type(self.attack).__name__}")  # noqa: TRY004 - one error type
+        self._check_attack()
         if self.seed is not None:
             checked_integer("seed", self.seed, 0, 2**128 - 1)
         checked_number("epsilon_sec", self.epsilon_sec, 1e-30, 0.01)
@@ -88,6 +88,21 @@ class SessionParameters:
                 raise ValueError(
                     "sample_fraction must not be given for a channel with biased bases or decoys, or an optimised plan"
                 )
+
+    def _check_attack(self) -> None:
+        for one in self._attacks:
+            if not isinstance(one, Attack):
+                raise ValueError(f"attack must be an Attack, or a tuple of them, not {type(one).__name__}")  # noqa: TRY004 - one error type
+        combined(*self._attacks)
+
+    @property
+    def _attacks(self) -> tuple[Attack, ...]:
+        return self.attack if isinstance(self.attack, tuple) else (self.attack,)
+
+    @property
+    def eavesdropper(self) -> Attack:
+        """All that Eve does."""
+        return combined(*self._attacks)
 
     @property
     def link(self) -> Channel:

@@ -86,7 +86,7 @@ class _Session:
             frame_bits=parameters.frame_bits,
             low_latency=parameters.low_latency,
         )
-        self.transmission = transmit(self.plan.pulses, self.link, parameters.attack, self.randomness)
+        self.transmission = transmit(self.plan.pulses, self.link, parameters.eavesdropper, self.randomness)
         shared = AuthenticationKey.draw(parameters.epsilon_auth, self.randomness)
         self.alice = Alice(self.transmission.alice, self.agreement, shared)
         self.classical = LocalChannel(self.alice.answer)
@@ -170,7 +170,7 @@ class _Session:
             secret=self.randomness.secret,
             plan=self.plan,
             key_length=parameters.key_length,
-            attack=parameters.attack.describe(),
+            attack=parameters.eavesdropper.describe(),
             channel=self.link.name,
             raw_length=self.transmission.pulses,
             detected_length=self.transmission.detected,
