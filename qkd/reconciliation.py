@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from qkd import cascade, verification
 from qkd.bits import Bits, as_bits, checked_integer, checked_number
-from qkd.cascade import Batch, Forest, Indices, Schedule
-from qkd.cascade_numpy import NumpyForest
+from qkd.cascade import Batch, Forest, Schedule
+from qkd.cascade.layout import Indices
+from qkd.cascade.numpy_forest import NumpyForest
 from qkd.classical import ClassicalChannel, Kind, LocalChannel, Message, ProtocolError, Purpose
 
 FAMILY = "cascade-option8"
@@ -232,7 +233,7 @@ def kernel_name(kernel: str, bits: int) -> str:
 
 def _forest(kernel: str, bits: Bits, batch: Batch, schedule: Schedule) -> Forest:
     if kernel == "numba":
-        from qkd.cascade_numba import NumbaForest  # noqa: PLC0415 - optional, and it costs its import
+        from qkd.cascade.numba_forest import NumbaForest  # noqa: PLC0415 - optional, and it costs its import
 
         return NumbaForest(bits, batch, schedule)
     return NumpyForest(bits, batch, schedule)
@@ -261,7 +262,7 @@ def reconcile_as_bob(
     frames = Frames.of(bits.size, frame_bits)
     corrected = frames.padded(bits)
     leaked_before, trips_before = channel.disclosed[Purpose.PARITY], channel.round_trips
-    levels = cascade.block_levels(frames.length, qber)
+    levels = cascade.block_levels(frames.length, qber, together=low_latency)
     seeds = np.random.SeedSequence(seed).spawn(len(frames.batches()))
     for (first, stop), root in zip(frames.batches(), seeds, strict=True):
         packed = root.generate_state(4, np.uint64).tobytes()
