@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qkd import cascade, verification
+from qkd import cascade, universal, verification
 from qkd.classical import Kind, LocalChannel, Message, ProtocolError
 from qkd.finite_key import binary_entropy
 from qkd.reconciliation import MAX_FRAME_BITS, AliceReconciliation, reconcile, reconcile_as_bob
@@ -223,18 +223,33 @@ def test_different_strings_collide_no_more_often_than_stated(bits):
 
 
 @requirement("A4")
-def test_tag_is_the_polynomial_it_says():
+def test_tag_is_poly1305_folded():
     bits, string = 20, np.random.default_rng(2).integers(0, 2, 300, dtype=np.uint8)
     key = np.random.default_rng(3).bytes(verification.key_size(bits))
-    prime, packed = 2**127 - 1, np.packbits(string).tobytes()
-    blocks = [int.from_bytes(packed[i : i + 15], "little") for i in range(0, len(packed), 15)]
+    packed = np.packbits(string).tobytes()
+    blocks = [int.from_bytes(packed[i : i + 16] + b"\1", "little") for i in range(0, len(packed), 16)]
+    point = int.from_bytes(key[:16], "little") & 0x0FFFFFFC0FFFFFFC0FFFFFFC0FFFFFFF
+    prime = 2**130 - 5
+    value = sum(block * pow(point, len(blocks) - i, prime) for i, block in enumerate(blocks)) % prime % 2**128
+    half = (len(key) - 16) // 2
+    factor, summand = (int.from_bytes(key[16 + i * half : 16 + (i + 1) * half], "little") for i in (0, 1))
+    expected = ((factor * value + summand) % 2 ** (128 + bits)) >> 128
+    found = sum(int(bit) << i for i, bit in enumerate(verification.tag(string, bits=bits, key=key)))
+    assert found == expected
+
+
+@requirement("A4")
+def test_authentication_hashes_by_the_polynomial_it_says():
+    bits, data = 20, np.random.default_rng(2).bytes(100)
+    key = np.random.default_rng(3).bytes(universal.key_size(bits))
+    prime = 2**127 - 1
+    blocks = [int.from_bytes(data[i : i + 15], "little") for i in range(0, len(data), 15)]
     point = int.from_bytes(key[:16], "little") % prime
     value = sum(block * pow(point, len(blocks) - i, prime) for i, block in enumerate(blocks)) % prime
     half = (len(key) - 16) // 2
     factor, summand = (int.from_bytes(key[16 + i * half : 16 + (i + 1) * half], "little") for i in (0, 1))
     expected = ((factor * value + summand) % 2 ** (127 + bits)) >> 127
-    found = sum(int(bit) << i for i, bit in enumerate(verification.tag(string, bits=bits, key=key)))
-    assert found == expected
+    assert sum(int(bit) << i for i, bit in enumerate(universal.tag(data, bits=bits, key=key))) == expected
 
 
 @requirement("A4")
