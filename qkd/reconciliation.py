@@ -29,7 +29,7 @@ MAX_FRAME_BITS = 1 << 20
 _BATCH_BITS = 1 << 22  # corrected at once: working memory is about 50 bytes per bit
 
 # numba's start takes a second, in which numpy corrects more than this.
-_WORTH_NUMBA = 1 << 21
+_WORTH_NUMBA = 1 << 22
 
 DEFAULT_EPSILON_COR = 1e-15
 
