@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from qkd import attacks, channel, keyrate, plots, session, speed
-from qkd.records import SessionParameters, SessionResult
+from qkd.records import SessionParameters
+from qkd.results import SessionResult
 
 EXIT_NO_KEY = 3
 """The session ran, or was planned, and gives no key; 2 is a wrong command line."""

@@ -11,7 +11,7 @@ from qkd.bits import checked_integer, checked_number
 from qkd.channel import MAX_INTENSITY, Channel
 from qkd.finite_key import DecoyCounts, binary_entropy, lim2014_balance, lim2014_length
 from qkd.optimisation import best_decoys
-from qkd.planning import decoy_counts
+from qkd.worst_case import decoy_counts
 
 MA2005_EFFICIENCY = 1.22
 """Error-correction efficiency that Ma et al. 2005 take for the GYS set-up."""

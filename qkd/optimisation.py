@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd.channel import Channel
-from qkd.planning import Demand, best_length
+from qkd.worst_case import Demand, best_length
 
 # A plan that reaches nothing costs more than any that does (10^13 pulses are e^30), the less the nearer it comes.
 _UNREACHED = 60.0

@@ -19,7 +19,8 @@ Attacks add up (``qkd.attacks.combination``): ``InterceptResend(0.1) + BeamSplit
 
 from qkd.attacks.combination import Combination, combined
 from qkd.attacks.expectation import Expectation, expected
-from qkd.attacks.model import Attack, Flight, Interception, NoAttack, Noise
+from qkd.attacks.flight import Flight, Interception
+from qkd.attacks.model import Attack, NoAttack, Noise
 from qkd.attacks.notation import KINDS, attack
 from qkd.attacks.resending import BREIDBART_GUESS, Breidbart, DetectorBlinding, InterceptResend
 from qkd.attacks.tapping import BeamSplitting, PhotonNumberSplitting

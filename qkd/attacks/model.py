@@ -13,6 +13,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from qkd.attacks.flight import Flight, Interception, overlaid, untouched
 from qkd.bits import Bits, checked_number
 from qkd.channel import Channel
 from qkd.photons import MAX_PHOTONS
@@ -21,40 +22,6 @@ Table = NDArray[np.float64]
 """Probabilities by photon number."""
 
 NUMBERS: NDArray[np.int64] = np.arange(MAX_PHOTONS + 1)
-
-
-@dataclass(frozen=True)
-class Flight:
-    """Pulses that Bob will click on. Each array has shape (clicks,).
-
-    Attributes:
-        states: polarization states 0..3 (see ``qkd.bb84``).
-        photons: photons that Alice emitted.
-        bob_bases: Bob's bases, which no attack but detector blinding may depend on.
-    """
-
-    states: Bits
-    photons: Bits
-    bob_bases: Bits
-
-
-@dataclass(frozen=True)
-class Interception:
-    """What an attack did to a block of pulses. Each array has shape (clicks,).
-
-    Attributes:
-        states: polarization states that travel on, 0..3, or 4 and 5 for those half-way between the bases.
-        known: where Eve has the bit for certain once bases are public, boolean.
-        guesses: Eve's best guess of the bit; meaningless where ``touched`` is not set.
-        touched: where she then knows anything at all, boolean.
-        forced: where Bob's detectors are hers, boolean: no misalignment, no background.
-    """
-
-    states: Bits
-    known: NDArray[np.bool_]
-    guesses: Bits
-    touched: NDArray[np.bool_]
-    forced: NDArray[np.bool_]
 
 
 class Attack(ABC):
@@ -85,7 +52,7 @@ class Attack(ABC):
     def intercept(self, flight: Flight, link: Channel, world: np.random.Generator) -> Interception:
         """Act on the pulses in flight."""
         if not self.parts:
-            return _untouched(flight)
+            return untouched(flight)
         bits = flight.states & np.uint8(1)
         known = np.zeros(bits.size, np.bool_)
         for tap in self.taps:
@@ -154,28 +121,13 @@ class Attack(ABC):
         return seen
 
     def _measured(self, flight: Flight, link: Channel, world: np.random.Generator) -> Interception:
-        found = _untouched(flight)
+        found = untouched(flight)
         draws, low = world.random(flight.states.size), np.zeros(NUMBERS.size)
         for part, share in zip(self.measurements, self.shares(link), strict=True):
             chosen = (draws >= low[flight.photons]) & (draws < (low + share)[flight.photons])
-            found = _overlaid(found, part.measured(flight, world), chosen)
+            found = overlaid(found, part.measured(flight, world), chosen)
             low = low + share
         return found
-
-
-def _untouched(flight: Flight) -> Interception:
-    nowhere = np.zeros(flight.states.size, np.bool_)
-    return Interception(flight.states, nowhere, np.zeros_like(flight.states), nowhere, nowhere)
-
-
-def _overlaid(below: Interception, above: Interception, chosen: NDArray[np.bool_]) -> Interception:
-    return Interception(
-        np.where(chosen, above.states, below.states),
-        np.where(chosen, above.known, below.known),
-        np.where(chosen, above.guesses, below.guesses),
-        np.where(chosen, above.touched, below.touched),
-        np.where(chosen, above.forced, below.forced),
-    )
 
 
 def honest_detection(link: Channel, photons: NDArray[np.int64]) -> Table:

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from qkd.attacks.model import Flight, Interception, Measurement, Table
+from qkd.attacks.flight import Flight, Interception
+from qkd.attacks.model import Measurement, Table
 
 BREIDBART_GUESS = math.cos(math.pi / 8) ** 2
 """Probability that a measurement half-way between the bases gives the bit: 0.854."""
