@@ -76,7 +76,11 @@ def _link(command: argparse.ArgumentParser, *, attack: bool) -> None:
     )
     if not attack:
         return
-    command.add_argument("--attack", default="none", help=f"one of {', '.join(attacks.KINDS)}")
+    command.add_argument(
+        "--attack",
+        default="none",
+        help=f"one of {', '.join(attacks.KINDS)}, or several with their fractions: intercept-resend:0.1+beam-splitting",
+    )
     command.add_argument("--fraction", type=float, help="of the pulses attacked, 0 to 1")
     command.add_argument(
         "--no-blocking",

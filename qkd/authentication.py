@@ -5,7 +5,7 @@ compares it with her own, answers with a tag of hers, and only then is the key r
 or made up on the way is found, except with probability ``epsilon_auth``. One tag per direction instead of one per
 message keeps the key consumption at some hundred bits, whatever the number of round trips.
 
-A tag is an almost-XOR-universal hash (``qkd.verification``) of the transcript, under a secret key that is used
+A tag is an almost-XOR-universal hash (``qkd.universal``) of the transcript, under a secret key that is used
 again and again, XORed with pad bits that are used once. Only the pad is consumed; it comes out of the session's
 own yield, and the session gives it back with its key.
 
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qkd import verification
+from qkd import universal
 from qkd.bits import Bits, as_bits
 from qkd.classical import Message
 from qkd.randomness import Randomness
@@ -34,7 +34,7 @@ _TAGS = 2
 
 def tag_bits(epsilon_auth: float) -> int:
     """Bits of one tag."""
-    return verification.tag_length(_MAX_TRANSCRIPT_BITS, epsilon_auth / _TAGS)
+    return universal.tag_length(_MAX_TRANSCRIPT_BITS, epsilon_auth / _TAGS)
 
 
 def consumption(epsilon_auth: float) -> int:
@@ -47,7 +47,7 @@ class AuthenticationKey:
     """What both parties share before a session.
 
     Attributes:
-        hash_key: secret and used again, ``verification.key_size(tag_bits)`` bytes.
+        hash_key: secret and used again, ``universal.key_size(tag_bits)`` bytes.
         pad: secret and used once, ``uint8`` 0/1, shape (2 * tag_bits,); Bob's tag takes the first half.
 
     Raises:
@@ -60,14 +60,14 @@ class AuthenticationKey:
     def __post_init__(self) -> None:
         """Check the sizes."""
         as_bits("pad", self.pad)
-        if self.pad.size % _TAGS or len(self.hash_key) != verification.key_size(self.pad.size // _TAGS):
+        if self.pad.size % _TAGS or len(self.hash_key) != universal.key_size(self.pad.size // _TAGS):
             raise ValueError("pad and hash_key must be made for tags of one length")
 
     @classmethod
     def draw(cls, epsilon_auth: float, randomness: Randomness) -> "AuthenticationKey":
         """A fresh one, as two parties would be installed with."""
         bits = tag_bits(epsilon_auth)
-        return cls(randomness.token(verification.key_size(bits)), randomness.bits(_TAGS * bits))
+        return cls(randomness.token(universal.key_size(bits)), randomness.bits(_TAGS * bits))
 
     def refilled(self, pad: Bits) -> "AuthenticationKey":
         """The key of the next session: its pad comes out of this one's yield.
@@ -108,7 +108,7 @@ class Transcript:
     def _tag(self) -> Bits:
         # The length goes first: transcripts of different length differ as polynomials too.
         data = len(self._messages).to_bytes(15, "little") + bytes(self._messages)
-        return verification.tag_of_bytes(data, bits=self._bits, key=self._key.hash_key)
+        return universal.tag(data, bits=self._bits, key=self._key.hash_key)
 
 
 def same(one: Bits, other: Bits) -> bool:

@@ -138,10 +138,8 @@ def _click_block(clicks: Clicks, link: Channel, attack: Attack, randomness: Rand
     flight = Flight(prepare(bits, alice_bases), clicks.photons, bob_bases)
     seen = attack.intercept(flight, link, world)
     outcomes = measure(seen.states, bob_bases, world)
-    wrong = world.random(count) < link.misalignment
-    random = clicks.random
-    if seen.forced is not None:
-        wrong, random = wrong & ~seen.forced, random & ~seen.forced
+    wrong = (world.random(count) < link.misalignment) & ~seen.forced
+    random = clicks.random & ~seen.forced
     coins = world.integers(0, 2, count, dtype=np.uint8)
     outcomes = np.where(random, coins, outcomes ^ wrong)
     known, touched = seen.known.astype(np.uint8), seen.touched.astype(np.uint8)

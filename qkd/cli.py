@@ -5,9 +5,11 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from qkd import attacks, channel, keyrate, plots, session, speed
-from qkd.records import SessionParameters, SessionResult
+from qkd.records import SessionParameters
+from qkd.results import SessionResult
 
 EXIT_NO_KEY = 3
 """The session ran, or was planned, and gives no key; 2 is a wrong command line."""
@@ -169,29 +171,36 @@ def attack_sweep(options: argparse.Namespace) -> Report:
         raise ValueError("points must be an integer in [2, 1001]")
     if options.attack == "none":
         options.attack = "intercept_resend"
-    rows = []
-    for fraction in progress([index / (options.points - 1) for index in range(options.points)], "fraction"):
-        options.fraction = fraction
-        result = session.run(_parameters(options))
-        rows.append(
-            {
-                "fraction": fraction,
-                "qber": result.qber,
-                "eve_information": result.eve_information_bits / max(1, result.sifted_length),
-                "secret_bits": result.bound_length,
-                "final": result.final_length,
-                "aborted": None if result.aborted is None else result.aborted.code.value,
-            }
-        )
+    whole = _attack(options)
+    fractions = [index / (options.points - 1) for index in range(options.points)]
+    rows = [_attacked(options, whole, fraction) for fraction in progress(fractions, "fraction")]
     if options.plot:
         plots.attack(options.plot, options.attack, rows)
-    lines = ["fraction   QBER  Eve's bit per bit  secret bits  outcome"]
+    lines = ["fraction   QBER  expected  Eve's bit per bit  expected  secret bits  outcome"]
     lines += [
-        f"{row['fraction']:8.3f} {row['qber']:6.2%} {row['eve_information']:18.3f} {row['secret_bits']:12,}  "
-        f"{row['aborted'] or 'key'}"
+        f"{row['fraction']:8.3f} {row['qber']:6.2%} {row['expected_qber']:9.2%} {row['eve_information']:18.3f} "
+        f"{row['expected_eve_information']:9.3f} {row['secret_bits']:12,}  {row['aborted'] or 'key'}"
         for row in rows
     ]
     return Report("\n".join(lines), {"attack": options.attack, "rows": rows})
+
+
+def _attacked(options: argparse.Namespace, whole: attacks.Attack, fraction: float) -> dict[str, Any]:
+    """A session under a part of an attack, beside what theory says of it."""
+    eavesdropper = whole.scaled(fraction)
+    parameters = _parameters(options, attack=eavesdropper)
+    result = session.run(parameters)
+    theory = attacks.expected(result.plan.channel, eavesdropper)
+    return {
+        "fraction": fraction,
+        "qber": result.qber,
+        "expected_qber": theory.qber,
+        "eve_information": result.eve_information_bits / max(1, result.sifted_length),
+        "expected_eve_information": theory.information,
+        "secret_bits": result.bound_length,
+        "final": result.final_length,
+        "aborted": None if result.aborted is None else result.aborted.code.value,
+    }
 
 
 def bench(options: argparse.Namespace) -> Report:

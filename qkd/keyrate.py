@@ -11,7 +11,7 @@ from qkd.bits import checked_integer, checked_number
 from qkd.channel import MAX_INTENSITY, Channel
 from qkd.finite_key import DecoyCounts, binary_entropy, lim2014_balance, lim2014_length
 from qkd.optimisation import best_decoys
-from qkd.planning import decoy_counts
+from qkd.worst_case import decoy_counts
 
 MA2005_EFFICIENCY = 1.22
 """Error-correction efficiency that Ma et al. 2005 take for the GYS set-up."""
@@ -220,8 +220,7 @@ def lim2014_rate(
         _, counts, leaked = block(there)
         return 100.0 - lim2014_balance(counts, epsilon_sec=security, leaked_bits=leaked) / block_bits
 
-    there = at_distance(channel, distance_km)
-    return max((rated(best_decoys(there, cost, start)) for start in range(3)), key=lambda found: found.rate)
+    return rated(best_decoys(at_distance(channel, distance_km), cost, starts=4))
 
 
 def maximal_distance(rate: Callable[[float], float], *, longest_km: float = 1000.0) -> float:

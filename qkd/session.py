@@ -7,7 +7,7 @@ It gives exactly the wanted key or none, with the reason.
 
 import time
 
-from qkd import amplification, eve, planning, reconciliation, verification
+from qkd import amplification, eve, planning, reconciliation, verification, worst_case
 from qkd.agreement import Agreement, Evidence
 from qkd.authentication import AuthenticationKey, consumption
 from qkd.bb84 import transmit
@@ -17,7 +17,8 @@ from qkd.finite_key import lim2014_bounds
 from qkd.parties import Alice, Bob
 from qkd.planning import Plan
 from qkd.randomness import Randomness
-from qkd.records import Abort, AbortCode, SessionParameters, SessionResult
+from qkd.records import SessionParameters
+from qkd.results import Abort, AbortCode, SessionResult
 
 __all__ = ["Abort", "AbortCode", "Plan", "SessionParameters", "SessionResult", "plan", "run"]
 
@@ -44,7 +45,7 @@ def plan(parameters: SessionParameters) -> Plan:
         channel=parameters.link,
         epsilon_sec=parameters.epsilon_sec,
         epsilon_cor=parameters.epsilon_cor,
-        verification_bits=verification.tag_length(planning.MAX_SIFTED_BITS, parameters.epsilon_cor),
+        verification_bits=verification.tag_length(worst_case.MAX_SIFTED_BITS, parameters.epsilon_cor),
         authentication_bits=consumption(parameters.epsilon_auth),
         sample_fraction=parameters.sample_fraction,
         optimise=parameters.optimise,
@@ -86,7 +87,7 @@ class _Session:
             frame_bits=parameters.frame_bits,
             low_latency=parameters.low_latency,
         )
-        self.transmission = transmit(self.plan.pulses, self.link, parameters.attack, self.randomness)
+        self.transmission = transmit(self.plan.pulses, self.link, parameters.eavesdropper, self.randomness)
         shared = AuthenticationKey.draw(parameters.epsilon_auth, self.randomness)
         self.alice = Alice(self.transmission.alice, self.agreement, shared)
         self.classical = LocalChannel(self.alice.answer)
@@ -116,7 +117,7 @@ class _Session:
     def _nothing_left(self, evidence: Evidence) -> Abort:
         if evidence.decoys:
             single = lim2014_bounds(evidence.decoys, epsilon_sec=self.agreement.epsilon_sec).single
-            explained = planning.expected_single_photons(
+            explained = worst_case.expected_single_photons(
                 self.link, self.plan.pulses, self.agreement.epsilon_sec
             )
             if single < _MISSING * explained:
@@ -170,7 +171,7 @@ class _Session:
             secret=self.randomness.secret,
             plan=self.plan,
             key_length=parameters.key_length,
-            attack=parameters.attack.describe(),
+            attack=parameters.eavesdropper.describe(),
             channel=self.link.name,
             raw_length=self.transmission.pulses,
             detected_length=self.transmission.detected,

@@ -25,6 +25,41 @@ def test_it_is_multiply_add_shift(bits, data):
 
 
 @requirement("A4")
+@pytest.mark.parametrize(("length", "final"), [(10**5, 10**5), (333_333, 100_001), (10**6, 600_000)])
+def test_long_strings_are_amplified_exactly(length, final):
+    rng = np.random.default_rng(length)
+    bits, seed = rng.integers(0, 2, length, dtype=np.uint8), rng.bytes(seed_size(length, final))
+    half, width = len(seed) // 2, length + final
+    # Python's own integers, which share nothing with the library that multiplies in the engine.
+    x = int.from_bytes(np.packbits(bits, bitorder="little").tobytes(), "little")
+    a, b = int.from_bytes(seed[:half], "little"), int.from_bytes(seed[half:], "little")
+    expected = ((a * x + b) & ((1 << width) - 1)) >> (width - final)
+    found = np.packbits(amplify(bits, final, seed=seed), bitorder="little").tobytes()
+    assert found == expected.to_bytes((final + 7) // 8, "little")
+
+
+@requirement("A4")
+def test_it_is_the_plain_matrix_over_the_integers_bit_by_bit():
+    # Schoolbook: every product of two bits is added where it belongs, and carried by hand.
+    rng = np.random.default_rng(2)
+    bits, final = rng.integers(0, 2, 60, dtype=np.uint8), 40
+    seed = rng.bytes(seed_size(60, final))
+    half, width = len(seed) // 2, 100
+    a, b = (
+        np.unpackbits(np.frombuffer(part, np.uint8), bitorder="little") for part in (seed[:half], seed[half:])
+    )
+    columns = [
+        int(b[k]) + sum(int(a[k - i]) * int(bits[i]) for i in range(min(k + 1, 60))) for k in range(width)
+    ]
+    carry, total = 0, []
+    for column in columns:
+        carry += column
+        total.append(carry & 1)
+        carry >>= 1
+    assert amplify(bits, final, seed=seed).tolist() == total[width - final :]
+
+
+@requirement("A4")
 def test_the_family_is_strongly_universal_on_a_small_case():
     # All seeds of h: 3 bits -> 2 bits (w = n + m = 5): every pair of inputs gives every pair of outputs equally often.
     n, m, w = 3, 2, 5

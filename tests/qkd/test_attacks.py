@@ -60,9 +60,12 @@ def test_intercept_resend_guesses_75_percent():
 
 @requirement("A6")
 def test_splitting_with_blocking_keeps_signal_and_errors_and_betrays_itself_by_the_decoys():
-    honest_qber, honest, _, _ = watched(GYS, attacks.NoAttack(), 3 * 10**9)
+    _, honest, _, _ = watched(GYS, attacks.NoAttack(), 3 * 10**9)
     qber, gains, knowledge, sifted = watched(GYS, attack("photon_number_splitting"), 3 * 10**9)
-    assert qber == pytest.approx(honest_qber, abs=0.001)
+    # Of the few clicks of the decoys more are background: that is all the errors tell.
+    theory = attacks.expected(GYS, attack("photon_number_splitting"))
+    assert qber == pytest.approx(theory.qber, abs=5 * math.sqrt(theory.qber / sifted))
+    assert theory.qber == pytest.approx(GYS.error_rate(), abs=0.001)
     assert gains[0] == pytest.approx(honest[0], rel=0.01)
     assert gains[1] < 0.98 * honest[1]
     assert knowledge.known_bits > 0.99 * sifted
@@ -191,7 +194,7 @@ def test_bad_attacks_are_refused_by_name(kind, parameters, name):
 
 @requirement("A6")
 def test_what_is_not_given_has_its_default():
-    assert attack("breidbart", fraction=None).fraction == 1
+    assert attack("breidbart", fraction=None) == attacks.Breidbart(1.0)
     assert attack().describe() == {"kind": "none"}
     assert attack("photon_number_splitting", blocking=False).describe()["blocking"] is False
     assert binary_entropy(attacks.BREIDBART_GUESS) == pytest.approx(1 - 0.399, abs=0.001)

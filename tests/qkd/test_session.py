@@ -12,48 +12,13 @@ from qkd import cascade, channel
 from qkd.__main__ import EXIT_NO_KEY, main
 from qkd.attacks import KINDS, InterceptResend, attack
 from qkd.channel import Channel
-from qkd.finite_key import lim2014_length, tomamichel2012_length
 from qkd.session import AbortCode, SessionParameters, plan, run
 from tests import requirement
+from tests.qkd.ledger import check_ledger
 
 
 def session(**parameters):
     return run(SessionParameters(**parameters))
-
-
-def check_ledger(result):
-    """What must hold of every session, whatever happened (I7)."""
-    compared, corrected = result.compared, result.corrected
-    assert result.raw_length >= result.detected_length >= result.sifted_length
-    assert result.sampled_length == compared.total
-    kept = result.sifted_length - result.sampled_length
-    assert result.corrected_length == corrected.total
-    assert result.corrected_length in (0, kept - result.discarded_length)
-    costs = {
-        "leaked_bits": result.leaked_bits,
-        "epsilon_sec": result.epsilon_sec,
-        "epsilon_cor": result.epsilon_cor,
-        "verification_bits": result.verification_bits,
-        "discarded_bits": result.discarded_length,
-    }
-    if result.decoys:
-        bound = lim2014_length(result.decoys, **costs)
-    else:
-        bound = tomamichel2012_length(
-            key_bits=kept - result.discarded_length,
-            sample_bits=compared.total,
-            qber=compared.qber,
-            **costs,
-        )
-    assert result.bound_length in (0, bound)
-    assert (result.key is None) == (result.aborted is not None)
-    assert result.final_length in (0, result.key_length)
-    assert result.final_length + result.authentication_bits <= bound
-    if result.key is not None:
-        assert np.array_equal(result.key, result.bob_key)
-        spent = result.leaked_bits + result.verification_bits + result.authentication_bits
-        assert result.final_length + spent <= kept
-    json.dumps(result.ledger(), allow_nan=False)
 
 
 @requirement("A4", "A5")
@@ -128,7 +93,7 @@ def test_intercept_resend_on_everything_gives_25_percent_and_no_key():
 @settings(max_examples=40, deadline=None)
 def test_no_session_gives_more_than_the_bound(key_length, error_rate, fraction, seed):
     if 0.07 < error_rate < 0.12:
-        error_rate = 0.12  # blocks of millions of bits belong into a benchmark
+        error_rate = 0.12  # blocks of millions of bits: test_statistics
     result = session(
         key_length=key_length, error_rate=error_rate, attack=InterceptResend(fraction), seed=seed
     )
@@ -297,7 +262,7 @@ def test_no_link_under_no_attack_gives_more_than_the_bound(
     )
     parameters = {"channel": link, "key_length": key_length, "seed": seed}
     if plan(SessionParameters(**parameters)).expected_sifted > 300_000:
-        return  # blocks of millions of bits belong into a benchmark
+        return  # blocks of millions of bits: test_statistics
     check_ledger(session(**parameters, attack=attack(kind)))
 
 

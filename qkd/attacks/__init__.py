@@ -1,0 +1,46 @@
+"""Eavesdroppers. Each says what it does to the pulses, what Bob sees of it, and what Eve learns.
+
+Only clicks are simulated (``qkd.photons``), so an attack has two parts: with which probability a pulse of n photons
+is detected (``detection``), and what happens to the photons of the pulses that Bob will click on (``intercept``).
+Eve is taken to hide in the click rate as well as her method allows.
+
+| kind | QBER | clicks | Eve learns, of an attacked sifted bit | caught by |
+|---|---|---|---|---|
+| intercept_resend | + fraction/4 | unchanged | all of every second bit | QBER |
+| breidbart | + fraction/4 | unchanged | 0.399 bit: she guesses 85.4 % | QBER |
+| photon_number_splitting | unchanged | signal kept, decoys changed | all, if it had two photons | decoy states |
+| beam_splitting | unchanged | unchanged | all, if a photon was lost to her | the key length: it is tolerated loss |
+| detector_blinding | falls | unchanged above 3 dB | everything | a monitor of the detectors' current; not statistics |
+| noise | + fraction/2 | unchanged | nothing | QBER: noise is not told from Eve |
+
+Attacks add up (``qkd.attacks.combination``): ``InterceptResend(0.1) + BeamSplitting()``, or in words
+``attack("intercept-resend:0.1+beam-splitting")``. What must come of it is worked out by ``expected``.
+"""
+
+from qkd.attacks.combination import Combination, combined
+from qkd.attacks.expectation import Expectation, expected
+from qkd.attacks.flight import Flight, Interception
+from qkd.attacks.model import Attack, NoAttack, Noise
+from qkd.attacks.notation import KINDS, attack
+from qkd.attacks.resending import BREIDBART_GUESS, Breidbart, DetectorBlinding, InterceptResend
+from qkd.attacks.tapping import BeamSplitting, PhotonNumberSplitting
+
+__all__ = [
+    "BREIDBART_GUESS",
+    "KINDS",
+    "Attack",
+    "BeamSplitting",
+    "Breidbart",
+    "Combination",
+    "DetectorBlinding",
+    "Expectation",
+    "Flight",
+    "InterceptResend",
+    "Interception",
+    "NoAttack",
+    "Noise",
+    "PhotonNumberSplitting",
+    "attack",
+    "combined",
+    "expected",
+]

@@ -1,0 +1,82 @@
+"""What an attack must do to a link's counts, and what Eve must learn: worked out, not simulated."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from qkd.attacks.model import NUMBERS, Attack, Table
+from qkd.channel import Channel
+from qkd.photons import click_model
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """Expected figures of a link under an attack.
+
+    Attributes:
+        gains: clicks per pulse sent at each intensity, one for a single-photon source.
+        qber: of the sifted bits, over all intensities.
+        known: part of the sifted bits that Eve has for certain, once bases are public.
+        guess_rate: part of them that her best guess gets right.
+        information: hers on a sifted bit, in bits.
+    """
+
+    gains: tuple[float, ...]
+    qber: float
+    known: float
+    guess_rate: float
+    information: float
+
+
+def expected(link: Channel, attack: Attack) -> Expectation:
+    """Work out what ``qkd.bb84.transmit`` draws from.
+
+    Clicks fall into classes by intensity, photon number and whether a photon made them; within a class the parts of
+    an attack are independent, and every wrong bit is an independent flip.
+    """
+    model = click_model(link, lambda photons: attack.detection(link, photons))
+    total = float(model.weights.sum())
+    by_intensity = np.bincount(model.intensities, model.weights, minlength=len(link.emissions))
+    gains = tuple(
+        float(weight) / chance for weight, (chance, _) in zip(by_intensity, link.emissions, strict=True)
+    )
+    if not total:
+        return Expectation(gains, 0.5, 0.0, 0.5, 0.0)
+    weights = model.weights / total
+    forced, error = _errors(link, attack)
+    wrong = np.where(model.random, (1 - forced[model.photons]) / 2, error[model.photons])
+    known, guessed, information = _knowledge(link, attack)
+    return Expectation(
+        gains,
+        float(weights @ wrong),
+        float(weights @ known[model.photons]),
+        float(weights @ guessed[model.photons]),
+        float(weights @ information[model.photons]),
+    )
+
+
+def _errors(link: Channel, attack: Attack) -> tuple[Table, Table]:
+    """By photon number: clicks that Eve forces, and the error rate of clicks that a photon made."""
+    pairs = list(zip(attack.measurements, attack.shares(link), strict=True))
+    forced = sum((share for part, share in pairs if part.forces), np.zeros(NUMBERS.size))
+    resent = sum((share for part, share in pairs if not part.forces), np.zeros(NUMBERS.size))
+    error = np.divide(resent / 4, 1 - forced, out=np.zeros(NUMBERS.size), where=forced < 1)
+    for flip in (*(noise.fraction / 2 for noise in attack.noises), link.misalignment):
+        error = error + flip * (1 - 2 * error)
+    return forced, (1 - forced) * error
+
+
+def _knowledge(link: Channel, attack: Attack) -> tuple[Table, Table, Table]:
+    """By photon number: bits that Eve has for certain, guesses right, and her information."""
+    held = 1 - np.prod([1 - tap.holds(link) for tap in attack.taps] or [np.ones(NUMBERS.size)], axis=0)
+    known = information = np.zeros(NUMBERS.size)
+    guessed = np.full(NUMBERS.size, 0.5)
+    for part, share in zip(attack.measurements, attack.shares(link), strict=True):
+        known = known + share * part.certain
+        guessed = guessed + share * (part.guess - 0.5)
+        information = information + share * part.information_bits
+    return (
+        held + (1 - held) * known,
+        held + (1 - held) * guessed,
+        held + (1 - held) * information,
+    )

@@ -1,0 +1,58 @@
+"""How a string is cut into frames, and how a batch of them is announced."""
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qkd import verification
+from qkd.bits import Bits
+
+DEFAULT_FRAME_BITS = 1 << 16
+MAX_FRAME_BITS = 1 << 20
+
+_BATCH_BITS = 1 << 22  # corrected at once: working memory is about 50 bytes per bit
+
+BATCH = struct.Struct("<II3B32s")
+"""Announcement of a batch: first frame and end, levels of the passes, seed of the schedule."""
+
+
+@dataclass(frozen=True)
+class Frames:
+    """How a string is cut: frames of one length, the last one padded with zeros that both know.
+
+    Attributes:
+        size: bits of the string.
+        count: frames.
+        length: bits of a frame.
+    """
+
+    size: int
+    count: int
+    length: int
+
+    @classmethod
+    def of(cls, size: int, frame_bits: int) -> "Frames":
+        """As few frames as ``frame_bits`` allows, of nearly that length."""
+        count = -(-size // frame_bits)
+        return cls(size, count, -(-size // count))
+
+    def padded(self, bits: Bits) -> Bits:
+        """Frames as rows, shape (count, length)."""
+        whole = np.zeros(self.count * self.length, np.uint8)
+        whole[: self.size] = bits
+        return whole.reshape(self.count, self.length)
+
+    def batches(self) -> list[tuple[int, int]]:
+        """First frame and end of each batch."""
+        step = max(1, _BATCH_BITS // self.length)
+        return [(first, min(first + step, self.count)) for first in range(0, self.count, step)]
+
+    def mask(self, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Bits of the chosen frames, shape (size,)."""
+        return np.repeat(chosen, self.length)[: self.size]
+
+    def tag_bits(self, epsilon_cor: float) -> int:
+        """Length of a frame's tag, with which all frames together meet ``epsilon_cor``."""
+        return verification.tag_length(self.length, epsilon_cor / self.count)
