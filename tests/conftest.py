@@ -27,6 +27,7 @@ from apps.keys.records import PoolKey
 from apps.sessions import services as sessions
 from apps.sessions.records import Session
 from tests.fault_table import each_call, pytest_terminal_summary  # noqa: F401 - a fixture and a hook
+from tests.moto_transactions import fast_transactions
 
 TESTS = system("tests")
 ACCOUNT = "123456789012"  # moto's
@@ -45,7 +46,7 @@ def empty_aws() -> Iterator[None]:
         with one_at_a_time:
             return call(*arguments)
 
-    with mock.patch.object(BaseClient, "_make_api_call", locked), mock_aws():
+    with mock.patch.object(BaseClient, "_make_api_call", locked), mock_aws(), fast_transactions():
         audit._chains.cache_clear()
         _make_tables()
         for bucket in (settings.UPLOADS_BUCKET, settings.ENCRYPTED_BUCKET, settings.DOWNLOADS_BUCKET):

@@ -412,6 +412,6 @@ def test_the_table_of_routes_is_complete():
     assert {path for path in routes() if UNKNOWN not in path} == {
         "health", "health/ready", "qkd/generate", "qkd/batches", "qkd/sessions", "detections", "keys", "files",
         "local-files", "encrypt", "decrypt", "jobs", "audit", "qkd/stock", "pool/policy", "rotations", "approvals",
-        "recovery",
+        "recovery", "reencryptions",
     }  # fmt: skip
     assert json.dumps(routes())
