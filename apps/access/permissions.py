@@ -5,9 +5,13 @@ from typing import Any
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from apps.access.authentication import actor_of
 from apps.access.records import ApiClient, Scope
+from apps.audit.records import Event, Outcome
+from apps.audit.services import record
 from apps.common.errors import Forbidden, Unauthenticated
 
+PATH_SHOWN = 256  # characters of an address in the trail
 PUBLIC = frozenset[Scope]()  # declared on purpose: anyone may call
 
 
@@ -29,5 +33,18 @@ class HasDeclaredScopes(BasePermission):
             raise Unauthenticated("Send your API key in the header X-API-Key.")
         missing = sorted(needed - request.user.scopes)
         if missing:
+            _record(request, missing)
             raise Forbidden(f"This needs the scope {', '.join(missing)}.")
         return True
+
+
+def _record(request: Request, missing: list[Scope]) -> None:
+    """That someone tried what they may not (D1)."""
+    record(
+        actor_of(request),
+        Event.ACCESS_DENIED,
+        outcome=Outcome.DENIED,
+        method=request.method,
+        path=request.path[:PATH_SHOWN],
+        missing=missing,
+    )

@@ -96,6 +96,7 @@ class Event(StrEnum):
     CLIENT_REVOKED = "client.revoked"
     JOB_QUEUED = "job.queued"
     JOB_CANCELLED = "job.cancelled"
+    ACCESS_DENIED = "access.denied"
     AUDIT_VERIFIED = "audit.verified"
     DEAD_LETTERS_REDRIVEN = "dead_letters.redriven"
 

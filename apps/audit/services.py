@@ -134,6 +134,14 @@ def transaction(actor: Actor) -> Iterator[Transaction]:
         _commit(tx, chain)
 
 
+def may_see(actor: Actor, owner: str, **subject: str) -> bool:
+    """Whether the actor may see what is the owner's; where not, that they tried is recorded (D1)."""
+    if actor.may_see(owner):
+        return True
+    record(actor, Event.ACCESS_DENIED, outcome=Outcome.DENIED, **subject)
+    return False
+
+
 def record(actor: Actor, event: Event, **fields: Any) -> None:
     """An entry alone: what is read, or what was refused."""
     with transaction(actor) as tx:

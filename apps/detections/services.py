@@ -7,7 +7,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from django.conf import settings
 
 from apps.audit.records import Actor, Event
-from apps.audit.services import transaction
+from apps.audit.services import may_see, transaction
 from apps.common import aws, clock
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import Invalid, NotFound
@@ -140,7 +140,7 @@ def find(session_id: str, *, actor: Actor) -> Detection:
         DetectionNotFound: none yet, no such session, or another's.
     """
     found = store.of_session(session_id)
-    if found is None or not actor.may_see(found.owner):
+    if found is None or not may_see(actor, found.owner, session_id=session_id):
         raise DetectionNotFound(f"There is no verdict on session {session_id!r}.")
     return found
 

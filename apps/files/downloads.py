@@ -45,10 +45,8 @@ def read_range(
     wanted = {"start": start, "stop": stop, "size": file.size or 0}
     try:
         return file, body.decrypt_range(read_at, key=key, context=context, **wanted)
-    except ObjectGone:
-        raise services.FileDamaged(services.DAMAGED) from None
-    except (PackageInvalid, ValueError):
-        raise services.unopened(file) from None
+    except (ObjectGone, PackageInvalid, ValueError):
+        raise services.unopened(file, actor) from None
 
 
 @dataclass(frozen=True, slots=True)

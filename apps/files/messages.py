@@ -4,9 +4,9 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from apps.audit.records import Actor, Event, system
-from apps.audit.services import record, transaction
-from apps.common.errors import Invalid, Refused
+from apps.audit.records import Actor, Event, Outcome, system
+from apps.audit.services import may_see, record, transaction
+from apps.common.errors import Invalid, PlatformError, Refused
 from apps.files import pqfile
 from apps.files.errors import PackageInvalid
 from apps.files.header import Header, PassphraseFactor
@@ -153,15 +153,21 @@ def decrypt(
     header = package.header
     taken = sessions.find_taken(header.quantum_key_id)
     superfluous = passphrase is not None and isinstance(package, PqfilePackage)
-    if superfluous or taken is None or taken.subject != header.file_id or not actor.may_see(taken.taken_by):
+    if superfluous or taken is None or taken.subject != header.file_id:
         raise Invalid.of("package", UNIFORM)
-    record(
-        actor,
-        Event.MESSAGE_READ,
-        file_id=header.file_id,
-        key_id=package.pool_key_id,
-        session_id=taken.session_id,
-    )
+    subject = {"file_id": header.file_id, "key_id": package.pool_key_id, "session_id": taken.session_id}
+    if not may_see(actor, taken.taken_by, **subject):
+        raise Invalid.of("package", UNIFORM)
+    record(actor, Event.MESSAGE_READ, **subject)
+    try:
+        return _opened(package, context, passphrase)
+    except PlatformError:
+        record(actor, Event.MESSAGE_READ, outcome=Outcome.FAILED, **subject)
+        raise
+
+
+def _opened(package: Package | PqfilePackage, context: str | None, passphrase: str | None) -> bytes:
+    header = package.header
     try:
         seed = keys.seed_of(keys.find(package.pool_key_id))
         secrets = {"seed": seed, "quantum_key": sessions.taken_key(header.quantum_key_id)}

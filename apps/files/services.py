@@ -8,8 +8,8 @@ from typing import Any
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
-from apps.audit.services import record, transaction
+from apps.audit.records import Actor, Event, Outcome
+from apps.audit.services import may_see, record, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position, feed
 from apps.common.errors import Invalid, PlatformError, Refused
@@ -92,7 +92,7 @@ def find(file_id: str, *, actor: Actor) -> File:
         FileNotFound: no such file, or another's.
     """
     file = FileTable.find(file_id)
-    if file is None or not actor.may_see(file.owner):
+    if file is None or not may_see(actor, file.owner, file_id=file_id):
         raise FileNotFound(f"There is no file {file_id!r}.")
     return file
 
@@ -164,11 +164,17 @@ def released(
         key = file_key(file, passphrase=passphrase)
         return file, key, Envelope.from_dict(file.envelope).header.digest()
     except (PackageInvalid, KeyNotFound, SessionNotFound):
-        raise unopened(file) from None
+        raise unopened(file, actor) from None
 
 
-def unopened(file: File) -> PlatformError:
-    """Why a package did not open, as far as it can be told: a wrong passphrase looks like damage."""
+def unopened(file: File, actor: Actor) -> PlatformError:
+    """Why a package did not open, as far as it can be told: a wrong passphrase looks like damage. It is recorded."""
+    subject = {
+        "file_id": file.file_id,
+        "key_id": file.pool_key_id,
+        "session_id": session_of(file.quantum_key_id),
+    }
+    record(actor, Event.FILE_READ, outcome=Outcome.FAILED, **subject)
     if file.has_passphrase:
         return Invalid.of("passphrase", "wrong, or the stored package is damaged")
     return FileDamaged(DAMAGED)
@@ -186,15 +192,15 @@ def read(file_id: str, *, actor: Actor, passphrase: str | None = None) -> tuple[
     try:
         source = objects.opened(ObjectRef.of(file.body))
     except ObjectGone:
-        raise FileDamaged(DAMAGED) from None
-    return file, _opened(file, body.decrypted_chunks(source, key=key, context=context))
+        raise unopened(file, actor) from None
+    return file, _opened(file, actor, body.decrypted_chunks(source, key=key, context=context))
 
 
-def _opened(file: File, plaintext: Iterator[bytes]) -> Iterator[bytes]:
+def _opened(file: File, actor: Actor, plaintext: Iterator[bytes]) -> Iterator[bytes]:
     try:
         yield from plaintext
     except PackageInvalid:
-        raise unopened(file) from None
+        raise unopened(file, actor) from None
 
 
 def whole(plaintext: Iterator[bytes]) -> bytes:

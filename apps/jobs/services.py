@@ -11,7 +11,7 @@ from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 
 from apps.audit.records import Actor, Event
-from apps.audit.services import Conflict, transaction
+from apps.audit.services import Conflict, may_see, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import NotFound
@@ -120,7 +120,7 @@ def find(job_id: str, *, actor: Actor) -> Job:
         JobNotFound: no such job, or another's.
     """
     job = JobTable.find(job_id)
-    if job is None or not actor.may_see(job.owner):
+    if job is None or not may_see(actor, job.owner, job_id=job_id):
         raise JobNotFound(f"There is no job {job_id!r}.")
     return job
 

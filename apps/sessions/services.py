@@ -15,7 +15,7 @@ from django.conf import settings
 from pynamodb.expressions.update import Action
 
 from apps.audit.records import Actor, Event
-from apps.audit.services import Conflict, Transaction, transaction
+from apps.audit.services import Conflict, Transaction, may_see, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position, feed, sort_key
 from apps.common.errors import Invalid
@@ -183,7 +183,7 @@ def find(session_id: str, *, actor: Actor) -> Session:
         SessionNotFound: no such session, or another's.
     """
     found = SessionTable.find(session_id)
-    if found is None or not actor.may_see(found.owner):
+    if found is None or not may_see(actor, found.owner, session_id=session_id):
         raise SessionNotFound(f"There is no session {session_id!r}.")
     return found
 
