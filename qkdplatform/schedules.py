@@ -10,8 +10,7 @@ from apps.detections import services as detections
 from apps.files import archive, leftovers, pipeline, shredding, sweeping
 from apps.files import tasks as file_tasks
 from apps.keys import services as keys
-from apps.sessions import services as sessions
-from apps.sessions import tasks
+from apps.sessions import stock, tasks
 
 log = logging.getLogger(__name__)
 SWEEPER = system("sweeper")
@@ -49,7 +48,7 @@ def refill() -> None:
     _run_all(
         {
             "pool keys made": lambda: keys.refill(actor=SWEEPER),
-            "quantum keys to come": lambda: sessions.refill(actor=SWEEPER),
+            "quantum keys to come": lambda: stock.refill(actor=SWEEPER),
             "stock sessions queued": tasks.refill_later,
         }
     )

@@ -80,15 +80,15 @@ def aws() -> Iterator[None]:
 def forget_everything() -> None:
     """Drop what a process keeps in memory: it goes on as a fresh one, and nothing outlives the AWS of a test."""
     from apps.access.services import _known
-    from apps.keys import policy
-    from apps.keys.services import _seeds
-    from apps.sessions.services import _finals, _numbers
+    from apps.keys import policy, seeds
+    from apps.sessions.finals import _kept
+    from apps.sessions.quantum_keys import _numbers
 
     audit._chains().heads.clear()
     _known.items.clear()
-    _seeds.clear()
+    seeds._kept.clear()
     policy.forget()
-    _finals.clear()
+    _kept.clear()
     _numbers.next.clear()
 
 

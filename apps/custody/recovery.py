@@ -18,7 +18,7 @@ from apps.common.errors import Invalid, PlatformError, Refused
 from apps.common.wrapping import root_key
 from apps.custody import approvals
 from apps.custody.records import Approval, Guarded
-from apps.keys import kem, recovery_seal
+from apps.keys import kem, recovery_seal, seeds
 from apps.keys import services as keys
 from apps.keys.records import PoolKey
 from apps.sessions import finals
@@ -224,14 +224,14 @@ def _tried(report: Report, secret: Secret, do: Callable[[], None]) -> None:
 
 def _seal(secret: Secret, actor: Actor) -> None:
     if isinstance(secret, PoolKey):
-        keys.sealed_for_recovery(secret, actor=actor)
+        seeds.sealed_for_recovery(secret, actor=actor)
     else:
         finals.sealed_for_recovery(secret, actor=actor)
 
 
 def _compare(secret: Secret, seed: bytes) -> None:
     opened = _opened(secret, seed)
-    kept = keys.unwrapped(secret) if isinstance(secret, PoolKey) else finals.unwrapped(secret)
+    kept = seeds.unwrapped(secret) if isinstance(secret, PoolKey) else finals.unwrapped(secret)
     if opened != kept:
         raise Refused("the recovery seal holds something else than the root key wraps")
 
@@ -239,7 +239,7 @@ def _compare(secret: Secret, seed: bytes) -> None:
 def _recover(secret: Secret, seed: bytes, actor: Actor) -> None:
     opened = _opened(secret, seed)
     if isinstance(secret, PoolKey):
-        keys.rewrapped(secret, opened, event=Event.SECRET_RECOVERED, actor=actor)
+        seeds.rewrapped(secret, opened, event=Event.SECRET_RECOVERED, actor=actor)
     else:
         finals.rewrapped(secret, opened, event=Event.SECRET_RECOVERED, actor=actor)
 
@@ -251,7 +251,7 @@ def _opened(secret: Secret, seed: bytes) -> bytes:
 
 def _context(secret: Secret) -> dict[str, str]:
     if isinstance(secret, PoolKey):
-        return keys.context_of(secret.key_id)
+        return seeds.context_of(secret.key_id)
     return finals.context_of(secret.session_id)
 
 

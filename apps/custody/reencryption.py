@@ -23,6 +23,7 @@ from apps.jobs import services as jobs
 from apps.jobs.records import Job
 from apps.keys import services as keys
 from apps.keys.records import KeyState
+from apps.sessions import quantum_keys
 from apps.sessions import services as sessions
 from apps.sessions.records import KeyPurpose, QuantumKey, QuantumKeyState
 
@@ -88,7 +89,7 @@ def _affected(named: Named) -> Iterator[File]:
     elif named.source is Source.KEY:
         yield from _pages(lambda at: rewrapping.waiting(named.identifier, limit=PAGE, position=at))
     else:
-        for taken in _pages(lambda at: sessions.taken_from(named.identifier, limit=PAGE, position=at)):
+        for taken in _pages(lambda at: quantum_keys.taken_from(named.identifier, limit=PAGE, position=at)):
             yield from _encrypted_with(taken)
 
 

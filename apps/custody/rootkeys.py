@@ -14,6 +14,7 @@ from apps.common.errors import Refused
 from apps.common.root_local import LocalRootKey
 from apps.common.root_ring import RootKeyRing
 from apps.common.wrapping import root_key
+from apps.keys import seeds
 from apps.keys import services as keys
 from apps.sessions import finals
 
@@ -39,7 +40,7 @@ def status() -> list[Holding]:
     """The current root key and the older ones."""
     root = root_key()
     return [
-        Holding(name, name == root.id, keys.wrapped_count(name), finals.wrapped_count(name))
+        Holding(name, name == root.id, seeds.wrapped_count(name), finals.wrapped_count(name))
         for name in (root.id, *root.old_ids)
     ]
 
@@ -75,7 +76,7 @@ def rewrap_all(*, actor: Actor, progress: Progress | None = None) -> int:
     """
     moves: list[tuple[Callable[[str, Actor], bool], str]] = []
     for old in root_key().old_ids:
-        moves += [(_move_seed, key_id) for key_id in keys.wrapped_under(old)]
+        moves += [(_move_seed, key_id) for key_id in seeds.wrapped_under(old)]
         moves += [(_move_final, session_id) for session_id in finals.wrapped_under(old)]
     moved = 0
     for number, (move, name) in enumerate(moves, start=1):
@@ -90,7 +91,7 @@ def _move_seed(key_id: str, actor: Actor) -> bool:
     if key.wrapped_seed is None or key.root_key_id == root_key().id:
         return False  # destroyed or moved since the Query
     try:
-        keys.rewrapped(key, keys.unwrapped(key), event=Event.SECRET_REWRAPPED, actor=actor)
+        seeds.rewrapped(key, seeds.unwrapped(key), event=Event.SECRET_REWRAPPED, actor=actor)
     except Conflict:
         return False  # someone else moved it just now
     return True

@@ -21,6 +21,7 @@ from apps.jobs import control
 from apps.jobs import services as jobs
 from apps.jobs.records import Job, JobState
 from apps.keys import rotation as rotations
+from apps.keys import seeds
 from apps.keys import services as keys
 from apps.keys.records import KeyState, KeyUnusable, PoolKey, Rotation, RotationStatus
 
@@ -95,14 +96,14 @@ def _batches(key_id: str) -> Iterator[list[File]]:
 def _moved(batch: list[File], source: PoolKey, rotation: Rotation, actor: Actor) -> rewrapping.Moved:
     """Move a batch; should the new key be rotated itself meanwhile, to another one."""
     _, target = rotations.target_of(rotations.find(rotation.rotation_id), actor=actor)
-    keys.seed_of(target)  # its halves belong together: nothing is sealed to a key that could not open it
+    seeds.seed_of(target)  # its halves belong together: nothing is sealed to a key that could not open it
     try:
         return rewrapping.move(batch, source=source, target=target, actor=actor)
     except KeyUnusable:
         if keys.find(target.key_id).state is KeyState.ACTIVE:
             raise
         _, target = rotations.target_of(rotations.find(rotation.rotation_id), actor=actor)
-        keys.seed_of(target)
+        seeds.seed_of(target)
         return rewrapping.move(batch, source=source, target=target, actor=actor)
 
 

@@ -18,7 +18,7 @@ from apps.files import objects, store
 from apps.files.objects import BODIES_PREFIX, ObjectRef
 from apps.files.records import File, FileStatus
 from apps.files.store import FileTable
-from apps.sessions import services as sessions
+from apps.sessions import quantum_keys
 from apps.sessions.records import QuantumKey, QuantumKeyState
 
 _KIND = "leftover"
@@ -75,7 +75,7 @@ def end_attempt(reserved: QuantumKey, *, actor: Actor) -> None:
         with transaction(actor) as tx:
             note = noted(tx, body, document_id=reserved.subject, reason=reason, reservation=reserved.key_id)
             tx.audit(Event.BODY_REMOVED, file_id=reserved.subject, phase="begun", keys=[body.key])
-    sessions.discard([reserved], actor=actor)
+    quantum_keys.discard([reserved], actor=actor)
     remove(note)
 
 
@@ -122,7 +122,7 @@ def remove(note: File) -> int:
 
 def remove_due(*, actor: Actor) -> int:
     """Settle the notes under whose keys nothing can arrive any more; returns how many."""
-    moment = clock.ago(settings.PRESIGNED_SECONDS + sessions.RESERVED_SECONDS)
+    moment = clock.ago(settings.PRESIGNED_SECONDS + quantum_keys.RESERVED_SECONDS)
     return each(store.in_status_before(FileStatus.LEFTOVER, moment), lambda note: _settle(note, actor))
 
 
@@ -137,5 +137,5 @@ def _settle(note: File, actor: Actor) -> None:
 
 def _is_discarded(quantum_key_id: str) -> bool:
     """Whether a reservation has ended unused: it is read consistently, and never changes again."""
-    key = sessions.find_taken(quantum_key_id)
+    key = quantum_keys.find_taken(quantum_key_id)
     return key is not None and key.state is QuantumKeyState.DISCARDED

@@ -27,7 +27,7 @@ from apps.files.uploads import Target, UploadMethod
 from apps.keys import services as keys
 from apps.keys.pools import pool_for
 from apps.keys.records import PoolKey, Purpose
-from apps.sessions import services as sessions
+from apps.sessions import quantum_keys, stock
 from apps.sessions.records import KeyPurpose, Offer, StockEmpty
 
 
@@ -66,16 +66,16 @@ def announce(
     made = replace(made, status=FileStatus.AWAITING_BODY, source={}, body=place.as_document())
     for _ in range(ATTEMPTS):
         try:
-            offered = sessions.offer()
+            offered = quantum_keys.offer()
         except StockEmpty:
-            sessions.refill(actor=actor)
+            stock.refill(actor=actor)
             raise
         pool_key = keys.pick(pool_for(made.owner, Purpose.FILES))
         envelope, key = _sealed(made, offered, pool_key, passphrase)
         file = uploads.begun(_with(made, envelope), place, method)
         try:
             _taken(file, offered, pool_key, actor)
-        except sessions.KeyTaken:
+        except quantum_keys.KeyTaken:
             continue
         header = envelope.header
         secret = FileKey(file, key, header.digest(), header.body.value)
@@ -113,7 +113,7 @@ def _taken(file: File, offered: Offer, pool_key: PoolKey, actor: Actor) -> None:
     """The quantum key is used from here on: its file key has left the platform."""
     with transaction(actor) as tx:
         tx.put(FileTable.of(file))
-        sessions.take(tx, offered, purpose=KeyPurpose.FILE, subject=file.file_id)
+        quantum_keys.take(tx, offered, purpose=KeyPurpose.FILE, subject=file.file_id)
         keys.count_use(tx, pool_key)
         tx.audit(
             Event.FILE_KEY_RELEASED,

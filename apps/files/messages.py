@@ -12,11 +12,12 @@ from apps.files.errors import PackageInvalid
 from apps.files.header import Header, PassphraseFactor
 from apps.files.package import Package, open_message, seal_message
 from apps.files.pqfile import PqfilePackage
+from apps.keys import seeds
 from apps.keys import services as keys
 from apps.keys.kem import Suite
 from apps.keys.pools import pool_for
 from apps.keys.records import KeyNotFound, KeyUnusable, PoolKey, Purpose
-from apps.sessions import services as sessions
+from apps.sessions import quantum_keys, stock
 from apps.sessions.records import KeyPurpose, Offer, SessionNotFound, SessionUnusable, StockEmpty
 
 P = TypeVar("P", Package, PqfilePackage)
@@ -69,14 +70,14 @@ def _attempted(made: Callable[[Offer], tuple[PoolKey, P]], session_id: str | Non
     """A package under a quantum key that nobody else takes first."""
     for _ in range(ATTEMPTS):
         try:
-            offered = sessions.offer(session_id=session_id, actor=actor)
+            offered = quantum_keys.offer(session_id=session_id, actor=actor)
         except StockEmpty:
-            sessions.refill(actor=actor)
+            stock.refill(actor=actor)
             raise
         pool_key, package = made(offered)
         try:
             _commit(package.header.file_id, offered, pool_key, actor)
-        except (sessions.KeyTaken, KeyUnusable):  # taken, or rotated, since it was picked
+        except (quantum_keys.KeyTaken, KeyUnusable):  # taken, or rotated, since it was picked
             continue
         return package
     raise StockEmpty("Too many ask for quantum keys at once. Try again in a moment.")
@@ -127,7 +128,7 @@ def _compatible(plaintext: bytes, offered: Offer, pool_key: PoolKey, context: st
 
 def _commit(message_id: str, offered: Offer, pool_key: PoolKey, actor: Actor) -> None:
     with transaction(actor) as tx:
-        sessions.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject=message_id)
+        quantum_keys.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject=message_id)
         keys.count_use(tx, pool_key, message=True)
         tx.audit(
             Event.MESSAGE_ENCRYPTED,
@@ -151,7 +152,7 @@ def decrypt(
     except PackageInvalid:
         raise Invalid.of("package", UNIFORM) from None
     header = package.header
-    taken = sessions.find_taken(header.quantum_key_id)
+    taken = quantum_keys.find_taken(header.quantum_key_id)
     superfluous = passphrase is not None and isinstance(package, PqfilePackage)
     if superfluous or taken is None or taken.subject != header.file_id:
         raise Invalid.of("package", UNIFORM)
@@ -169,8 +170,8 @@ def decrypt(
 def _opened(package: Package | PqfilePackage, context: str | None, passphrase: str | None) -> bytes:
     header = package.header
     try:
-        seed = keys.seed_of(keys.find(package.pool_key_id))
-        secrets = {"seed": seed, "quantum_key": sessions.taken_key(header.quantum_key_id)}
+        seed = seeds.seed_of(keys.find(package.pool_key_id))
+        secrets = {"seed": seed, "quantum_key": quantum_keys.taken_key(header.quantum_key_id)}
         bound = None if context is None else context.encode()
         if isinstance(package, Package):
             return open_message(package, **secrets, context=bound, passphrase=passphrase)

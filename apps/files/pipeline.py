@@ -33,7 +33,7 @@ from apps.files.store import FileTable
 from apps.keys import services as keys
 from apps.keys.pools import pool_for
 from apps.keys.records import PoolKey, Purpose
-from apps.sessions import services as sessions
+from apps.sessions import quantum_keys, stock
 from apps.sessions.records import KeyPurpose, Offer, QuantumKeyState, StockEmpty
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ def _unregistered(
 
 def _encrypt(file: File, source: ObjectRef, actor: Actor, progress: Progress | None) -> File:
     plan = versions.planned(file)
-    until = clock.now() + timedelta(seconds=sessions.RESERVED_SECONDS)
+    until = clock.now() + timedelta(seconds=quantum_keys.RESERVED_SECONDS)
     offered = reserved(file, actor)
     pool_key = keys.pick(pool_for(file.owner, Purpose.FILES))
     factor, stretched = passphrases.factor_of(file)
@@ -162,13 +162,13 @@ def reserved(file: File, actor: Actor) -> Offer:
     """
     for _ in range(ATTEMPTS):
         try:
-            offered = sessions.offer()
+            offered = quantum_keys.offer()
         except StockEmpty:
-            sessions.refill(actor=actor)
+            stock.refill(actor=actor)
             raise
         try:
             with transaction(actor) as tx:
-                sessions.take(
+                quantum_keys.take(
                     tx,
                     offered,
                     purpose=KeyPurpose.FILE,
@@ -181,7 +181,7 @@ def reserved(file: File, actor: Actor) -> Offer:
                     file_id=file.file_id,
                     quantum_key_id=offered.key_id,
                 )
-        except sessions.KeyTaken:
+        except quantum_keys.KeyTaken:
             continue
         return offered
     raise StockEmpty("Too many ask for quantum keys at once. Try again in a moment.")
@@ -192,7 +192,7 @@ def _committed(plan: versions.Plan, done: File, source: ObjectRef, pool_key: Poo
     try:
         with transaction(actor) as tx:
             plan.commit(tx, done)
-            sessions.use_reserved(tx, quantum_key_id)
+            quantum_keys.use_reserved(tx, quantum_key_id)
             keys.count_use(tx, pool_key)
             tx.audit(
                 plan.event,

@@ -31,7 +31,7 @@ from apps.files.streams import Joined, Source
 from apps.keys import services as keys
 from apps.keys.pools import pool_for
 from apps.keys.records import KeyNotFound, PoolKey, Purpose
-from apps.sessions import services as sessions
+from apps.sessions import quantum_keys
 from apps.sessions.records import Offer, SessionNotFound
 
 _MEANWHILE = "The file was changed by someone else meanwhile."
@@ -61,7 +61,7 @@ def reencrypt(file_id: str, *, actor: Actor, progress: Progress | None = None) -
         raise FileNotFound(f"There is no file {file_id!r}.")
     _check(file)
     plaintext = _opened(file)
-    until = clock.now() + timedelta(seconds=sessions.RESERVED_SECONDS)
+    until = clock.now() + timedelta(seconds=quantum_keys.RESERVED_SECONDS)
     pool_key = keys.pick(pool_for(file.owner, Purpose.FILES))
     offered = reserved(file, actor)
     envelope, file_key = _sealed(file, pool_key, offered)
@@ -124,7 +124,7 @@ def _committed(file: File, done: File, pool_key: PoolKey, actor: Actor) -> File:
                 condition=unchanged,
                 otherwise=FileNotReady(_MEANWHILE),
             )
-            sessions.use_reserved(tx, str(done.quantum_key_id))
+            quantum_keys.use_reserved(tx, str(done.quantum_key_id))
             keys.count_use(tx, pool_key)
             noted: File | None = leftovers.noted(
                 tx, old, document_id=file.package_id, reason="It was encrypted anew."

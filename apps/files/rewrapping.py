@@ -16,6 +16,7 @@ from apps.files.envelope import Envelope, rewrap
 from apps.files.errors import PackageInvalid
 from apps.files.records import File
 from apps.files.store import FileTable
+from apps.keys import seeds
 from apps.keys import services as keys
 from apps.keys.records import PoolKey
 
@@ -83,7 +84,7 @@ def _resealed(file: File, source: PoolKey, target: PoolKey) -> Envelope:
         raise PackageInvalid
     return rewrap(
         envelope,
-        seed=keys.seed_of(source, rewrap=True),
+        seed=seeds.seed_of(source, rewrap=True),
         new_pool_key_id=target.key_id,
         new_public_key=target.public_key,
         new_suite=target.suite,

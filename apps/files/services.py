@@ -27,9 +27,10 @@ from apps.files.records import (
     StorageClass,
 )
 from apps.files.store import FileTable
+from apps.keys import seeds
 from apps.keys import services as keys
 from apps.keys.records import KeyNotFound
-from apps.sessions import services as sessions
+from apps.sessions import quantum_keys
 from apps.sessions.records import SessionNotFound
 
 UPLOADS_PREFIX = "uploads/"
@@ -131,8 +132,8 @@ def file_key(file: File, *, passphrase: str | None = None, moving: bool = False)
     envelope = Envelope.from_dict(file.envelope)
     if envelope.header.file_id != file.package_id or envelope.header.quantum_key_id != file.quantum_key_id:
         raise PackageInvalid
-    seed = keys.seed_of(keys.find(envelope.pool_key_id), rewrap=moving)
-    quantum_key = sessions.taken_key(envelope.header.quantum_key_id)
+    seed = seeds.seed_of(keys.find(envelope.pool_key_id), rewrap=moving)
+    quantum_key = quantum_keys.taken_key(envelope.header.quantum_key_id)
     return open_envelope(envelope, seed=seed, quantum_key=quantum_key, passphrase=passphrase)
 
 

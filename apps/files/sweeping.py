@@ -11,7 +11,7 @@ from apps.files import leftovers, objects, store
 from apps.files.downloads import DOWNLOADS_PREFIX
 from apps.files.objects import BODIES_PREFIX, CLIENT_BODIES_PREFIX
 from apps.files.records import FileStatus
-from apps.sessions import services as sessions
+from apps.sessions import quantum_keys
 from apps.sessions.records import KeyPurpose
 
 CLIENT_UPLOAD_SECONDS = 86_400  # for a client to finish a multipart upload, or to use its URL
@@ -19,17 +19,17 @@ CLIENT_UPLOAD_SECONDS = 86_400  # for a client to finish a multipart upload, or 
 
 def end_reservations(*, actor: Actor) -> int:
     """End attempts that never came back, their bodies with them; returns how many."""
-    stale = sessions.stale_reservations()
+    stale = quantum_keys.stale_reservations()
     files = [key for key in stale if key.purpose is KeyPurpose.FILE]
     others = [key for key in stale if key.purpose is not KeyPurpose.FILE]
-    return each(files, lambda key: leftovers.end_attempt(key, actor=actor)) + sessions.discard(
+    return each(files, lambda key: leftovers.end_attempt(key, actor=actor)) + quantum_keys.discard(
         others, actor=actor
     )
 
 
 def abort_stale_uploads() -> int:
     """Abort multipart uploads that nobody will complete, so that their parts do not stay for ever."""
-    ours, clients = clock.ago(sessions.RESERVED_SECONDS), clock.ago(CLIENT_UPLOAD_SECONDS)
+    ours, clients = clock.ago(quantum_keys.RESERVED_SECONDS), clock.ago(CLIENT_UPLOAD_SECONDS)
     limits = [
         (settings.ENCRYPTED_BUCKET, BODIES_PREFIX, ours),
         (settings.ENCRYPTED_BUCKET, CLIENT_BODIES_PREFIX, clients),
@@ -51,7 +51,7 @@ def _abort_before(bucket: str, prefix: str, moment: datetime) -> int:
 
 def remove_downloads() -> int:
     """Remove decrypted copies whose URL has ended, with time for a transfer that began before."""
-    ended = clock.ago(settings.PRESIGNED_SECONDS + sessions.RESERVED_SECONDS)
+    ended = clock.ago(settings.PRESIGNED_SECONDS + quantum_keys.RESERVED_SECONDS)
     old = objects.written_before(settings.DOWNLOADS_BUCKET, ended, prefix=DOWNLOADS_PREFIX)
     return each(old, objects.remove)
 

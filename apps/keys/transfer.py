@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from apps.audit.records import Actor, Event
 from apps.audit.services import Transaction, transaction
 from apps.common.errors import Invalid, Refused
-from apps.keys import kem, policy, pools, services
+from apps.keys import kem, policy, pools, seeds, services
 from apps.keys.kem import Suite
 from apps.keys.records import DEFAULT_POOL, KeyState, KeyUnusable, PoolKey
 from apps.keys.store import PoolKeyTable
@@ -95,6 +95,6 @@ def exported(tx: Transaction, key: PoolKey, *, recipient: bytes, suite: Suite) -
     """
     check_exportable(key)
     check_recipient(recipient, suite=suite)
-    sealed = kem.seal(suite, recipient, services.unwrapped(key), info_of(key.key_id, key.suite))
+    sealed = kem.seal(suite, recipient, seeds.unwrapped(key), info_of(key.key_id, key.suite))
     tx.audit(Event.POOL_KEY_EXPORTED, key_id=key.key_id, recipient=kem.fingerprint(recipient))
     return Exported(key.key_id, key.suite, key.public_key, suite, sealed)

@@ -19,7 +19,7 @@ from apps.console.filters import by_choice, by_exact
 from apps.console.models import DisplayModel
 from apps.console.render import Tone, column
 from apps.console.store_admin import StoreAdmin
-from apps.sessions import models, services, tasks
+from apps.sessions import models, services, stock, tasks
 from apps.sessions.display import LENGTHS, TONES, by_basis, qber
 from apps.sessions.forms import GenerateForm
 from apps.sessions.records import Session, SessionStatus
@@ -212,7 +212,7 @@ def _recent(request: HttpRequest) -> dashboard.Content:
 
 
 def _stock(_request: HttpRequest) -> dashboard.Content:
-    ready, low = services.stock(), settings.STOCK_LOW_WATER
+    ready, low = stock.stock().total, settings.STOCK_LOW_WATER
     tone = Tone.GOOD if ready >= low else Tone.WAIT if ready else Tone.BAD
     note = f"Each encrypts one file or message. Below {low} the platform runs sessions by itself."
     return dashboard.Content(

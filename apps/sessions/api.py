@@ -14,7 +14,7 @@ from apps.access.views import ApiView
 from apps.common.lists import ListQuery, listed, page_of
 from apps.common.serializers import parsed
 from apps.jobs.serializers import JobOut
-from apps.sessions import services, stock, tasks
+from apps.sessions import quantum_keys, services, stock, tasks
 from apps.sessions.records import SessionStatus
 from apps.sessions.serializers import (
     BatchIn,
@@ -108,7 +108,7 @@ class TakenKeys(ApiView):
     def get(self, request: Request, session_id: str) -> Response:
         """Taken keys, newest first: after a revocation, what is to be encrypted anew."""
         services.find(session_id, actor=actor_of(request))
-        fetch = partial(services.taken_from, session_id)
+        fetch = partial(quantum_keys.taken_from, session_id)
         return listed(request, TakenKeyOut, fetch, salt=f"taken {session_id}")
 
 

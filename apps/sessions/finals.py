@@ -6,11 +6,36 @@ from dataclasses import replace
 from apps.audit.records import Actor, Event
 from apps.audit.services import transaction
 from apps.common.errors import Refused
-from apps.common.wrapping import RootKeyUnavailable, UnwrapFailed, root_key
+from apps.common.wrapping import RootKeyUnavailable, UnwrapFailed, UnwrappedCache, root_key
 from apps.keys import recovery_seal
 from apps.sessions import store
-from apps.sessions.records import Session, SessionNotFound, SessionUnusable
+from apps.sessions.records import Session, SessionNotFound, SessionStatus, SessionUnusable
 from apps.sessions.store import SessionTable
+
+_kept = UnwrappedCache(max_items=64, ttl_seconds=60.0)
+OPENS = frozenset({SessionStatus.READY, SessionStatus.REVOKED})  # what was taken of it
+
+
+def kept(session_id: str) -> bytes:
+    """The final key of a session that opens what was taken of it; in memory for a minute.
+
+    Raises:
+        SessionNotFound: no such session.
+        SessionUnusable: its state opens nothing, or what is stored is not its key.
+    """
+    return _kept.get(session_id, lambda: _opened(session_id))
+
+
+def _opened(session_id: str) -> bytes:
+    found = find(session_id)
+    if found.status not in OPENS:
+        raise SessionUnusable(f"Session {session_id} is {found.status}: it has no usable key.")
+    return unwrapped(found)
+
+
+def forget(session_id: str) -> None:
+    """Drop a session's final key from this process's memory."""
+    _kept.forget(session_id)
 
 
 def context_of(session_id: str) -> dict[str, str]:

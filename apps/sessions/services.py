@@ -1,12 +1,9 @@
-"""QKD sessions: run, kept ``pending`` until judged, then the source of quantum keys."""
+"""QKD sessions: run, kept ``pending`` until judged, listed, revoked."""
 
 import base64
 import logging
-import random
-import threading
 import uuid
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -19,34 +16,21 @@ from apps.audit.services import Conflict, Transaction, may_see, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position, feed, sort_key
 from apps.common.errors import Invalid
-from apps.common.sweeps import each
-from apps.common.wrapping import UnwrappedCache, root_key
+from apps.common.wrapping import root_key
 from apps.keys import recovery_seal
 from apps.sessions import finals, store
 from apps.sessions.records import (
-    KeyPurpose,
-    Offer,
-    QuantumKey,
-    QuantumKeyState,
     Session,
     SessionNotFound,
     SessionStatus,
     SessionUnusable,
-    StockEmpty,
 )
-from apps.sessions.store import QuantumKeyTable, SessionTable
+from apps.sessions.store import SessionTable
 from qkd import attacks, channel, session
 
 log = logging.getLogger(__name__)
-KEY_BYTES = settings.QUANTUM_KEY_BITS // 8
-STOCK_SESSION_BITS = 16_384  # 64 quantum keys: one wrapping, one judgement, one stream record for all of them
-STOCK_SESSION_ERROR_RATE = 0.02
-CANDIDATES = 10  # sessions offered from at random, so that concurrent takers seldom meet
-RESERVED_SECONDS = 3600  # longer than any upload's encryption
 SIFTED_BITS_PER_SECOND = 400_000  # of a slow Lambda core, reconciliation included: `make bench`
-_finals = UnwrappedCache(max_items=64, ttl_seconds=60.0)
 DEFAULT_LINK = "local"
-OPENS = frozenset({SessionStatus.READY, SessionStatus.REVOKED})  # what was taken of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +214,7 @@ def revoke(session_id: str, *, reason: str, actor: Actor) -> Session:
         _revoke(find(session_id, actor=actor), reason, actor)
     except Conflict:  # its first key was taken just now, so that the wrapped key has to stay
         _revoke(find(session_id, actor=actor), reason, actor)
-    _finals.forget(session_id)
+    finals.forget(session_id)
     return find(session_id, actor=actor)
 
 
@@ -259,219 +243,6 @@ def _revoke(found: Session, reason: str, actor: Actor) -> None:
             taken=int(found.keys_taken),
             never_taken=int(found.keys_total - found.keys_taken),
         )
-
-
-def taken_from(session_id: str, *, limit: int, position: Position | None = None) -> Page[QuantumKey]:
-    """Who took which keys of a session for what, newest first: what is to be encrypted anew after a revocation."""
-    return store.taken_page(session_id, limit=limit, position=position)
-
-
-class _Numbers:
-    """The next number this process would try for a session: its own threads then never collide."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.next: OrderedDict[str, int] = OrderedDict()
-
-    def draw(self, session_id: str, at_least: int, total: int) -> int | None:
-        with self.lock:
-            number = max(at_least, self.next.pop(session_id, 0))
-            if number >= total:  # from the start again: some were drawn and, as something failed, never taken
-                return None
-            self.next[session_id] = number + 1
-            if len(self.next) > 1024:
-                self.next.popitem(last=False)
-        return number
-
-
-_numbers = _Numbers()
-
-
-def offer(*, session_id: str | None = None, actor: Actor | None = None) -> Offer:
-    """A quantum key to try to take: of any ready session, or of the one named.
-
-    Raises:
-        StockEmpty: no session has a key left.
-        SessionNotFound, SessionUnusable: the named session is not the actor's, not ready, or has no key left.
-    """
-    if session_id is not None and actor is not None:
-        found = find(session_id, actor=actor)
-        if found.status is not SessionStatus.READY:
-            raise SessionUnusable(
-                f"Session {session_id} is {found.status}; only a ready session's key can be used."
-            )
-        drawn = _drawn(session_id, found.keys_taken, found.keys_total)
-        if drawn is None:
-            raise SessionUnusable(f"Session {session_id} has no unused {settings.QUANTUM_KEY_BITS}-bit key.")
-        return drawn
-    candidates = store.stocked(CANDIDATES)
-    random.shuffle(candidates)
-    for candidate in candidates:
-        try:
-            drawn = _drawn(*candidate)
-        except (SessionNotFound, SessionUnusable) as error:  # one damaged record must not stop everyone
-            log.warning("session %s is passed over: %s", candidate[0], error.detail)
-            continue
-        if drawn is not None:
-            return drawn
-    raise StockEmpty("No quantum key is ready; sessions are being run. Try again in a few seconds.")
-
-
-def _drawn(session_id: str, taken: int, total: int) -> Offer | None:
-    number = _numbers.draw(session_id, taken, total)
-    if number is None:
-        return None
-    return Offer(session_id, number, number == total - 1, key_bytes(session_id, number))
-
-
-def key_bytes(session_id: str, number: int) -> bytes:
-    """The ``number``-th quantum key of a session: unwrapped and checked (C3).
-
-    Raises:
-        SessionNotFound: the session is gone.
-        SessionUnusable: it has no such key, or what is stored is not its key.
-    """
-    final = _finals.get(session_id, lambda: _unwrapped(session_id))
-    if not 0 <= number < len(final) // KEY_BYTES:
-        raise SessionUnusable(f"Session {session_id} has no key number {number}.")
-    return final[number * KEY_BYTES : (number + 1) * KEY_BYTES]
-
-
-def _unwrapped(session_id: str) -> bytes:
-    found = SessionTable.find(session_id)
-    if found is None:
-        raise SessionNotFound(f"There is no session {session_id!r}.")
-    if found.status not in OPENS or found.encrypted_final_key is None:
-        raise SessionUnusable(f"Session {session_id} is {found.status}: it has no usable key.")
-    return finals.unwrapped(found)
-
-
-def take(
-    tx: Transaction,
-    offered: Offer,
-    *,
-    purpose: KeyPurpose,
-    subject: str,
-    state: QuantumKeyState = QuantumKeyState.USED,
-) -> None:
-    """Take the offered key in a transaction: exactly one taker succeeds (I3).
-
-    The session's time to live ends with its first taken key (I5): what needs it has no expiry.
-
-    Raises (at commit):
-        KeyTaken: someone else was faster; ask for another offer.
-    """
-    taken = QuantumKey(
-        key_id=offered.key_id,
-        session_id=offered.session_id,
-        number=offered.number,
-        state=state,
-        purpose=purpose,
-        subject=subject,
-        taken_by=str(tx.actor),
-        taken_at=clock.now(),
-    )
-    tx.put(QuantumKeyTable.of(taken), otherwise=KeyTaken(f"Quantum key {offered.key_id} is taken."))
-    actions: list[Action] = [SessionTable.keys_taken.add(1), SessionTable.ttl.remove()]
-    if offered.last:
-        actions.append(SessionTable.stock_feed.remove())
-    tx.update(
-        SessionTable(session_id=offered.session_id),
-        actions,
-        condition=SessionTable.status == SessionStatus.READY,
-        otherwise=SessionUnusable(f"Session {offered.session_id} is no longer ready."),
-    )
-
-
-class KeyTaken(Exception):
-    """Two asked for the same quantum key; this one was second. Nothing was changed."""
-
-
-def use_reserved(tx: Transaction, key_id: str) -> None:
-    """A reserved key becomes used, with the record that needs it.
-
-    Raises (at commit):
-        SessionUnusable: the reservation has ended, or the session was revoked meanwhile.
-    """
-    session_id = key_id.rpartition(".")[0]
-    tx.require(
-        SessionTable(session_id=session_id),
-        condition=SessionTable.status == SessionStatus.READY,
-        otherwise=SessionUnusable(f"Session {session_id} is no longer ready."),
-    )
-    tx.update(
-        QuantumKeyTable(key_id=key_id),
-        [QuantumKeyTable.state.set(QuantumKeyState.USED), QuantumKeyTable.reserved_feed.remove()],
-        condition=QuantumKeyTable.state == QuantumKeyState.RESERVED,
-        otherwise=SessionUnusable(f"The reservation of quantum key {key_id} has ended."),
-    )
-
-
-def taken_key(key_id: str) -> bytes:
-    """The key behind an id that a package carries, however long ago it was taken.
-
-    Raises:
-        SessionNotFound, SessionUnusable: the id names nothing, or the session is gone or compromised.
-    """
-    session_id, dot, number = key_id.rpartition(".")
-    if not dot or not number.isdecimal():
-        raise SessionNotFound(f"There is no quantum key {key_id!r}.")
-    return key_bytes(session_id, int(number))
-
-
-def stale_reservations() -> list[QuantumKey]:
-    """Reservations whose holder never came back."""
-    return list(store.reserved_before(clock.ago(RESERVED_SECONDS)))
-
-
-def discard_stale(*, actor: Actor) -> int:
-    """End reservations whose holder never came back; the keys are never used again."""
-    return discard(stale_reservations(), actor=actor)
-
-
-def discard(reserved: Iterable[QuantumKey], *, actor: Actor) -> int:
-    """End these reservations; returns how many."""
-
-    def end(key: QuantumKey) -> None:
-        with transaction(actor) as tx:
-            tx.update(
-                QuantumKeyTable.of(key),
-                [
-                    QuantumKeyTable.state.set(QuantumKeyState.DISCARDED),
-                    QuantumKeyTable.reserved_feed.remove(),
-                ],
-                condition=QuantumKeyTable.state == QuantumKeyState.RESERVED,
-            )
-            tx.audit(Event.QUANTUM_KEY_DISCARDED, session_id=key.session_id, quantum_key_id=key.key_id)
-
-    return each(reserved, end)
-
-
-def stock() -> int:
-    """Quantum keys ready to be taken, counted over at most 100 sessions."""
-    return sum(total - taken for _, taken, total in store.stocked(100))
-
-
-def refill(*, actor: Actor) -> int:
-    """Run one session for the stock when it is below the low-water mark; returns the quantum keys to come."""
-    if stock() >= settings.STOCK_LOW_WATER or any(True for _ in _pending_stock()):
-        return 0
-    request = GenerateRequest(
-        key_length=STOCK_SESSION_BITS, error_rate=STOCK_SESSION_ERROR_RATE, link="stock"
-    )
-    return generate(request, actor=actor).keys_total
-
-
-def stock_pending() -> int:
-    """Quantum keys of sessions that were run lately and are not judged yet."""
-    return sum(int(waiting.keys_total) for waiting in _pending_stock())
-
-
-def _pending_stock() -> list[Session]:
-    """Stock sessions that wait for their judgement: no need to run another."""
-    fresh = clock.ago(120)
-    found = store.sessions_page(limit=10, status=SessionStatus.PENDING).records
-    return [waiting for waiting in found if waiting.keys_total and waiting.timestamp > fresh]
 
 
 def overdue(seconds: int) -> list[Session]:
@@ -504,8 +275,3 @@ def listed(
             raise Invalid.of("link" if link else "status", "only who sees all sessions can filter them so")
         return store.sessions_page(limit=limit, position=position, owner=str(actor))
     return store.sessions_page(limit=limit, position=position, link=link, status=status)
-
-
-def find_taken(key_id: str) -> QuantumKey | None:
-    """Who took a quantum key for what, or None."""
-    return QuantumKeyTable.find(key_id)

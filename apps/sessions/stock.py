@@ -8,14 +8,18 @@ from django.conf import settings
 
 from apps.audit.records import Actor, Event
 from apps.audit.services import record
-from apps.common import aws
+from apps.common import aws, clock
 from apps.sessions import services, store
-from apps.sessions.services import STOCK_SESSION_BITS, STOCK_SESSION_ERROR_RATE, GenerateRequest
+from apps.sessions.records import SessionStatus
+from apps.sessions.services import GenerateRequest
 
 log = logging.getLogger(__name__)
 LINK = "stock"
+SESSION_BITS = 16_384  # 64 quantum keys: one wrapping, one judgement, one stream record for all of them
+SESSION_ERROR_RATE = 0.02
+FRESH_SECONDS = 120  # in which a session is judged, usually much sooner
 COUNTED_SESSIONS = 100  # of each shard: 6,400 keys, far above any low-water mark
-KEYS_PER_SESSION = STOCK_SESSION_BITS // settings.QUANTUM_KEY_BITS
+KEYS_PER_SESSION = SESSION_BITS // settings.QUANTUM_KEY_BITS
 MAX_REFILL_SESSIONS = 20  # of one job: the next look at the stock decides about more
 
 
@@ -40,7 +44,7 @@ def stock() -> Stock:
     by_link = store.stocked_by_link(COUNTED_SESSIONS)
     return Stock(
         total=sum(by_link.values()),
-        pending=services.stock_pending(),
+        pending=_pending(),
         by_link=by_link,
         low_water=settings.STOCK_LOW_WATER,
         target=settings.STOCK_TARGET,
@@ -57,7 +61,7 @@ def sessions_wanted(found: Stock) -> int:
 
 def refill_request() -> GenerateRequest:
     """What a session for the stock is asked for."""
-    return GenerateRequest(key_length=STOCK_SESSION_BITS, error_rate=STOCK_SESSION_ERROR_RATE, link=LINK)
+    return GenerateRequest(key_length=SESSION_BITS, error_rate=SESSION_ERROR_RATE, link=LINK)
 
 
 def raise_alarm(found: Stock, *, actor: Actor) -> None:
@@ -71,3 +75,18 @@ def raise_alarm(found: Stock, *, actor: Actor) -> None:
             Subject="The stock of quantum keys is low",
             Message=json.dumps(message | {"by_link": found.by_link}),
         )
+
+
+def refill(*, actor: Actor) -> int:
+    """Run one session for the stock when it is below the low-water mark; returns the quantum keys to come."""
+    found = stock()
+    if found.total >= found.low_water or found.pending:
+        return 0
+    return services.generate(refill_request(), actor=actor).keys_total
+
+
+def _pending() -> int:
+    """Quantum keys of sessions that wait for their judgement: no need to run another."""
+    fresh = clock.ago(FRESH_SECONDS)
+    waiting = store.sessions_page(limit=10, status=SessionStatus.PENDING).records
+    return sum(int(one.keys_total) for one in waiting if one.timestamp > fresh)

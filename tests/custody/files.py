@@ -13,6 +13,7 @@ from apps.files.header import Header
 from apps.files.objects import ObjectRef
 from apps.files.records import File, FileStatus
 from apps.files.store import FileTable
+from apps.keys import seeds
 from apps.keys import services as keys
 from apps.keys.records import PoolKey
 from tests.conftest import TESTS
@@ -80,5 +81,5 @@ def opened(file_id: str) -> tuple[str, bytes]:
     assert file is not None
     envelope = Envelope.from_dict(file.envelope)
     assert envelope.pool_key_id == file.pool_key_id, "row and envelope name the same key"
-    seed = keys.seed_of(keys.find(envelope.pool_key_id), rewrap=True)
+    seed = seeds.seed_of(keys.find(envelope.pool_key_id), rewrap=True)
     return envelope.pool_key_id, open_envelope(envelope, seed=seed, quantum_key=QUANTUM_KEY)

@@ -13,7 +13,7 @@ from apps.common.errors import Invalid, Refused
 from apps.custody import approvals, recovery
 from apps.custody.records import ApprovalStatus, NotApproved
 from apps.files.services import FileDamaged
-from apps.keys import kem, recovery_seal
+from apps.keys import kem, recovery_seal, seeds
 from apps.keys import services as keys
 from apps.keys.records import KeyUnusable
 from apps.sessions import finals
@@ -138,12 +138,12 @@ def test_a_seal_opens_for_its_own_record_and_its_own_recovery_key_only(recovery_
     seed = recovery.joined(recovery_key.shares[:2])
     assert one.recovery_seal is not None
     assert recovery_seal.opened(
-        one.recovery_seal, seed=seed, context=keys.context_of(one.key_id)
-    ) == keys.unwrapped(one)
+        one.recovery_seal, seed=seed, context=seeds.context_of(one.key_id)
+    ) == seeds.unwrapped(one)
     with pytest.raises(kem.OpenFailed):
-        recovery_seal.opened(one.recovery_seal, seed=seed, context=keys.context_of(two.key_id))
+        recovery_seal.opened(one.recovery_seal, seed=seed, context=seeds.context_of(two.key_id))
     with pytest.raises(kem.OpenFailed):
-        recovery_seal.opened(one.recovery_seal, seed=bytes(32), context=keys.context_of(one.key_id))
+        recovery_seal.opened(one.recovery_seal, seed=bytes(32), context=seeds.context_of(one.key_id))
 
 
 @requirement("C12")
@@ -156,7 +156,7 @@ def test_a_changed_seal_is_told_and_keeps_nobody_else(recovery_key, own_root):
     approval_id = approved()
     report = recovery.use(recovery_key.shares[:2], approval_id=approval_id, actor=TESTS)
     assert (report.done, list(report.failed)) == (2, [f"session {session_id}"])
-    assert keys.seed_of(keys.find(two.key_id))
+    assert seeds.seed_of(keys.find(two.key_id))
     assert approvals.find(approval_id).status is ApprovalStatus.APPROVED, "so that it can be run again"
 
 
@@ -172,7 +172,7 @@ def test_a_wrong_setting_is_refused(settings):
 def test_no_failed_call_of_a_recovery_loses_a_secret(recovery_key, own_root, fault, each_call):
     (key,) = keys.create(1, actor=TESTS)
     session_id = sessions.generate(sessions.GenerateRequest(), actor=TESTS).session_id
-    seed, final = keys.seed_of(key), finals.unwrapped(finals.find(session_id))
+    seed, final = seeds.seed_of(key), finals.unwrapped(finals.find(session_id))
 
     def prepare():
         own_root.unlink()
@@ -186,6 +186,6 @@ def test_no_failed_call_of_a_recovery_loses_a_secret(recovery_key, own_root, fau
         process_starts()
         if approvals.find(approval_id).status is ApprovalStatus.APPROVED:
             attempt(approval_id)
-        assert keys.unwrapped(keys.find(key.key_id)) == seed, call
+        assert seeds.unwrapped(keys.find(key.key_id)) == seed, call
         assert finals.unwrapped(finals.find(session_id)) == final, call
     assert audit.verify().problems == []

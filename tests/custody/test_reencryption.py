@@ -22,6 +22,7 @@ from apps.jobs import services as jobs
 from apps.jobs.records import JobState
 from apps.keys import lifecycle
 from apps.keys.records import KeyNotFound
+from apps.sessions import quantum_keys
 from apps.sessions import services as sessions
 from apps.sessions.records import SessionNotFound, StockEmpty
 from apps.sessions.store import QuantumKeyTable
@@ -228,7 +229,7 @@ def test_a_job_is_cancelled_after_the_file_it_is_at_and_a_second_delivery_goes_o
 def test_a_job_waits_for_quantum_keys_to_be_made(api, plenty, sent, monkeypatch):
     encrypted(api)
     job = asked(Source.SESSION, plenty.session_id)
-    real, empty = sessions.offer, [1, 2, 3]
+    real, empty = quantum_keys.offer, [1, 2, 3]
 
     def offer(**named):
         if empty:
@@ -236,7 +237,7 @@ def test_a_job_waits_for_quantum_keys_to_be_made(api, plenty, sent, monkeypatch)
             raise StockEmpty("none")
         return real(**named)
 
-    monkeypatch.setattr(sessions, "offer", offer)
+    monkeypatch.setattr(quantum_keys, "offer", offer)
     worked_off(sent)
     assert jobs.find(job.job_id, actor=TESTS).state is JobState.SUCCEEDED
 

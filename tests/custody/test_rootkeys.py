@@ -16,6 +16,7 @@ from apps.common.root_local import LocalRootKey
 from apps.common.root_ring import RootKeyRing
 from apps.common.wrapping import RootKeyUnavailable, UnwrapFailed, root_key
 from apps.custody import rootkeys
+from apps.keys import seeds
 from apps.keys import services as keys
 from apps.keys.records import KeyUnusable
 from apps.sessions import finals
@@ -77,14 +78,14 @@ def test_an_old_root_key_is_retired_only_when_nothing_is_under_it(own_stock, poo
     assert len(rootkeys.retire(actor=TESTS)) == 1
     process_starts()
     assert root_key().old_ids == ()
-    assert keys.seed_of(keys.find(pool[0].key_id))
+    assert seeds.seed_of(keys.find(pool[0].key_id))
     assert "any older" in run("retire")
 
 
 @requirement("C10", "I4")
 @pytest.mark.parametrize("fault", Fault)
 def test_no_failed_call_of_a_root_key_rotation_loses_a_secret(own_root, aws, fault, each_call):
-    seeds = {key.key_id: keys.seed_of(key) for key in keys.create(1, actor=TESTS)}
+    before = {key.key_id: seeds.seed_of(key) for key in keys.create(1, actor=TESTS)}
     session_id = sessions.generate(sessions.GenerateRequest(), actor=TESTS).session_id
     final = finals.unwrapped(finals.find(session_id))
     rootkeys.rotate(actor=TESTS)
@@ -94,7 +95,7 @@ def test_no_failed_call_of_a_root_key_rotation_loses_a_secret(own_root, aws, fau
 
     for call, _ in each_call("replace the root key", fault, prepare, lambda _: rootkeys.rotate(actor=TESTS)):
         process_starts()
-        assert {key_id: keys.unwrapped(keys.find(key_id)) for key_id in seeds} == seeds, call
+        assert {key_id: seeds.unwrapped(keys.find(key_id)) for key_id in before} == before, call
         assert finals.unwrapped(finals.find(session_id)) == final, call
         rootkeys.rotate(actor=TESTS)
         assert (rootkeys.status()[0].pool_keys, rootkeys.status()[0].sessions) == (1, 1), call
@@ -150,7 +151,7 @@ def kms(aws, settings):
 @requirement("C10", "C12")
 def test_a_kms_key_is_replaced_by_another(kms, settings):
     (key,) = keys.create(1, actor=TESTS)
-    seed = keys.seed_of(key)
+    seed = seeds.seed_of(key)
     assert key.root_key_id == f"kms:{kms[0]}", (
         "an alias can be pointed elsewhere, so the record names the key"
     )
@@ -159,12 +160,12 @@ def test_a_kms_key_is_replaced_by_another(kms, settings):
     client("kms").update_alias(AliasName="alias/qkd", TargetKeyId=kms[1])
     settings.ROOT_KEY_PREVIOUS = [f"kms:{kms[0]}"]
     process_starts()
-    assert keys.seed_of(keys.find(key.key_id)) == seed, "still opens"
+    assert seeds.seed_of(keys.find(key.key_id)) == seed, "still opens"
     assert "1 secrets" in run("rotate")
     settings.ROOT_KEY_PREVIOUS = []
     process_starts()
     assert keys.find(key.key_id).root_key_id == f"kms:{kms[1]}"
-    assert keys.seed_of(keys.find(key.key_id)) == seed
+    assert seeds.seed_of(keys.find(key.key_id)) == seed
 
 
 @requirement("C10")
@@ -196,18 +197,18 @@ def test_a_wrapped_secret_opens_for_its_own_record_only(own_stock, pool):
 
 @requirement("C10")
 def test_a_foreign_secret_is_never_put_into_a_record(own_stock, pool):
-    foreign = keys.seed_of(pool[1])
+    foreign = seeds.seed_of(pool[1])
     with pytest.raises(KeyUnusable):
-        keys.rewrapped(pool[0], foreign, event=Event.SECRET_RECOVERED, actor=TESTS)
+        seeds.rewrapped(pool[0], foreign, event=Event.SECRET_RECOVERED, actor=TESTS)
     with pytest.raises(KeyUnusable):
-        keys.rewrapped(pool[0], foreign[:-1], event=Event.SECRET_RECOVERED, actor=TESTS)
+        seeds.rewrapped(pool[0], foreign[:-1], event=Event.SECRET_RECOVERED, actor=TESTS)
     found = finals.find(own_stock.session_id)
     with pytest.raises(SessionUnusable):
         finals.rewrapped(found, b"short", event=Event.SECRET_RECOVERED, actor=TESTS)
 
 
 @requirement("C10", "I2")
-@pytest.mark.parametrize("cache", [keys._seeds, sessions._finals], ids=["seeds", "finals"])
+@pytest.mark.parametrize("cache", [seeds._kept, finals._kept], ids=["seeds", "finals"])
 def test_an_unwrapped_secret_leaves_memory_after_a_minute(cache, monkeypatch):
     moment = [0.0]
     monkeypatch.setattr(cache, "_clock", lambda: moment[0])

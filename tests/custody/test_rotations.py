@@ -19,7 +19,7 @@ from apps.files.store import FileTable
 from apps.jobs import control
 from apps.jobs import services as jobs
 from apps.jobs.records import Job, JobKind, JobState
-from apps.keys import rotation
+from apps.keys import rotation, seeds
 from apps.keys import services as keys
 from apps.keys.records import KeyState, RotationStatus, rotation_id_of
 from tests import requirement
@@ -100,7 +100,7 @@ def killed(*, nth, applied):
 
     with watched(deadly), pytest.raises(Killed):
         yield
-    keys._seeds.clear()  # another process starts with nothing in memory
+    seeds._kept.clear()  # another process starts with nothing in memory
     audit._chains.cache_clear()
 
 
@@ -305,7 +305,7 @@ def test_a_job_tells_its_rate_and_when_it_will_be_done():
 def test_a_batch_costs_one_transaction(pool):
     rows_under(pool[0], 40)
     batch = waiting(pool[0].key_id).records
-    keys.seed_of(pool[0])
+    seeds.seed_of(pool[0])
     with counted() as calls:
         rewrapping.move(batch, source=pool[0], target=pool[1], actor=TESTS)
     assert calls in (["TransactWriteItems"], ["GetItem", "TransactWriteItems"])  # the chain's head, once

@@ -39,6 +39,7 @@ from apps.files.records import FileStatus, StorageClass
 from apps.files.services import FileDamaged
 from apps.files.store import FileTable
 from apps.files.uploads import UploadMethod
+from apps.sessions import quantum_keys
 from apps.sessions import services as sessions
 from apps.sessions.records import Offer
 from apps.sessions.store import QuantumKeyTable, SessionTable
@@ -130,7 +131,7 @@ def later(seconds):
 
 
 def end_dead_attempts(_):
-    with later(sessions.RESERVED_SECONDS + 60):
+    with later(quantum_keys.RESERVED_SECONDS + 60):
         sweeping.end_reservations(actor=TESTS)
 
 
@@ -312,7 +313,7 @@ def tried(operation, api, faults=tuple(Fault)) -> Iterator[list[str]]:
             with_scans(finish, found)
             found = [f"{fault} {place}: {what}" for what in found + violations(subject)]
             yield found
-    ended = settings.PRESIGNED_SECONDS + sessions.RESERVED_SECONDS + 60
+    ended = settings.PRESIGNED_SECONDS + quantum_keys.RESERVED_SECONDS + 60
     for times in (1, 2):  # the second sweep settles what the first has noted
         with later(times * ended):
             sweep()
@@ -373,20 +374,20 @@ def changing_first_and_auditing_then(monkeypatch):
 
 
 def using_one_quantum_key_for_all(monkeypatch):
-    offer = sessions.offer
+    offer = quantum_keys.offer
     offered: list[Offer] = []
 
     def same():
         offered.extend([] if offered else [offer()])
         return offered[0]
 
-    monkeypatch.setattr(sessions, "offer", same)
-    monkeypatch.setattr(sessions, "take", lambda *_, **__: None)
-    monkeypatch.setattr(sessions, "use_reserved", lambda *_: None)
+    monkeypatch.setattr(quantum_keys, "offer", same)
+    monkeypatch.setattr(quantum_keys, "take", lambda *_, **__: None)
+    monkeypatch.setattr(quantum_keys, "use_reserved", lambda *_: None)
 
 
 def forgetting_what_was_reserved(monkeypatch):
-    monkeypatch.setattr(sessions, "stale_reservations", list)
+    monkeypatch.setattr(quantum_keys, "stale_reservations", list)
 
 
 def leaving_the_body_of_an_aborted_upload(monkeypatch):

@@ -27,7 +27,7 @@ from apps.files.records import FileStatus, StorageClass
 from apps.files.uploads import UploadMethod
 from apps.jobs import services as jobs
 from apps.jobs.records import JobState
-from apps.sessions import services as sessions
+from apps.sessions import quantum_keys
 from apps.sessions.records import QuantumKeyState
 from apps.sessions.store import QuantumKeyTable
 from qkdplatform.lambda_handler import handler
@@ -88,7 +88,7 @@ def test_the_body_of_a_killed_worker_is_removed_and_its_key_discarded(api, stock
     handler(upload.event, None)
     assert len(versions(ENCRYPTED)) == 2
     assert sweeping.end_reservations(actor=TESTS) == 0
-    later(seconds=sessions.RESERVED_SECONDS + 60)
+    later(seconds=quantum_keys.RESERVED_SECONDS + 60)
     assert sweeping.end_reservations(actor=TESTS) == 1
     [kept] = versions(ENCRYPTED)
     assert kept["Key"] == record_of(upload.file_id).body["key"]
@@ -132,7 +132,7 @@ def test_a_body_that_arrives_after_its_reservation_ended_is_removed(api, stock, 
     upload = registered(api, b"content")
 
     def swept():
-        later(seconds=sessions.RESERVED_SECONDS + 60)
+        later(seconds=quantum_keys.RESERVED_SECONDS + 60)
         assert sweeping.end_reservations(actor=TESTS) == 1
 
     killed_between_body_and_commit(upload, before_put=swept)
@@ -152,7 +152,7 @@ def test_an_attempt_of_more_than_an_hour_writes_nothing_and_begins_anew(api, sto
 
     def around(call, aws, name, arguments):
         if name == "GetObject":
-            later(seconds=sessions.RESERVED_SECONDS)
+            later(seconds=quantum_keys.RESERVED_SECONDS)
         return call(aws, name, arguments)
 
     with watched(around), pytest.raises(ExceptionGroup) as raised:
@@ -168,7 +168,7 @@ def test_an_attempt_of_more_than_an_hour_writes_nothing_and_begins_anew(api, sto
 def test_an_interrupted_removal_is_taken_up_again(operation, api, stock, later):
     upload = registered(api, b"content")
     killed_between_body_and_commit(upload)
-    later(seconds=sessions.RESERVED_SECONDS + 60)
+    later(seconds=quantum_keys.RESERVED_SECONDS + 60)
     calls = []
 
     def around(call, aws, name, arguments):
@@ -196,14 +196,14 @@ def test_an_attempt_that_commits_while_the_sweep_ends_it_keeps_its_body(api, sto
 
     def around(call, aws, name, arguments):
         if name == "PutObject":
-            later(seconds=sessions.RESERVED_SECONDS + 60)
-            stale.extend(sessions.stale_reservations())
+            later(seconds=quantum_keys.RESERVED_SECONDS + 60)
+            stale.extend(quantum_keys.stale_reservations())
         return call(aws, name, arguments)
 
     with watched(around):
         handler(upload.event, None)
     with monkeypatch.context() as patched, pytest.raises(ExceptionGroup):
-        patched.setattr(sessions, "stale_reservations", lambda: stale)
+        patched.setattr(quantum_keys, "stale_reservations", lambda: stale)
         sweeping.end_reservations(actor=TESTS)
     later(hours=2)
     assert leftovers.remove_due(actor=TESTS) == 1
@@ -302,7 +302,7 @@ def test_parts_of_a_killed_worker_are_aborted(api, stock, later, monkeypatch):
 
     with watched(around):
         assert sweeping.abort_stale_uploads() == 0
-        later(seconds=sessions.RESERVED_SECONDS + 60)
+        later(seconds=quantum_keys.RESERVED_SECONDS + 60)
         assert sweeping.abort_stale_uploads() == 1
     assert client("s3").list_multipart_uploads(Bucket=ENCRYPTED).get("Uploads", []) == []
 
@@ -313,7 +313,7 @@ def test_a_decrypted_copy_does_not_outlive_its_url_for_long(api, stock, later):
     handler(upload.event, None)
     downloads.publish(upload.file_id, actor=TESTS)
     assert sweeping.remove_downloads() == 0
-    later(seconds=django_settings.PRESIGNED_SECONDS + sessions.RESERVED_SECONDS + 60)
+    later(seconds=django_settings.PRESIGNED_SECONDS + quantum_keys.RESERVED_SECONDS + 60)
     assert sweeping.remove_downloads() == 1
     assert versions(django_settings.DOWNLOADS_BUCKET) == []
 

@@ -22,6 +22,7 @@ from apps.files import pipeline, services
 from apps.files.records import FileStatus
 from apps.files.store import FileTable
 from apps.keys import services as keys
+from apps.sessions import finals
 from apps.sessions import services as sessions
 from apps.sessions.records import SessionStatus
 from apps.sessions.store import QuantumKeyTable, SessionTable
@@ -408,7 +409,7 @@ def test_a_file_whose_session_was_compromised_is_not_opened(api, stock):
     SessionTable.get(stock.session_id).update(
         [SessionTable.status.set(SessionStatus.COMPROMISED), SessionTable.encrypted_final_key.remove()]
     )
-    sessions._finals.clear()
+    finals._kept.clear()
     answer = api.get(f"files/{upload.file_id}/content")
     assert answer.status_code == 409
     assert "compromised" in answer.json()["detail"]

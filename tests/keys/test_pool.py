@@ -12,7 +12,7 @@ from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.wrapping import root_key
 from apps.files import messages
-from apps.keys import kem, services
+from apps.keys import kem, seeds, services
 from apps.keys.records import MOVES, IllegalTransition, KeyNotFound, KeyState, KeyUnusable
 from apps.keys.services import PoolEmpty
 from apps.keys.store import PoolKeyTable
@@ -39,7 +39,7 @@ def used(key):
 def rewritten(key, **attributes):
     """The key's record changed behind the platform's back."""
     PoolKeyTable.of(replace(key, **attributes)).save()
-    services._seeds.clear()
+    seeds._kept.clear()
     return services.find(key.key_id)
 
 
@@ -61,7 +61,7 @@ def test_a_move_happens_once(pool, move):
 @pytest.mark.parametrize("suite", kem.Suite)
 def test_only_the_wrapped_seed_is_kept(aws, suite):
     (key,) = services.create(1, actor=TESTS, suite=suite)
-    seed = services.seed_of(key)
+    seed = seeds.seed_of(key)
     assert len(seed) == suite.seed_size
     assert kem.public_of(suite, seed) == key.public_key
     assert repr(seed)[2:-1] not in str(rows(PoolKeyTable.Meta.table_name))
@@ -180,22 +180,22 @@ def test_what_a_rotated_or_revoked_key_sealed_still_opens(stock, pool, move):
 def test_a_destroyed_key_opens_nothing(pool):
     destroyed = rewritten(pool[0], state=KeyState.DESTROYED)
     with pytest.raises(KeyUnusable):
-        services.seed_of(destroyed)
+        seeds.seed_of(destroyed)
 
 
 @requirement("C5", "I2")
 def test_revoking_a_key_forgets_its_seed(pool):
-    services.seed_of(pool[0])
-    assert len(services._seeds) == 1
+    seeds.seed_of(pool[0])
+    assert len(seeds._kept) == 1
     services.revoke(pool[0].key_id, reason="leaked", actor=TESTS)
-    assert len(services._seeds) == 0
+    assert len(seeds._kept) == 0
 
 
 @requirement("C10")
 def test_a_seed_is_unwrapped_once_in_a_while_only(pool):
-    services.seed_of(pool[0])
+    seeds.seed_of(pool[0])
     with counted() as calls:
-        services.seed_of(pool[0])
+        seeds.seed_of(pool[0])
     assert calls == []
 
 
@@ -205,14 +205,14 @@ def test_seeds_swapped_between_two_records_are_refused(pool):
     swapped = [rewritten(one, wrapped_seed=two.wrapped_seed), rewritten(two, wrapped_seed=one.wrapped_seed)]
     for key in swapped:
         with pytest.raises(KeyUnusable, match="does not unwrap"):
-            services.seed_of(key)
+            seeds.seed_of(key)
 
 
 @requirement("C3", "C10")
 def test_a_public_key_exchanged_for_another_is_refused(pool):
     exchanged = rewritten(pool[0], public_key=pool[1].public_key)
     with pytest.raises(KeyUnusable, match="do not belong together"):
-        services.seed_of(exchanged)
+        seeds.seed_of(exchanged)
 
 
 @requirement("C3", "C10")
@@ -222,14 +222,14 @@ def test_a_public_key_exchanged_for_another_is_refused(pool):
 def test_a_damaged_seed_is_refused(pool, damage):
     damaged = rewritten(pool[0], wrapped_seed=damage(pool[0].wrapped_seed))
     with pytest.raises(KeyUnusable):
-        services.seed_of(damaged)
+        seeds.seed_of(damaged)
 
 
 @requirement("C3")
 def test_a_seed_of_another_length_is_refused(pool):
-    short = root_key().wrap(b"short", context=services.context_of(pool[0].key_id))
+    short = root_key().wrap(b"short", context=seeds.context_of(pool[0].key_id))
     with pytest.raises(KeyUnusable):
-        services.seed_of(rewritten(pool[0], wrapped_seed=short))
+        seeds.seed_of(rewritten(pool[0], wrapped_seed=short))
 
 
 @requirement("C5")

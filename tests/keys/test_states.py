@@ -11,7 +11,7 @@ from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.errors import Invalid
 from apps.files import messages
-from apps.keys import diagram, lifecycle, policy, rotation, services
+from apps.keys import diagram, lifecycle, policy, rotation, seeds, services
 from apps.keys.records import (
     MOVES,
     TRANSITIONS,
@@ -78,8 +78,8 @@ def test_a_suspended_key_neither_seals_nor_opens_until_it_is_resumed(stock, pool
     lifecycle.suspend(key_id, reason="looked into", actor=TESTS)
     assert key_id not in {services.pick().key_id for _ in range(40)}
     with pytest.raises(KeyUnusable, match="suspended"):
-        services.seed_of(services.find(key_id))
-    assert services.seed_of(services.find(key_id), rewrap=True)
+        seeds.seed_of(services.find(key_id))
+    assert seeds.seed_of(services.find(key_id), rewrap=True)
     lifecycle.resume(key_id, reason="clean", actor=TESTS)
     assert messages.decrypt(package.to_dict(), actor=TESTS) == b"x"
     assert key_id in {services.pick().key_id for _ in range(60)}
@@ -107,8 +107,8 @@ def test_raising_the_minimum_version_takes_a_whole_generation_out_of_use(stock, 
     old = services.find(package.envelope.pool_key_id)
     assert old.state is KeyState.ROTATION_QUEUED
     with pytest.raises(KeyUnusable, match="below the minimum"):
-        services.seed_of(old)
-    assert services.seed_of(old, rewrap=True), "its files can be moved"
+        seeds.seed_of(old)
+    assert seeds.seed_of(old, rewrap=True), "its files can be moved"
     assert lifecycle.raise_minimum(2, actor=TESTS).minimum == 2, "again finishes what was left"
     for version in (1, 4):
         with pytest.raises(Invalid, match="the minimum is 2"):
@@ -167,12 +167,12 @@ def scheduled(key):
 def test_a_destruction_waits_its_window_and_can_be_cancelled(pool, monkeypatch):
     key = scheduled(rewritten(pool[0], state=KeyState.EXPIRED))
     with pytest.raises(KeyUnusable, match="awaits its destruction"):
-        services.seed_of(key)
+        seeds.seed_of(key)
     assert lifecycle.due_for_destruction() == []
     with pytest.raises(IllegalTransition):
         lifecycle.destroy(key, actor=TESTS)
     kept = lifecycle.cancel_destruction(key.key_id, reason="missed", actor=TESTS)
-    assert services.seed_of(kept)
+    assert seeds.seed_of(kept)
     with pytest.raises(IllegalTransition):
         lifecycle.cancel_destruction(key.key_id, reason="again", actor=TESTS)
     later = clock.now() + timedelta(days=31)
@@ -182,7 +182,7 @@ def test_a_destruction_waits_its_window_and_can_be_cancelled(pool, monkeypatch):
     gone = lifecycle.destroy(due, actor=TESTS)
     assert (gone.state, gone.wrapped_seed, gone.recovery_seal) == (KeyState.DESTROYED, None, None)
     with pytest.raises(KeyUnusable):
-        services.seed_of(gone)
+        seeds.seed_of(gone)
     assert lifecycle.due_for_destruction() == []
     assert audit.verify().problems == []
 

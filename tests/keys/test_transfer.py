@@ -10,7 +10,7 @@ from apps.common.errors import Invalid, Refused
 from apps.custody import approvals, exporting
 from apps.custody.records import NotApproved
 from apps.files import messages
-from apps.keys import kem, lifecycle, services, transfer
+from apps.keys import kem, lifecycle, seeds, services, transfer
 from apps.keys.kem import Suite
 from apps.keys.records import KeyState, KeyUnusable
 from tests import requirement
@@ -33,7 +33,7 @@ def test_a_pair_is_imported_by_its_seed_and_used_once_activated(stock, suite, mo
     key = taken_in(pair.seed, suite)
     assert (key.state, key.public_key, key.imported) == (KeyState.PRE_ACTIVE, pair.public_key, True)
     with pytest.raises(KeyUnusable):
-        services.seed_of(key)
+        seeds.seed_of(key)
     assert lifecycle.activate(key.key_id, reason="in use", actor=TESTS).state is KeyState.ACTIVE
     monkeypatch.setattr(services, "pick", lambda _pool: services.find(key.key_id))
     package = messages.encrypt(b"x", actor=TESTS)
@@ -69,7 +69,7 @@ def test_no_failed_call_half_imports_a_pair(aws, fault, each_call):
         except Refused:
             assert call, "it was imported, only the answer was lost"
         found = transfer.imported_id(kem.public_of(Suite.XWING, seed))
-        assert services.unwrapped(services.find(found)) == seed, call
+        assert seeds.unwrapped(services.find(found)) == seed, call
         events = [e.event for e in audit.entries_page(limit=5, by="key", value=found).records]
         assert events == [Event.POOL_KEY_IMPORTED], call
 

@@ -16,6 +16,7 @@ from apps.files import downloads, messages, services
 from apps.files.records import FileStatus
 from apps.jobs import services as jobs
 from apps.jobs.records import JobKind
+from apps.keys import seeds
 from apps.keys import services as keys
 from apps.keys.records import KeyState
 from apps.sessions import services as sessions
@@ -134,7 +135,7 @@ OPERATIONS = {
     "make pool keys": Operation(
         prepare=lambda _: [],
         attempt=lambda found: found.extend(keys.create(1, actor=TESTS)),
-        ended_well=lambda found: len(keys.seed_of(keys.find(found[-1].key_id))) == 32,
+        ended_well=lambda found: len(seeds.seed_of(keys.find(found[-1].key_id))) == 32,
     ),
     "revoke a pool key": Operation(
         prepare=lambda _: keys.create(1, actor=TESTS)[0].key_id,

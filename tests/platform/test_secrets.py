@@ -12,9 +12,10 @@ from apps.access.records import Role
 from apps.common import wrapping
 from apps.common.aws import client
 from apps.detections import services as detections
+from apps.keys import seeds
 from apps.keys import services as keys
+from apps.sessions import finals, quantum_keys, tasks
 from apps.sessions import services as sessions
-from apps.sessions import tasks
 from apps.sessions.records import SessionStatus
 from qkdplatform import schedules
 from qkdplatform.lambda_handler import handler
@@ -48,10 +49,10 @@ def key_material() -> dict[str, bytes]:
     """Every secret that the platform holds: seeds, final keys, and quantum keys cut from them."""
     secrets: dict[str, bytes] = {}
     for key in keys.listed(limit=100).records:
-        secrets[f"seed of {key.key_id}"] = keys.seed_of(key)
+        secrets[f"seed of {key.key_id}"] = seeds.seed_of(key)
     for session in sessions.listed(actor=TESTS, limit=100).records:
         if session.status is SessionStatus.READY:
-            final = sessions._unwrapped(session.session_id)
+            final = finals._opened(session.session_id)
             secrets[f"final key of {session.session_id}"] = final
             for number in range(len(final) // 32):
                 secrets[f"quantum key {number} of {session.session_id}"] = final[
@@ -84,7 +85,7 @@ def outside(root, settings, caplog, monkeypatch) -> list[bytes]:
         return answer
 
     monkeypatch.setattr(Api, "call", listened)
-    monkeypatch.setattr("apps.sessions.services.STOCK_SESSION_BITS", 4096)
+    monkeypatch.setattr("apps.sessions.stock.SESSION_BITS", 4096)
     work(said)
     said.append(json.dumps(everything(but=set()), default=str).encode())
     for bucket in (settings.UPLOADS_BUCKET, settings.ENCRYPTED_BUCKET):
@@ -155,8 +156,8 @@ def test_the_search_would_find_them():
 
 @requirement("I2")
 def test_no_record_shows_its_secrets(stock, pool):
-    offered = sessions.offer()
-    shown = repr([offered, pool, sessions.find(stock.session_id, actor=TESTS), keys._seeds, sessions._finals])
+    offered = quantum_keys.offer()
+    shown = repr([offered, pool, sessions.find(stock.session_id, actor=TESTS), seeds._kept, finals._kept])
     assert not found_in(shown.encode(), key_material())
     assert "encrypted_final_key" not in shown
 

@@ -6,7 +6,7 @@ import pytest
 
 from apps.audit import services as audit
 from apps.common.errors import Invalid
-from apps.sessions import services
+from apps.sessions import services, stock
 from apps.sessions.records import SessionStatus
 from apps.sessions.services import GenerateRequest
 from apps.sessions.store import SessionTable
@@ -75,7 +75,7 @@ def test_the_table_holds_what_the_requirement_names_and_no_bases(aws):
 def test_a_session_is_pending_until_it_is_judged(aws):
     made = generated(key_length=256, error_rate=0.02)
     assert made.status is SessionStatus.PENDING
-    assert services.stock() == 0
+    assert stock.stock().total == 0
 
 
 @requirement("D1")

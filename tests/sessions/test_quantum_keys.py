@@ -13,7 +13,9 @@ from apps.common.errors import Unavailable
 from apps.common.wrapping import root_key
 from apps.detections import services as detections
 from apps.files import messages
-from apps.sessions import finals, services
+from apps.sessions import finals, quantum_keys, services
+from apps.sessions import stock as supply
+from apps.sessions.quantum_keys import KeyTaken, _Numbers
 from apps.sessions.records import (
     KeyPurpose,
     QuantumKeyState,
@@ -22,7 +24,7 @@ from apps.sessions.records import (
     SessionUnusable,
     StockEmpty,
 )
-from apps.sessions.services import GenerateRequest, KeyTaken, _Numbers
+from apps.sessions.services import GenerateRequest
 from apps.sessions.store import QuantumKeyTable, SessionTable
 from tests import requirement
 from tests.conftest import TESTS
@@ -52,7 +54,7 @@ def ready(**request):
 
 def take(offered, *, state=QuantumKeyState.USED, subject="a message"):
     with transaction(TESTS) as tx:
-        services.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject=subject, state=state)
+        quantum_keys.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject=subject, state=state)
         tx.audit(Event.MESSAGE_ENCRYPTED)
 
 
@@ -69,7 +71,7 @@ def item_of(session_id):
 @pytest.mark.parametrize("named", [False, True], ids=["from the stock", "of a named session"])
 def test_racing_takers_never_get_the_same_key(stock, monkeypatch, processes, named):
     if processes:
-        monkeypatch.setattr(services, "_numbers", NumbersOfThreads())
+        monkeypatch.setattr(quantum_keys, "_numbers", NumbersOfThreads())
     session_id = stock.session_id if named else None
 
     def takes_until_none_is_left():
@@ -83,13 +85,13 @@ def test_racing_takers_never_get_the_same_key(stock, monkeypatch, processes, nam
 
     taken = [key_id for ids in together(5, takes_until_none_is_left) for key_id in ids]
     assert sorted(taken) == sorted(f"{stock.session_id}.{number}" for number in range(16))
-    assert services.stock() == 0
+    assert supply.stock().total == 0
     assert verify().problems == []
 
 
 @requirement("I3")
 def test_one_offer_is_taken_once(stock):
-    offered = services.offer()
+    offered = quantum_keys.offer()
     outcomes = together(6, lambda: take(offered))
     assert [type(o) for o in outcomes if o is not None] == [KeyTaken] * 5
     assert ids_taken() == [offered.key_id]
@@ -98,45 +100,45 @@ def test_one_offer_is_taken_once(stock):
 
 @requirement("I3")
 def test_the_keys_of_a_session_differ_and_lie_in_its_final_key(stock):
-    keys = [services.key_bytes(stock.session_id, number) for number in range(16)]
+    keys = [quantum_keys.key_bytes(stock.session_id, number) for number in range(16)]
     assert len(set(keys)) == 16
     assert {len(key) for key in keys} == {32}
     with pytest.raises(SessionUnusable):
-        services.key_bytes(stock.session_id, 16)
+        quantum_keys.key_bytes(stock.session_id, 16)
     with pytest.raises(SessionUnusable):
-        services.key_bytes(stock.session_id, -1)
+        quantum_keys.key_bytes(stock.session_id, -1)
 
 
 @requirement("I3", "I4")
 def test_numbers_lost_by_failures_come_back(stock):
     for _ in range(16):
-        offered = services.offer()
+        offered = quantum_keys.offer()
         with injected(Fault.REFUSED, nth=1), pytest.raises(AuditUnavailable):
             take(offered)
     assert ids_taken() == []
     with pytest.raises(StockEmpty):
-        services.offer()
+        quantum_keys.offer()
     for _ in range(16):
-        take(services.offer())
+        take(quantum_keys.offer())
     assert len(set(ids_taken())) == 16
 
 
 @requirement("I5")
 def test_a_session_expires_only_while_nothing_needs_its_keys(stock):
     assert int(item_of(stock.session_id)["ttl"]["N"]) == stock.ttl
-    take(services.offer())
+    take(quantum_keys.offer())
     assert "ttl" not in item_of(stock.session_id)
 
 
 @requirement("I5")
 def test_a_reservation_ends_the_time_to_live_too(stock):
-    take(services.offer(), state=QuantumKeyState.RESERVED)
+    take(quantum_keys.offer(), state=QuantumKeyState.RESERVED)
     assert "ttl" not in item_of(stock.session_id)
 
 
 @requirement("I5")
 def test_a_key_cannot_be_taken_from_a_session_that_expired_meanwhile(stock):
-    offered = services.offer()
+    offered = quantum_keys.offer()
     SessionTable.get(stock.session_id).delete()
     with pytest.raises(SessionUnusable):
         take(offered)
@@ -145,15 +147,15 @@ def test_a_key_cannot_be_taken_from_a_session_that_expired_meanwhile(stock):
 
 
 @requirement("B5", "C3")
-@pytest.mark.parametrize("status", sorted(set(SessionStatus) - services.OPENS))
+@pytest.mark.parametrize("status", sorted(set(SessionStatus) - finals.OPENS))
 def test_only_a_ready_session_gives_keys(stock, status):
-    offered = services.offer()
+    offered = quantum_keys.offer()
     SessionTable.get(stock.session_id).update([SessionTable.status.set(status)])
-    services._finals.clear()
+    finals._kept.clear()
     with pytest.raises(SessionUnusable):
-        services.offer(session_id=stock.session_id, actor=TESTS)
+        quantum_keys.offer(session_id=stock.session_id, actor=TESTS)
     with pytest.raises(SessionUnusable):
-        services.key_bytes(stock.session_id, 0)
+        quantum_keys.key_bytes(stock.session_id, 0)
     with pytest.raises(SessionUnusable):
         take(offered)
 
@@ -164,7 +166,7 @@ def test_a_wrapped_key_moved_to_another_session_is_refused(stock):
     wrapped = SessionTable.get(other.session_id).encrypted_final_key
     SessionTable.get(stock.session_id).update([SessionTable.encrypted_final_key.set(wrapped)])
     with pytest.raises(SessionUnusable, match="does not unwrap"):
-        services.offer(session_id=stock.session_id, actor=TESTS)
+        quantum_keys.offer(session_id=stock.session_id, actor=TESTS)
 
 
 @requirement("C3", "C10")
@@ -174,7 +176,7 @@ def test_a_key_of_another_length_than_recorded_is_refused(stock):
         [SessionTable.encrypted_final_key.set(base64.b64encode(short).decode())]
     )
     with pytest.raises(SessionUnusable, match="length"):
-        services.offer(session_id=stock.session_id, actor=TESTS)
+        quantum_keys.offer(session_id=stock.session_id, actor=TESTS)
 
 
 @requirement("C3")
@@ -188,9 +190,9 @@ def test_one_damaged_session_does_not_stop_those_who_take_from_the_stock(stock):
 @requirement("A5", "C3")
 def test_a_session_too_short_for_a_quantum_key_gives_none(pool):
     short = ready(key_length=128)
-    assert services.stock() == 0
+    assert supply.stock().total == 0
     with pytest.raises(SessionUnusable, match="256-bit"):
-        services.offer(session_id=short.session_id, actor=TESTS)
+        quantum_keys.offer(session_id=short.session_id, actor=TESTS)
 
 
 @requirement("I9")
@@ -198,25 +200,25 @@ def test_a_session_of_another_is_as_unknown_as_none(stock, api):
     own = services.generate(GenerateRequest(key_length=256, error_rate=0.01), actor=api.actor)
     assert services.find(own.session_id, actor=api.actor) == own
     with pytest.raises(SessionNotFound) as foreign:
-        services.offer(session_id=stock.session_id, actor=api.actor)
+        quantum_keys.offer(session_id=stock.session_id, actor=api.actor)
     with pytest.raises(SessionNotFound) as unknown:
-        services.offer(session_id="no such", actor=api.actor)
+        quantum_keys.offer(session_id="no such", actor=api.actor)
     assert foreign.value.detail.replace(stock.session_id, "no such") == unknown.value.detail
 
 
 @requirement("I3", "I4")
 def test_a_reservation_that_nobody_uses_ends_and_its_key_is_never_given_again(stock, monkeypatch):
-    offered = services.offer()
+    offered = quantum_keys.offer()
     take(offered, state=QuantumKeyState.RESERVED)
-    assert services.discard_stale(actor=TESTS) == 0, "an hour has not passed"
-    monkeypatch.setattr(services, "RESERVED_SECONDS", 0)
-    assert services.discard_stale(actor=TESTS) == 1
-    assert services.discard_stale(actor=TESTS) == 0
-    found = services.find_taken(offered.key_id)
+    assert quantum_keys.discard_stale(actor=TESTS) == 0, "an hour has not passed"
+    monkeypatch.setattr(quantum_keys, "RESERVED_SECONDS", 0)
+    assert quantum_keys.discard_stale(actor=TESTS) == 1
+    assert quantum_keys.discard_stale(actor=TESTS) == 0
+    found = quantum_keys.find_taken(offered.key_id)
     assert found is not None
     assert found.state is QuantumKeyState.DISCARDED
     with pytest.raises(SessionUnusable), transaction(TESTS) as tx:
-        services.use_reserved(tx, offered.key_id)
+        quantum_keys.use_reserved(tx, offered.key_id)
         tx.audit(Event.FILE_ENCRYPTED)
     with pytest.raises(KeyTaken):
         take(offered)
@@ -224,24 +226,24 @@ def test_a_reservation_that_nobody_uses_ends_and_its_key_is_never_given_again(st
 
 @requirement("C3", "I3")
 def test_a_key_reserved_before_its_session_was_revoked_encrypts_nothing(stock):
-    offered = services.offer()
+    offered = quantum_keys.offer()
     take(offered, state=QuantumKeyState.RESERVED)
     services.revoke(stock.session_id, reason="leaked", actor=TESTS)
     with pytest.raises(SessionUnusable, match="no longer ready"), transaction(TESTS) as tx:
-        services.use_reserved(tx, offered.key_id)
+        quantum_keys.use_reserved(tx, offered.key_id)
         tx.audit(Event.FILE_ENCRYPTED)
-    found = services.find_taken(offered.key_id)
+    found = quantum_keys.find_taken(offered.key_id)
     assert found is not None
     assert found.state is QuantumKeyState.RESERVED, "it ends as any other that nobody used"
 
 
 @requirement("C5", "A9")
 def test_the_stock_is_refilled_once_and_then_awaited(pool):
-    assert services.refill(actor=TESTS) == services.STOCK_SESSION_BITS // 256
-    assert services.refill(actor=TESTS) == 0, "a session waits for its judgement"
+    assert supply.refill(actor=TESTS) == supply.SESSION_BITS // 256
+    assert supply.refill(actor=TESTS) == 0, "a session waits for its judgement"
     assert detections.judge_overdue(seconds=-1, actor=TESTS) == 1
-    assert services.stock() == 64
-    assert services.refill(actor=TESTS) == 0, "the stock is full"
+    assert supply.stock().total == 64
+    assert supply.refill(actor=TESTS) == 0, "the stock is full"
 
 
 @requirement("C5")
@@ -256,13 +258,13 @@ def test_an_empty_stock_refills_itself_when_someone_asks(pool):
 @pytest.mark.parametrize("key_id", ["", ".", "x", "x.", ".1", "x.-1", "x.1.5", "x.٣", "no such.0"])
 def test_a_malformed_key_id_names_nothing(aws, key_id):
     with pytest.raises((SessionNotFound, SessionUnusable)):
-        services.taken_key(key_id)
+        quantum_keys.taken_key(key_id)
 
 
 @requirement("D1")
 def test_who_took_a_key_for_what_is_kept(stock):
     actor = replace(system("a taker"), source_ip="192.0.2.1")
     package = messages.encrypt(b"x", actor=actor)
-    found = services.find_taken(package.envelope.header.quantum_key_id)
+    found = quantum_keys.find_taken(package.envelope.header.quantum_key_id)
     assert found is not None
     assert (found.taken_by, found.subject) == ("system:a taker", package.envelope.header.file_id)

@@ -12,7 +12,7 @@ from apps.detections import services as detections
 from apps.files import messages
 from apps.jobs import services as jobs
 from apps.jobs.records import JobState
-from apps.sessions import services, stock, tasks
+from apps.sessions import finals, quantum_keys, services, stock, tasks
 from apps.sessions.records import KeyPurpose, SessionStatus, SessionUnusable, StockEmpty
 from apps.sessions.services import GenerateRequest
 from apps.sessions.store import SessionTable
@@ -84,12 +84,12 @@ def test_a_revoked_session_gives_no_key_and_what_was_taken_still_opens(pool, aws
     revoked = services.revoke(made.session_id, reason="link tapped", actor=TESTS)
     assert (revoked.status, revoked.reason) == (SessionStatus.REVOKED, "link tapped")
     with pytest.raises(StockEmpty):
-        services.offer()
+        quantum_keys.offer()
     with pytest.raises(SessionUnusable):
-        services.offer(session_id=made.session_id, actor=TESTS)
-    services._finals.clear()
+        quantum_keys.offer(session_id=made.session_id, actor=TESTS)
+    finals._kept.clear()
     assert messages.decrypt(package.to_dict(), actor=TESTS) == b"x"
-    assert [key.purpose for key in services.taken_from(made.session_id, limit=5).records] == ["message"]
+    assert [key.purpose for key in quantum_keys.taken_from(made.session_id, limit=5).records] == ["message"]
     with pytest.raises(SessionUnusable, match="only a ready one"):
         services.revoke(made.session_id, reason="again", actor=TESTS)
 
@@ -97,10 +97,10 @@ def test_a_revoked_session_gives_no_key_and_what_was_taken_still_opens(pool, aws
 @requirement("C3", "I3")
 def test_an_offer_from_before_the_revocation_cannot_be_taken(pool, aws):
     made = ready()
-    offered = services.offer()
+    offered = quantum_keys.offer()
     services.revoke(made.session_id, reason="x", actor=TESTS)
     with pytest.raises(SessionUnusable), audit.transaction(TESTS) as tx:
-        services.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject="m")
+        quantum_keys.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject="m")
         tx.audit(Event.MESSAGE_ENCRYPTED)
 
 
