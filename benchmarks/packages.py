@@ -27,6 +27,7 @@ from benchmarks.streams import SIZES
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = {
     "aws": ("AWS Encryption SDK 4.0.7", "aws-encryption-sdk==4.0.7"),
+    "aws-large": ("AWS Encryption SDK 4.0.7, frames of 1 MiB", "aws-encryption-sdk==4.0.7"),
     "tink": ("Tink streaming AEAD 1.16.1", "tink==1.16.1"),
     "age": ("age (pyrage 1.4.0)", "pyrage==1.4.0"),
 }
@@ -45,12 +46,15 @@ GIB = 2**30
 def bodies() -> None:
     """Throughput and memory of bodies of several sizes, each implementation in a process of its own."""
     found: dict[str, Any] = {}
+    pythons: dict[str, str | None] = {}
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(ROUNDS):
             for name in OURS:
                 found[name] = _better(found.get(name), _measured(name, sys.executable, folder))
         for name, (_, package) in PEERS.items():
-            python = _environment(Path(folder) / f"{name}-environment", package)
+            if package not in pythons:
+                pythons[package] = _environment(Path(folder) / f"{name}-environment", package)
+            python = pythons[package]
             found[name] = _measured(name, python, folder) if python else None
     for direction in DIRECTIONS:
         rows = [[label, *_speeds(found[name], direction)] for name, label in _labels().items()]
