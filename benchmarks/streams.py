@@ -146,7 +146,9 @@ class Age:
 
 
 class AwsEncryptionSdk:
-    """AWS Encryption SDK, committing AES-256-GCM without signature, a raw AES key."""
+    """AWS Encryption SDK, committing AES-256-GCM without signature, a raw AES key; frames as they are by default."""
+
+    frame_length = 4 * KIB
 
     def __init__(self) -> None:
         import aws_encryption_sdk
@@ -171,12 +173,19 @@ class AwsEncryptionSdk:
 
     def encrypt(self, source: Any, sink: Any) -> None:
         more = {"key_provider": self.provider, "algorithm": self.algorithm}
+        more |= {"frame_length": self.frame_length}
         with self.client.stream(mode="e", source=source, source_length=None, **more) as stream:
             copy(stream, sink)
 
     def decrypt(self, source: Any, sink: Any) -> None:
         with self.client.stream(mode="d", source=source, key_provider=self.provider) as stream:
             copy(stream, sink)
+
+
+class AwsLargeFrames(AwsEncryptionSdk):
+    """Likewise, with frames as large as Tink's segments."""
+
+    frame_length = MIB
 
 
 def copy(source: Any, target: Any) -> None:
@@ -190,6 +199,7 @@ IMPLEMENTATIONS: dict[str, type[Any]] = {
     "ours": Ours,
     "digests": Digests,
     "aws": AwsEncryptionSdk,
+    "aws-large": AwsLargeFrames,
     "tink": Tink,
     "age": Age,
 }
