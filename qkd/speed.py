@@ -65,10 +65,10 @@ def _reconciliation(kernel: str, qber: float, frame_bits: int, bits: int) -> Cas
 
 
 def reconciled(
-    kernel: str, qber: float, frame_bits: int, bits: int, *, low_latency: bool = False
+    kernel: str, qber: float, frame_bits: int, bits: int, *, low_latency: bool = False, seed: int = 1
 ) -> tuple[float, ReconciliationResult]:
     """CPU seconds and outcome of correcting frames with exactly ``qber`` of wrong bits each."""
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(seed)
     errors = np.zeros((max(1, bits // frame_bits), min(bits, frame_bits)), np.uint8)
     errors[:, : round(qber * errors.shape[1])] = 1
     wrong = rng.permuted(errors, axis=1).reshape(-1)
@@ -81,7 +81,7 @@ def reconciled(
             alice,
             alice ^ wrong,
             qber,
-            seed=2,
+            seed=seed,
             kernel=kernel,
             frame_bits=frame_bits,
             low_latency=low_latency,

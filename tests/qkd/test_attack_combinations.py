@@ -230,7 +230,7 @@ def test_a_session_takes_several_attacks_and_records_them():
     # Whatever key there is, it is shorter than what Eve does not know of the kept bits less what was disclosed.
     assert result.bound_length <= unknown * kept / result.sifted_length - result.leaked_bits
     with pytest.raises(ValueError, match="attack"):
-        SessionParameters(error_rate=0.02, attack=(InterceptResend(), "noise"))
+        SessionParameters(error_rate=0.02, attack=(InterceptResend(), "noise"))  # type: ignore[arg-type] # what is refused
     with pytest.raises(ValueError, match="cannot be combined"):
         SessionParameters(error_rate=0.02, attack=(InterceptResend(), Breidbart()))
 
@@ -239,6 +239,7 @@ def test_a_session_takes_several_attacks_and_records_them():
 def test_decoys_catch_splitting_whatever_goes_with_it():
     both = attack("photon-number-splitting+intercept-resend:0.01")
     result = run(SessionParameters(channel=preset("gys2005"), key_length=256, seed=1, attack=both))
+    assert result.aborted is not None
     assert result.aborted.code is AbortCode.SINGLE_PHOTONS_MISSING
 
 

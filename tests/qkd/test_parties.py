@@ -163,6 +163,7 @@ def test_a_changed_parity_is_noticed():
 def test_a_tampered_session_gives_no_key(monkeypatch):
     monkeypatch.setattr("qkd.session.LocalChannel", tampering(Kind.AMPLIFY, "to_alice", flipped))
     result = run(SessionParameters(error_rate=0.02, seed=1))
+    assert result.aborted is not None
     assert result.aborted.code is AbortCode.AUTHENTICATION_FAILED
     assert result.key is None
 

@@ -48,9 +48,9 @@ def test_efficiency_is_that_of_option_8(qber):
     length, frames = 1 << 14, 64
     errors = np.zeros((frames, length), np.uint8)
     errors[:, : round(qber * length)] = 1
-    errors = np.random.default_rng(1).permuted(errors, axis=1).reshape(-1)
+    wrong = np.random.default_rng(1).permuted(errors, axis=1).reshape(-1)
     alice, _ = noisy_pair(frames * length, 0, 2)
-    result = reconcile(alice, alice ^ errors, qber, seed=3, frame_bits=length)
+    result = reconcile(alice, alice ^ wrong, qber, seed=3, frame_bits=length)
     assert np.count_nonzero(~result.verified_frames) <= 1
     efficiency = result.leaked_bits / (frames * length * binary_entropy(qber))
     assert efficiency <= published[qber] + 0.002  # the mean's own spread over so few frames
@@ -108,7 +108,7 @@ def test_both_kernels_ask_the_same_questions(low_latency, length, qber, frame_bi
     transcripts = []
     for kernel in ("numpy", "numba"):
         answering = AliceReconciliation(alice, frame_bits=frame_bits, epsilon_cor=1e-10)
-        log = []
+        log: list[bytes] = []
 
         def answer(question, log=log, answering=answering):
             log.append(question.encode())

@@ -131,9 +131,9 @@ def test_low_latency_frames_fail_no_more_often_in_a_few_hundred_round_trips(qber
     low_latency=st.booleans(),
     seed=st.integers(0, 2**64),
 )
-@example(256, 0.085, 0.0, low_latency=False, seed=1)
-@example(256, 0.1, 0.0, low_latency=True, seed=2)
-@example(1_048_576, 0.05, 0.01, low_latency=False, seed=3)
+@example(key_length=256, error_rate=0.085, fraction=0.0, low_latency=False, seed=1)
+@example(key_length=256, error_rate=0.1, fraction=0.0, low_latency=True, seed=2)
+@example(key_length=1_048_576, error_rate=0.05, fraction=0.01, low_latency=False, seed=3)
 @settings(max_examples=60, deadline=None, derandomize=True)
 def test_no_session_of_any_size_gives_more_than_the_bound(
     key_length, error_rate, fraction, low_latency, seed
