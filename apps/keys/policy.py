@@ -67,8 +67,8 @@ def raise_minimum(version: int, *, actor: Actor) -> Policy:
     stored = PolicyTable.find(POOL)
     before = stored or Policy(POOL)
     if not before.minimum < version <= before.current + 1:
-        allowed = f"{before.minimum + 1} to {before.current + 1}"
-        raise Invalid.of("version", f"the minimum is {before.minimum} now; it can be raised to {allowed}")
+        allowed = " or ".join({str(before.minimum + 1): 1, str(before.current + 1): 1})
+        raise Invalid.of("minimum", f"the minimum is {before.minimum} now; it can be raised to {allowed}")
     after = Policy(POOL, current=max(before.current, version), minimum=version)
     unchanged = PolicyTable.minimum == before.minimum
     with transaction(actor) as tx:

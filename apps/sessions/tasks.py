@@ -2,7 +2,9 @@
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from celery import shared_task
 from django.conf import settings
@@ -11,13 +13,18 @@ from apps.audit.records import Actor, ActorKind, system
 from apps.common import clock
 from apps.common.sweeps import each
 from apps.jobs import services as jobs
+from apps.jobs.messages import keep_hidden
 from apps.jobs.records import Job, JobKind
 from apps.sessions import services, stock
 from apps.sessions.services import GenerateRequest
 
+if TYPE_CHECKING:
+    from celery import Task
+
 log = logging.getLogger(__name__)
 MAX_BATCH = 1000
 REFILLER = system("refiller")
+TOLD_SECONDS = 60  # between signs that the worker lives: far below the queue's visibility time-out
 REFILL_SECONDS = 900  # a refill takes no longer; one that is older is no reason not to start another
 
 
@@ -37,14 +44,14 @@ def generate_later(request: GenerateRequest, *, count: int, actor: Actor) -> Job
     )
 
 
-@shared_task(name="sessions.generate_batch")
-def generate_batch(job_id: str) -> None:
+@shared_task(name="sessions.generate_batch", bind=True)
+def generate_batch(self: "Task[[str], None]", job_id: str) -> None:
     """Run a job's sessions, each recorded before the next, so that a killed worker's job goes on where it was."""
     job = jobs.start(job_id)
     if job is None:
         return
     try:
-        _run(job)
+        _run(job, alive=lambda: keep_hidden(self.request))
     except jobs.JobTakenOver:
         log.info("job %s is done by another worker", job_id)
     except Exception:
@@ -52,14 +59,18 @@ def generate_batch(job_id: str) -> None:
         jobs.end(job, error="A session could not be run; what was made until then is kept.")
 
 
-def _run(job: Job) -> None:
+def _run(job: Job, *, alive: Callable[[], object]) -> None:
     request = GenerateRequest(**job.parameters)
     kind, _, identifier = job.owner.partition(":")
     owner = Actor(ActorKind(kind), identifier)
+    told = time.monotonic()
     made: list[str] = list(job.results.get("session_ids", []))
     while len(made) < job.total:
         made.append(services.generate(request, actor=owner).session_id)
         jobs.advance(job, done=len(made), results={"session_ids": made})
+        if time.monotonic() - told > TOLD_SECONDS:
+            alive()
+            told = time.monotonic()
         if job.owner == str(REFILLER):
             time.sleep(settings.STOCK_SESSION_PAUSE)  # a core is not only there for the stock
     jobs.end(replace(job, done=len(made)))

@@ -72,6 +72,15 @@ def test_a_batch_runs_to_its_end(job, sent):
     assert done.started_at <= done.ended_at
 
 
+@requirement("C6")
+def test_the_message_of_a_long_batch_is_kept_hidden_while_sessions_are_made(job, monkeypatch):
+    hidden = []
+    monkeypatch.setattr(tasks, "keep_hidden", lambda request: hidden.append(request))
+    monkeypatch.setattr(tasks, "TOLD_SECONDS", -1)
+    tasks.generate_batch(job.job_id)
+    assert len(hidden) == 3
+
+
 @requirement("C6", "A9")
 @pytest.mark.parametrize("steps", [0, 1, 2])
 def test_a_killed_worker_s_job_goes_on_where_it_was(job, monkeypatch, steps):
