@@ -74,8 +74,8 @@ def test_a_batch_runs_to_its_end(job, sent):
 
 @requirement("C6")
 def test_the_message_of_a_long_batch_is_kept_hidden_while_sessions_are_made(job, monkeypatch):
-    hidden = []
-    monkeypatch.setattr(tasks, "keep_hidden", lambda request: hidden.append(request))
+    hidden: list[object] = []
+    monkeypatch.setattr(tasks, "keep_hidden", hidden.append)
     monkeypatch.setattr(tasks, "TOLD_SECONDS", -1)
     tasks.generate_batch(job.job_id)
     assert len(hidden) == 3
