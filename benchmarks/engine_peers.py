@@ -13,7 +13,7 @@ import tempfile
 import venv
 from pathlib import Path
 
-VERSIONS = {"qkd": "0.2.0", "sequence": "1.3.1", "qkdpy": "0.8.0"}
+VERSIONS = {"qkd": "0.2.0", "sequence": "0.8.5", "qkdpy": "0.8.0"}
 
 PEER_SECONDS = 180
 """A peer gets no longer than this for one figure."""

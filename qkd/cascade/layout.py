@@ -25,7 +25,7 @@ def block_levels(length: int, qber: float, *, together: bool = False) -> tuple[i
     """log2 of the block sizes of passes 1 to 3; a frame always has at least two blocks, if it has two bits.
 
     With ``together`` the second pass has blocks of a quarter of the size: chains of corrections that pull each
-    other then end after a third of the round trips, for one to two percent more of disclosed parities.
+    other then end after a third of the round trips, for two percent more of disclosed parities.
     """
     largest = max(0, (length - 1).bit_length() - 1)
     # Below half an error per frame a smaller rate says nothing more.

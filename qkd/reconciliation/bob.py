@@ -17,7 +17,7 @@ from qkd.reconciliation.frames import BATCH, DEFAULT_FRAME_BITS, Frames
 KERNELS = ("auto", "numpy", "numba")
 
 # numba's start takes a second, in which numpy corrects more than this.
-_WORTH_NUMBA = 1 << 22
+_WORTH_NUMBA = 1 << 21
 
 DEFAULT_EPSILON_COR = 1e-15
 
