@@ -365,7 +365,7 @@ def changing_first_and_auditing_then(monkeypatch):
         for one in tx.operations:
             if one.kind == "put":
                 one.row.save(condition=one.condition)
-            else:
+            elif one.kind == "update":
                 one.row.update(one.actions, condition=one.condition)
         with transaction(actor) as audited:
             audited.entries += tx.entries
