@@ -19,6 +19,8 @@ from qkd.attacks import KINDS
 from qkd.channel import PRESETS
 from qkd.records import MAX_KEY_LENGTH, MIN_KEY_LENGTH
 
+ATTACK = rf"(?:{'|'.join(KINDS)})(?::[0-9.]{{1,12}}|:no_blocking)*"
+ATTACKS = rf"^{ATTACK}(?:\+{ATTACK})*$"
 LINK = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 
@@ -52,7 +54,15 @@ class ChannelIn(StrictSerializer):
 class EavesdropperIn(StrictSerializer):
     """Who listens."""
 
-    kind = serializers.ChoiceField(choices=KINDS, default="none")
+    kind = PatternField(
+        ATTACKS,
+        default="none",
+        max_length=256,
+        help_text=f"one of {', '.join(KINDS)}; or several with their fractions: intercept_resend:0.1+beam_splitting",
+        error_messages={
+            "invalid": f"one of {', '.join(KINDS)}, or several as in intercept_resend:0.1+beam_splitting"
+        },
+    )
     fraction = RealField(min_value=0, max_value=1, required=False)
     blocking = FlagField(required=False, help_text="of photon_number_splitting: single photons are blocked")
 

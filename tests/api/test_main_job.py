@@ -39,6 +39,14 @@ def test_an_eavesdropped_session_yields_no_key_and_a_detection(api):
     assert 0.2 < verdict["qber_calculated"] < 0.3
 
 
+@requirement("A6", "B2")
+def test_eavesdroppers_that_work_together_are_asked_for_by_name(api):
+    made = generated(api, eavesdropper={"kind": "intercept_resend:0.9+beam_splitting"})
+    assert made["parameters"]["eavesdropper"]["kind"] == "intercept_resend:0.9+beam_splitting"
+    handler(stream_insert(made["session_id"]), None)
+    assert api.get(f"qkd/session/{made['session_id']}").json()["status"] == "compromised"
+
+
 @requirement("C11")
 def test_a_message_comes_back(api, stock):
     sealed = api.post("encrypt", {"plaintext": "Grüße, 世界"})
