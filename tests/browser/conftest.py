@@ -41,6 +41,9 @@ def filled(aws: None) -> demo.Demo:
     return demo.fill()
 
 
+GIVEN_UP = "net::ERR_ABORTED"
+
+
 class Watched:
     """A page and everything that went wrong on it."""
 
@@ -49,11 +52,14 @@ class Watched:
         self.problems: list[str] = []
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.problems.append(f"page error: {error}"))
-        page.on(
-            "requestfailed", lambda request: self.problems.append(f"failed: {request.url} {request.failure}")
-        )
+        page.on("requestfailed", self._failed)
         page.on("request", self._request)
         page.on("response", self._response)
+
+    def _failed(self, request: Any) -> None:
+        """Not the icon that the browser itself gave up as the test went on to the next page."""
+        if request.failure != GIVEN_UP or not request.url.endswith("/favicon.svg"):
+            self.problems.append(f"failed: {request.url} {request.failure}")
 
     def _console(self, message: Any) -> None:
         if message.type in {"error", "warning"}:
