@@ -7,7 +7,7 @@ It gives exactly the wanted key or none, with the reason.
 
 import time
 
-from qkd import amplification, eve, planning, reconciliation, verification, worst_case
+from qkd import amplification, eve, planning, reconciliation, universal, verification, worst_case
 from qkd.agreement import Agreement, Evidence
 from qkd.authentication import AuthenticationKey, consumption
 from qkd.bb84 import transmit
@@ -45,7 +45,7 @@ def plan(parameters: SessionParameters) -> Plan:
         channel=parameters.link,
         epsilon_sec=parameters.epsilon_sec,
         epsilon_cor=parameters.epsilon_cor,
-        verification_bits=verification.tag_length(worst_case.MAX_SIFTED_BITS, parameters.epsilon_cor),
+        verification_bits=universal.tag_length(worst_case.MAX_SIFTED_BITS, parameters.epsilon_cor),
         authentication_bits=consumption(parameters.epsilon_auth),
         sample_fraction=parameters.sample_fraction,
         optimise=parameters.optimise,

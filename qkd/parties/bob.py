@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from qkd import amplification, verification
+from qkd import amplification, universal
 from qkd.agreement import Agreement, Evidence
 from qkd.authentication import AuthenticationKey, Transcript, same
 from qkd.bb84 import DIAGONAL, BobRecord
@@ -131,7 +131,7 @@ class Bob:
             self._channel,
             min(0.5, evidence.compared.qber),
             seed=self._randomness.integer(128),
-            verification_key=self._randomness.token(verification.key_size(tag_bits)),
+            verification_key=self._randomness.token(universal.key_size(tag_bits)),
             kernel=self._kernel,
             frame_bits=agreement.frame_bits,
             epsilon_cor=agreement.epsilon_cor,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd import verification
+from qkd import universal
 from qkd.bits import Bits
 
 DEFAULT_FRAME_BITS = 1 << 16
@@ -55,4 +55,4 @@ class Frames:
 
     def tag_bits(self, epsilon_cor: float) -> int:
         """Length of a frame's tag, with which all frames together meet ``epsilon_cor``."""
-        return verification.tag_length(self.length, epsilon_cor / self.count)
+        return universal.tag_length(self.length, epsilon_cor / self.count)

@@ -1,6 +1,6 @@
 """Reconciliation of two strings in one process."""
 
-from qkd import verification
+from qkd import universal
 from qkd.bits import Bits, as_bits, checked_integer, checked_number
 from qkd.classical import LocalChannel
 from qkd.reconciliation.alice import AliceReconciliation
@@ -30,7 +30,7 @@ def reconcile(
         kernel: ``"numpy"``, ``"numba"``, or ``"auto"`` for numba where it is installed and the
             strings are long; both ask the same questions.
         epsilon_cor: probability that different strings are called verified, (0, 1).
-        verification_key: uniformly random bytes of ``verification.key_size``; derived from the seed if not given.
+        verification_key: uniformly random bytes of ``universal.key_size``; derived from the seed if not given.
         frame_bits: longest frame, 1 to ``MAX_FRAME_BITS``.
         low_latency: fewer round trips, a few more disclosed parities.
 
@@ -48,7 +48,7 @@ def reconcile(
     checked_integer("frame_bits", frame_bits, 1, MAX_FRAME_BITS)
     frames = Frames.of(bob_bits.size, frame_bits)
     if verification_key is not None:
-        wanted = verification.key_size(frames.tag_bits(epsilon_cor))
+        wanted = universal.key_size(frames.tag_bits(epsilon_cor))
         if len(verification_key) != wanted:
             raise ValueError(f"verification_key must be {wanted} bytes, not {len(verification_key)}")
     alice = AliceReconciliation(alice_bits, frame_bits=frame_bits, epsilon_cor=epsilon_cor)

@@ -232,7 +232,7 @@ def test_different_strings_collide_no_more_often_than_stated(bits):
     tries = 4000
     collisions = 0
     for _ in range(tries):
-        key = rng.bytes(verification.key_size(bits))
+        key = rng.bytes(universal.key_size(bits))
         collisions += np.array_equal(
             verification.tag(alice, bits=bits, key=key), verification.tag(bob, bits=bits, key=key)
         )
@@ -242,7 +242,7 @@ def test_different_strings_collide_no_more_often_than_stated(bits):
 @requirement("A4")
 def test_tag_is_poly1305_folded():
     bits, string = 20, np.random.default_rng(2).integers(0, 2, 300, dtype=np.uint8)
-    key = np.random.default_rng(3).bytes(verification.key_size(bits))
+    key = np.random.default_rng(3).bytes(universal.key_size(bits))
     packed = np.packbits(string).tobytes()
     blocks = [int.from_bytes(packed[i : i + 16] + b"\1", "little") for i in range(0, len(packed), 16)]
     point = int.from_bytes(key[:16], "little") & 0x0FFFFFFC0FFFFFFC0FFFFFFC0FFFFFFF
@@ -256,23 +256,9 @@ def test_tag_is_poly1305_folded():
 
 
 @requirement("A4")
-def test_authentication_hashes_by_the_polynomial_it_says():
-    bits, data = 20, np.random.default_rng(2).bytes(100)
-    key = np.random.default_rng(3).bytes(universal.key_size(bits))
-    prime = 2**127 - 1
-    blocks = [int.from_bytes(data[i : i + 15], "little") for i in range(0, len(data), 15)]
-    point = int.from_bytes(key[:16], "little") % prime
-    value = sum(block * pow(point, len(blocks) - i, prime) for i, block in enumerate(blocks)) % prime
-    half = (len(key) - 16) // 2
-    factor, summand = (int.from_bytes(key[16 + i * half : 16 + (i + 1) * half], "little") for i in (0, 1))
-    expected = ((factor * value + summand) % 2 ** (127 + bits)) >> 127
-    assert sum(int(bit) << i for i, bit in enumerate(universal.tag(data, bits=bits, key=key))) == expected
-
-
-@requirement("A4")
 @pytest.mark.parametrize("epsilon", [1e-6, 1e-15, 1e-24])
 def test_tag_length_meets_epsilon(epsilon):
-    bits = verification.tag_length(10**6, epsilon)
+    bits = universal.tag_length(10**6, epsilon)
     assert 2.0**-bits <= epsilon < 2.0 ** -(bits - 2)
-    with pytest.raises(ValueError, match="epsilon_cor"):
-        verification.tag_length(10**6, 1e-38)
+    with pytest.raises(ValueError, match="epsilon"):
+        universal.tag_length(10**6, 1e-38)
