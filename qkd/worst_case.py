@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from qkd.channel import Channel
 from qkd.finite_key import DecoyCounts, binary_entropy, lim2014_bounds, lim2014_length, tomamichel2012_length
@@ -67,6 +68,12 @@ def _rate_above(rate: float, count: float) -> float:
     )
 
 
+@lru_cache(maxsize=64)
+def _error_rate(channel: Channel) -> float:
+    """A search for a length asks some hundred times."""
+    return channel.error_rate()
+
+
 def _leak(key_bits: float, error: float) -> int:
     entropy = binary_entropy(_rate_above(error, key_bits))
     return math.ceil(_EFFICIENCY * key_bits * entropy + _EFFICIENCY_OVERHEAD_BITS)
@@ -91,7 +98,7 @@ def best_length(demand: Demand, clicks: float) -> tuple[int, int]:
 def _worst_length(demand: Demand, key_bits: int, sample_bits: int) -> tuple[int, int]:
     if key_bits < 1 or sample_bits < 1:
         return 0, sample_bits
-    error = demand.channel.error_rate()
+    error = _error_rate(demand.channel)
     length = tomamichel2012_length(
         key_bits=key_bits,
         sample_bits=sample_bits,
@@ -142,7 +149,7 @@ def _decoy_length(demand: Demand, clicks: float) -> tuple[int, int]:
         return 0, 0
     length = lim2014_length(
         counts,
-        leaked_bits=_leak(key_bits, channel.error_rate()),
+        leaked_bits=_leak(key_bits, _error_rate(channel)),
         epsilon_sec=demand.epsilon_sec,
         epsilon_cor=demand.epsilon_cor,
         verification_bits=demand.verification_bits,
