@@ -85,7 +85,7 @@ def affected_count(named: Named) -> int:
 def _affected(named: Named) -> Iterator[File]:
     """The files, as they are now. Those that are done are no longer under a session or key, but the same document."""
     if named.source is Source.FILE:
-        yield from (file for file in versions.contents(named.identifier) if file.envelope)
+        yield from _sealed(named.identifier)
     elif named.source is Source.KEY:
         yield from _pages(lambda at: rewrapping.waiting(named.identifier, limit=PAGE, position=at))
     else:
@@ -95,7 +95,12 @@ def _affected(named: Named) -> Iterator[File]:
 
 def _encrypted_with(taken: QuantumKey) -> Iterator[File]:
     if taken.purpose is KeyPurpose.FILE and taken.state is QuantumKeyState.USED:
-        yield from (file for file in versions.contents(taken.subject) if file.quantum_key_id == taken.key_id)
+        yield from (file for file in _sealed(taken.subject) if file.quantum_key_id == taken.key_id)
+
+
+def _sealed(document_id: str) -> Iterator[File]:
+    """A document's contents, but for what is shredded."""
+    return (file for file in versions.contents(document_id) if file.envelope)
 
 
 def _pages(page_at: Callable[[Position | None], Page[T]]) -> Iterator[T]:

@@ -16,7 +16,7 @@ from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.sweeps import each
 from apps.files import objects, services, store, versions
-from apps.files.objects import BODIES_PREFIX
+from apps.files.objects import BODIES_PREFIX, CLIENT_BODIES_PREFIX
 from apps.files.records import File, FileStatus
 from apps.files.store import FileTable
 
@@ -35,11 +35,12 @@ def _shredded(document: File, actor: Actor) -> None:
     for row in versions.contents(document.file_id):
         if row.status is FileStatus.SUPERSEDED:
             _without_keys(row, FileStatus.SHREDDED, actor)
-    # A time to come: whatever the clock of the storage says, all of them
-    bodies = objects.written_before(
-        settings.ENCRYPTED_BUCKET, clock.ago(-3600), prefix=f"{BODIES_PREFIX}{document.file_id}/"
-    )
-    each(bodies, objects.remove)
+    for prefix in (BODIES_PREFIX, CLIENT_BODIES_PREFIX):
+        # A time to come: whatever the clock of the storage says, all of them
+        bodies = objects.written_before(
+            settings.ENCRYPTED_BUCKET, clock.ago(-3600), prefix=f"{prefix}{document.file_id}/"
+        )
+        each(bodies, objects.remove)
     done = replace(document, status=FileStatus.SHREDDED, shred_after=None)
     with transaction(actor) as tx:
         tx.replace(FileTable.of(done), condition=FileTable.status == FileStatus.SHREDDING)

@@ -11,7 +11,7 @@ from apps.common.errors import Refused
 from apps.custody import reencryption, tasks
 from apps.custody.reencryption import Named, Source
 from apps.detections import services as detections
-from apps.files import archive, objects, reencrypting, services
+from apps.files import archive, objects, reencrypting, services, shredding, store
 from apps.files.body import CHUNK_SIZE
 from apps.files.envelope import Envelope
 from apps.files.records import FileNotFound, FileNotReady, FileStatus, StorageClass
@@ -147,6 +147,19 @@ def test_what_cannot_be_done_now_is_named_with_its_reason_and_the_rest_is_done(a
     asked(Source.FILE, cold)
     worked_off(sent)
     assert plaintext_of(cold) == b"content"
+
+
+@requirement("C6", "E6")
+def test_what_is_shredded_is_nobodys_work(api, plenty, sent, monkeypatch):
+    shredded, kept = encrypted(api), encrypted(api, b"kept")
+    services.delete(shredded, actor=TESTS)
+    monkeypatch.setattr(store, "due_for_shredding", lambda _: iter([record_of(shredded)]))
+    shredding.shred_due(actor=TESTS)
+    job = asked(Source.SESSION, plenty.session_id)
+    worked_off(sent)
+    ended = jobs.find(job.job_id, actor=TESTS)
+    assert (ended.state, ended.done, ended.total) == (JobState.SUCCEEDED, 1, 1)
+    assert plaintext_of(kept) == b"kept"
 
 
 @requirement("E6")

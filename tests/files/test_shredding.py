@@ -3,12 +3,14 @@
 from datetime import timedelta
 
 import pytest
+import requests
 from django.conf import settings
 
 from apps.audit.services import Conflict, verify
 from apps.common import clock
 from apps.detections import services as detections
 from apps.files import archive, local, rewrapping, services, shredding
+from apps.files.body import seal_bytes
 from apps.files.records import FileStatus, StorageClass
 from apps.keys import services as keys
 from apps.sessions import services as sessions
@@ -86,6 +88,20 @@ def test_what_lies_in_cold_storage_is_shredded_too(api, stock, later, storage_cl
     services.delete(file_id, actor=TESTS)
     later(DAYS + 1)
     assert shredding.shred_due(actor=TESTS) == 1
+    assert bodies_of(file_id) == []
+
+
+@requirement("C9", "E6")
+def test_a_body_that_its_client_encrypted_is_removed_too(api, stock, later):
+    target, secret = local.announce(name="local", actor=api.actor)
+    file_id = target.file.file_id
+    body = seal_bytes(secret.key, secret.context, b"content")
+    assert requests.put(str(target.url), data=body, timeout=5).ok
+    local.finish(file_id, actor=api.actor)
+    assert len(bodies_of(file_id)) == 1
+    services.delete(file_id, actor=TESTS)
+    later(DAYS + 1)
+    shredding.shred_due(actor=TESTS)
     assert bodies_of(file_id) == []
 
 
