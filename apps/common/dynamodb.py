@@ -10,7 +10,7 @@ import importlib
 import importlib.util
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
@@ -201,6 +201,18 @@ def page(
         older=rows[-1].sort if has_older else None,
         newer=rows[0].sort if has_newer else None,
     )
+
+
+def pages(page_at: Callable[[Position | None], Page[RecordT]]) -> Iterator[Page[RecordT]]:
+    """Every page of a list that is not empty, newest first; each goes on from a place, whatever changes meanwhile."""
+    position: Position | None = None
+    while True:
+        found = page_at(position)
+        if found.records:
+            yield found
+        if found.older is None:
+            return
+        position = Position(found.older)
 
 
 def all_tables() -> list[type[Table[Any]]]:

@@ -73,6 +73,19 @@ def root_key() -> RootKey:
     return RootKeyRing(current, [_connected(name) for name in settings.ROOT_KEY_PREVIOUS])
 
 
+def wrapped_anew(secret: bytes, *, context: Mapping[str, str]) -> bytes:
+    """A secret under the current root key, tried out before what it replaces is gone.
+
+    Raises:
+        RootKeyUnavailable: the root key does not answer, or not with what it was given.
+    """
+    root = root_key()
+    wrapped = root.wrap(secret, context=context)
+    if root.unwrap(wrapped, context=context) != secret:
+        raise RootKeyUnavailable("the root key does not give back what it wrapped")
+    return wrapped
+
+
 def _connected(setting: str) -> RootKey:
     kind, _, name = setting.partition(":")
     if kind == "local" and name:

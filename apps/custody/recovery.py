@@ -13,7 +13,7 @@ from shamir_mnemonic import MnemonicError, combine_mnemonics, generate_mnemonics
 
 from apps.audit.records import Actor, Event, system
 from apps.audit.services import Conflict, record, transaction
-from apps.common.dynamodb import Page, Position
+from apps.common.dynamodb import Page, pages
 from apps.common.errors import Invalid, PlatformError, Refused
 from apps.common.wrapping import root_key
 from apps.custody import approvals
@@ -199,13 +199,8 @@ def _secrets() -> Iterator[Secret]:
 
 
 def _all(fetch: Callable[..., Page[T]]) -> Iterator[T]:
-    position: Position | None = None
-    while True:
-        page = fetch(limit=PAGE, position=position)
+    for page in pages(lambda at: fetch(limit=PAGE, position=at)):
         yield from page.records
-        if page.older is None:
-            return
-        position = Position(page.older)
 
 
 def _tried(report: Report, secret: Secret, do: Callable[[], None]) -> None:

@@ -8,12 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
 
 from django.conf import settings
 
 from apps.audit.records import Actor, system
-from apps.common.dynamodb import Page, Position
+from apps.common.dynamodb import pages
 from apps.common.errors import Refused, Unavailable
 from apps.custody.rotations import SLICE_SECONDS, Pace
 from apps.files import reencrypting, rewrapping, versions
@@ -27,7 +26,6 @@ from apps.sessions import quantum_keys
 from apps.sessions import services as sessions
 from apps.sessions.records import KeyPurpose, QuantumKey, QuantumKeyState
 
-T = TypeVar("T")
 PAGE = 100
 WAITS, WAIT_SECONDS = 24, 5.0  # for new quantum keys and pool keys
 TOLD = 100  # files that could not be done, kept with the job
@@ -87,10 +85,12 @@ def _affected(named: Named) -> Iterator[File]:
     if named.source is Source.FILE:
         yield from _sealed(named.identifier)
     elif named.source is Source.KEY:
-        yield from _pages(lambda at: rewrapping.waiting(named.identifier, limit=PAGE, position=at))
+        for page in pages(lambda at: rewrapping.waiting(named.identifier, limit=PAGE, position=at)):
+            yield from page.records
     else:
-        for taken in _pages(lambda at: quantum_keys.taken_from(named.identifier, limit=PAGE, position=at)):
-            yield from _encrypted_with(taken)
+        for taken in pages(lambda at: quantum_keys.taken_from(named.identifier, limit=PAGE, position=at)):
+            for key in taken.records:
+                yield from _encrypted_with(key)
 
 
 def _encrypted_with(taken: QuantumKey) -> Iterator[File]:
@@ -101,16 +101,6 @@ def _encrypted_with(taken: QuantumKey) -> Iterator[File]:
 def _sealed(document_id: str) -> Iterator[File]:
     """A document's contents, but for what is shredded."""
     return (file for file in versions.contents(document_id) if file.envelope)
-
-
-def _pages(page_at: Callable[[Position | None], Page[T]]) -> Iterator[T]:
-    position: Position | None = None
-    while True:
-        page = page_at(position)
-        yield from page.records
-        if page.older is None:
-            return
-        position = Position(page.older)
 
 
 def run(job: Job, *, actor: Actor, alive: Callable[[], object]) -> bool:

@@ -5,14 +5,13 @@ over. Of the body not a byte is read or written.
 """
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.conf import settings
 
 from apps.audit.records import Actor
 from apps.common import clock
-from apps.common.dynamodb import Position
+from apps.common.dynamodb import pages
 from apps.common.errors import Refused
 from apps.common.sweeps import each
 from apps.files import rewrapping
@@ -65,8 +64,8 @@ def run(job: Job, *, actor: Actor) -> bool:
     done, until = int(job.done), time.monotonic() + SLICE_SECONDS
     damaged: list[str] = []
     pace = Pace(settings.REWRAP_PER_SECOND)
-    for batch in _batches(source.key_id):
-        moved = _moved(batch, source, rotation, actor)
+    for batch in pages(lambda at: rewrapping.waiting(source.key_id, position=at)):
+        moved = _moved(batch.records, source, rotation, actor)
         done += moved.count
         damaged += moved.damaged
         job = control.report(job, done=done, results={"damaged": damaged[:DAMAGED_SHOWN]})
@@ -79,18 +78,6 @@ def run(job: Job, *, actor: Actor) -> bool:
         return False
     jobs.end(job)
     return True
-
-
-def _batches(key_id: str) -> Iterator[list[File]]:
-    """All files that need a key, once; pages go on from a place, whatever has moved meanwhile."""
-    position: Position | None = None
-    while True:
-        page = rewrapping.waiting(key_id, position=position)
-        if page.records:
-            yield page.records
-        if page.older is None:
-            return
-        position = Position(page.older)
 
 
 def _moved(batch: list[File], source: PoolKey, rotation: Rotation, actor: Actor) -> rewrapping.Moved:

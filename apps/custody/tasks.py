@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from celery import shared_task
 
 from apps.audit.records import Actor, system
-from apps.common import clock
 from apps.common.sweeps import each
 from apps.custody import reencryption, rotations
 from apps.files import rewrapping
@@ -99,10 +98,5 @@ def continue_rotations(*, actor: Actor) -> int:
 
 def send_unsent(*, seconds: int) -> int:
     """Send jobs again whose message was lost between record and queue; returns how many."""
-    delays: dict[JobKind, Callable[[str], object]] = {
-        JobKind.REWRAP_FILES: rewrap_files.delay,
-        JobKind.REENCRYPT_FILES: reencrypt_files.delay,
-    }
-    queued = [job for kind in delays for job in jobs.queued(kind)]
-    unsent = [job for job in queued if job.created_at < clock.ago(seconds)]
-    return each(unsent, lambda job: delays[job.kind](job.job_id))
+    delays = {JobKind.REWRAP_FILES: rewrap_files.delay, JobKind.REENCRYPT_FILES: reencrypt_files.delay}
+    return jobs.send_unsent(delays, seconds=seconds)

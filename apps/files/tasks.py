@@ -6,8 +6,6 @@ import uuid
 from celery import Task, shared_task
 
 from apps.audit.records import Actor, ActorKind, system
-from apps.common import clock
-from apps.common.sweeps import each
 from apps.files import pipeline
 from apps.files.objects import ObjectRef
 from apps.files.records import File
@@ -58,5 +56,4 @@ def encrypt_upload(self: "Task[[str], None]", job_id: str) -> None:
 
 def send_unsent(*, seconds: int) -> int:
     """Send jobs again whose message was lost between record and queue; returns how many."""
-    unsent = [job for job in jobs.queued(JobKind.ENCRYPT_UPLOAD) if job.created_at < clock.ago(seconds)]
-    return each(unsent, lambda job: encrypt_upload.delay(job.job_id))
+    return jobs.send_unsent({JobKind.ENCRYPT_UPLOAD: encrypt_upload.delay}, seconds=seconds)

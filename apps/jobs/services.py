@@ -15,6 +15,7 @@ from apps.audit.services import Conflict, may_see, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import NotFound
+from apps.common.sweeps import each
 from apps.jobs import store
 from apps.jobs.records import Job, JobKind, JobState
 from apps.jobs.store import JobTable, jobs_page
@@ -178,3 +179,10 @@ def listed_of(owner: Actor, *, limit: int) -> Page[Job]:
 def queued(kind: JobKind | None = None) -> list[Job]:
     """Jobs (of one kind) that no worker has started, the oldest first."""
     return [job for job in store.queued() if kind in {None, job.kind}]
+
+
+def send_unsent(sends: Mapping[JobKind, Callable[[str], object]], *, seconds: int) -> int:
+    """Send jobs of these kinds again whose message was lost between record and queue; returns how many."""
+    waiting = [job for kind in sends for job in queued(kind)]
+    unsent = [job for job in waiting if job.created_at < clock.ago(seconds)]
+    return each(unsent, lambda job: sends[job.kind](job.job_id))

@@ -15,6 +15,7 @@ from functools import lru_cache
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from apps.common.errors import Refused
 from apps.common.wrapping import canonical_context
 from apps.keys import kem
 from apps.keys.kem import Suite
@@ -56,6 +57,18 @@ def sealed(secret: bytes, *, context: Mapping[str, str]) -> bytes | None:
     if key is None:
         return None
     return bytes.fromhex(id_of(key)) + kem.seal(SUITE, key, secret, _info(context))
+
+
+def demanded(secret: bytes, *, context: Mapping[str, str]) -> bytes:
+    """As ``sealed``, where there has to be a recovery key.
+
+    Raises:
+        Refused: none is configured.
+    """
+    seal = sealed(secret, context=context)
+    if seal is None:
+        raise Refused("No recovery key is configured.")
+    return seal
 
 
 def is_current(seal: bytes | None) -> bool:

@@ -6,8 +6,7 @@ A seed is at rest only as the root key wrapped it, bound to its record; opened, 
 from apps.audit.records import Actor, Event
 from apps.audit.services import transaction
 from apps.common.dynamodb import feed
-from apps.common.errors import Refused
-from apps.common.wrapping import RootKeyUnavailable, UnwrapFailed, UnwrappedCache, root_key
+from apps.common.wrapping import UnwrapFailed, UnwrappedCache, root_key, wrapped_anew
 from apps.keys import kem, policy, recovery_seal, store
 from apps.keys.records import OPENS, REWRAPS, KeyUnusable, PoolKey
 from apps.keys.store import PoolKeyTable
@@ -75,12 +74,10 @@ def rewrapped(key: PoolKey, seed: bytes, *, event: Event, actor: Actor) -> PoolK
         KeyUnusable: the seed is not this key's.
         Conflict: the record was changed meanwhile; nothing was.
     """
-    root, context = root_key(), context_of(key.key_id)
+    root = root_key()
     if kem.public_of(key.suite, checked_seed(key, seed)) != key.public_key:
         raise KeyUnusable(f"The seed does not belong to key {key.key_id}.")
-    wrapped = root.wrap(seed, context=context)
-    if root.unwrap(wrapped, context=context) != seed:  # before the old one is gone
-        raise RootKeyUnavailable("the root key does not give back what it wrapped")
+    wrapped = wrapped_anew(seed, context=context_of(key.key_id))
     with transaction(actor) as tx:
         tx.update(
             PoolKeyTable.of(key),
@@ -113,9 +110,7 @@ def sealed_for_recovery(key: PoolKey, *, actor: Actor) -> None:
         KeyUnusable: the seed does not unwrap.
         Conflict: the record was changed meanwhile; nothing was.
     """
-    seal = recovery_seal.sealed(unwrapped(key), context=context_of(key.key_id))
-    if seal is None:
-        raise Refused("No recovery key is configured.")
+    seal = recovery_seal.demanded(unwrapped(key), context=context_of(key.key_id))
     with transaction(actor) as tx:
         tx.update(
             PoolKeyTable.of(key),

@@ -5,8 +5,7 @@ from dataclasses import replace
 
 from apps.audit.records import Actor, Event
 from apps.audit.services import transaction
-from apps.common.errors import Refused
-from apps.common.wrapping import RootKeyUnavailable, UnwrapFailed, UnwrappedCache, root_key
+from apps.common.wrapping import UnwrapFailed, UnwrappedCache, root_key, wrapped_anew
 from apps.keys import recovery_seal
 from apps.sessions import store
 from apps.sessions.records import Session, SessionNotFound, SessionStatus, SessionUnusable
@@ -93,10 +92,8 @@ def rewrapped(found: Session, final: bytes, *, event: Event, actor: Actor) -> Se
         SessionUnusable: the key is not this session's.
         Conflict: the record was changed meanwhile; nothing was.
     """
-    root, context = root_key(), context_of(found.session_id)
-    wrapped = root.wrap(checked(found, final), context=context)
-    if root.unwrap(wrapped, context=context) != final:  # before the old one is gone
-        raise RootKeyUnavailable("the root key does not give back what it wrapped")
+    root = root_key()
+    wrapped = wrapped_anew(checked(found, final), context=context_of(found.session_id))
     moved = replace(found, encrypted_final_key=base64.b64encode(wrapped).decode(), root_key_id=root.id)
     with transaction(actor) as tx:
         tx.update(
@@ -124,9 +121,7 @@ def sealed_for_recovery(found: Session, *, actor: Actor) -> None:
         SessionUnusable: the key does not unwrap.
         Conflict: the record was changed meanwhile; nothing was.
     """
-    seal = recovery_seal.sealed(unwrapped(found), context=context_of(found.session_id))
-    if seal is None:
-        raise Refused("No recovery key is configured.")
+    seal = recovery_seal.demanded(unwrapped(found), context=context_of(found.session_id))
     with transaction(actor) as tx:
         tx.update(
             SessionTable.of(found),

@@ -11,7 +11,6 @@ from django.conf import settings
 
 from apps.audit.records import Actor, ActorKind, system
 from apps.common import clock
-from apps.common.sweeps import each
 from apps.jobs import services as jobs
 from apps.jobs.messages import keep_hidden
 from apps.jobs.records import Job, JobKind
@@ -78,8 +77,7 @@ def _run(job: Job, *, alive: Callable[[], object]) -> None:
 
 def send_unsent(*, seconds: int) -> int:
     """Send jobs again whose message was lost between record and queue; returns how many."""
-    unsent = [job for job in jobs.queued(JobKind.GENERATE_SESSIONS) if job.created_at < clock.ago(seconds)]
-    return each(unsent, lambda job: generate_batch.delay(job.job_id))
+    return jobs.send_unsent({JobKind.GENERATE_SESSIONS: generate_batch.delay}, seconds=seconds)
 
 
 def refill_later() -> int:
