@@ -18,6 +18,8 @@ SECRET_KEY = env.text("DJANGO_SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.words("DJANGO_SECRET_KEY_PREVIOUS")
 API_KEY_PEPPER = env.text("API_KEY_PEPPER")
 AUDIT_KEY = env.text("AUDIT_KEY")
+RECORD_KEY = env.text("RECORD_KEY")  # of the tags of rows that decide about security
+RECORD_KEY_PREVIOUS = env.words("RECORD_KEY_PREVIOUS")  # their tags still count
 
 # AWS. Endpoints come from the SDK's own AWS_ENDPOINT_URL; nothing here knows the embedded stack.
 TABLE_PREFIX = env.text("TABLE_PREFIX", f"qkd-{STAGE}")

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from apps.audit.records import Actor, ActorKind
+from apps.common.authenticated import Record
 
 
 class Scope(StrEnum):
@@ -86,7 +87,7 @@ class ClientStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ApiClient:
+class ApiClient(Record):
     """A program and its key. The key is ``client_id.secret``; only a keyed hash of it is kept."""
 
     client_id: str

@@ -124,6 +124,7 @@ class Entry:
     session_id: str | None
     file_id: str | None
     detail: Mapping[str, Any] = field(default_factory=dict)
+    rows: Mapping[str, str] = field(default_factory=dict)  # new tags of the rows that the transaction wrote
     previous_hash: str = ""
     hash: str = ""
 

@@ -25,7 +25,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from apps.audit import chain as chains
-from apps.audit import store
+from apps.audit import store, tagging
 from apps.audit.records import Actor, Entry, Event, Outcome, Problem
 from apps.audit.store import EntryTable, HeadTable
 from apps.common import clock
@@ -49,9 +49,10 @@ class Conflict(Refused):
 class _Operation:
     kind: str
     row: Any
-    condition: Condition | None
+    condition: Condition
     otherwise: Exception
     actions: list[Action] = field(default_factory=list)
+    tag: str = ""  # what the row's new tag is, for the entry; empty where it stays
 
 
 @dataclass(slots=True)
@@ -64,41 +65,61 @@ class Transaction:
 
     def put(self, row: Table[Any], *, otherwise: Exception | None = None) -> None:
         """Write a row that must not exist yet."""
-        self._add("put", row, row.absent(), otherwise)
+        self._add("put", row, row.absent(), otherwise, tag=tagging.tag_row(row))
 
-    def replace(self, row: Table[Any], *, condition: Condition, otherwise: Exception | None = None) -> None:
-        """Write a whole row over one that must meet ``condition``."""
-        self._add("put", row, condition, otherwise)
+    def replace(
+        self, row: Table[Any], *, condition: Condition | None = None, otherwise: Exception | None = None
+    ) -> None:
+        """Write a whole row over the one whose record it was made from, which must be unchanged since.
+
+        Raises:
+            ValueError: a tagged row whose record was not read.
+        """
+        condition = tagging.unchanged(row, condition)
+        self._add("put", row, condition, otherwise, tag=tagging.tag_row(row))
 
     def update(
         self,
         row: Table[Any],
         actions: Sequence[Action],
         *,
-        condition: Condition,
+        condition: Condition | None = None,
         otherwise: Exception | None = None,
     ) -> None:
-        """Change a row that must meet ``condition``; else ``otherwise`` is raised."""
-        self._add("update", row, condition, otherwise, actions)
+        """Change a row, as it was read, that must be unchanged since and meet ``condition``.
 
-    def delete(self, row: Table[Any], *, condition: Condition, otherwise: Exception | None = None) -> None:
-        """Remove a row that must meet ``condition``."""
-        self._add("delete", row, condition, otherwise)
+        Of a tagged row only what its tag covers has to be unchanged, so that counters can be added to by many.
 
-    def require(self, row: Table[Any], *, condition: Condition, otherwise: Exception) -> None:
-        """Change nothing in a row, which must meet ``condition`` all the same; of the row only the key counts."""
-        self._add("check", row, condition, otherwise)
+        Raises:
+            ValueError: a tagged row whose record was not read.
+        """
+        tag = tagging.tag_after(row, actions)
+        if tag:
+            actions = [*actions, Table.tag.set(tag)]
+        self._add("update", row, tagging.unchanged(row, condition), otherwise, actions, tag=tag)
+
+    def delete(
+        self, row: Table[Any], *, condition: Condition | None = None, otherwise: Exception | None = None
+    ) -> None:
+        """Remove a row, as it was read, that must be unchanged since and meet ``condition``."""
+        self._add("delete", row, tagging.unchanged(row, condition), otherwise, tag=tagging.tombstone(row))
+
+    def require(self, row: Table[Any], *, condition: Condition | None = None, otherwise: Exception) -> None:
+        """Change nothing in a row, which must be unchanged since it was read and meet ``condition``."""
+        self._add("check", row, tagging.unchanged(row, condition), otherwise)
 
     def _add(
         self,
         kind: str,
         row: Table[Any],
-        condition: Condition | None,
+        condition: Condition,
         otherwise: Exception | None,
-        actions: Sequence[Action] | None = None,
+        actions: Sequence[Action] = (),
+        *,
+        tag: str = "",
     ) -> None:
         failure = otherwise or Conflict(f"{type(row).__name__} was changed by someone else meanwhile.")
-        self.operations.append(_Operation(kind, row, condition, failure, list(actions or [])))
+        self.operations.append(_Operation(kind, row, condition, failure, list(actions), tag))
 
     def audit(
         self,
@@ -208,8 +229,10 @@ def _commit(tx: Transaction, chain: str) -> None:
 def _placed(tx: Transaction, chain: str, sequence: int, digest: str) -> list[Entry]:
     placed: list[Entry] = []
     moment, key = clock.now(), settings.AUDIT_KEY.encode()
+    tags = {operation.row.row_name: operation.tag for operation in tx.operations if operation.tag}
     for number, fields in enumerate(tx.entries, sequence + 1):
         entry = Entry(
+            rows=tags if number == sequence + 1 else {},
             chain=chain,
             sequence=number,
             timestamp=moment,

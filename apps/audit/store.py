@@ -44,6 +44,7 @@ class EntryTable(Table[Entry]):
     session_id = UnicodeAttribute(null=True)
     file_id = UnicodeAttribute(null=True)
     detail = DocumentAttribute()
+    rows = DocumentAttribute(default=dict)
     previous_hash = UnicodeAttribute()
     hash = UnicodeAttribute()
     actor_feed = UnicodeAttribute(null=True)

@@ -9,6 +9,7 @@ per shard. A cursor is the sort key where the page ended, so it does not depend 
 import importlib
 import importlib.util
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -31,7 +32,9 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, Projection
 from pynamodb.models import Model
 
 from apps.common import clock
+from apps.common.authenticated import Record, RecordForged, is_authentic
 
+log = logging.getLogger(__name__)
 _sharing = threading.Lock()
 RecordT = TypeVar("RecordT")
 EnumT = TypeVar("EnumT", bound=StrEnum)
@@ -90,8 +93,15 @@ class Table(Model, Generic[RecordT]):
     """A table whose rows are the fields of a record (a frozen dataclass), plus index keys."""
 
     record_type: ClassVar[type[Any]]
+    # Fields outside of the tag: counters and marks that decide nothing, so that adding to them leaves the tag alone.
+    outside: ClassVar[frozenset[str]] = frozenset()
+    # Why a table's rows carry no tag, where they carry none.
+    undeciding: ClassVar[str] = ""
+    # Whether a time to live removes rows, which then leave no entry.
+    expires: ClassVar[bool] = False
     feed = UnicodeAttribute(null=True)  # partition of the list of all
     sort = UnicodeAttribute(null=True)  # place in every list
+    tag = UnicodeAttribute(null=True)
 
     @classmethod
     def _get_connection(cls) -> TableConnection:
@@ -114,9 +124,46 @@ class Table(Model, Generic[RecordT]):
         return {}
 
     def record(self) -> RecordT:
-        """The record of a row. Fields that an index does not project are None."""
-        made: RecordT = self.record_type(**{f.name: getattr(self, f.name) for f in fields(self.record_type)})
+        """The record of a row that was read whole, its tag checked.
+
+        Raises:
+            RecordForged: the platform did not write it so.
+        """
+        if self.is_tagged() and not is_authentic(self.short_name(), self.deciding(), self.tag or ""):
+            log.error("the row %s is not authentic", self.row_name)
+            raise RecordForged(
+                f"The record {self.row_name} was changed outside of the platform; tell the operator."
+            )
+        values = {f.name: getattr(self, f.name) for f in fields(self.record_type)}
+        made: RecordT = self.record_type(**values)
         return made
+
+    @classmethod
+    def is_tagged(cls) -> bool:
+        """Return whether rows of this table carry a tag."""
+        return issubclass(cls.record_type, Record)
+
+    @classmethod
+    def short_name(cls) -> str:
+        """The table's name without its prefix."""
+        return str(cls.Meta.table_name).removeprefix(f"{settings.TABLE_PREFIX}-")
+
+    @property
+    def row_name(self) -> str:
+        """What names the row in the trail: table and key."""
+        range_key = getattr(self, str(self._range_keyname)) if self._range_keyname else None
+        return f"{self.short_name()}/{self.key}" + ("" if range_key is None else f"/{range_key}")
+
+    def deciding(self) -> dict[str, Any]:
+        """The fields that the tag covers, as ``{attribute: {type: value}}``."""
+        covered = self.covered()
+        return {name: value for name, value in self.serialize(null_check=False).items() if name in covered}
+
+    @classmethod
+    def covered(cls) -> frozenset[str]:
+        """Names, in the table, of the attributes that the tag covers."""
+        names = {f.name for f in fields(cls.record_type)} - cls.outside - {"tag"}
+        return frozenset(str(cls.get_attributes()[name].attr_name) for name in names)
 
     @property
     def key(self) -> Any:

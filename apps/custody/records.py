@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from apps.common.authenticated import Record
 from apps.common.errors import Forbidden, NotFound, Refused
 
 
@@ -39,7 +40,7 @@ class ApprovalStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Approval:
+class Approval(Record):
     """A request, and what a second person said. What it allows is fixed by action, subject and parameters."""
 
     approval_id: str
