@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.operand import Path, Value
 from pynamodb.expressions.update import Action, RemoveAction, SetAction
 
 from apps.common.authenticated import make_tag, revision_of
@@ -33,15 +34,15 @@ def tag_after(row: Table[Any], actions: Sequence[Action]) -> str:
     """
     if not row.is_tagged():
         return ""
-    covered, item = row.covered(), row.deciding()
+    item = row.deciding()
     changed = False
     for action in actions:
-        name = str(action.values[0].path[0])
-        if name not in covered:
+        name = _target(action)
+        if not row.covers(name):
             continue
         changed = True
         if isinstance(action, SetAction):
-            item[name] = action.values[1].value
+            item[name] = _known_value(action)
         elif isinstance(action, RemoveAction):
             item.pop(name, None)
         else:
@@ -49,6 +50,20 @@ def tag_after(row: Table[Any], actions: Sequence[Action]) -> str:
                 f"{name} decides, so it is set to a known value and not added to."
             )
     return _next(row, item) if changed else ""
+
+
+def _target(action: Action) -> str:
+    path = action.values[0]
+    if not isinstance(path, Path):
+        raise TypeError("An action changes an attribute.")
+    return str(path.path[0])
+
+
+def _known_value(action: SetAction) -> Any:
+    value = action.values[1]
+    if not isinstance(value, Value):
+        raise TypeError(f"{_target(action)} decides, so it is set to a known value.")
+    return value.value
 
 
 def unchanged(row: Table[Any], condition: Condition | None) -> Condition:

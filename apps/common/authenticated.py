@@ -16,6 +16,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from hmac import compare_digest, digest
 from typing import Any
 
@@ -49,6 +50,7 @@ class RecordKey:
     secret: bytes = field(repr=False)
 
 
+@lru_cache(maxsize=8)
 def _key(text: str) -> RecordKey:
     secret = hashlib.sha256(b"qkdplatform record key v1|" + text.encode()).digest()
     return RecordKey(hashlib.sha256(b"id|" + secret).hexdigest()[:8], secret)

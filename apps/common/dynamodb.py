@@ -156,14 +156,17 @@ class Table(Model, Generic[RecordT]):
 
     def deciding(self) -> dict[str, Any]:
         """The fields that the tag covers, as ``{attribute: {type: value}}``."""
-        covered = self.covered()
-        return {name: value for name, value in self.serialize(null_check=False).items() if name in covered}
+        values = self.attribute_values
+        return {
+            attribute.attr_name: {attribute.attr_type: attribute.serialize(values[name])}
+            for name, attribute in _covered(type(self)).items()
+            if values.get(name) is not None
+        }
 
     @classmethod
-    def covered(cls) -> frozenset[str]:
-        """Names, in the table, of the attributes that the tag covers."""
-        names = {f.name for f in fields(cls.record_type)} - cls.outside - {"tag"}
-        return frozenset(str(cls.get_attributes()[name].attr_name) for name in names)
+    def covers(cls, attribute: str) -> bool:
+        """Return whether the tag covers an attribute, by its name in the table."""
+        return any(covered.attr_name == attribute for covered in _covered(cls).values())
 
     @property
     def key(self) -> Any:
@@ -185,6 +188,12 @@ class Table(Model, Generic[RecordT]):
             return cls.get(hash_key, range_key, consistent_read=True).record()
         except DoesNotExist:
             return None
+
+
+@cache
+def _covered(table: type[Table[Any]]) -> dict[str, Attribute[Any]]:
+    names = {f.name for f in fields(table.record_type)} - table.outside - {"tag"}
+    return {name: table.get_attributes()[name] for name in sorted(names)}
 
 
 @dataclass(frozen=True, slots=True)
