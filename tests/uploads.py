@@ -10,10 +10,10 @@ from django.conf import settings
 
 from apps.common.aws import client
 from apps.files import services
-from apps.files.pipeline import NAMESPACE
 from apps.files.records import File
 from apps.files.services import UPLOADS_PREFIX
 from apps.files.store import FileTable
+from apps.files.uploads.pipeline import NAMESPACE
 from qkdplatform.lambda_handler import handler
 from tests.conftest import TESTS
 from tests.events import object_created

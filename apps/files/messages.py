@@ -7,18 +7,18 @@ from typing import Any, TypeVar
 from apps.audit.records import Actor, Event, Outcome, system
 from apps.audit.services import may_see, record, transaction
 from apps.common.errors import Invalid, PlatformError, Refused
-from apps.files import pqfile
-from apps.files.errors import PackageInvalid
-from apps.files.header import Header, PassphraseFactor
-from apps.files.package import Package, open_message, seal_message
-from apps.files.pqfile import PqfilePackage
 from apps.keys import seeds
 from apps.keys import services as keys
-from apps.keys.kem import Suite
 from apps.keys.pools import pool_for
 from apps.keys.records import KeyNotFound, KeyUnusable, PoolKey, Purpose
 from apps.sessions import quantum_keys, stock
 from apps.sessions.records import KeyPurpose, Offer, SessionNotFound, SessionUnusable, StockEmpty
+from qkdseal import pqfile
+from qkdseal.errors import PackageInvalid
+from qkdseal.header import Header, PassphraseFactor
+from qkdseal.kem import Suite
+from qkdseal.package import Package, open_message, seal_message
+from qkdseal.pqfile import PqfilePackage
 
 P = TypeVar("P", Package, PqfilePackage)
 ATTEMPTS = 16

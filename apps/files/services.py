@@ -13,11 +13,10 @@ from apps.audit.services import may_see, record, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position, feed
 from apps.common.errors import Invalid, PlatformError, Refused
-from apps.files import body, objects, store
-from apps.files.digests import UNKNOWN
-from apps.files.envelope import Envelope, open_envelope
-from apps.files.errors import PackageInvalid
-from apps.files.objects import ObjectGone, ObjectRef
+from apps.files import store
+from apps.files.bodies import objects
+from apps.files.bodies.media_types import UNKNOWN
+from apps.files.bodies.objects import ObjectGone, ObjectRef
 from apps.files.records import (
     DEFAULT_DOCUMENT_TYPE,
     File,
@@ -32,6 +31,9 @@ from apps.keys import services as keys
 from apps.keys.records import KeyNotFound
 from apps.sessions import quantum_keys
 from apps.sessions.records import SessionNotFound
+from qkdseal import body
+from qkdseal.envelope import Envelope, open_envelope
+from qkdseal.errors import PackageInvalid
 
 UPLOADS_PREFIX = "uploads/"
 DAMAGED = "The stored package is damaged; tell the operator."

@@ -12,8 +12,10 @@ from apps.audit.services import AuditUnavailable, entries_page, transaction
 from apps.audit.store import EntryTable
 from apps.common.errors import Invalid
 from apps.detections import services as detections
-from apps.files import downloads, messages, pipeline, services
-from apps.files.objects import ObjectRef
+from apps.files import messages, services
+from apps.files.bodies.objects import ObjectRef
+from apps.files.reading import downloads
+from apps.files.uploads import pipeline
 from apps.jobs import services as jobs
 from apps.jobs.records import JobKind
 from apps.keys import seeds

@@ -12,7 +12,8 @@ from apps.access.records import ClientStatus, Role
 from apps.audit.services import verify
 from apps.common.errors import Refused
 from apps.detections import services as detections
-from apps.files import downloads, messages, services
+from apps.files import messages, services
+from apps.files.reading import downloads
 from apps.files.records import FileStatus
 from apps.jobs import services as jobs
 from apps.jobs.records import JobKind
