@@ -15,6 +15,7 @@ from apps.common.dynamodb import Page, Position, feed
 from apps.common.errors import Invalid, PlatformError, Refused
 from apps.files import store
 from apps.files.bodies import objects
+from apps.files.bodies.media_types import UNKNOWN
 from apps.files.bodies.objects import ObjectGone, ObjectRef
 from apps.files.records import (
     DEFAULT_DOCUMENT_TYPE,
@@ -31,7 +32,6 @@ from apps.keys.records import KeyNotFound
 from apps.sessions import quantum_keys
 from apps.sessions.records import SessionNotFound
 from qkdseal import body
-from qkdseal.digests import UNKNOWN
 from qkdseal.envelope import Envelope, open_envelope
 from qkdseal.errors import PackageInvalid
 

@@ -43,7 +43,7 @@ def uploaded(api, content=CONTENT, change=lambda sealed: sealed, **fields):
     assert requests.put(made["upload"]["upload_url"], data=sealed, timeout=5).ok
     file_id = made["upload"]["file"]["file_id"]
     phrase = {"passphrase": fields["passphrase"]} if "passphrase" in fields else {}
-    mac = hmac.new(digests.digest_key(key, context), content, "sha256").hexdigest()
+    mac = hmac.new(digests.digest_key(key, context=context), content, "sha256").hexdigest()
     about = {"sha256": hashlib.sha256(sealed).hexdigest(), "plaintext_hmac": mac, **phrase}
     return file_id, api.post(f"local-files/{file_id}/finish", about), (key, context)
 

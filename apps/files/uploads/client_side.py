@@ -16,6 +16,7 @@ from apps.common import clock
 from apps.common.errors import Invalid, PlatformError
 from apps.files import services
 from apps.files.bodies import objects
+from apps.files.bodies.media_types import UNKNOWN
 from apps.files.bodies.objects import CLIENT_BODIES_PREFIX, ObjectGone, ObjectRef
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, FileNotReady, FileStatus
 from apps.files.store import FileTable
@@ -28,7 +29,6 @@ from apps.sessions import quantum_keys
 from apps.sessions.records import KeyPurpose, Offer
 from apps.sessions.taking import take_key
 from qkdseal import body
-from qkdseal.digests import UNKNOWN
 from qkdseal.envelope import Envelope, seal
 from qkdseal.errors import PackageInvalid
 from qkdseal.header import Header, PassphraseFactor

@@ -16,12 +16,12 @@ from apps.common.dynamodb import Page, Position
 from apps.common.errors import Invalid
 from apps.files import services, store
 from apps.files.bodies import objects
+from apps.files.bodies.media_types import UNKNOWN
 from apps.files.bodies.objects import ObjectGone, ObjectRef
 from apps.files.life import orphans, versions
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, FileNotReady, FileStatus
 from apps.files.store import FileTable
 from apps.files.uploads.passphrases import with_passphrase
-from qkdseal.digests import UNKNOWN
 
 PART_BYTES = 16 * 2**20  # 5 GiB in 320 parts
 MAX_PARTS = 10_000  # S3's
