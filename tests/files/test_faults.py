@@ -374,7 +374,7 @@ def using_one_quantum_key_for_all(monkeypatch):
     offer = quantum_keys.offer
     offered: list[Offer] = []
 
-    def same():
+    def same(**_):
         offered.extend([] if offered else [offer()])
         return offered[0]
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from apps.audit.records import Actor, Event
 from apps.audit.services import transaction
 from apps.common import clock
-from apps.common.errors import Invalid
+from apps.common.errors import Invalid, PlatformError
 from apps.files import services
 from apps.files.bodies import objects
 from apps.files.bodies.media_types import UNKNOWN
@@ -22,12 +22,12 @@ from apps.files.opening import FileKey, file_key
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, FileNotReady, FileStatus
 from apps.files.store import FileTable
 from apps.files.uploads.announce import Target, UploadMethod, begin_parts, target_of, to_come
-from apps.files.uploads.pipeline import ATTEMPTS
 from apps.keys import services as keys
 from apps.keys.pools import pool_for
 from apps.keys.records import PoolKey, Purpose
-from apps.sessions import quantum_keys, stock
-from apps.sessions.records import KeyPurpose, Offer, StockEmpty
+from apps.sessions import quantum_keys
+from apps.sessions.records import KeyPurpose, Offer
+from apps.sessions.taking import take_key
 from qkdseal import body
 from qkdseal.envelope import Envelope, seal
 from qkdseal.errors import PackageInvalid
@@ -56,23 +56,23 @@ def announce(
     made = to_come(name=name, actor=actor, **described)
     place = ObjectRef(settings.ENCRYPTED_BUCKET, f"{CLIENT_BODIES_PREFIX}{made.file_id}/{uuid.uuid4()}")
     made = replace(made, status=FileStatus.AWAITING_BODY, source={}, body=place.as_document())
-    for _ in range(ATTEMPTS):
-        try:
-            offered = quantum_keys.offer()
-        except StockEmpty:
-            stock.refill(actor=actor)
-            raise
-        pool_key = keys.pick(pool_for(made.owner, Purpose.FILES))
-        envelope, key = _sealed(made, offered, pool_key, passphrase)
-        file = begin_parts(_with(made, envelope), place, method)
-        try:
-            _taken(file, offered, pool_key, actor)
-        except quantum_keys.KeyTaken:
-            continue
-        header = envelope.header
-        secret = FileKey(file, key, header.digest(), header.body.value)
-        return target_of(file, place, method, None), secret
-    raise StockEmpty("Too many ask for quantum keys at once. Try again in a moment.")
+    begun = begin_parts(made, place, method)  # once: S3 keeps each begun upload open until it is aborted
+    try:
+        secret = take_key(lambda offered: _released(begun, offered, passphrase, actor), actor=actor)
+    except PlatformError:  # the client has neither key nor id, even where only the commit's answer was lost
+        if "id" in begun.upload:
+            objects.abort(place.bucket, place.key, begun.upload["id"])
+        raise
+    return target_of(secret.file, place, method, None), secret
+
+
+def _released(made: File, offered: Offer, passphrase: str | None, actor: Actor) -> FileKey:
+    """Seal a file key with an offered quantum key, and give it out with the commit of its record."""
+    pool_key = keys.pick(pool_for(made.owner, Purpose.FILES))
+    envelope, key = _sealed(made, offered, pool_key, passphrase)
+    file, header = _with(made, envelope), envelope.header
+    _taken(file, offered, pool_key, actor)
+    return FileKey(file, key, header.digest(), header.body.value)
 
 
 def _sealed(made: File, offered: Offer, pool_key: PoolKey, passphrase: str | None) -> tuple[Envelope, bytes]:

@@ -32,14 +32,14 @@ from apps.files.uploads import applying, attempts, passphrases
 from apps.keys import services as keys
 from apps.keys.pools import pool_for
 from apps.keys.records import PoolKey, Purpose
-from apps.sessions import quantum_keys, stock
-from apps.sessions.records import KeyPurpose, Offer, QuantumKeyState, StockEmpty
+from apps.sessions import quantum_keys
+from apps.sessions.records import KeyPurpose, Offer, QuantumKeyState
+from apps.sessions.taking import take_key
 from qkdseal.envelope import Envelope, seal
 from qkdseal.header import Header
 
 log = logging.getLogger(__name__)
 NAMESPACE = uuid.UUID("6f1b0a1e-6f6b-4b59-9f0e-4c0d9a1d2a55")  # of file ids derived from objects
-ATTEMPTS = 16  # to take a quantum key that someone else does not take first
 DIRECT_OWNER = "system:uploads"  # of objects that nobody registered
 
 Later = Callable[[ObjectRef, File, int], object]
@@ -156,36 +156,30 @@ def sealed(envelope: Envelope) -> dict[str, Any]:
 
 
 def reserved(file: File, actor: Actor) -> Offer:
-    """A quantum key that only this attempt has, for as long as it is reserved.
+    """Reserve a quantum key that only this attempt has, for as long as it is reserved.
 
     Raises:
         StockEmpty: there is none; a session was run, ask again.
     """
-    for _ in range(ATTEMPTS):
-        try:
-            offered = quantum_keys.offer()
-        except StockEmpty:
-            stock.refill(actor=actor)
-            raise
-        try:
-            with transaction(actor) as tx:
-                quantum_keys.take(
-                    tx,
-                    offered,
-                    purpose=KeyPurpose.FILE,
-                    subject=file.document_id or file.file_id,
-                    state=QuantumKeyState.RESERVED,
-                )
-                tx.audit(
-                    Event.QUANTUM_KEY_RESERVED,
-                    session_id=offered.session_id,
-                    file_id=file.file_id,
-                    quantum_key_id=offered.key_id,
-                )
-        except quantum_keys.KeyTaken:
-            continue
+
+    def reserve(offered: Offer) -> Offer:
+        with transaction(actor) as tx:
+            quantum_keys.take(
+                tx,
+                offered,
+                purpose=KeyPurpose.FILE,
+                subject=file.document_id or file.file_id,
+                state=QuantumKeyState.RESERVED,
+            )
+            tx.audit(
+                Event.QUANTUM_KEY_RESERVED,
+                session_id=offered.session_id,
+                file_id=file.file_id,
+                quantum_key_id=offered.key_id,
+            )
         return offered
-    raise StockEmpty("Too many ask for quantum keys at once. Try again in a moment.")
+
+    return take_key(reserve, actor=actor)
 
 
 def _committed(plan: applying.Plan, done: File, source: ObjectRef, pool_key: PoolKey, actor: Actor) -> File:
