@@ -14,7 +14,7 @@ from apps.common.errors import Invalid
 from apps.detections import services as detections
 from apps.files import messages
 from apps.files.uploads import client_side
-from apps.files.uploads.intake import UploadMethod
+from apps.files.uploads.announce import UploadMethod
 from apps.keys import services as keys
 from apps.keys.records import KeyState
 from apps.sessions import quantum_keys, services

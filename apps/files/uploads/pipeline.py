@@ -25,12 +25,10 @@ from apps.common.sweeps import each
 from apps.files import services
 from apps.files.bodies import encrypted, objects
 from apps.files.bodies.encrypted import Progress
-from apps.files.bodies.objects import ObjectGone, ObjectRef
-from apps.files.life import versions
-from apps.files.life.orphans import attempt_key
+from apps.files.bodies.objects import UPLOADS_PREFIX, ObjectGone, ObjectRef
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, FileNotReady, FileStatus
 from apps.files.store import FileTable
-from apps.files.uploads import passphrases
+from apps.files.uploads import applying, attempts, passphrases
 from apps.keys import services as keys
 from apps.keys.pools import pool_for
 from apps.keys.records import PoolKey, Purpose
@@ -73,7 +71,7 @@ def encrypt_uploaded(
         if size > settings.UPLOAD_MAX_BYTES:
             reason = f"The upload has {size} bytes; at most {settings.UPLOAD_MAX_BYTES} are accepted."
             file = _reject(file, source, reason, actor)
-        elif versions.is_orphaned(file):
+        elif applying.is_orphaned(file):
             file = _reject(file, source, "Its document was deleted for good meanwhile.", actor)
         elif later is not None and size > settings.EVENT_UPLOAD_BYTES:
             later(source, file, size)
@@ -87,8 +85,8 @@ def encrypt_uploaded(
 
 def _file_of(source: ObjectRef) -> File:
     """The record an object belongs to: the registered one for its first upload, else one of its own."""
-    registered = source.key.removeprefix(services.UPLOADS_PREFIX)
-    if source.key.startswith(services.UPLOADS_PREFIX):
+    registered = source.key.removeprefix(UPLOADS_PREFIX)
+    if source.key.startswith(UPLOADS_PREFIX):
         file = FileTable.find(registered)
         if file is not None and (
             file.status is FileStatus.AWAITING_UPLOAD or file.source.get("version") == source.version
@@ -114,7 +112,7 @@ def _unregistered(
 
 
 def _encrypt(file: File, source: ObjectRef, actor: Actor, progress: Progress | None) -> File:
-    plan = versions.planned(file)
+    plan = applying.planned(file)
     until = clock.now() + timedelta(seconds=quantum_keys.RESERVED_SECONDS)
     offered = reserved(file, actor)
     pool_key = keys.pick(pool_for(file.owner, Purpose.FILES))
@@ -128,7 +126,7 @@ def _encrypt(file: File, source: ObjectRef, actor: Actor, progress: Progress | N
         quantum_key=offered.key,
         stretched=stretched,
     )
-    place = ObjectRef(settings.ENCRYPTED_BUCKET, attempt_key(plan.document_id, offered.key_id))
+    place = ObjectRef(settings.ENCRYPTED_BUCKET, attempts.object_key(plan.document_id, offered.key_id))
     done = encrypted.written(
         plan.file,
         objects.opened(source),
@@ -184,7 +182,7 @@ def reserved(file: File, actor: Actor) -> Offer:
     return take_key(reserve, actor=actor)
 
 
-def _committed(plan: versions.Plan, done: File, source: ObjectRef, pool_key: PoolKey, actor: Actor) -> File:
+def _committed(plan: applying.Plan, done: File, source: ObjectRef, pool_key: PoolKey, actor: Actor) -> File:
     quantum_key_id = str(done.quantum_key_id)
     try:
         with transaction(actor) as tx:
