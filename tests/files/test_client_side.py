@@ -10,7 +10,7 @@ import requests
 
 from apps.access.records import Role
 from apps.audit.services import entries_page, verify
-from apps.files import services
+from apps.files.reading import content as reading
 from apps.sessions.store import QuantumKeyTable
 from qkdseal import body, digests
 from tests import requirement
@@ -53,7 +53,7 @@ def test_what_the_client_encrypts_either_side_decrypts(api, stock):
     file_id, answer, (key, _) = uploaded(api)
     shown = answer.json()
     assert (shown["status"], shown["size"]) == ("encrypted", len(CONTENT))
-    assert services.whole(services.read(file_id, actor=TESTS)[1]) == CONTENT
+    assert reading.whole(reading.read(file_id, actor=TESTS)[1]) == CONTENT
     secret = api.post(f"files/{file_id}/key", {}).json()
     sealed = requests.get(secret["url"], timeout=5).content
     assert secrets_of(secret)[0] == key
@@ -167,7 +167,7 @@ def test_a_local_file_in_parts(api, stock, monkeypatch):
         assert requests.put(part["url"], data=halves[part["number"]], timeout=5).ok
     assert api.post(f"files/{file_id}/complete", {"size": len(sealed)}).status_code == 200
     assert api.post(f"local-files/{file_id}/finish", {}).json()["status"] == "encrypted"
-    assert services.whole(services.read(file_id, actor=TESTS)[1]) == CONTENT
+    assert reading.whole(reading.read(file_id, actor=TESTS)[1]) == CONTENT
 
 
 @requirement("I8")

@@ -9,7 +9,7 @@ from apps.access.records import Scope
 from apps.access.views import ApiView
 from apps.common.serializers import parsed
 from apps.files import messages
-from apps.files.api.serializers import DecryptIn, EncryptIn, MessageOut, PackageOut
+from apps.files.api.serializers.messages import DecryptIn, EncryptIn, MessageOut, PackageOut
 from qkdseal.encoding import to_base64
 from qkdseal.header import PackageSuite
 
