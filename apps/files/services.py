@@ -25,6 +25,7 @@ from apps.files.records import (
     StorageClass,
 )
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
 from apps.keys import seeds
 from apps.keys import services as keys
 from apps.keys.records import KeyNotFound
@@ -65,7 +66,7 @@ def register(
     file = announced(name=name, actor=actor, **described)
     with transaction(actor) as tx:
         tx.put(FileTable.of(file))
-        tx.audit(Event.FILE_REGISTERED, file_id=file.file_id, document_type=document_type)
+        tx.audit(FileEvent.REGISTERED, file_id=file.file_id, document_type=document_type)
     return Upload(file, objects.presigned_put(file.source["bucket"], file.source["key"]), url_end())
 
 
@@ -144,7 +145,7 @@ def released(
     *,
     actor: Actor,
     passphrase: str | None = None,
-    event: Event = Event.FILE_READ,
+    event: Event = FileEvent.READ,
     **detail: Any,
 ) -> tuple[File, bytes, bytes]:
     """A file, its key and the context of its body, to be read; the audit entry is written first (I1).
@@ -177,7 +178,7 @@ def unopened(file: File, actor: Actor) -> PlatformError:
         "key_id": file.pool_key_id,
         "session_id": session_of(file.quantum_key_id),
     }
-    record(actor, Event.FILE_READ, outcome=Outcome.FAILED, **subject)
+    record(actor, FileEvent.READ, outcome=Outcome.FAILED, **subject)
     if file.has_passphrase:
         return Invalid.of("passphrase", "wrong, or the stored package is damaged")
     return FileDamaged(DAMAGED)
@@ -231,7 +232,7 @@ def delete(file_id: str, *, actor: Actor) -> File:
     if file.status not in {FileStatus.ENCRYPTED, FileStatus.ARCHIVED} or file.document_id:
         raise FileNotReady(f"The file is {file.status}; only an encrypted or archived one can be deleted.")
     until = clock.now() + timedelta(days=settings.DELETION_WINDOW_DAYS)
-    return _moved(replace(file, shred_after=until), FileStatus.DELETED, Event.FILE_DELETED, actor)
+    return _moved(replace(file, shred_after=until), FileStatus.DELETED, FileEvent.DELETED, actor)
 
 
 def restore(file_id: str, *, actor: Actor) -> File:
@@ -246,7 +247,7 @@ def restore(file_id: str, *, actor: Actor) -> File:
         raise FileNotReady(f"The file is {file.status}; only a deleted one can be restored.")
     cold = file.storage_class is not StorageClass.STANDARD
     status = FileStatus.ARCHIVED if cold else FileStatus.ENCRYPTED
-    return _moved(replace(file, shred_after=None), status, Event.FILE_RESTORED, actor)
+    return _moved(replace(file, shred_after=None), status, FileEvent.RESTORED, actor)
 
 
 def _moved(file: File, target: FileStatus, event: Event, actor: Actor) -> File:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
 from apps.common import clock
 from apps.common.dynamodb import feed
@@ -19,6 +19,7 @@ from apps.files.bodies import objects
 from apps.files.bodies.objects import BODIES_PREFIX, ObjectRef
 from apps.files.records import File, FileStatus
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
 from apps.sessions import quantum_keys
 from apps.sessions.records import QuantumKey, QuantumKeyState
 
@@ -75,7 +76,7 @@ def end_attempt(reserved: QuantumKey, *, actor: Actor) -> None:
         reason = "The attempt that wrote it did not come back."
         with transaction(actor) as tx:
             note = noted(tx, body, document_id=reserved.subject, reason=reason, reservation=reserved.key_id)
-            tx.audit(Event.BODY_REMOVED, file_id=reserved.subject, phase="begun", keys=[body.key])
+            tx.audit(FileEvent.BODY_REMOVED, file_id=reserved.subject, phase="begun", keys=[body.key])
     quantum_keys.discard([reserved], actor=actor)
     remove(note)
 
@@ -104,7 +105,7 @@ def give_up_upload(file: File, *, reason: str, actor: Actor, otherwise: Exceptio
         )
         if file.status is FileStatus.AWAITING_BODY:  # plaintext that arrives is removed by its event
             note = noted(tx, ObjectRef.of(file.body), document_id=file.file_id, reason=reason)
-        tx.audit(Event.FILE_REJECTED, file_id=file.file_id, reason=reason)
+        tx.audit(FileEvent.REJECTED, file_id=file.file_id, reason=reason)
     if "id" in file.upload:
         objects.abort(file.upload["bucket"], file.upload["key"], file.upload["id"])
     if note is not None:
@@ -132,7 +133,11 @@ def _settle(note: File, actor: Actor) -> None:
     with transaction(actor) as tx:
         tx.delete(FileTable.of(note), condition=FileTable.status == FileStatus.LEFTOVER)
         tx.audit(
-            Event.BODY_REMOVED, file_id=note.document_id, phase="done", keys=[note.body["key"]], late=removed
+            FileEvent.BODY_REMOVED,
+            file_id=note.document_id,
+            phase="done",
+            keys=[note.body["key"]],
+            late=removed,
         )
 
 

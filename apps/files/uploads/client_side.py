@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.errors import Invalid
@@ -19,6 +19,7 @@ from apps.files.bodies import objects
 from apps.files.bodies.objects import CLIENT_BODIES_PREFIX, ObjectGone, ObjectRef
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, FileNotReady, FileStatus
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
 from apps.files.uploads import intake
 from apps.files.uploads.intake import Target, UploadMethod
 from apps.files.uploads.pipeline import ATTEMPTS
@@ -119,7 +120,7 @@ def _taken(file: File, offered: Offer, pool_key: PoolKey, actor: Actor) -> None:
         quantum_keys.take(tx, offered, purpose=KeyPurpose.FILE, subject=file.file_id)
         keys.count_use(tx, pool_key)
         tx.audit(
-            Event.FILE_KEY_RELEASED,
+            FileEvent.KEY_RELEASED,
             file_id=file.file_id,
             key_id=pool_key.key_id,
             session_id=offered.session_id,
@@ -175,7 +176,7 @@ def finish(
             FileTable.of(done), condition=waiting, otherwise=FileNotReady("It was finished meanwhile.")
         )
         tx.audit(
-            Event.FILE_ENCRYPTED,
+            FileEvent.ENCRYPTED,
             file_id=file_id,
             key_id=file.pool_key_id,
             session_id=services.session_of(file.quantum_key_id),
@@ -215,7 +216,7 @@ def key_of(file_id: str, *, actor: Actor, passphrase: str | None = None) -> File
         as ``services.released``.
     """
     file, key, context = services.released(
-        file_id, actor=actor, passphrase=passphrase, event=Event.FILE_KEY_RELEASED, purpose="decrypt"
+        file_id, actor=actor, passphrase=passphrase, event=FileEvent.KEY_RELEASED, purpose="decrypt"
     )
     where = ObjectRef.of(file.body)
     url = objects.presigned_get(where, name=f"{file.file_id}.encrypted", media_type=UNKNOWN)

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import aws, clock
 from apps.common.dynamodb import Page, Position
@@ -20,6 +20,7 @@ from apps.files.bodies.objects import ObjectGone, ObjectRef
 from apps.files.life import orphans, versions
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, FileNotReady, FileStatus
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
 from apps.files.uploads.passphrases import with_passphrase
 from qkdseal.digests import UNKNOWN
 
@@ -127,7 +128,7 @@ def _announced(file: File, method: UploadMethod, size_limit: int | None, actor: 
     file = begun(file, ObjectRef.of(file.source), method)
     with transaction(actor) as tx:
         tx.put(FileTable.of(file))
-        tx.audit(Event.FILE_REGISTERED, file_id=file.document_id or file.file_id, method=method.value)
+        tx.audit(FileEvent.REGISTERED, file_id=file.document_id or file.file_id, method=method.value)
     return target(file, ObjectRef.of(file.source), method, size_limit)
 
 
