@@ -10,6 +10,6 @@ class KeyScope(Scope):
     MANAGE = (
         "keys:manage",
         "Rotate, suspend, revoke and import pool keys; ask for what needs two persons.",
-        {Role.OPERATOR},
+        Role.OPERATOR,
     )
     APPROVE = "keys:approve", "Approve or refuse what another person asked for.", Role.OPERATOR

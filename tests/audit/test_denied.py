@@ -6,7 +6,7 @@ import pytest
 
 from apps.audit.records import Outcome
 from apps.audit.services import entries_page, verify
-from apps.files.api.documents import PASSPHRASE
+from apps.files.api.views.documents import PASSPHRASE
 from apps.files.bodies import objects
 from qkdplatform.lambda_handler import handler
 from tests import requirement

@@ -12,7 +12,7 @@ from apps.common.errors import Invalid, Refused
 from apps.custody import approvals, recovery
 from apps.custody.records import ApprovalStatus, NotApproved
 from apps.custody.trail import ApprovalEvent, RecoveryEvent
-from apps.files.services import FileDamaged
+from apps.files.opening import FileDamaged
 from apps.keys import recovery_seal, seeds
 from apps.keys import services as keys
 from apps.keys.records import KeyUnusable

@@ -10,7 +10,7 @@ import requests
 
 from apps.access.roles import Role
 from apps.audit.services import entries_page, verify
-from apps.files import services
+from apps.files.reading import content as reading
 from apps.sessions.store import QuantumKeyTable
 from qkdseal import body, digests
 from tests import requirement
@@ -43,7 +43,7 @@ def uploaded(api, content=CONTENT, change=lambda sealed: sealed, **fields):
     assert requests.put(made["upload"]["upload_url"], data=sealed, timeout=5).ok
     file_id = made["upload"]["file"]["file_id"]
     phrase = {"passphrase": fields["passphrase"]} if "passphrase" in fields else {}
-    mac = hmac.new(digests.digest_key(key, context), content, "sha256").hexdigest()
+    mac = hmac.new(digests.digest_key(key, context=context), content, "sha256").hexdigest()
     about = {"sha256": hashlib.sha256(sealed).hexdigest(), "plaintext_hmac": mac, **phrase}
     return file_id, api.post(f"local-files/{file_id}/finish", about), (key, context)
 
@@ -53,7 +53,7 @@ def test_what_the_client_encrypts_either_side_decrypts(api, stock):
     file_id, answer, (key, _) = uploaded(api)
     shown = answer.json()
     assert (shown["status"], shown["size"]) == ("encrypted", len(CONTENT))
-    assert services.whole(services.read(file_id, actor=TESTS)[1]) == CONTENT
+    assert reading.whole(reading.read(file_id, actor=TESTS)[1]) == CONTENT
     secret = api.post(f"files/{file_id}/key", {}).json()
     sealed = requests.get(secret["url"], timeout=5).content
     assert secrets_of(secret)[0] == key
@@ -166,7 +166,7 @@ def test_a_local_file_in_parts(api, stock, monkeypatch):
         assert requests.put(part["url"], data=halves[part["number"]], timeout=5).ok
     assert api.post(f"files/{file_id}/complete", {"size": len(sealed)}).status_code == 200
     assert api.post(f"local-files/{file_id}/finish", {}).json()["status"] == "encrypted"
-    assert services.whole(services.read(file_id, actor=TESTS)[1]) == CONTENT
+    assert reading.whole(reading.read(file_id, actor=TESTS)[1]) == CONTENT
 
 
 @requirement("I8")

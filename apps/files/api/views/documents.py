@@ -17,13 +17,13 @@ from apps.common.errors import Invalid, Refused
 from apps.common.lists import listed, page_of
 from apps.common.serializers import parsed
 from apps.files import services
-from apps.files.api.serializers import DownloadOut, FileListQuery, FileOut
-from apps.files.api.serializers_uploads import PassphraseIn, TargetOut, UploadIn
+from apps.files.api.serializers.files import DownloadOut, FileListQuery, FileOut
+from apps.files.api.serializers.uploads import PassphraseIn, TargetOut, UploadIn
 from apps.files.life import archive
-from apps.files.reading import downloads, ranges
+from apps.files.reading import content, downloads, ranges
 from apps.files.records import File
 from apps.files.scopes import FileScope
-from apps.files.uploads import intake
+from apps.files.uploads import announce
 
 PASSPHRASE = "X-Passphrase"  # noqa: S105 - the name of a header
 
@@ -42,7 +42,7 @@ class Files(ApiView):
     @extend_schema(request=UploadIn, responses={201: TargetOut}, operation_id="create_upload")
     def post(self, request: Request) -> Response:
         """Announce an upload; send the bytes as told, and they are encrypted without further ado."""
-        target = intake.announce(actor=actor_of(request), **parsed(UploadIn, request))
+        target = announce.announce(actor=actor_of(request), **parsed(UploadIn, request))
         return Response(TargetOut(target).data, status=201)
 
 
@@ -107,9 +107,9 @@ class FileContent(ApiView):
             raise Refused(
                 f"The file has {size} bytes, more than the {limit} answered here: POST …/download instead."
             )
-        file, plaintext = services.read(file_id, actor=actor, passphrase=passphrase)
+        file, plaintext = content.read(file_id, actor=actor, passphrase=passphrase)
         # All of it first: a damaged body is a problem document then, not an answer that breaks off
-        return _content(file, services.whole(plaintext))
+        return _content(file, content.whole(plaintext))
 
 
 def _passphrase(request: Request) -> str | None:

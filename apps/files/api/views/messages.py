@@ -8,7 +8,7 @@ from apps.access.authentication import actor_of
 from apps.access.views import ApiView
 from apps.common.serializers import parsed
 from apps.files import messages
-from apps.files.api.serializers import DecryptIn, EncryptIn, MessageOut, PackageOut
+from apps.files.api.serializers.messages import DecryptIn, EncryptIn, MessageOut, PackageOut
 from apps.files.scopes import MessageScope
 from qkdseal.encoding import to_base64
 from qkdseal.header import PackageSuite
