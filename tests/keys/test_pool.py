@@ -1,5 +1,6 @@
 """The pool: keys made, picked evenly, rotated by age, revoked for good, refused when damaged (C3, C5, C10)."""
 
+import random
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -70,7 +71,10 @@ def test_only_the_wrapped_seed_is_kept(aws, suite):
 
 
 @requirement("C5")
-def test_uses_are_spread_evenly(pool):
+def test_uses_are_spread_evenly(pool, monkeypatch):
+    monkeypatch.setattr(
+        services, "random", random.Random(1)
+    )  # one run in 26 was less even than this by chance
     for _ in range(60):
         used(services.pick())
     uses = [services.find(key.key_id).usage for key in pool]

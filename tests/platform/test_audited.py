@@ -31,7 +31,7 @@ from apps.sessions.trail import QuantumKeyEvent, SessionEvent
 from tests import requirement
 from tests.conftest import TESTS, Api, empty_aws
 from tests.faults import counted
-from tests.tables import everything
+from tests.tables import every, everything
 from tests.uploads import Upload, deliver, registered
 
 SMALL = GenerateRequest(key_length=256, error_rate=0.01)
@@ -197,7 +197,7 @@ def test_every_operation_leaves_an_entry_that_says_who_what_and_which_key(aws):
     for name, operation in OPERATIONS.items():
         if name not in {"queue a job", "refill the pool"}:
             operation(scene)
-    entries = entries_page(limit=100).records
+    entries = every(entries_page)
     assert {entry.event for entry in entries} >= {
         ClientEvent.ISSUED, ClientEvent.REVOKED, PoolKeyEvent.CREATED, PoolKeyEvent.ROTATION_QUEUED,
         PoolKeyEvent.REVOKED, SessionEvent.GENERATED, SessionEvent.READY, SessionEvent.COMPROMISED,
