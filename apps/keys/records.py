@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from apps.audit.records import Event
 from apps.common.errors import NotFound, Refused
+from apps.keys.trail import PoolKeyEvent
 from qkdseal.kem import Suite
 
 
@@ -73,22 +74,20 @@ class Transition:
 
 # The only place that says what a key may become; checks, diagram and console are made from it.
 TRANSITIONS: tuple[Transition, ...] = (
-    Transition("activate", KeyState.PRE_ACTIVE, KeyState.ACTIVE, Event.POOL_KEY_ACTIVATED),
-    Transition("revoke", KeyState.PRE_ACTIVE, KeyState.REVOKED, Event.POOL_KEY_REVOKED),
-    Transition("destroy", KeyState.PRE_ACTIVE, KeyState.DESTROYED, Event.POOL_KEY_DESTROYED),
-    Transition("suspend", KeyState.ACTIVE, KeyState.SUSPENDED, Event.POOL_KEY_SUSPENDED),
-    Transition("queue_rotation", KeyState.ACTIVE, KeyState.ROTATION_QUEUED, Event.POOL_KEY_ROTATION_QUEUED),
-    Transition("revoke", KeyState.ACTIVE, KeyState.REVOKED, Event.POOL_KEY_REVOKED),
-    Transition("resume", KeyState.SUSPENDED, KeyState.ACTIVE, Event.POOL_KEY_RESUMED),
-    Transition(
-        "queue_rotation", KeyState.SUSPENDED, KeyState.ROTATION_QUEUED, Event.POOL_KEY_ROTATION_QUEUED
-    ),
-    Transition("revoke", KeyState.SUSPENDED, KeyState.REVOKED, Event.POOL_KEY_REVOKED),
-    Transition("expire", KeyState.ROTATION_QUEUED, KeyState.EXPIRED, Event.POOL_KEY_EXPIRED),
-    Transition("revoke", KeyState.ROTATION_QUEUED, KeyState.REVOKED, Event.POOL_KEY_REVOKED),
-    Transition("revoke", KeyState.EXPIRED, KeyState.REVOKED, Event.POOL_KEY_REVOKED),
-    Transition("destroy", KeyState.EXPIRED, KeyState.DESTROYED, Event.POOL_KEY_DESTROYED),
-    Transition("destroy", KeyState.REVOKED, KeyState.DESTROYED, Event.POOL_KEY_DESTROYED),
+    Transition("activate", KeyState.PRE_ACTIVE, KeyState.ACTIVE, PoolKeyEvent.ACTIVATED),
+    Transition("revoke", KeyState.PRE_ACTIVE, KeyState.REVOKED, PoolKeyEvent.REVOKED),
+    Transition("destroy", KeyState.PRE_ACTIVE, KeyState.DESTROYED, PoolKeyEvent.DESTROYED),
+    Transition("suspend", KeyState.ACTIVE, KeyState.SUSPENDED, PoolKeyEvent.SUSPENDED),
+    Transition("queue_rotation", KeyState.ACTIVE, KeyState.ROTATION_QUEUED, PoolKeyEvent.ROTATION_QUEUED),
+    Transition("revoke", KeyState.ACTIVE, KeyState.REVOKED, PoolKeyEvent.REVOKED),
+    Transition("resume", KeyState.SUSPENDED, KeyState.ACTIVE, PoolKeyEvent.RESUMED),
+    Transition("queue_rotation", KeyState.SUSPENDED, KeyState.ROTATION_QUEUED, PoolKeyEvent.ROTATION_QUEUED),
+    Transition("revoke", KeyState.SUSPENDED, KeyState.REVOKED, PoolKeyEvent.REVOKED),
+    Transition("expire", KeyState.ROTATION_QUEUED, KeyState.EXPIRED, PoolKeyEvent.EXPIRED),
+    Transition("revoke", KeyState.ROTATION_QUEUED, KeyState.REVOKED, PoolKeyEvent.REVOKED),
+    Transition("revoke", KeyState.EXPIRED, KeyState.REVOKED, PoolKeyEvent.REVOKED),
+    Transition("destroy", KeyState.EXPIRED, KeyState.DESTROYED, PoolKeyEvent.DESTROYED),
+    Transition("destroy", KeyState.REVOKED, KeyState.DESTROYED, PoolKeyEvent.DESTROYED),
 )
 TARGETS: dict[KeyState, frozenset[KeyState]] = {
     state: frozenset(one.target for one in TRANSITIONS if one.source is state) for state in KeyState

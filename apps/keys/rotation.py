@@ -13,7 +13,7 @@ from django.conf import settings
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.expressions.condition import Condition
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
@@ -27,6 +27,7 @@ from apps.keys.records import (
     RotationStatus,
 )
 from apps.keys.store import RotationTable
+from apps.keys.trail import RotationEvent
 from qkdseal import kem
 
 
@@ -101,7 +102,7 @@ def _target_of(rotation: Rotation, actor: Actor) -> tuple[Rotation, PoolKey]:
             otherwise=RotationChanged(_changed(rotation)),
         )
         tx.audit(
-            Event.ROTATION_TARGETED,
+            RotationEvent.TARGETED,
             key_id=rotation.old_key_id,
             rotation_id=rotation.rotation_id,
             new_key_id=chosen.key_id,
@@ -165,7 +166,7 @@ def finish(rotation: Rotation, old: PoolKey, *, actor: Actor) -> Rotation:
             otherwise=RotationChanged(_changed(rotation)),
         )
         tx.audit(
-            Event.ROTATION_DONE,
+            RotationEvent.DONE,
             key_id=old.key_id,
             rotation_id=rotation.rotation_id,
             new_key_id=done.new_key_id,

@@ -8,7 +8,7 @@ import uuid
 
 from pynamodb.expressions.update import Action
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
@@ -23,6 +23,7 @@ from apps.keys.records import (
     PoolKey,
 )
 from apps.keys.store import PoolKeyTable
+from apps.keys.trail import PoolKeyEvent
 from qkdseal import kem
 
 LEAST_USED = 10  # picked from at random, so that concurrent requests do not meet on one item
@@ -67,7 +68,7 @@ def create(
         with transaction(actor) as tx:
             for key in batch:
                 tx.put(PoolKeyTable.of(key))
-                tx.audit(Event.POOL_KEY_CREATED, key_id=key.key_id, suite=suite.value, pool=pool)
+                tx.audit(PoolKeyEvent.CREATED, key_id=key.key_id, suite=suite.value, pool=pool)
         made.extend(batch)
     return made
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
 from apps.common import clock
 from apps.common.dynamodb import feed
@@ -23,6 +23,7 @@ from apps.keys.records import (
     rotation_id_of,
 )
 from apps.keys.store import PoolKeyTable, RotationTable
+from apps.keys.trail import RotationEvent
 
 
 def apply(
@@ -104,4 +105,4 @@ def _open_rotation(tx: Transaction, key: PoolKey, *, reason: str, job_id: str | 
         job_id=job_id,
     )
     tx.put(RotationTable.of(opened))
-    tx.audit(Event.ROTATION_STARTED, key_id=key.key_id, rotation_id=opened.rotation_id)
+    tx.audit(RotationEvent.STARTED, key_id=key.key_id, rotation_id=opened.rotation_id)
