@@ -39,7 +39,7 @@ check: ## locks, format, lint, types, import contracts, security, templates, Dja
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/bandit --quiet --severity-level medium --recursive --configfile pyproject.toml apps qkd qkdplatform
+	$(BIN)/bandit --quiet --severity-level medium --recursive --configfile pyproject.toml apps qkd qkdseal qkdclient qkdplatform
 	$(BIN)/djlint --quiet --check --lint apps
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(PRODUCTION) $(BIN)/python manage.py makemigrations --check --dry-run

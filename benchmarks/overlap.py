@@ -15,11 +15,11 @@ from unittest import mock
 
 from tests.files import streaming  # sets Django up  # isort: skip
 from apps.common import clock
-from apps.files import ahead, bodies, writer
-from apps.files.objects import ObjectRef
+from apps.files.bodies import encrypted, read_ahead, writer
+from apps.files.bodies.objects import ObjectRef
 from apps.files.records import File, FileStatus
-from apps.files.streams import Source, fill
 from benchmarks.report import table
+from qkdseal.streams import Source, fill
 
 MIB = 2**20
 SIZE = 256 * MIB
@@ -70,9 +70,9 @@ class Inline(Executor):
         return done
 
 
-def in_turn(source: Source, *, piece: int, seen: ahead.Seen) -> Iterator[memoryview]:
+def in_turn(source: Source, *, piece: int, seen: read_ahead.Seen) -> Iterator[memoryview]:
     """As ``read_ahead``, without a thread."""
-    block = memoryview(bytearray(piece * ahead.PIECES))
+    block = memoryview(bytearray(piece * read_ahead.PIECES))
     while count := fill(source, block):
         seen(block[:count])
         for start in range(0, count, piece):
@@ -82,17 +82,17 @@ def in_turn(source: Source, *, piece: int, seen: ahead.Seen) -> Iterator[memoryv
 def seconds(speed: float, *, reading: bool, uploading: bool) -> float:
     """Wall-clock of one body from store to store."""
     file = File("overlap", "name", "document", "nobody", FileStatus.AWAITING_UPLOAD, clock.now())
-    reader: Any = bodies.read_ahead if reading else in_turn
+    reader: Any = encrypted.read_ahead if reading else in_turn
     pool: Any = writer.ThreadPoolExecutor if uploading else Inline
     secret = {"file_key": os.urandom(32), "context": b"overlap"}
     with (
         streaming.answered_by(Paced(SIZE, speed)),
-        mock.patch.object(bodies, "read_ahead", reader),
+        mock.patch.object(encrypted, "read_ahead", reader),
         mock.patch.object(writer, "ThreadPoolExecutor", pool),
     ):
         started = time.perf_counter()
         place = ObjectRef(streaming.settings.ENCRYPTED_BUCKET, "body")
-        bodies.written(
+        encrypted.written(
             file, ObjectRef("uploads", "key"), place, until=clock.now() + timedelta(hours=1), **secret
         )
         return time.perf_counter() - started

@@ -17,12 +17,11 @@ from cryptography.cobblestone import Cobblestone256Encryptor
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.poly1305 import Poly1305
 
-from apps.files import body
-from apps.files.header import Header
-from apps.files.package import open_message, seal_message
-from apps.keys import kem
 from benchmarks.report import table
 from benchmarks.streams import SIZES
+from qkdseal import body, kem
+from qkdseal.header import Header
+from qkdseal.package import open_message, seal_message
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = {

@@ -26,8 +26,9 @@ from django.conf import settings
 
 from apps.audit.records import system
 from apps.common.aws import client
-from apps.files import objects, pipeline
-from apps.files.objects import ObjectRef
+from apps.files.bodies import objects
+from apps.files.bodies.objects import ObjectRef
+from apps.files.uploads import pipeline
 
 KIB, MIB = 2**10, 2**20
 SIZES = {10 * KIB: 60, MIB: 30, 10 * MIB: 12, 100 * MIB: 3}  # and how often

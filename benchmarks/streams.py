@@ -79,7 +79,7 @@ class Ours:
     digests = False  # else SHA-256 of the ciphertext as well
 
     def __init__(self) -> None:
-        from apps.files import body
+        from qkdseal import body
 
         self.body, self.key = body, os.urandom(32)
 

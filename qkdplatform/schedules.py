@@ -7,8 +7,9 @@ from apps.audit.records import system
 from apps.custody import destruction
 from apps.custody import tasks as custody
 from apps.detections import services as detections
-from apps.files import archive, leftovers, pipeline, shredding, sweeping
 from apps.files import tasks as file_tasks
+from apps.files.life import archive, orphans, shredding, sweeping
+from apps.files.uploads import pipeline
 from apps.keys import services as keys
 from apps.sessions import stock, tasks
 
@@ -30,7 +31,7 @@ def sweep() -> None:
         "uploads given up": lambda: sweeping.give_up_uploads(actor=SWEEPER),
         "stale uploads aborted": sweeping.abort_stale_uploads,
         "reservations ended": lambda: sweeping.end_reservations(actor=SWEEPER),
-        "bodies given up": lambda: leftovers.remove_due(actor=SWEEPER),
+        "bodies given up": lambda: orphans.remove_due(actor=SWEEPER),
         "downloads removed": sweeping.remove_downloads,
         "moves gone on with": lambda: archive.finish_moves(actor=SWEEPER),
         "files shredded": lambda: shredding.shred_due(actor=SWEEPER),

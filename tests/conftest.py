@@ -95,12 +95,12 @@ def forget_everything() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _root_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A local root key of this run."""
-    from apps.common import wrapping
+    from apps.common.root_keys import configured
 
     settings.ROOT_KEY = f"local:{tmp_path_factory.mktemp('root') / 'root.key'}"
-    wrapping.root_key.cache_clear()
+    configured.root_key.cache_clear()
     yield
-    wrapping.root_key.cache_clear()
+    configured.root_key.cache_clear()
 
 
 @pytest.fixture

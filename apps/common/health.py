@@ -10,7 +10,7 @@ from django.db import connection
 
 from apps.common import aws
 from apps.common.dynamodb import all_tables
-from apps.common.wrapping import root_key
+from apps.common.root_keys.configured import root_key
 
 
 @dataclass(frozen=True, slots=True)

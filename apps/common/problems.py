@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from apps.common import errors
 from apps.common.errors import FieldError, PlatformError
-from apps.common.wrapping import RootKeyUnavailable
+from apps.common.root_keys.interface import RootKeyUnavailable
 
 log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"

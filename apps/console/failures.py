@@ -14,7 +14,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from apps.common.errors import PlatformError
 from apps.common.problems import as_problem
-from apps.common.wrapping import RootKeyUnavailable
+from apps.common.root_keys.interface import RootKeyUnavailable
 
 log = logging.getLogger(__name__)
 FAILURES = (PlatformError, PynamoDBException, BotoCoreError, ClientError, RootKeyUnavailable)

@@ -15,8 +15,8 @@ from apps.custody import approvals, destruction, exporting, recovery
 from apps.custody.records import ApprovalStatus
 from apps.custody.serializers import ApprovalListQuery, ApprovalOut, DestructionIn, ExportedOut, ExportIn
 from apps.keys import lifecycle
-from apps.keys.kem import Suite
 from apps.keys.serializers import PoolKeyOut, ReasonIn
+from qkdseal.kem import Suite
 
 
 class Approvals(ApiView):

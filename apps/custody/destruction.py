@@ -6,7 +6,7 @@ from apps.common.errors import Refused
 from apps.common.sweeps import each
 from apps.custody import approvals
 from apps.custody.records import Approval, Guarded
-from apps.files import rewrapping
+from apps.files.keys import rewrap
 from apps.keys import lifecycle
 from apps.keys import services as keys
 from apps.keys.records import PoolKey
@@ -60,7 +60,7 @@ def schedule(approval_id: str, *, actor: Actor) -> PoolKey:
 
 def _check(key: PoolKey, *, lose_messages: bool) -> None:
     key.move("destroy")
-    files = rewrapping.waiting_count(key.key_id)
+    files = rewrap.waiting_count(key.key_id)
     if files:
         raise KeyNeeded(f"{files} files need key {key.key_id}; they have to be re-wrapped first.")
     if key.messages and not lose_messages:
@@ -78,7 +78,7 @@ def destroy_due(*, actor: Actor) -> int:
     """
 
     def destroy(key: PoolKey) -> None:
-        if rewrapping.waiting(key.key_id, limit=1).records:
+        if rewrap.waiting(key.key_id, limit=1).records:
             raise KeyNeeded(f"A file needs key {key.key_id}, whose destruction is due.")
         lifecycle.destroy(key, actor=actor)
 

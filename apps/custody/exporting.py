@@ -6,10 +6,11 @@ from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.custody import approvals
 from apps.custody.records import Approval, Guarded
-from apps.keys import kem, transfer
 from apps.keys import services as keys
-from apps.keys.kem import Suite
+from apps.keys import transfer
 from apps.keys.transfer import Exported
+from qkdseal import kem
+from qkdseal.kem import Suite
 
 
 def request(key_id: str, *, recipient: bytes, suite: Suite, reason: str, actor: Actor) -> Approval:

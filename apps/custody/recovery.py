@@ -15,15 +15,16 @@ from apps.audit.records import Actor, Event, system
 from apps.audit.services import Conflict, record, transaction
 from apps.common.dynamodb import Page, pages
 from apps.common.errors import Invalid, PlatformError, Refused
-from apps.common.wrapping import root_key
+from apps.common.root_keys.configured import root_key
 from apps.custody import approvals
 from apps.custody.records import Approval, Guarded
-from apps.keys import kem, recovery_seal, seeds
+from apps.keys import recovery_seal, seeds
 from apps.keys import services as keys
 from apps.keys.records import PoolKey
 from apps.sessions import finals
 from apps.sessions import services as sessions
 from apps.sessions.records import Session
+from qkdseal import kem
 
 T = TypeVar("T")
 Progress = Callable[[int], None]

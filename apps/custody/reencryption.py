@@ -15,7 +15,8 @@ from apps.audit.records import Actor, system
 from apps.common.dynamodb import pages
 from apps.common.errors import Refused, Unavailable
 from apps.custody.rotations import SLICE_SECONDS, Pace
-from apps.files import reencrypting, rewrapping, versions
+from apps.files.keys import reencrypt, rewrap
+from apps.files.life import versions
 from apps.files.records import File, FileNotFound
 from apps.jobs import control
 from apps.jobs import services as jobs
@@ -74,7 +75,7 @@ def affected_count(named: Named) -> int:
     elif named.source is Source.KEY:
         if keys.find(named.identifier).state is KeyState.ACTIVE:
             raise Refused("The key still seals: rotate or revoke it first.")
-        return rewrapping.waiting_count(named.identifier)
+        return rewrap.waiting_count(named.identifier)
     elif not any(versions.contents(named.identifier)):
         raise FileNotFound(f"There is no file {named.identifier!r}.")
     return sum(1 for _ in _affected(named))
@@ -85,7 +86,7 @@ def _affected(named: Named) -> Iterator[File]:
     if named.source is Source.FILE:
         yield from _sealed(named.identifier)
     elif named.source is Source.KEY:
-        for page in pages(lambda at: rewrapping.waiting(named.identifier, limit=PAGE, position=at)):
+        for page in pages(lambda at: rewrap.waiting(named.identifier, limit=PAGE, position=at)):
             yield from page.records
     else:
         for taken in pages(lambda at: quantum_keys.taken_from(named.identifier, limit=PAGE, position=at)):
@@ -141,7 +142,7 @@ def _reencrypt(file: File, actor: Actor, alive: Callable[[], object]) -> None:
     """Encrypt one file anew, waiting a while for quantum keys where they are used up: sessions are run for more."""
     for waited in range(WAITS + 1):
         try:
-            reencrypting.reencrypt(file.file_id, actor=actor, progress=lambda _: alive())
+            reencrypt.reencrypt(file.file_id, actor=actor, progress=lambda _: alive())
         except Unavailable:
             if waited == WAITS:
                 raise

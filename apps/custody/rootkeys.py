@@ -11,9 +11,9 @@ from apps.audit.records import Actor, Event
 from apps.audit.services import Conflict, record
 from apps.common import clock
 from apps.common.errors import Refused
-from apps.common.root_local import LocalRootKey
-from apps.common.root_ring import RootKeyRing
-from apps.common.wrapping import root_key
+from apps.common.root_keys.configured import root_key
+from apps.common.root_keys.local import LocalRootKey
+from apps.common.root_keys.ring import RootKeyRing
 from apps.keys import seeds
 from apps.keys import services as keys
 from apps.sessions import finals

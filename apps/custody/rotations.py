@@ -14,7 +14,7 @@ from apps.common import clock
 from apps.common.dynamodb import pages
 from apps.common.errors import Refused
 from apps.common.sweeps import each
-from apps.files import rewrapping
+from apps.files.keys import rewrap
 from apps.files.records import File
 from apps.jobs import control
 from apps.jobs import services as jobs
@@ -64,7 +64,7 @@ def run(job: Job, *, actor: Actor) -> bool:
     done, until = int(job.done), time.monotonic() + SLICE_SECONDS
     damaged: list[str] = []
     pace = Pace(settings.REWRAP_PER_SECOND)
-    for batch in pages(lambda at: rewrapping.waiting(source.key_id, position=at)):
+    for batch in pages(lambda at: rewrap.waiting(source.key_id, position=at)):
         moved = _moved(batch.records, source, rotation, actor)
         done += moved.count
         damaged += moved.damaged
@@ -74,24 +74,24 @@ def run(job: Job, *, actor: Actor) -> bool:
         pace.after(moved.count)
     if damaged:
         raise FilesDamaged(f"{len(damaged)} files do not open with key {source.key_id}.")
-    if not finish(rotation, actor=actor) and rewrapping.waiting_count(source.key_id):
+    if not finish(rotation, actor=actor) and rewrap.waiting_count(source.key_id):
         return False
     jobs.end(job)
     return True
 
 
-def _moved(batch: list[File], source: PoolKey, rotation: Rotation, actor: Actor) -> rewrapping.Moved:
+def _moved(batch: list[File], source: PoolKey, rotation: Rotation, actor: Actor) -> rewrap.Moved:
     """Move a batch; should the new key be rotated itself meanwhile, to another one."""
     _, target = rotations.target_of(rotations.find(rotation.rotation_id), actor=actor)
     seeds.seed_of(target)  # its halves belong together: nothing is sealed to a key that could not open it
     try:
-        return rewrapping.move(batch, source=source, target=target, actor=actor)
+        return rewrap.move(batch, source=source, target=target, actor=actor)
     except KeyUnusable:
         if keys.find(target.key_id).state is KeyState.ACTIVE:
             raise
         _, target = rotations.target_of(rotations.find(rotation.rotation_id), actor=actor)
         seeds.seed_of(target)
-        return rewrapping.move(batch, source=source, target=target, actor=actor)
+        return rewrap.move(batch, source=source, target=target, actor=actor)
 
 
 def finish(rotation: Rotation, *, actor: Actor) -> bool:
@@ -102,7 +102,7 @@ def finish(rotation: Rotation, *, actor: Actor) -> bool:
     old = keys.find(rotation.old_key_id)
     if old.changed_at is not None and old.changed_at > clock.ago(SETTLE_SECONDS):
         return False
-    if rewrapping.waiting(old.key_id, limit=1).records:
+    if rewrap.waiting(old.key_id, limit=1).records:
         return False
     rotations.finish(rotations.find(rotation.rotation_id), actor=actor)
     return True
@@ -119,7 +119,7 @@ def to_work_on(*, actor: Actor) -> list[Rotation]:
         job = _job_of(rotation)
         if job is not None and job.state is not JobState.SUCCEEDED:
             return
-        if not finish(rotation, actor=actor) and rewrapping.waiting(rotation.old_key_id, limit=1).records:
+        if not finish(rotation, actor=actor) and rewrap.waiting(rotation.old_key_id, limit=1).records:
             found.append(rotation)
 
     each(rotations.unfinished(), look)

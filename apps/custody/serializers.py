@@ -10,9 +10,9 @@ from apps.common.serializers import FlagField, TextField
 from apps.custody.records import ApprovalStatus
 from apps.custody.reencryption import Named, Source
 from apps.keys import transfer
-from apps.keys.kem import Suite
 from apps.keys.serializers import SUITES, BytesField, ReasonIn
 from apps.keys.transfer import Exported
+from qkdseal.kem import Suite
 
 
 class DestructionIn(ReasonIn):

@@ -9,7 +9,7 @@ from celery import shared_task
 from apps.audit.records import Actor, system
 from apps.common.sweeps import each
 from apps.custody import reencryption, rotations
-from apps.files import rewrapping
+from apps.files.keys import rewrap
 from apps.jobs import services as jobs
 from apps.jobs.control import JobCancelled
 from apps.jobs.messages import keep_hidden
@@ -33,7 +33,7 @@ def rewrap_later(found: Rotation, *, actor: Actor) -> Job:
     rotations.check_startable(found)
     job = jobs.enqueue(
         JobKind.REWRAP_FILES,
-        total=rewrapping.waiting_count(found.old_key_id),
+        total=rewrap.waiting_count(found.old_key_id),
         parameters={"rotation_id": found.rotation_id, "old_key_id": found.old_key_id},
         actor=actor,
         send=rewrap_files.delay,

@@ -9,9 +9,9 @@ from aws_lambda_powertools.utilities.data_classes.s3_event import S3EventRecord
 from django.conf import settings
 
 from apps.common.sweeps import each
-from apps.files import pipeline
-from apps.files.objects import ObjectRef
+from apps.files.bodies.objects import ObjectRef
 from apps.files.tasks import ENCRYPTOR, encrypt_later
+from apps.files.uploads import pipeline
 
 
 class ForeignBucket(Exception):

@@ -6,9 +6,9 @@ import uuid
 from celery import Task, shared_task
 
 from apps.audit.records import Actor, ActorKind, system
-from apps.files import pipeline
-from apps.files.objects import ObjectRef
+from apps.files.bodies.objects import ObjectRef
 from apps.files.records import File
+from apps.files.uploads import pipeline
 from apps.jobs import services as jobs
 from apps.jobs.messages import keep_hidden
 from apps.jobs.records import Job, JobKind

@@ -12,9 +12,9 @@ from apps.access.views import ApiView
 from apps.common.lists import listed, page_of
 from apps.common.serializers import parsed
 from apps.keys import lifecycle, policy, services, transfer
-from apps.keys.kem import Suite
 from apps.keys.records import KeyState
 from apps.keys.serializers import ImportIn, MinimumIn, PolicyOut, PoolKeyListQuery, PoolKeyOut
+from qkdseal.kem import Suite
 
 
 class PoolKeys(ApiView):

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from apps.audit.records import Event
 from apps.common.errors import NotFound, Refused
-from apps.keys.kem import Suite
+from qkdseal.kem import Suite
 
 
 class KeyNotFound(NotFound):

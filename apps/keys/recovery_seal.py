@@ -16,9 +16,9 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from apps.common.errors import Refused
-from apps.common.wrapping import canonical_context
-from apps.keys import kem
-from apps.keys.kem import Suite
+from apps.common.root_keys.interface import canonical_context
+from qkdseal import kem
+from qkdseal.kem import Suite
 
 SUITE = Suite.XWING
 ID_SIZE = 8

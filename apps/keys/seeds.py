@@ -5,11 +5,14 @@ A seed is at rest only as the root key wrapped it, bound to its record; opened, 
 
 from apps.audit.records import Actor, Event
 from apps.audit.services import transaction
+from apps.common.caching import UnwrappedCache
 from apps.common.dynamodb import feed
-from apps.common.wrapping import UnwrapFailed, UnwrappedCache, root_key, wrapped_anew
-from apps.keys import kem, policy, recovery_seal, store
+from apps.common.root_keys.configured import root_key, wrapped_anew
+from apps.common.root_keys.interface import UnwrapFailed
+from apps.keys import policy, recovery_seal, store
 from apps.keys.records import OPENS, REWRAPS, KeyUnusable, PoolKey
 from apps.keys.store import PoolKeyTable
+from qkdseal import kem
 
 CACHE_SECONDS = 60.0  # a revoked key's seed leaves memory after at most this long
 _kept = UnwrappedCache(max_items=256, ttl_seconds=CACHE_SECONDS)

@@ -8,8 +8,8 @@ from rest_framework import serializers
 
 from apps.common.lists import ListQuery
 from apps.common.serializers import StrictSerializer, TextField, WholeField
-from apps.keys.kem import MLKEM768_EXPANDED_SIZE, Suite
 from apps.keys.records import DEFAULT_POOL, KeyState, PoolKey
+from qkdseal.kem import MLKEM768_EXPANDED_SIZE, Suite
 
 SUITES = [(suite.value, suite.value) for suite in Suite]
 REASON_LIMIT = 255

@@ -15,9 +15,9 @@ from apps.audit.services import Transaction, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position, feed
 from apps.common.errors import Unavailable
+from apps.common.root_keys.configured import root_key
 from apps.common.sweeps import each
-from apps.common.wrapping import root_key
-from apps.keys import kem, policy, pools, recovery_seal, seeds, store
+from apps.keys import policy, pools, recovery_seal, seeds, store
 from apps.keys.records import (
     DEFAULT_POOL,
     ROTATED,
@@ -31,6 +31,7 @@ from apps.keys.records import (
     rotation_id_of,
 )
 from apps.keys.store import PoolKeyTable, RotationTable
+from qkdseal import kem
 
 LEAST_USED = 10  # picked from at random, so that concurrent requests do not meet on one item
 BATCH = 40  # keys made in one transaction: 40 rows, 40 entries, one head

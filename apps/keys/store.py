@@ -20,8 +20,8 @@ from apps.common.dynamodb import (
     partitions,
     sort_key,
 )
-from apps.keys.kem import Suite
 from apps.keys.records import DEFAULT_POOL, KeyState, Policy, PoolKey, Rotation, RotationStatus
+from qkdseal.kem import Suite
 
 LISTED = "all"
 

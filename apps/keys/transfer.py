@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from apps.audit.records import Actor, Event
 from apps.audit.services import Transaction, transaction
 from apps.common.errors import Invalid, Refused
-from apps.keys import kem, policy, pools, seeds, services
-from apps.keys.kem import Suite
+from apps.keys import policy, pools, seeds, services
 from apps.keys.records import DEFAULT_POOL, KeyState, KeyUnusable, PoolKey
 from apps.keys.store import PoolKeyTable
+from qkdseal import kem
+from qkdseal.kem import Suite
 
 NAMESPACE = uuid.UUID("7f9d3f2c-52f0-4d69-9e0f-6f3e6a6a1c0b")  # of the ids of imported keys
 LABEL = b"qkdplatform pool key export v1"

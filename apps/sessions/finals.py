@@ -5,7 +5,9 @@ from dataclasses import replace
 
 from apps.audit.records import Actor, Event
 from apps.audit.services import transaction
-from apps.common.wrapping import UnwrapFailed, UnwrappedCache, root_key, wrapped_anew
+from apps.common.caching import UnwrappedCache
+from apps.common.root_keys.configured import root_key, wrapped_anew
+from apps.common.root_keys.interface import UnwrapFailed
 from apps.keys import recovery_seal
 from apps.sessions import store
 from apps.sessions.records import Session, SessionNotFound, SessionStatus, SessionUnusable

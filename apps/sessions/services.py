@@ -16,7 +16,7 @@ from apps.audit.services import Conflict, Transaction, may_see, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position, feed, sort_key
 from apps.common.errors import Invalid
-from apps.common.wrapping import root_key
+from apps.common.root_keys.configured import root_key
 from apps.keys import recovery_seal
 from apps.sessions import finals, store
 from apps.sessions.records import (

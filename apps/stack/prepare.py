@@ -14,7 +14,7 @@ django.setup()
 from django.conf import settings
 from django.core.management import call_command
 
-from apps.common.wrapping import root_key
+from apps.common.root_keys.configured import root_key
 from apps.detections import services as detections
 from apps.stack import resources
 from apps.stack.ports import status_of

@@ -6,8 +6,8 @@ import pytest
 
 from apps.audit.records import Outcome
 from apps.audit.services import entries_page, verify
-from apps.files import objects
-from apps.files.api import PASSPHRASE
+from apps.files.api.views.documents import PASSPHRASE
+from apps.files.bodies import objects
 from qkdplatform.lambda_handler import handler
 from tests import requirement
 from tests.files.test_documents import encrypted

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from apps.common import wrapping
+from apps.common.root_keys import configured
 from tests.custody.processes import process_starts
 
 
@@ -16,4 +16,4 @@ def own_root(settings: Any, tmp_path: Path) -> Iterator[Path]:
     settings.ROOT_KEY = f"local:{tmp_path / 'root.key'}"
     process_starts()
     yield tmp_path / "root.key"
-    wrapping.root_key.cache_clear()
+    configured.root_key.cache_clear()

@@ -7,15 +7,16 @@ from django.conf import settings
 
 from apps.common import clock
 from apps.common.aws import client
-from apps.files import pipeline, services
-from apps.files.envelope import Envelope, open_envelope, seal
-from apps.files.header import Header
-from apps.files.objects import ObjectRef
+from apps.files.bodies.objects import ObjectRef
+from apps.files.reading import content as reading
 from apps.files.records import File, FileStatus
 from apps.files.store import FileTable
+from apps.files.uploads import pipeline
 from apps.keys import seeds
 from apps.keys import services as keys
 from apps.keys.records import PoolKey
+from qkdseal.envelope import Envelope, open_envelope, seal
+from qkdseal.header import Header
 from tests.conftest import TESTS
 
 QUANTUM_KEY = bytes(range(32))
@@ -35,7 +36,7 @@ def encrypted(content: bytes, *, under: PoolKey, monkeypatch: object) -> File:
 
 def plaintext_of(file: File) -> bytes:
     """What the platform gives back of a file."""
-    return services.whole(services.read(file.file_id, actor=TESTS)[1])
+    return reading.whole(reading.read(file.file_id, actor=TESTS)[1])
 
 
 def rows_under(key: PoolKey, count: int) -> dict[str, bytes]:

@@ -8,10 +8,11 @@ import pytest
 from django.core.management import call_command
 
 from apps.custody import rotations, tasks
-from apps.keys import kem, recovery_seal, transfer
+from apps.keys import recovery_seal, transfer
 from apps.keys import services as keys
-from apps.keys.kem import Suite
 from apps.keys.records import KeyState
+from qkdseal import kem
+from qkdseal.kem import Suite
 from tests import requirement
 from tests.conftest import Api
 from tests.custody.files import rows_under

@@ -161,7 +161,7 @@ def test_a_key_that_a_file_needs_is_not_destroyed(stock, pool, monkeypatch):
 def test_a_file_that_turns_up_in_the_window_stops_the_destruction(stock, pool, monkeypatch):
     key = expired_key(pool)
     destruction.schedule(approved_destruction(key), actor=ALICE)
-    monkeypatch.setattr("apps.files.rewrapping.waiting", lambda *_, **__: type("P", (), {"records": [1]}))
+    monkeypatch.setattr("apps.files.keys.rewrap.waiting", lambda *_, **__: type("P", (), {"records": [1]}))
     windows_end(monkeypatch)
     with pytest.raises(ExceptionGroup):
         destruction.destroy_due(actor=TESTS)

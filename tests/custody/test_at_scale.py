@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from apps.custody import rotations, tasks
-from apps.files.rewrapping import waiting_count
+from apps.files.keys.rewrap import waiting_count
 from apps.jobs import services as jobs
 from apps.jobs.records import JobState
 from apps.keys import services as keys

@@ -12,13 +12,14 @@ from apps.audit.records import Event
 from apps.common.errors import Invalid, Refused
 from apps.custody import approvals, recovery
 from apps.custody.records import ApprovalStatus, NotApproved
-from apps.files.services import FileDamaged
-from apps.keys import kem, recovery_seal, seeds
+from apps.files.opening import FileDamaged
+from apps.keys import recovery_seal, seeds
 from apps.keys import services as keys
 from apps.keys.records import KeyUnusable
 from apps.sessions import finals
 from apps.sessions import services as sessions
 from apps.sessions.store import SessionTable
+from qkdseal import kem
 from tests import requirement
 from tests.conftest import TESTS
 from tests.custody.files import encrypted, plaintext_of

@@ -11,11 +11,12 @@ from apps.common.errors import Refused
 from apps.custody import reencryption, tasks
 from apps.custody.reencryption import Named, Source
 from apps.detections import services as detections
-from apps.files import archive, objects, reencrypting, services, shredding, store
-from apps.files.body import CHUNK_SIZE
-from apps.files.envelope import Envelope
+from apps.files import services, store
+from apps.files.bodies import objects
+from apps.files.keys import reencrypt
+from apps.files.life import archive, shredding
+from apps.files.opening import FileDamaged, file_key
 from apps.files.records import FileNotFound, FileNotReady, FileStatus, StorageClass
-from apps.files.services import FileDamaged
 from apps.files.store import FileTable
 from apps.jobs import control
 from apps.jobs import services as jobs
@@ -27,6 +28,8 @@ from apps.sessions import services as sessions
 from apps.sessions.records import SessionNotFound, StockEmpty
 from apps.sessions.store import QuantumKeyTable
 from qkdplatform.lambda_handler import handler
+from qkdseal.body import CHUNK_SIZE
+from qkdseal.envelope import Envelope
 from tests import requirement
 from tests.conftest import TESTS
 from tests.faults import Fault
@@ -81,12 +84,12 @@ def test_every_key_and_the_body_are_new_and_the_content_is_the_same(api, plenty)
     content = os.urandom(3 * CHUNK_SIZE + 5)
     file_id = encrypted(api, content)
     before = record_of(file_id)
-    old_key = services.file_key(before)
+    old_key = file_key(before)
     old_body = objects.part_of(objects.ObjectRef.of(before.body), 0, 10**6)
-    after = reencrypting.reencrypt(file_id, actor=TESTS)
+    after = reencrypt.reencrypt(file_id, actor=TESTS)
     assert after == record_of(file_id)
     assert plaintext_of(file_id) == content
-    assert services.file_key(after) != old_key
+    assert file_key(after) != old_key
     assert after.quantum_key_id != before.quantum_key_id
     assert objects.part_of(objects.ObjectRef.of(after.body), 0, 10**6) != old_body
     assert bodies_of(file_id) == {after.body["key"]}, "the old body is gone"
@@ -167,7 +170,7 @@ def test_a_deleted_file_stays_deleted_and_can_be_restored(api, plenty):
     file_id = encrypted(api, b"content")
     services.delete(file_id, actor=TESTS)
     until = record_of(file_id).shred_after
-    after = reencrypting.reencrypt(file_id, actor=TESTS)
+    after = reencrypt.reencrypt(file_id, actor=TESTS)
     assert (after.status, after.shred_after) == (FileStatus.DELETED, until)
     services.restore(file_id, actor=TESTS)
     assert plaintext_of(file_id) == b"content"
@@ -185,7 +188,7 @@ def test_a_changed_body_is_not_given_a_new_seal(api, plenty):
     assert changed is not None
     FileTable.get(file_id).update([FileTable.body.set(changed.as_document())])
     with pytest.raises(FileDamaged):
-        reencrypting.reencrypt(file_id, actor=TESTS)
+        reencrypt.reencrypt(file_id, actor=TESTS)
     assert record_of(file_id).envelope == before.envelope
     assert bodies_of(file_id) == {body.key}, "what was written until then is gone"
 
@@ -194,16 +197,16 @@ def test_a_changed_body_is_not_given_a_new_seal(api, plenty):
 def test_two_at_once_leave_one_body_that_opens(api, plenty, monkeypatch):
     content = os.urandom(1000)
     file_id = encrypted(api, content)
-    real = reencrypting._committed
+    real = reencrypt._committed
 
     def after_another(*arguments):
-        monkeypatch.setattr(reencrypting, "_committed", real)
-        reencrypting.reencrypt(file_id, actor=TESTS)
+        monkeypatch.setattr(reencrypt, "_committed", real)
+        reencrypt.reencrypt(file_id, actor=TESTS)
         return real(*arguments)
 
-    monkeypatch.setattr(reencrypting, "_committed", after_another)
+    monkeypatch.setattr(reencrypt, "_committed", after_another)
     with pytest.raises(FileNotReady, match="meanwhile"):
-        reencrypting.reencrypt(file_id, actor=TESTS)
+        reencrypt.reencrypt(file_id, actor=TESTS)
     assert plaintext_of(file_id) == content
     assert bodies_of(file_id) == {record_of(file_id).body["key"]}
 
@@ -214,7 +217,7 @@ def test_a_job_is_cancelled_after_the_file_it_is_at_and_a_second_delivery_goes_o
 ):
     files = [encrypted(api) for _ in range(3)]
     job = asked(Source.SESSION, plenty.session_id)
-    real = reencrypting.reencrypt
+    real = reencrypt.reencrypt
 
     def interrupted(file_id, **named):
         done = real(file_id, **named)
@@ -226,7 +229,7 @@ def test_a_job_is_cancelled_after_the_file_it_is_at_and_a_second_delivery_goes_o
         pass
 
     interruptions = [Killed()]
-    monkeypatch.setattr(reencrypting, "reencrypt", interrupted)
+    monkeypatch.setattr(reencrypt, "reencrypt", interrupted)
     with pytest.raises(Killed):
         tasks.reencrypt_files(job.job_id)
     control.cancel(job.job_id, actor=TESTS)
@@ -267,10 +270,10 @@ def test_whichever_call_fails_the_file_opens_and_asking_again_finishes(api, plen
         return file_id
 
     for call, file_id in each_call(
-        "re-encrypt", fault, prepare, lambda file_id: reencrypting.reencrypt(file_id, actor=TESTS)
+        "re-encrypt", fault, prepare, lambda file_id: reencrypt.reencrypt(file_id, actor=TESTS)
     ):
         assert plaintext_of(file_id) == contents[file_id], call
-        reencrypting.reencrypt(file_id, actor=TESTS)
+        reencrypt.reencrypt(file_id, actor=TESTS)
         assert plaintext_of(file_id) == contents[file_id], call
     used = [record_of(file_id).quantum_key_id for file_id in contents]
     assert len(set(used)) == len(used)
@@ -286,7 +289,7 @@ def test_what_is_not_there_is_not_queued(api, plenty, sent):
         with pytest.raises(error):
             asked(source, "no-such")
     with pytest.raises(FileNotFound):
-        reencrypting.reencrypt("no-such", actor=TESTS)
+        reencrypt.reencrypt("no-such", actor=TESTS)
     assert sent == []
 
 

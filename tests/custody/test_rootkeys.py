@@ -12,9 +12,10 @@ from apps.audit.records import Event
 from apps.common import clock
 from apps.common.aws import client
 from apps.common.errors import Refused
-from apps.common.root_local import LocalRootKey
-from apps.common.root_ring import RootKeyRing
-from apps.common.wrapping import RootKeyUnavailable, UnwrapFailed, root_key
+from apps.common.root_keys.configured import root_key
+from apps.common.root_keys.interface import RootKeyUnavailable, UnwrapFailed
+from apps.common.root_keys.local import LocalRootKey
+from apps.common.root_keys.ring import RootKeyRing
 from apps.custody import rootkeys
 from apps.keys import seeds
 from apps.keys import services as keys

@@ -13,8 +13,8 @@ from apps.audit import services as audit
 from apps.common import clock
 from apps.common.errors import Refused
 from apps.custody import rotations, tasks
-from apps.files import rewrapping
-from apps.files.rewrapping import waiting, waiting_count
+from apps.files.keys import rewrap
+from apps.files.keys.rewrap import waiting, waiting_count
 from apps.files.store import FileTable
 from apps.jobs import control
 from apps.jobs import services as jobs
@@ -106,7 +106,7 @@ def killed(*, nth, applied):
 
 @requirement("C6", "I4", "I5")
 def test_a_rotation_killed_ten_times_is_finished(pool, sent, monkeypatch):
-    monkeypatch.setattr(rewrapping, "waiting", partial(waiting, limit=4))
+    monkeypatch.setattr(rewrap, "waiting", partial(waiting, limit=4))
     old = pool[0]
     file_keys = rows_under(old, 48)
     rotated(old)
@@ -159,8 +159,8 @@ def test_a_file_changed_while_its_batch_moves_does_not_stop_the_others(pool, mon
     file_keys = rows_under(old, 3)
     batch = waiting(old.key_id).records
     first = batch[0]
-    rewrapping.move([first], source=old, target=pool[2], actor=TESTS)  # someone was faster; the page is stale
-    moved = rewrapping.move(batch, source=old, target=new, actor=TESTS)
+    rewrap.move([first], source=old, target=pool[2], actor=TESTS)  # someone was faster; the page is stale
+    moved = rewrap.move(batch, source=old, target=new, actor=TESTS)
     assert (moved.count, moved.damaged) == (2, [])
     places = [opened(file.file_id)[0] for file in batch]
     assert places == [pool[2].key_id, new.key_id, new.key_id]
@@ -192,14 +192,14 @@ def test_a_job_is_cancelled_and_started_again(pool, sent, monkeypatch):
     found = rotated(old)
     tasks.continue_rotations(actor=TESTS)
     (job_id,) = sent
-    real = rewrapping.move
+    real = rewrap.move
 
     def cancelled_after_the_first(*arguments, **named):
         control.cancel(job_id, actor=TESTS)
         return real(*arguments, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr(rewrapping, "move", cancelled_after_the_first)
+        patch.setattr(rewrap, "move", cancelled_after_the_first)
         worked_off(sent)
     job = jobs.find(job_id, actor=TESTS)
     assert (job.state, job.done, job.total) == (JobState.CANCELLED, 40, 90)
@@ -254,7 +254,7 @@ def test_files_go_on_to_a_third_key_when_the_second_is_rotated_meanwhile(pool, s
     found = rotated(old)
     tasks.continue_rotations(actor=TESTS)
     rotated_too: list[str] = []
-    real = rewrapping.move
+    real = rewrap.move
 
     def second_is_rotated_first(*arguments, target, **named):
         if not rotated_too:
@@ -263,7 +263,7 @@ def test_files_go_on_to_a_third_key_when_the_second_is_rotated_meanwhile(pool, s
         return real(*arguments, target=target, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr(rewrapping, "move", second_is_rotated_first)
+        patch.setattr(rewrap, "move", second_is_rotated_first)
         worked_off(sent)
     done = rotation.find(found.rotation_id)
     assert done.new_key_id != rotated_too[0]
@@ -307,5 +307,5 @@ def test_a_batch_costs_one_transaction(pool):
     batch = waiting(pool[0].key_id).records
     seeds.seed_of(pool[0])
     with counted() as calls:
-        rewrapping.move(batch, source=pool[0], target=pool[1], actor=TESTS)
+        rewrap.move(batch, source=pool[0], target=pool[1], actor=TESTS)
     assert calls in (["TransactWriteItems"], ["GetItem", "TransactWriteItems"])  # the chain's head, once

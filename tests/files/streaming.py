@@ -26,11 +26,11 @@ from botocore.client import BaseClient
 from django.conf import settings
 from moto import mock_aws
 
-from apps.common import wrapping
 from apps.common.dynamodb import all_tables
+from apps.common.root_keys import configured
 from apps.detections import services as detections
-from apps.files import pipeline
-from apps.files.objects import ObjectRef
+from apps.files.bodies.objects import ObjectRef
+from apps.files.uploads import pipeline
 from apps.keys import services as keys
 from apps.sessions import services as sessions
 from tests.conftest import TESTS
@@ -111,7 +111,7 @@ def peak() -> int:
 def main() -> None:
     settings.UPLOAD_MAX_BYTES = 2**40
     settings.ROOT_KEY = f"local:{tempfile.mkdtemp()}/root.key"
-    wrapping.root_key.cache_clear()
+    configured.root_key.cache_clear()
     with mock_aws():
         for table in all_tables():
             table.create_table(wait=False)

@@ -14,13 +14,18 @@ from hypothesis import strategies as st
 
 from apps.audit.services import verify
 from apps.common.aws import client
-from apps.files import archive, digests, objects, ranges, services
-from apps.files.body import CHUNK_SIZE
-from apps.files.downloads import RangeNotSatisfiable
+from apps.files.bodies import objects
+from apps.files.bodies.media_types import media_type_of
+from apps.files.bodies.objects import UPLOADS_PREFIX
+from apps.files.life import archive
+from apps.files.reading import content as reading
+from apps.files.reading import ranges
+from apps.files.reading.downloads import RangeNotSatisfiable
 from apps.files.records import StorageClass
-from apps.files.services import UPLOADS_PREFIX
 from apps.files.store import FileTable
 from qkdplatform.lambda_handler import handler
+from qkdseal import digests
+from qkdseal.body import CHUNK_SIZE
 from tests import requirement
 from tests.conftest import TESTS
 from tests.faults import watched
@@ -59,8 +64,8 @@ def test_what_is_learnt_of_the_content(api, stock):
     assert (shown["media_type"], shown["sniffed_type"], shown["size"]) == ("image/png", "image/png", len(PNG))
     assert shown["ciphertext_sha256"] == hashlib.sha256(sealed).hexdigest()
     assert shown["ciphertext_size"] == len(sealed)
-    _, key, context = services.released(file.file_id, actor=TESTS)
-    mac = hmac.new(digests.digest_key(key, context), PNG, "sha256").hexdigest()
+    _, key, context = reading.release(file.file_id, actor=TESTS)
+    mac = hmac.new(digests.digest_key(key, context=context), PNG, "sha256").hexdigest()
     assert shown["plaintext_hmac"] == mac
 
 
@@ -80,7 +85,7 @@ def test_a_declared_media_type_stays_beside_what_was_found(api, stock):
 @hypothesis_settings(max_examples=300, deadline=None)
 @given(head=st.binary(max_size=600), name=st.text(max_size=30))
 def test_no_content_and_no_name_stops_the_sniffer(head, name):
-    assert "/" in digests.sniffed(head, name)
+    assert "/" in media_type_of(head, name)
 
 
 @requirement("C7", "C9")
@@ -294,8 +299,8 @@ def test_a_recall_waits_until_s3_has_thawed_the_object(api, stock):
 
 @requirement("E6")
 def test_a_large_body_is_copied_in_parts(api, stock, monkeypatch):
-    monkeypatch.setattr("apps.files.copying.COPY_BYTES", 50_000)
-    monkeypatch.setattr("apps.files.copying.COPIED_PART_BYTES", 40_000)
+    monkeypatch.setattr("apps.files.bodies.copying.COPY_BYTES", 50_000)
+    monkeypatch.setattr("apps.files.bodies.copying.COPIED_PART_BYTES", 40_000)
     monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
     content = os.urandom(130_000)
     file_id = encrypted(api, content)["file_id"]

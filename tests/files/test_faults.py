@@ -22,29 +22,24 @@ from apps.common import clock
 from apps.common.aws import client
 from apps.common.errors import PlatformError
 from apps.detections import services as detections
-from apps.files import (
-    archive,
-    body,
-    downloads,
-    leftovers,
-    local,
-    objects,
-    pipeline,
-    services,
-    sweeping,
-    uploads,
-)
-from apps.files.objects import ObjectRef
+from apps.files import services
+from apps.files.bodies import objects, orphans
+from apps.files.bodies.objects import ObjectRef
+from apps.files.life import archive, sweeping
+from apps.files.opening import FileDamaged
+from apps.files.reading import client_keys, downloads
+from apps.files.reading import content as reading
 from apps.files.records import FileStatus, StorageClass
-from apps.files.services import FileDamaged
 from apps.files.store import FileTable
-from apps.files.uploads import UploadMethod
+from apps.files.uploads import announce, client_side, giving_up, parts, pipeline
+from apps.files.uploads.announce import UploadMethod
 from apps.sessions import quantum_keys
 from apps.sessions import services as sessions
 from apps.sessions.records import Offer
 from apps.sessions.store import QuantumKeyTable, SessionTable
 from qkdplatform.lambda_handler import handler
 from qkdplatform.schedules import sweep
+from qkdseal import body
 from tests import requirement
 from tests.conftest import TESTS, Api
 from tests.events import object_created
@@ -142,7 +137,7 @@ def end_dead_attempts_and_encrypt(subject):
 
 def with_replacement(api):
     subject, content = encrypted(api, b"one"), os.urandom(90_000)
-    target = uploads.replacing(subject.file_id, actor=api.actor)
+    target = announce.announce_version(subject.file_id, actor=api.actor)
     subject.more["event"] = put(f"uploads/{target.file.file_id}", content).event
     subject.contents = {subject.file_id: content, f"{subject.file_id}.v1": b"one"}
     return subject
@@ -173,15 +168,15 @@ def to_be_archived(api):
 
 
 def in_parts(api):
-    target = uploads.announce(name="parts", actor=api.actor, method=UploadMethod.MULTIPART)
+    target = announce.announce(name="parts", actor=api.actor, method=UploadMethod.MULTIPART)
     file_id, content = target.file.file_id, os.urandom(2000)
-    for number, url in uploads.part_urls(file_id, [1, 2], actor=api.actor):
+    for number, url in parts.part_urls(file_id, [1, 2], actor=api.actor):
         assert requests.put(url, data=content[(number - 1) * 1000 : number * 1000], timeout=5).ok
     return Subject(file_id, {file_id: content})
 
 
 def joined(subject):
-    uploads.complete(subject.file_id, size=2000, actor=TESTS)
+    parts.complete(subject.file_id, size=2000, actor=TESTS)
 
 
 def joined_again(subject):
@@ -202,7 +197,7 @@ def half_uploaded_locally(api):
 
 
 def sealed_locally(api):
-    target, secret = local.announce(name="local", actor=api.actor)
+    target, secret = client_side.announce(name="local", actor=api.actor)
     content = os.urandom(40_000)
     sealed = body.seal_bytes(secret.key, secret.context, content)
     assert requests.put(str(target.url), data=sealed, timeout=5).ok
@@ -211,7 +206,7 @@ def sealed_locally(api):
 
 def read_whole(subject):
     [content] = subject.contents.values()
-    assert services.whole(services.read(subject.file_id, actor=TESTS)[1]) == content
+    assert reading.whole(reading.read(subject.file_id, actor=TESTS)[1]) == content
 
 
 def read_range(subject):
@@ -235,11 +230,13 @@ OPERATIONS = [
     Operation("decrypt", encrypted, read_whole),
     Operation("decrypt a range", encrypted, read_range),
     Operation("decrypt to a download", encrypted, lambda s: downloads.publish(s.file_id, actor=TESTS)),
-    Operation("release a key", encrypted, lambda s: local.key_of(s.file_id, actor=TESTS)),
+    Operation("release a key", encrypted, lambda s: client_keys.release_key(s.file_id, actor=TESTS)),
     Operation("join parts", in_parts, joined, joined_again),
-    Operation("abort an upload", half_uploaded, lambda s: uploads.abort(s.file_id, actor=TESTS)),
-    Operation("abort a local upload", half_uploaded_locally, lambda s: uploads.abort(s.file_id, actor=TESTS)),
-    Operation("finish a local file", sealed_locally, lambda s: local.finish(s.file_id, actor=TESTS)),
+    Operation("abort an upload", half_uploaded, lambda s: giving_up.abort(s.file_id, actor=TESTS)),
+    Operation(
+        "abort a local upload", half_uploaded_locally, lambda s: giving_up.abort(s.file_id, actor=TESTS)
+    ),
+    Operation("finish a local file", sealed_locally, lambda s: client_side.finish(s.file_id, actor=TESTS)),
 ]
 
 
@@ -300,7 +297,7 @@ def plenty(pool):
 @pytest.fixture
 def small_parts(monkeypatch):
     """Multipart uploads of small objects."""
-    monkeypatch.setattr("apps.files.objects.PART_BYTES", 40_000)
+    monkeypatch.setattr("apps.files.bodies.objects.PART_BYTES", 40_000)
     monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
 
 
@@ -377,7 +374,7 @@ def using_one_quantum_key_for_all(monkeypatch):
     offer = quantum_keys.offer
     offered: list[Offer] = []
 
-    def same():
+    def same(**_):
         offered.extend([] if offered else [offer()])
         return offered[0]
 
@@ -391,7 +388,7 @@ def forgetting_what_was_reserved(monkeypatch):
 
 
 def leaving_the_body_of_an_aborted_upload(monkeypatch):
-    monkeypatch.setattr(leftovers, "remove", lambda _: 0)
+    monkeypatch.setattr(orphans, "remove", lambda _: 0)
 
 
 DEFECTS = [

@@ -18,9 +18,10 @@ from django.conf import settings as django_settings
 from apps.audit.services import entries_page, verify
 from apps.common.aws import client
 from apps.detections import services as detections
-from apps.files import pipeline, services
+from apps.files import services
 from apps.files.records import FileStatus
 from apps.files.store import FileTable
+from apps.files.uploads import pipeline
 from apps.keys import services as keys
 from apps.sessions import finals
 from apps.sessions import services as sessions
@@ -47,7 +48,7 @@ def plenty(pool):
 @pytest.fixture
 def small_parts(monkeypatch):
     """Multipart uploads of small objects."""
-    monkeypatch.setattr("apps.files.objects.PART_BYTES", 40_000)
+    monkeypatch.setattr("apps.files.bodies.objects.PART_BYTES", 40_000)
     monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
 
 

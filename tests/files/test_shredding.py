@@ -9,12 +9,15 @@ from django.conf import settings
 from apps.audit.services import Conflict, verify
 from apps.common import clock
 from apps.detections import services as detections
-from apps.files import archive, local, rewrapping, services, shredding
-from apps.files.body import seal_bytes
+from apps.files import services
+from apps.files.keys import rewrap
+from apps.files.life import archive, shredding
 from apps.files.records import FileStatus, StorageClass
+from apps.files.uploads import client_side
 from apps.keys import services as keys
 from apps.sessions import services as sessions
 from qkdplatform.lambda_handler import handler
+from qkdseal.body import seal_bytes
 from tests import requirement
 from tests.conftest import TESTS
 from tests.faults import Fault
@@ -70,7 +73,7 @@ def test_afterwards_keys_and_bodies_of_all_versions_are_gone_and_nothing_needs_t
         assert (row.name, row.attributes, row.pool_key_id) == ("(shredded)", {}, None)
     assert bodies_of(file_id) == []
     assert "diary" not in str(rows(settings.TABLE_PREFIX + "-files"))
-    assert [rewrapping.waiting_count(key_id) for key_id in key_ids] == [0] * len(key_ids)
+    assert [rewrap.waiting_count(key_id) for key_id in key_ids] == [0] * len(key_ids)
     assert file_id not in str(api.get("files").json())
     assert api.get(f"files/{file_id}").json()["status"] == "shredded"
     for refused in (api.get(f"files/{file_id}/content"), api.post(f"files/{file_id}/restore", {})):
@@ -93,11 +96,11 @@ def test_what_lies_in_cold_storage_is_shredded_too(api, stock, later, storage_cl
 
 @requirement("C9", "E6")
 def test_a_body_that_its_client_encrypted_is_removed_too(api, stock, later):
-    target, secret = local.announce(name="local", actor=api.actor)
+    target, secret = client_side.announce(name="local", actor=api.actor)
     file_id = target.file.file_id
     body = seal_bytes(secret.key, secret.context, b"content")
     assert requests.put(str(target.url), data=body, timeout=5).ok
-    local.finish(file_id, actor=api.actor)
+    client_side.finish(file_id, actor=api.actor)
     assert len(bodies_of(file_id)) == 1
     services.delete(file_id, actor=TESTS)
     later(DAYS + 1)
@@ -157,7 +160,7 @@ def test_a_file_re_wrapped_meanwhile_is_shredded_by_the_next_sweep(api, stock, p
     stale = record_of(file_id)
     [source] = [key for key in pool if key.key_id == stale.pool_key_id]
     target = next(key for key in pool if key is not source)
-    rewrapping.move([stale], source=source, target=target, actor=TESTS)
+    rewrap.move([stale], source=source, target=target, actor=TESTS)
     later(DAYS + 1)
     with pytest.raises(Conflict):
         shredding._shredded(stale, TESTS)
@@ -173,7 +176,7 @@ def test_a_re_wrapping_that_is_late_leaves_what_is_shredded(api, stock, pool, la
     target = next(key for key in pool if key is not source)
     later(DAYS + 1)
     shredding.shred_due(actor=TESTS)
-    moved = rewrapping.move([stale], source=source, target=target, actor=TESTS)
+    moved = rewrap.move([stale], source=source, target=target, actor=TESTS)
     assert (moved.count, moved.damaged) == (0, [])
     assert record_of(file_id).envelope == {}
 
@@ -205,7 +208,7 @@ def test_a_version_that_comes_while_its_document_is_re_wrapped_does_not_bring_th
 
     def re_wrapped_first(*arguments, **named):
         monkeypatch.setattr(keys, "pick", real)
-        rewrapping.move([head], source=source, target=target, actor=TESTS)
+        rewrap.move([head], source=source, target=target, actor=TESTS)
         return real(*arguments, **named)
 
     monkeypatch.setattr(keys, "pick", re_wrapped_first)
@@ -217,6 +220,6 @@ def test_a_version_that_comes_while_its_document_is_re_wrapped_does_not_bring_th
 
 @requirement("C5", "I5")
 def test_a_key_is_needed_as_soon_as_a_client_encrypts_for_it(api, stock, pool):
-    target, _ = local.announce(name="local", actor=api.actor)
+    target, _ = client_side.announce(name="local", actor=api.actor)
     file = record_of(target.file.file_id)
-    assert rewrapping.waiting_count(str(file.pool_key_id)) == 1
+    assert rewrap.waiting_count(str(file.pool_key_id)) == 1

@@ -16,9 +16,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from apps.common.aws import client
-from apps.files import ahead, objects
-from apps.files.ahead import read_ahead
-from apps.files.writer import ObjectWriter
+from apps.files.bodies import objects
+from apps.files.bodies.read_ahead import PIECES, read_ahead
+from apps.files.bodies.writer import ObjectWriter
 from tests import requirement
 from tests.faults import Fault, watched
 
@@ -110,7 +110,7 @@ class Trickle:
 def test_reading_ahead_passes_on_what_the_source_raised():
     class Broken(Trickle):
         def read(self, size, /):
-            if self.stream.tell() > 3 * 64 * ahead.PIECES:
+            if self.stream.tell() > 3 * 64 * PIECES:
                 raise OSError("gone")
             return super().read(size)
 

@@ -1,1 +1,1 @@
-"""Packages fuzzed: ``python -m tests.fuzz [seconds]`` with atheris, and by hypothesis in tests/files/test_fuzz.py."""
+"""Packages fuzzed: ``python -m tests.fuzz [seconds]`` with atheris, and by hypothesis in tests/qkdseal/test_fuzz.py."""

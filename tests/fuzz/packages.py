@@ -12,14 +12,14 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from apps.files import body
-from apps.files.body import CHUNK_SIZE, HEADER_SIZE, SEALED_CHUNK_SIZE
-from apps.files.encoding import json_object, to_json
-from apps.files.envelope import Envelope
-from apps.files.errors import PackageInvalid
-from apps.files.package import TEXT_LIMIT, Package, open_message
-from apps.files.pqfile import PqfilePackage, unseal
-from tests.files import reference
+from qkdseal import body
+from qkdseal.body import CHUNK_SIZE, HEADER_SIZE, SEALED_CHUNK_SIZE
+from qkdseal.encoding import json_object, to_json
+from qkdseal.envelope import Envelope
+from qkdseal.errors import PackageInvalid
+from qkdseal.package import TEXT_LIMIT, Package, open_message
+from qkdseal.pqfile import PqfilePackage, unseal
+from tests.qkdseal import reference
 
 KEY, CONTEXT = bytes(range(32)), b"fuzz"
 PLAINTEXT = b"".join(number.to_bytes(4, "big") for number in range(2 * CHUNK_SIZE // 4 + 25))

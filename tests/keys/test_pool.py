@@ -10,12 +10,13 @@ from apps.audit import services as audit
 from apps.audit.records import Event
 from apps.audit.services import transaction
 from apps.common import clock
-from apps.common.wrapping import root_key
+from apps.common.root_keys.configured import root_key
 from apps.files import messages
-from apps.keys import kem, seeds, services
+from apps.keys import seeds, services
 from apps.keys.records import MOVES, IllegalTransition, KeyNotFound, KeyState, KeyUnusable
 from apps.keys.services import PoolEmpty
 from apps.keys.store import PoolKeyTable
+from qkdseal import kem
 from tests import requirement
 from tests.conftest import TESTS
 from tests.faults import counted

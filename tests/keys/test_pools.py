@@ -8,11 +8,12 @@ from django.core.management.base import SystemCheckError
 from apps.common.errors import Invalid
 from apps.custody import tasks
 from apps.files import messages
-from apps.keys import kem, lifecycle, pools, rotation, services, transfer
-from apps.keys.kem import Suite
+from apps.keys import lifecycle, pools, rotation, services, transfer
 from apps.keys.records import DEFAULT_POOL, Purpose, rotation_id_of
 from apps.keys.services import PoolEmpty
 from qkdplatform.lambda_handler import handler
+from qkdseal import kem
+from qkdseal.kem import Suite
 from tests import requirement
 from tests.conftest import TESTS
 from tests.uploads import record_of, registered

@@ -10,9 +10,10 @@ from apps.common.errors import Invalid, Refused
 from apps.custody import approvals, exporting
 from apps.custody.records import NotApproved
 from apps.files import messages
-from apps.keys import kem, lifecycle, seeds, services, transfer
-from apps.keys.kem import Suite
+from apps.keys import lifecycle, seeds, services, transfer
 from apps.keys.records import KeyState, KeyUnusable
+from qkdseal import kem
+from qkdseal.kem import Suite
 from tests import requirement
 from tests.conftest import TESTS
 from tests.custody.people import ALICE, BOB

@@ -12,8 +12,11 @@ from apps.audit.services import AuditUnavailable, entries_page, transaction
 from apps.audit.store import EntryTable
 from apps.common.errors import Invalid
 from apps.detections import services as detections
-from apps.files import downloads, messages, pipeline, services
-from apps.files.objects import ObjectRef
+from apps.files import messages, services
+from apps.files.bodies.objects import ObjectRef
+from apps.files.reading import content as reading
+from apps.files.reading import downloads
+from apps.files.uploads import announce, pipeline
 from apps.jobs import services as jobs
 from apps.jobs.records import JobKind
 from apps.keys import seeds
@@ -102,9 +105,9 @@ OPERATIONS = {
     "find a session compromised": lambda s: detections.judge(s.tapped.session_id, actor=TESTS),
     "encrypt a message": lambda _: messages.encrypt(b"x", actor=TESTS),
     "decrypt a message": lambda s: messages.decrypt(s.package, actor=TESTS),
-    "announce a file": lambda s: services.register(name="x", actor=s.api.actor),
+    "announce a file": lambda s: announce.announce(name="x", actor=s.api.actor),
     "encrypt an upload": lambda s: pipeline.encrypt_uploaded(_object(s.waiting), actor=TESTS),
-    "read a file": lambda s: services.read(s.file.file_id, actor=TESTS),
+    "read a file": lambda s: reading.read(s.file.file_id, actor=TESTS),
     "publish a file": lambda s: downloads.publish(s.file.file_id, actor=TESTS),
     "delete a file": lambda s: services.delete(s.file.file_id, actor=TESTS),
     "restore a file": lambda s: services.restore(s.deleted.file_id, actor=TESTS),
@@ -170,7 +173,7 @@ def test_the_entry_of_a_reading_is_written_before_any_key_or_byte_is_fetched(api
     seeds._kept.clear()
     finals._kept.clear()
     with counted() as calls:
-        services.whole(services.read(upload.file_id, actor=TESTS)[1])
+        reading.whole(reading.read(upload.file_id, actor=TESTS)[1])
     written = calls.index("TransactWriteItems")
     assert calls[written + 1 :] == ["GetItem", "GetItem", "GetObject"], "pool key, session, body"
 

@@ -12,8 +12,10 @@ from apps.access.records import ClientStatus, Role
 from apps.audit.services import verify
 from apps.common.errors import Refused
 from apps.detections import services as detections
-from apps.files import downloads, messages, services
+from apps.files import messages, services
+from apps.files.reading import downloads
 from apps.files.records import FileStatus
+from apps.files.uploads import announce
 from apps.jobs import services as jobs
 from apps.jobs.records import JobKind
 from apps.keys import seeds
@@ -99,7 +101,7 @@ OPERATIONS = {
     ),
     "announce a file": Operation(
         prepare=lambda _: [],
-        attempt=lambda found: found.append(services.register(name="x", actor=TESTS).file.file_id),
+        attempt=lambda found: found.append(announce.announce(name="x", actor=TESTS).file.file_id),
         ended_well=lambda found: services.find(found[-1], actor=TESTS).status is FileStatus.AWAITING_UPLOAD,
     ),
     "delete a file": Operation(

@@ -152,7 +152,7 @@ def test_zappa_schedules_what_the_entry_knows(settings):
 def test_zappa_packs_the_platform_and_no_other_package(settings):
     stages = json.loads((settings.BASE_DIR / "zappa_settings.json").read_text())
     packages = {path.parent.name for path in settings.BASE_DIR.glob("*/__init__.py")}
-    assert packages - set(stages["base"]["exclude"]) == {"apps", "qkd", "qkdplatform"}
+    assert packages - set(stages["base"]["exclude"]) == {"apps", "qkd", "qkdplatform", "qkdseal"}
 
 
 @requirement("I9")

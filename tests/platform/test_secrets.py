@@ -9,8 +9,8 @@ import pytest
 
 from apps.access import services as access
 from apps.access.records import Role
-from apps.common import wrapping
 from apps.common.aws import client
+from apps.common.root_keys import configured
 from apps.detections import services as detections
 from apps.keys import seeds
 from apps.keys import services as keys
@@ -67,9 +67,9 @@ def root(request, aws, settings):
     if request.param == "kms":
         key = client("kms").create_key()["KeyMetadata"]["KeyId"]
         settings.ROOT_KEY = f"kms:{key}"
-        wrapping.root_key.cache_clear()
+        configured.root_key.cache_clear()
     yield request.param
-    wrapping.root_key.cache_clear()
+    configured.root_key.cache_clear()
 
 
 @pytest.fixture

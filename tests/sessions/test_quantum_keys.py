@@ -10,7 +10,7 @@ import pytest
 from apps.audit.records import Event, system
 from apps.audit.services import AuditUnavailable, transaction, verify
 from apps.common.errors import Unavailable
-from apps.common.wrapping import root_key
+from apps.common.root_keys.configured import root_key
 from apps.detections import services as detections
 from apps.files import messages
 from apps.sessions import finals, quantum_keys, services

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.audit.records import Actor, system
 from apps.common.errors import PlatformError
-from apps.common.wrapping import RootKeyUnavailable
+from apps.common.root_keys.interface import RootKeyUnavailable
 from apps.custody import rootkeys
 
 

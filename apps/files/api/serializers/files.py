@@ -1,0 +1,110 @@
+"""Files in and out of the API."""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.common.lists import ListQuery
+from apps.common.serializers import PatternField, StrictSerializer, TextField
+from apps.files.records import DEFAULT_DOCUMENT_TYPE, FileStatus, StorageClass
+
+DOCUMENT_TYPE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+MEDIA_TYPE = re.compile(r"^[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}$")
+ATTRIBUTE_NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")
+MAX_ATTRIBUTES = 32
+MAX_ATTRIBUTE_CHARACTERS = 256
+MAX_NAME_BYTES = 1024
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class AttributesField(serializers.DictField):
+    """Up to 32 attributes: names like identifiers, values text, numbers or flags (E6)."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, Mapping):
+            self.fail("not_a_dict", input_type=type(data).__name__)
+        if len(data) > MAX_ATTRIBUTES:
+            raise serializers.ValidationError(f"at most {MAX_ATTRIBUTES} attributes")
+        wrong = {
+            str(name): problem for name, value in data.items() if (problem := _attribute_problem(name, value))
+        }
+        if wrong:
+            raise serializers.ValidationError(wrong)
+        return dict(data)
+
+
+def _attribute_problem(name: Any, value: Any) -> str | None:
+    if not isinstance(name, str) or not ATTRIBUTE_NAME.fullmatch(name):
+        return "a name starts with a letter; then letters, digits, '_', '.', '-'; at most 64"
+    if isinstance(value, str):
+        return (
+            None
+            if len(value) <= MAX_ATTRIBUTE_CHARACTERS
+            else f"at most {MAX_ATTRIBUTE_CHARACTERS} characters"
+        )
+    if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return None if abs(value) < 2**53 else "a number is smaller than 2^53"
+    return "a value is text, a number, true or false"
+
+
+def check_name(name: str) -> None:
+    """A file's name is data: anything but control characters, and not too long."""
+    if CONTROL.search(name):
+        raise serializers.ValidationError("control characters are not allowed")
+    if len(name.encode()) > MAX_NAME_BYTES:
+        raise serializers.ValidationError(f"at most {MAX_NAME_BYTES} bytes in UTF-8")
+
+
+class FileIn(StrictSerializer):
+    """An upload to announce."""
+
+    name = TextField(min_length=1, trim_whitespace=False, validators=[check_name])
+    document_type = PatternField(DOCUMENT_TYPE, default=DEFAULT_DOCUMENT_TYPE)
+    media_type = PatternField(MEDIA_TYPE, default="application/octet-stream")
+    attributes = AttributesField(required=False)
+
+
+class FileListQuery(ListQuery):
+    """Filters of the list of files."""
+
+    document_type = PatternField(DOCUMENT_TYPE, required=False)
+
+
+class FileOut(serializers.Serializer[Any]):
+    """A file's metadata; neither its bytes nor its keys."""
+
+    file_id = serializers.CharField()
+    name = serializers.CharField()
+    document_type = serializers.CharField()
+    status = serializers.ChoiceField(
+        choices=[(s.value, s.value) for s in FileStatus if s is not FileStatus.LEFTOVER]
+    )
+    uploaded_at = serializers.DateTimeField()
+    encrypted_at = serializers.DateTimeField(allow_null=True)
+    media_type = serializers.CharField()
+    sniffed_type = serializers.CharField(allow_null=True)
+    version = serializers.IntegerField()
+    storage_class = serializers.ChoiceField(choices=[(c.value, c.value) for c in StorageClass])
+    has_passphrase = serializers.BooleanField()
+    size = serializers.IntegerField(allow_null=True)
+    ciphertext_size = serializers.IntegerField(allow_null=True)
+    ciphertext_sha256 = serializers.CharField(allow_null=True)
+    plaintext_hmac = serializers.CharField(allow_null=True)
+    suite = serializers.CharField(allow_null=True)
+    pool_key_id = serializers.CharField(allow_null=True)
+    quantum_key_id = serializers.CharField(allow_null=True)
+    attributes = serializers.DictField()
+    reason = serializers.CharField(allow_null=True)
+    shred_after = serializers.DateTimeField(
+        allow_null=True, help_text="a deleted file can be restored until then"
+    )
+
+
+class DownloadOut(serializers.Serializer[Any]):
+    """Where to GET the bytes."""
+
+    url = serializers.URLField()
+    expires_at = serializers.DateTimeField()

@@ -1,0 +1,146 @@
+"""Uploads, versions, archive and file keys in and out of the API."""
+
+import re
+from typing import Any
+
+from django.conf import settings
+from rest_framework import serializers
+
+from apps.common.serializers import PatternField, StrictSerializer, TextField, WholeField
+from apps.files.api.serializers.fields import Base64Field
+from apps.files.api.serializers.files import MEDIA_TYPE, AttributesField, FileIn, FileOut, check_name
+from apps.files.records import StorageClass
+from apps.files.uploads.announce import UploadMethod
+from apps.files.uploads.parts import MAX_PARTS, URLS_AT_ONCE
+
+SHA256 = re.compile(r"^[0-9a-f]{64}$")
+
+
+def _choices(enum: Any) -> list[tuple[str, str]]:
+    return [(item.value, item.value) for item in enum]
+
+
+class MethodField(serializers.ChoiceField):
+    """An upload method by its name."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=_choices(UploadMethod), default=UploadMethod.PUT, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        return UploadMethod(super().to_internal_value(data))
+
+
+class PassphraseIn(StrictSerializer):
+    """A passphrase that is part of the file's key."""
+
+    passphrase = TextField(required=False, min_length=1, max_length=1024, trim_whitespace=False)
+
+
+class UploadIn(FileIn):
+    """An upload to announce: what it is, and how its bytes come."""
+
+    method = MethodField()
+    size_limit = WholeField(required=False, min_value=1, max_value=settings.UPLOAD_MAX_BYTES)
+    passphrase = TextField(required=False, min_length=8, max_length=1024, trim_whitespace=False)
+
+
+class ReplacementIn(StrictSerializer):
+    """The next version of a document; what is left out stays as it is, but the media type is found anew."""
+
+    name = TextField(required=False, min_length=1, trim_whitespace=False, validators=[check_name])
+    media_type = PatternField(MEDIA_TYPE, required=False)
+    attributes = AttributesField(required=False)
+    method = MethodField()
+    size_limit = WholeField(required=False, min_value=1, max_value=settings.UPLOAD_MAX_BYTES)
+    passphrase = TextField(required=False, min_length=8, max_length=1024, trim_whitespace=False)
+
+
+class TargetOut(serializers.Serializer[Any]):
+    """Where the bytes go: PUT to the URL, POST the form, or ask for the URLs of parts."""
+
+    file = FileOut()
+    method = serializers.ChoiceField(choices=_choices(UploadMethod))
+    upload_url = serializers.URLField(source="url", allow_null=True)
+    upload_fields = serializers.DictField(source="fields", child=serializers.CharField())
+    part_bytes = serializers.IntegerField(allow_null=True)
+    expires_at = serializers.DateTimeField()
+
+
+class PartsIn(StrictSerializer):
+    """Which parts are to be sent, counted from 1."""
+
+    numbers = serializers.ListField(
+        child=WholeField(min_value=1, max_value=MAX_PARTS), min_length=1, max_length=URLS_AT_ONCE
+    )
+
+
+class PartUrlOut(serializers.Serializer[Any]):
+    """Where one part goes."""
+
+    number = serializers.IntegerField()
+    url = serializers.URLField()
+
+
+class PartUrlsOut(serializers.Serializer[Any]):
+    """Where parts go."""
+
+    parts = PartUrlOut(many=True)
+
+
+class PartOut(serializers.Serializer[Any]):
+    """A part that has arrived."""
+
+    number = serializers.IntegerField()
+    size = serializers.IntegerField()
+
+
+class PartsOut(serializers.Serializer[Any]):
+    """What has arrived."""
+
+    parts = PartOut(many=True)
+
+
+class CompletionIn(StrictSerializer):
+    """All parts are sent."""
+
+    size = WholeField(min_value=0)
+
+
+class ArchiveIn(StrictSerializer):
+    """Where to; from GLACIER_IR a file can still be read at once."""
+
+    storage_class = serializers.ChoiceField(
+        choices=_choices(c for c in StorageClass if c is not StorageClass.STANDARD),
+        default=StorageClass.GLACIER_IR.value,
+    )
+
+
+class LocalFileIn(FileIn):
+    """A file that the client encrypts."""
+
+    method = MethodField()
+    passphrase = TextField(required=False, min_length=8, max_length=1024, trim_whitespace=False)
+
+
+class FileKeyOut(serializers.Serializer[Any]):
+    """A file's key: enough to encrypt or decrypt its body, and secret."""
+
+    file = FileOut()
+    key = Base64Field()
+    context = Base64Field()  # type: ignore[assignment]  # DRF keeps declared fields apart from its own attribute
+    format = serializers.CharField()
+    url = serializers.URLField(allow_null=True)
+
+
+class LocalTargetOut(serializers.Serializer[Any]):
+    """Where the encrypted body goes, and its key."""
+
+    upload = TargetOut()
+    secret = FileKeyOut()
+
+
+class FinishIn(PassphraseIn):
+    """The client has uploaded the body."""
+
+    sha256 = PatternField(SHA256, required=False)
+    plaintext_hmac = PatternField(SHA256, required=False)

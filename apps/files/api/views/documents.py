@@ -1,0 +1,149 @@
+"""The API of files."""
+
+import base64
+from functools import partial
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.utils.http import content_disposition_header
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.access.authentication import actor_of
+from apps.access.records import Scope
+from apps.access.views import ApiView
+from apps.common.errors import Invalid, Refused
+from apps.common.lists import listed, page_of
+from apps.common.serializers import parsed
+from apps.files import services
+from apps.files.api.serializers.files import DownloadOut, FileListQuery, FileOut
+from apps.files.api.serializers.uploads import PassphraseIn, TargetOut, UploadIn
+from apps.files.life import archive
+from apps.files.reading import content, downloads, ranges
+from apps.files.records import File
+from apps.files.uploads import announce
+
+PASSPHRASE = "X-Passphrase"  # noqa: S105 - the name of a header
+
+
+class Files(ApiView):
+    """The caller's files, or all for who sees all."""
+
+    required_scopes = {"GET": Scope.FILES_READ, "POST": Scope.FILES_WRITE}
+
+    @extend_schema(parameters=[FileListQuery], responses=page_of(FileOut), operation_id="list_files")
+    def get(self, request: Request) -> Response:
+        """Files, newest first, of one document type if asked."""
+        fetch = partial(services.listed, actor=actor_of(request))
+        return listed(request, FileOut, fetch, query=FileListQuery, salt="files")
+
+    @extend_schema(request=UploadIn, responses={201: TargetOut}, operation_id="create_upload")
+    def post(self, request: Request) -> Response:
+        """Announce an upload; send the bytes as told, and they are encrypted without further ado."""
+        target = announce.announce(actor=actor_of(request), **parsed(UploadIn, request))
+        return Response(TargetOut(target).data, status=201)
+
+
+class FileDetail(ApiView):
+    """One file."""
+
+    required_scopes = {"GET": Scope.FILES_READ, "DELETE": Scope.FILES_WRITE}
+
+    @extend_schema(responses=FileOut, operation_id="get_file")
+    def get(self, request: Request, file_id: str) -> Response:
+        """A file's metadata; ``status`` tells whether it is encrypted yet."""
+        return Response(FileOut(services.find(file_id, actor=actor_of(request))).data)
+
+    @extend_schema(responses={200: FileOut}, operation_id="delete_file")
+    def delete(self, request: Request, file_id: str) -> Response:
+        """Delete a file; ``restore`` brings it back."""
+        return Response(FileOut(services.delete(file_id, actor=actor_of(request))).data)
+
+
+class FileRestoration(ApiView):
+    """A deleted or archived file brought back."""
+
+    required_scopes = {"POST": Scope.FILES_WRITE}
+
+    @extend_schema(request=None, responses=FileOut, operation_id="restore_file")
+    def post(self, request: Request, file_id: str) -> Response:
+        """Bring a deleted file back, or an archived one: from Glacier that takes hours, ``status`` tells."""
+        return Response(FileOut(archive.restore(file_id, actor=actor_of(request))).data)
+
+
+class FileContent(ApiView):
+    """A small file's bytes, or a part of any file's."""
+
+    required_scopes = {"GET": Scope.FILES_DECRYPT}
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("Range", str, OpenApiParameter.HEADER, description="bytes=first-last"),
+            OpenApiParameter(PASSPHRASE, str, OpenApiParameter.HEADER, description="UTF-8 in base64"),
+        ],
+        responses={
+            (200, "application/octet-stream"): OpenApiTypes.BINARY,
+            (206, "application/octet-stream"): OpenApiTypes.BINARY,
+        },
+        operation_id="get_content",
+    )
+    def get(self, request: Request, file_id: str) -> HttpResponse:
+        """Decrypt and answer the bytes; for larger files ask for a range or a download."""
+        actor, limit = actor_of(request), settings.STREAMED_DOWNLOAD_BYTES
+        size = services.find(file_id, actor=actor).size or 0
+        wanted = ranges.asked(request.headers.get("Range"), size)
+        passphrase = _passphrase(request)
+        if wanted is not None:
+            start, stop = wanted[0], min(wanted[1], wanted[0] + limit)
+            file, part = downloads.read_range(
+                file_id, start=start, stop=stop, actor=actor, passphrase=passphrase
+            )
+            answer = _content(file, part, status=206)
+            answer["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+            return answer
+        if size > limit:
+            raise Refused(
+                f"The file has {size} bytes, more than the {limit} answered here: POST …/download instead."
+            )
+        file, plaintext = content.read(file_id, actor=actor, passphrase=passphrase)
+        # All of it first: a damaged body is a problem document then, not an answer that breaks off
+        return _content(file, content.whole(plaintext))
+
+
+def _passphrase(request: Request) -> str | None:
+    """From a header, since a GET has no body; in base64, since a header is ASCII."""
+    text = request.headers.get(PASSPHRASE)
+    if text is None:
+        return None
+    try:
+        return base64.b64decode(text, validate=True).decode()
+    except ValueError:
+        raise Invalid.of(PASSPHRASE, "UTF-8 in base64") from None
+
+
+def _content(file: File, content: bytes, *, status: int = 200) -> HttpResponse:
+    disposition = content_disposition_header(as_attachment=True, filename=file.name)
+    return HttpResponse(
+        content,
+        status=status,
+        content_type=file.media_type,
+        headers={
+            "Content-Disposition": disposition or "",
+            "X-Content-Type-Options": "nosniff",
+            "Accept-Ranges": "bytes",
+        },
+    )
+
+
+class FileDownload(ApiView):
+    """A file's bytes behind a short-lived URL."""
+
+    required_scopes = {"POST": Scope.FILES_DECRYPT}
+
+    @extend_schema(request=PassphraseIn, responses={201: DownloadOut}, operation_id="create_download")
+    def post(self, request: Request, file_id: str) -> Response:
+        """Decrypt to a short-lived object and answer its presigned URL."""
+        download = downloads.publish(file_id, actor=actor_of(request), **parsed(PassphraseIn, request))
+        return Response(DownloadOut(download).data, status=201)

@@ -1,0 +1,140 @@
+"""The API of uploads in parts, versions, the archive, and files that the client encrypts."""
+
+from functools import partial
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.access.authentication import actor_of
+from apps.access.records import Scope
+from apps.access.views import ApiView
+from apps.common.lists import ListQuery, listed, page_of
+from apps.common.serializers import parsed
+from apps.files.api.serializers.files import FileOut
+from apps.files.api.serializers.uploads import (
+    ArchiveIn,
+    CompletionIn,
+    FileKeyOut,
+    FinishIn,
+    LocalFileIn,
+    LocalTargetOut,
+    PartsIn,
+    PartsOut,
+    PartUrlsOut,
+    PassphraseIn,
+    ReplacementIn,
+    TargetOut,
+)
+from apps.files.life import archive, versions
+from apps.files.reading import client_keys
+from apps.files.records import StorageClass
+from apps.files.uploads import announce, client_side, giving_up, parts
+
+
+class FileParts(ApiView):
+    """The parts of an upload."""
+
+    required_scopes = {"GET": Scope.FILES_WRITE, "POST": Scope.FILES_WRITE}
+
+    @extend_schema(responses=PartsOut, operation_id="list_parts")
+    def get(self, request: Request, file_id: str) -> Response:
+        """The parts that have arrived: what an interrupted upload need not send again."""
+        return Response(PartsOut({"parts": parts.uploaded_parts(file_id, actor=actor_of(request))}).data)
+
+    @extend_schema(request=PartsIn, responses=PartUrlsOut, operation_id="create_part_urls")
+    def post(self, request: Request, file_id: str) -> Response:
+        """URLs to which parts can be PUT for a short time; all but the last have ``part_bytes`` bytes."""
+        numbers = parsed(PartsIn, request)["numbers"]
+        urls = parts.part_urls(file_id, numbers, actor=actor_of(request))
+        return Response(PartUrlsOut({"parts": [{"number": n, "url": url} for n, url in urls]}).data)
+
+
+class FileCompletion(ApiView):
+    """The end of an upload in parts."""
+
+    required_scopes = {"POST": Scope.FILES_WRITE}
+
+    @extend_schema(request=CompletionIn, responses=FileOut, operation_id="complete_upload")
+    def post(self, request: Request, file_id: str) -> Response:
+        """Join the parts; may be asked again."""
+        file = parts.complete(file_id, actor=actor_of(request), **parsed(CompletionIn, request))
+        return Response(FileOut(file).data)
+
+
+class FileAbortion(ApiView):
+    """An upload given up."""
+
+    required_scopes = {"POST": Scope.FILES_WRITE}
+
+    @extend_schema(request=None, responses=FileOut, operation_id="abort_upload")
+    def post(self, request: Request, file_id: str) -> Response:
+        """Give an announced upload up; parts that have arrived are removed."""
+        return Response(FileOut(giving_up.abort(file_id, actor=actor_of(request))).data)
+
+
+class FileVersions(ApiView):
+    """The versions of a document."""
+
+    required_scopes = {"GET": Scope.FILES_READ, "POST": Scope.FILES_WRITE}
+
+    @extend_schema(parameters=[ListQuery], responses=page_of(FileOut), operation_id="list_versions")
+    def get(self, request: Request, file_id: str) -> Response:
+        """What a document was before, newest first; each is read under its own ``file_id``."""
+        fetch = partial(versions.earlier_versions, file_id, actor=actor_of(request))
+        return listed(request, FileOut, fetch, salt=f"versions {file_id}")
+
+    @extend_schema(request=ReplacementIn, responses={201: TargetOut}, operation_id="replace_file")
+    def post(self, request: Request, file_id: str) -> Response:
+        """Announce the next version; it takes the document's place once it is encrypted."""
+        target = announce.announce_version(file_id, actor=actor_of(request), **parsed(ReplacementIn, request))
+        return Response(TargetOut(target).data, status=201)
+
+
+class FileArchive(ApiView):
+    """A file moved to cold storage."""
+
+    required_scopes = {"POST": Scope.FILES_WRITE}
+
+    @extend_schema(request=ArchiveIn, responses=FileOut, operation_id="archive_file")
+    def post(self, request: Request, file_id: str) -> Response:
+        """Move a file to a cold storage class; ``restore`` brings it back."""
+        storage_class = StorageClass(parsed(ArchiveIn, request)["storage_class"])
+        file = archive.archive(file_id, storage_class=storage_class, actor=actor_of(request))
+        return Response(FileOut(file).data)
+
+
+class LocalFiles(ApiView):
+    """Files that the client encrypts."""
+
+    required_scopes = {"POST": frozenset({Scope.FILES_WRITE, Scope.FILES_KEY})}
+
+    @extend_schema(request=LocalFileIn, responses={201: LocalTargetOut}, operation_id="create_local_upload")
+    def post(self, request: Request) -> Response:
+        """Announce a file that you encrypt: its key, and where the body goes. Then finish it."""
+        target, secret = client_side.announce(actor=actor_of(request), **parsed(LocalFileIn, request))
+        return Response(LocalTargetOut({"upload": target, "secret": secret}).data, status=201)
+
+
+class LocalFinish(ApiView):
+    """A body that the client has uploaded."""
+
+    required_scopes = {"POST": frozenset({Scope.FILES_WRITE, Scope.FILES_KEY})}
+
+    @extend_schema(request=FinishIn, responses=FileOut, operation_id="finish_local_upload")
+    def post(self, request: Request, file_id: str) -> Response:
+        """Have the uploaded body checked and acknowledged; may be asked again."""
+        file = client_side.finish(file_id, actor=actor_of(request), **parsed(FinishIn, request))
+        return Response(FileOut(file).data)
+
+
+class FileSecret(ApiView):
+    """A file's key."""
+
+    required_scopes = {"POST": Scope.FILES_KEY}
+
+    @extend_schema(request=PassphraseIn, responses=FileKeyOut, operation_id="release_file_key")
+    def post(self, request: Request, file_id: str) -> Response:
+        """The key of one file and the URL of its ciphertext, to decrypt it yourself."""
+        secret = client_keys.release_key(file_id, actor=actor_of(request), **parsed(PassphraseIn, request))
+        return Response(FileKeyOut(secret).data)

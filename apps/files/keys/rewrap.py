@@ -1,0 +1,110 @@
+"""Files move from one pool key to another: the envelope is sealed anew, the body stays as it is.
+
+A batch is one transaction, so a file is always under exactly one of the two keys, with its audit entry. Which
+files are still to move is one Query on the index by pool key; the files themselves decide, the index may lag.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from apps.audit.records import Actor, Event
+from apps.audit.services import transaction
+from apps.common.dynamodb import Page, Position, feed
+from apps.common.errors import Refused
+from apps.files import store
+from apps.files.records import File
+from apps.files.store import FileTable
+from apps.keys import seeds
+from apps.keys import services as keys
+from apps.keys.records import PoolKey
+from qkdseal.envelope import Envelope, rewrap
+from qkdseal.errors import PackageInvalid
+
+BATCH = 40  # files in one transaction: a row and an entry each, the new key and the head
+
+
+class FileChanged(Refused):
+    """A file of the batch was changed meanwhile; nothing was."""
+
+
+@dataclass(slots=True)
+class Moved:
+    """How many files a batch moved, and which do not open."""
+
+    count: int = 0
+    damaged: list[str] = field(default_factory=list)
+
+
+def waiting(key_id: str, *, limit: int = BATCH, position: Position | None = None) -> Page[File]:
+    """Files that still need a pool key, newest first."""
+    return store.sealed_to(key_id, limit=limit, position=position)
+
+
+def waiting_count(key_id: str) -> int:
+    """How many files still need a pool key."""
+    return store.sealed_count(key_id)
+
+
+def move(files: Sequence[File], *, source: PoolKey, target: PoolKey, actor: Actor) -> Moved:
+    """Seal the envelopes of at most BATCH files to another key. Files that have moved already are passed over.
+
+    Raises:
+        KeyUnusable: the target is no longer active, or one of the keys is damaged.
+    """
+    try:
+        return _move(files, source, target, actor)
+    except FileChanged:  # the index was late, or someone was faster: one by one, as the files are now
+        moved = Moved()
+        for file in files:
+            fresh = FileTable.find(file.file_id)
+            done = _move([fresh] if fresh else [], source, target, actor)
+            moved.count += done.count
+            moved.damaged += done.damaged
+        return moved
+
+
+def _move(files: Sequence[File], source: PoolKey, target: PoolKey, actor: Actor) -> Moved:
+    moved, resealed = Moved(), []
+    for file in files:
+        if file.pool_key_id != source.key_id:
+            continue
+        try:
+            resealed.append((file, _resealed(file, source, target)))
+        except PackageInvalid:
+            moved.damaged.append(file.file_id)
+    if resealed:
+        _commit(resealed, target, actor)
+    moved.count = len(resealed)
+    return moved
+
+
+def _resealed(file: File, source: PoolKey, target: PoolKey) -> Envelope:
+    envelope = Envelope.from_dict(file.envelope)
+    if envelope.pool_key_id != source.key_id:
+        raise PackageInvalid
+    return rewrap(
+        envelope,
+        seed=seeds.seed_of(source, rewrap=True),
+        new_pool_key_id=target.key_id,
+        new_public_key=target.public_key,
+        new_suite=target.suite,
+    )
+
+
+def _commit(resealed: Sequence[tuple[File, Envelope]], target: PoolKey, actor: Actor) -> None:
+    with transaction(actor) as tx:
+        for file, envelope in resealed:
+            tx.update(
+                FileTable.of(file),
+                [
+                    FileTable.envelope.set(envelope.to_dict()),
+                    FileTable.pool_key_id.set(target.key_id),
+                    FileTable.key_feed.set(feed(target.key_id, file.file_id)),
+                ],
+                condition=FileTable.envelope == file.envelope,
+                otherwise=FileChanged(f"File {file.file_id} was changed meanwhile."),
+            )
+            tx.audit(
+                Event.FILE_REWRAPPED, file_id=file.file_id, key_id=target.key_id, old_key_id=file.pool_key_id
+            )
+        keys.count_use(tx, target, uses=len(resealed))

@@ -1,0 +1,81 @@
+"""The end of a deleted document: its keys are destroyed, then its bodies removed (crypto-shredding).
+
+    deleted → (until ``shred_after``) → shredding → shredded
+
+The envelope holds the only copy of what the file key is derived from with the pool key: without the KEM ciphertext
+nobody can derive it again, whatever pool and quantum keys there are. So from the first commit on every copy of the
+body is noise, also one that the storage keeps. Backups of the tables hold the envelope as long as they are kept.
+"""
+
+from dataclasses import replace
+
+from django.conf import settings
+
+from apps.audit.records import Actor, Event
+from apps.audit.services import transaction
+from apps.common import clock
+from apps.common.sweeps import each
+from apps.files import services, store
+from apps.files.bodies import objects
+from apps.files.bodies.objects import BODIES_PREFIX, CLIENT_BODIES_PREFIX
+from apps.files.life import versions
+from apps.files.records import File, FileStatus
+from apps.files.store import FileTable
+
+NAMELESS = "(shredded)"
+
+
+def shred_due(*, actor: Actor) -> int:
+    """Shred every document whose time to be restored has ended; returns how many. The sweep's part."""
+    return each(list(store.due_for_shredding(clock.now())), lambda file: _shredded(file, actor))
+
+
+def _shredded(document: File, actor: Actor) -> None:
+    """Each step finds what an interrupted one left. The first one decides: afterwards nothing can be restored."""
+    if document.status is FileStatus.DELETED:
+        document = _without_keys(document, FileStatus.SHREDDING, actor)
+    for row in versions.contents(document.file_id):
+        if row.status is FileStatus.SUPERSEDED:
+            _without_keys(row, FileStatus.SHREDDED, actor)
+    for prefix in (BODIES_PREFIX, CLIENT_BODIES_PREFIX):
+        # A time to come: whatever the clock of the storage says, all of them
+        bodies = objects.written_before(
+            settings.ENCRYPTED_BUCKET, clock.ago(-3600), prefix=f"{prefix}{document.file_id}/"
+        )
+        each(bodies, objects.remove)
+    done = replace(document, status=FileStatus.SHREDDED, shred_after=None)
+    with transaction(actor) as tx:
+        tx.replace(FileTable.of(done), condition=FileTable.status == FileStatus.SHREDDING)
+        tx.audit(Event.FILE_SHREDDED, file_id=document.file_id, phase="bodies removed")
+
+
+def _without_keys(file: File, status: FileStatus, actor: Actor) -> File:
+    """Destroy the envelope, and what the record says of the content."""
+    bare = replace(
+        file,
+        status=status,
+        name=NAMELESS,
+        attributes={},
+        envelope={},
+        body={},
+        moved_from={},
+        pool_key_id=None,
+        plaintext_hmac=None,
+    )
+    unchanged = (
+        (FileTable.status == file.status)
+        & (FileTable.version == file.version)
+        & (FileTable.envelope == file.envelope)
+    )
+    if file.shred_after is not None:  # not restored and deleted again meanwhile
+        unchanged &= FileTable.shred_after == file.shred_after
+    with transaction(actor) as tx:
+        tx.replace(FileTable.of(bare), condition=unchanged)
+        tx.audit(
+            Event.FILE_SHREDDED,
+            file_id=file.file_id,
+            key_id=file.pool_key_id,
+            session_id=services.session_of(file.quantum_key_id),
+            phase="keys destroyed",
+        )
+    return bare

@@ -1,0 +1,70 @@
+"""What interrupted work leaves behind, found and removed: parts, bodies, downloads, uploads that never came."""
+
+from datetime import datetime
+
+from django.conf import settings
+
+from apps.audit.records import Actor
+from apps.common import aws, clock
+from apps.common.sweeps import each
+from apps.files import store
+from apps.files.bodies import objects
+from apps.files.bodies.objects import BODIES_PREFIX, CLIENT_BODIES_PREFIX, DOWNLOADS_PREFIX
+from apps.files.life import orphans
+from apps.files.records import FileStatus
+from apps.files.uploads import giving_up
+from apps.sessions import quantum_keys
+from apps.sessions.records import KeyPurpose
+
+CLIENT_UPLOAD_SECONDS = 86_400  # for a client to finish a multipart upload, or to use its URL
+
+
+def end_reservations(*, actor: Actor) -> int:
+    """End attempts that never came back, their bodies with them; returns how many."""
+    stale = quantum_keys.stale_reservations()
+    files = [key for key in stale if key.purpose is KeyPurpose.FILE]
+    others = [key for key in stale if key.purpose is not KeyPurpose.FILE]
+    return each(files, lambda key: orphans.end_attempt(key, actor=actor)) + quantum_keys.discard(
+        others, actor=actor
+    )
+
+
+def abort_stale_uploads() -> int:
+    """Abort multipart uploads that nobody will complete, so that their parts do not stay for ever."""
+    ours, clients = clock.ago(quantum_keys.RESERVED_SECONDS), clock.ago(CLIENT_UPLOAD_SECONDS)
+    limits = [
+        (settings.ENCRYPTED_BUCKET, BODIES_PREFIX, ours),
+        (settings.ENCRYPTED_BUCKET, CLIENT_BODIES_PREFIX, clients),
+        (settings.DOWNLOADS_BUCKET, "", ours),
+        (settings.UPLOADS_BUCKET, "", clients),
+    ]
+    return sum(_abort_before(bucket, prefix, moment) for bucket, prefix, moment in limits)
+
+
+def _abort_before(bucket: str, prefix: str, moment: datetime) -> int:
+    s3 = aws.client("s3")
+    pages = s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix)
+    stale = [one for page in pages for one in page.get("Uploads", []) if one["Initiated"] < moment]
+    return each(
+        stale,
+        lambda one: s3.abort_multipart_upload(Bucket=bucket, Key=one["Key"], UploadId=one["UploadId"]),
+    )
+
+
+def remove_downloads() -> int:
+    """Remove decrypted copies whose URL has ended, with time for a transfer that began before."""
+    ended = clock.ago(settings.PRESIGNED_SECONDS + quantum_keys.RESERVED_SECONDS)
+    old = objects.written_before(settings.DOWNLOADS_BUCKET, ended, prefix=DOWNLOADS_PREFIX)
+    return each(old, objects.remove)
+
+
+def give_up_uploads(*, actor: Actor) -> int:
+    """Reject announcements whose upload never came; returns how many."""
+    moment = clock.ago(CLIENT_UPLOAD_SECONDS)
+    waiting = [
+        file
+        for status in (FileStatus.AWAITING_UPLOAD, FileStatus.AWAITING_BODY)
+        for file in store.in_status_before(status, moment)
+    ]
+    reason = "Nothing was uploaded in time."
+    return each(waiting, lambda file: giving_up.give_up(file, reason=reason, actor=actor))

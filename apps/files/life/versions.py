@@ -1,0 +1,32 @@
+"""The versions of a document."""
+
+from collections.abc import Iterator
+
+from apps.audit.records import Actor
+from apps.common.dynamodb import Page, Position
+from apps.files import services, store
+from apps.files.records import File
+from apps.files.store import FileTable
+
+
+def earlier_versions(
+    file_id: str, *, actor: Actor, limit: int, position: Position | None = None
+) -> Page[File]:
+    """What a document was before, newest first; each can be read under its own id.
+
+    Raises:
+        FileNotFound: no such file, or another's.
+    """
+    return store.earlier_versions(services.find(file_id, actor=actor).file_id, limit=limit, position=position)
+
+
+def contents(document_id: str) -> Iterator[File]:
+    """A document and its earlier versions, each read consistently: an index may lag behind a replacement."""
+    head = FileTable.find(document_id)
+    if head is None:
+        return
+    yield head
+    for number in range(1, head.version):
+        earlier = FileTable.find(f"{document_id}.v{number}")
+        if earlier is not None:
+            yield earlier

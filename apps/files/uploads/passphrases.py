@@ -1,0 +1,50 @@
+"""A passphrase between the announcement of a file and its encryption, which happens later and elsewhere.
+
+Kept is the stretched passphrase, wrapped under the root key for this record, until the file is encrypted; until then
+its plaintext waits in the uploads bucket anyway. Afterwards only the factor (salt and rounds) stays, in the header.
+"""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from apps.common.errors import Invalid
+from apps.common.root_keys.configured import root_key
+from apps.files.records import File
+from qkdseal.header import PassphraseFactor
+
+
+def with_passphrase(file: File, passphrase: str | None) -> File:
+    """The announced file, to be encrypted with this passphrase as a factor.
+
+    Raises:
+        Invalid: the passphrase is impossible.
+    """
+    if passphrase is None:
+        return file
+    factor = PassphraseFactor()
+    try:
+        stretched = factor.stretched(passphrase)
+    except ValueError as error:
+        raise Invalid.of("passphrase", str(error)) from None
+    wrapped = root_key().wrap(stretched, context=_context(file))
+    kept = {"salt": _text(factor.salt), "iterations": factor.iterations, "wrapped": _text(wrapped)}
+    return replace(file, upload={**file.upload, "passphrase": kept})
+
+
+def factor_of(file: File) -> tuple[PassphraseFactor | None, bytes | None]:
+    """The factor and the stretched passphrase that an announced file waits with; nothing if it has none."""
+    kept: Mapping[str, Any] | None = file.upload.get("passphrase")
+    if kept is None:
+        return None, None
+    factor = PassphraseFactor(base64.b64decode(kept["salt"]), kept["iterations"])
+    return factor, root_key().unwrap(base64.b64decode(kept["wrapped"]), context=_context(file))
+
+
+def _context(file: File) -> dict[str, str]:
+    return {"record": "file passphrase", "id": file.file_id}
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()

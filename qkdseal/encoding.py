@@ -1,0 +1,90 @@
+"""Strict readers for what comes from outside: one spelling of each value, all else is ``PackageInvalid``."""
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from qkdseal.errors import PackageInvalid
+
+
+def length_prefixed(*fields: bytes) -> bytes:
+    """The fields, each behind its length (4 bytes, big-endian): no two lists give the same bytes."""
+    return b"".join(len(field).to_bytes(4, "big") + field for field in fields)
+
+
+def to_base64(data: bytes) -> str:
+    """RFC 4648 section 4, padded."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def to_json(value: Mapping[str, Any]) -> str:
+    """Compact ASCII JSON with sorted names."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def json_object(text: str, *, limit: int) -> dict[str, Any]:
+    """The JSON object in a text of at most ``limit`` characters; a repeated name is refused."""
+    if len(text) > limit:
+        raise PackageInvalid
+    try:
+        value = json.loads(text, object_pairs_hook=_unrepeated)
+    except (ValueError, RecursionError):
+        raise PackageInvalid from None
+    if not isinstance(value, dict):
+        raise PackageInvalid
+    return value
+
+
+class Fields:
+    """Reads the fields of a parsed object, each once, by type; ``done`` refuses what was not read."""
+
+    def __init__(self, value: object) -> None:
+        if not isinstance(value, Mapping):
+            raise PackageInvalid
+        self._left: dict[object, object] = dict(value)
+
+    def text(self, name: str, *, limit: int) -> str:
+        """A string of at most ``limit`` characters."""
+        value = self._left.pop(name, None)
+        if not isinstance(value, str) or len(value) > limit:
+            raise PackageInvalid
+        return value
+
+    def data(self, name: str, *, limit: int) -> bytes:
+        """At most ``limit`` bytes in base64, in their one canonical spelling."""
+        text = self.text(name, limit=limit // 3 * 4 + 4)
+        try:
+            data = base64.b64decode(text, validate=True)
+        except ValueError:
+            raise PackageInvalid from None
+        if len(data) > limit or to_base64(data) != text:
+            raise PackageInvalid
+        return data
+
+    def number(self, name: str) -> int:
+        """An integer; true and false are none."""
+        value = self._left.pop(name, None)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise PackageInvalid
+        return value
+
+    def fields(self, name: str) -> "Fields":
+        """An object inside."""
+        return Fields(self._left.pop(name, None))
+
+    def has(self, name: str) -> bool:
+        """Whether an optional field is there and not read yet."""
+        return name in self._left
+
+    def done(self) -> None:
+        """Refuse fields that nothing asked for."""
+        if self._left:
+            raise PackageInvalid
+
+
+def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise PackageInvalid
+    return value

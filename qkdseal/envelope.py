@@ -1,0 +1,219 @@
+"""The envelope of a package: the sealed secret that, joined with a quantum key, gives the file key.
+
+    sealed   = HPKE-Seal(pool public key, secret, info = label, pool suite, pool key id, header digest)
+    file key = HKDF-SHA512(ikm = secret [|| stretched passphrase], salt = quantum key, info = label, header digest)
+
+The secret is 32 random bytes. The pool key stands in the envelope only, so rotation re-seals the secret
+(``rewrap``: about 1.2 KiB) and leaves the body as it is; it needs neither quantum key nor passphrase.
+
+What still protects a file whose envelope and body an attacker has copied:
+    quantum key known: the KEM. X-Wing holds while ML-KEM-768 or X25519 does.
+    ML-KEM and X25519 broken (so the secret is known): the quantum key, a secret HMAC key to HKDF-Extract.
+    root key leaked: nothing by itself. Pool seeds and quantum keys are wrapped under it, so whoever also has
+        the tables reads the file, unless a passphrase is part of the key. The root key belongs in KMS.
+    The attacker may also write: header, envelope and body are bound to one another and to their ids, so a
+    change, an exchange or an old envelope's mixing with another body ends in ``PackageInvalid``.
+Not protected: the sizes and the names in the header; and forward secrecy towards who keeps old envelopes and
+later gets their pool seed, so rotated seeds are destroyed once no file needs them.
+"""
+
+import os
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from qkdseal import kem
+from qkdseal.encoding import Fields, json_object, length_prefixed, to_base64, to_json
+from qkdseal.errors import PackageInvalid
+from qkdseal.header import ID_LIMIT, Header, PackageSuite, checked_id
+from qkdseal.kem import DEFAULT_SUITE, Suite
+
+SECRET_SIZE = 32
+FILE_KEY_SIZE = 32
+MIN_QUANTUM_KEY_SIZE = 16  # 128 bits, so that the quantum key alone still protects
+ENVELOPE_LIMIT = 8192  # bytes of JSON; the largest that can be made has fewer than 4,000
+_SEAL_LABEL = b"qkdplatform package seal v1"
+_TOGETHER = "a passphrase and a factor for it in the header go together"
+_FILE_KEY_LABEL = b"qkdplatform package file key v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A header, and the secret sealed to a pool key.
+
+    Raises:
+        ValueError: the pool key id is malformed, or ``sealed`` has the wrong length for the suite.
+    """
+
+    header: Header
+    pool_key_id: str
+    pool_suite: Suite
+    sealed: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        checked_id("pool key id", self.pool_key_id)
+        if self.header.suite is not PackageSuite.HYBRID:
+            raise ValueError("the header is of another suite")
+        if len(self.sealed) != self.pool_suite.sealed_size(SECRET_SIZE):
+            raise ValueError("the sealed secret has the wrong length for its suite")
+
+    def to_dict(self) -> dict[str, Any]:
+        """As in JSON; ``from_dict`` reads it back."""
+        return {
+            "header": self.header.to_dict(),
+            "pool_key_id": self.pool_key_id,
+            "pool_suite": self.pool_suite.value,
+            "sealed": to_base64(self.sealed),
+        }
+
+    @classmethod
+    def from_dict(cls, value: object) -> Self:
+        """Read an envelope, every field checked.
+
+        Raises:
+            PackageInvalid: a field is missing, unknown, of the wrong type or out of bounds.
+        """
+        return cls.from_fields(Fields(value))
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Self:
+        """See ``from_dict``."""
+        header = Header.from_fields(fields.fields("header"))
+        try:
+            suite = Suite(fields.text("pool_suite", limit=ID_LIMIT))
+            envelope = cls(
+                header,
+                fields.text("pool_key_id", limit=ID_LIMIT),
+                suite,
+                fields.data("sealed", limit=suite.sealed_size(SECRET_SIZE)),
+            )
+        except ValueError:
+            raise PackageInvalid from None
+        fields.done()
+        return envelope
+
+    def to_bytes(self) -> bytes:
+        """Compact JSON."""
+        return to_json(self.to_dict()).encode("ascii")
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Read what ``to_bytes`` wrote; PackageInvalid as ``from_dict``."""
+        if not data.isascii():
+            raise PackageInvalid
+        return cls.from_dict(json_object(data.decode("ascii"), limit=ENVELOPE_LIMIT))
+
+
+def seal(
+    header: Header,
+    *,
+    pool_key_id: str,
+    pool_public_key: bytes,
+    quantum_key: bytes,
+    pool_suite: Suite = DEFAULT_SUITE,
+    passphrase: str | None = None,
+    stretched: bytes | None = None,
+) -> tuple[Envelope, bytes]:
+    """Make a fresh file key (32 bytes), and the envelope from which it can be had again.
+
+    The file key encrypts one body, with ``header.digest()`` as its context. Where the header names a factor, give
+    the passphrase, or what ``header.passphrase.stretched`` made of it.
+
+    Raises:
+        ValueError: the quantum key is too short, the public key not of the suite, an id malformed, or a
+            passphrase given without a factor in the header, or the reverse.
+    """
+    secret = os.urandom(SECRET_SIZE)
+    if passphrase is not None and header.passphrase is not None:
+        stretched = header.passphrase.stretched(passphrase)
+    elif passphrase is not None:
+        raise ValueError(_TOGETHER)
+    file_key = _file_key(header, secret, quantum_key, stretched)
+    return _sealed(header, secret, pool_key_id, pool_suite, pool_public_key), file_key
+
+
+def open_envelope(
+    envelope: Envelope,
+    *,
+    seed: bytes,
+    quantum_key: bytes,
+    context: bytes | None = None,
+    passphrase: str | None = None,
+) -> bytes:
+    """The file key, 32 bytes.
+
+    A wrong quantum key or passphrase gives a wrong file key, which the body's commitment refuses.
+
+    Args:
+        envelope: from ``seal``, ``rewrap`` or ``from_dict``.
+        seed: of the pool key that the envelope names.
+        quantum_key: that the header names.
+        context: what the header binds; None if it binds nothing.
+        passphrase: needed if the header names a factor.
+
+    Raises:
+        PackageInvalid: another seed, id, header or context, a changed envelope, or a passphrase that is
+            missing, superfluous or impossible.
+        ValueError: the seed has the wrong length for the suite, or the quantum key is too short.
+    """
+    secret = _secret(envelope, seed)
+    if not envelope.header.binds(context) or (passphrase is None) != (envelope.header.passphrase is None):
+        raise PackageInvalid
+    _check_quantum_key(quantum_key)
+    stretched = None
+    if envelope.header.passphrase is not None and passphrase is not None:
+        try:
+            stretched = envelope.header.passphrase.stretched(passphrase)
+        except ValueError:  # the passphrase comes from outside
+            raise PackageInvalid from None
+    return _file_key(envelope.header, secret, quantum_key, stretched)
+
+
+def rewrap(
+    envelope: Envelope,
+    *,
+    seed: bytes,
+    new_pool_key_id: str,
+    new_public_key: bytes,
+    new_suite: Suite = DEFAULT_SUITE,
+) -> Envelope:
+    """The same secret sealed to another pool key; the body stays readable as it is.
+
+    Raises:
+        PackageInvalid: the envelope does not open with this seed.
+        ValueError: the seed or the new public key is not of its suite, or the new id malformed.
+    """
+    return _sealed(envelope.header, _secret(envelope, seed), new_pool_key_id, new_suite, new_public_key)
+
+
+def _sealed(header: Header, secret: bytes, pool_key_id: str, suite: Suite, public_key: bytes) -> Envelope:
+    info = _seal_info(header, pool_key_id, suite)
+    return Envelope(header, pool_key_id, suite, kem.seal(suite, public_key, secret, info))
+
+
+def _secret(envelope: Envelope, seed: bytes) -> bytes:
+    info = _seal_info(envelope.header, envelope.pool_key_id, envelope.pool_suite)
+    try:
+        return kem.open_sealed(envelope.pool_suite, seed, envelope.sealed, info)
+    except kem.OpenFailed:
+        raise PackageInvalid from None
+
+
+def _seal_info(header: Header, pool_key_id: str, suite: Suite) -> bytes:
+    return length_prefixed(_SEAL_LABEL, suite.encode(), pool_key_id.encode(), header.digest())
+
+
+def _file_key(header: Header, secret: bytes, quantum_key: bytes, stretched: bytes | None) -> bytes:
+    _check_quantum_key(quantum_key)
+    if (stretched is None) != (header.passphrase is None):
+        raise ValueError(_TOGETHER)
+    secret += stretched or b""
+    info = length_prefixed(_FILE_KEY_LABEL, header.digest())
+    return HKDF(SHA512(), FILE_KEY_SIZE, quantum_key, info).derive(secret)
+
+
+def _check_quantum_key(quantum_key: bytes) -> None:
+    if len(quantum_key) < MIN_QUANTUM_KEY_SIZE:
+        raise ValueError(f"a quantum key has at least {MIN_QUANTUM_KEY_SIZE} bytes, not {len(quantum_key)}")

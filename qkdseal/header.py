@@ -1,0 +1,220 @@
+"""The header of a package: what never changes, however often its envelope is re-wrapped.
+
+The digest of its canonical encoding is bound into the sealed secret, the file key and the body, so no field
+can be changed or exchanged afterwards.
+"""
+
+import hashlib
+import hmac
+import os
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
+
+from qkdseal.encoding import Fields, length_prefixed, to_base64
+from qkdseal.errors import PackageInvalid
+
+FORMAT_VERSION = 1
+ID_LIMIT = 255
+DIGEST_SIZE = 64
+SALT_SIZE = 16
+STRETCHED_SIZE = 32
+# OWASP Password Storage Cheat Sheet: 210,000 rounds for PBKDF2 with HMAC-SHA512.
+MIN_ITERATIONS = 210_000
+DEFAULT_ITERATIONS = 300_000
+# Reading a package costs at most a second or so of work that its sender chose.
+MAX_ITERATIONS = 2_000_000
+PASSPHRASE_LIMIT = 1024
+_ID = re.compile(rf"[\x21-\x7e]{{1,{ID_LIMIT}}}")  # printable ASCII without the space
+_LABEL = b"qkdplatform package header v1"
+
+
+class PackageSuite(StrEnum):
+    """How the file key comes about."""
+
+    HYBRID = "pool+quantum-hkdf-sha512"  # a secret sealed to a pool key, joined with a quantum key
+    PQFILE = "pqfile-mlkem768-sha256"  # for compatibility, on request only: see pqfile
+
+
+class BodyFormat(StrEnum):
+    """How the body is encrypted."""
+
+    COBBLESTONE_256 = "c2sp-cobblestone-256"
+    A256CBC_HS512 = "a256cbc-hs512"
+
+
+# A suite's body is its own; any other pair is refused.
+_BODY_OF = {
+    PackageSuite.HYBRID: BodyFormat.COBBLESTONE_256,
+    PackageSuite.PQFILE: BodyFormat.A256CBC_HS512,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PassphraseFactor:
+    """The public half of a passphrase as a third factor: PBKDF2-HMAC-SHA512, salt and rounds recorded."""
+
+    salt: bytes = field(default_factory=lambda: os.urandom(SALT_SIZE))
+    iterations: int = DEFAULT_ITERATIONS
+
+    def __post_init__(self) -> None:
+        if len(self.salt) != SALT_SIZE:
+            raise ValueError(f"a passphrase salt has {SALT_SIZE} bytes, this has {len(self.salt)}")
+        if not MIN_ITERATIONS <= self.iterations <= MAX_ITERATIONS:
+            raise ValueError(f"iterations lie in {MIN_ITERATIONS} to {MAX_ITERATIONS}, not {self.iterations}")
+
+    def stretched(self, passphrase: str) -> bytes:
+        """32 bytes from the passphrase in Unicode form NFC, so that it may be typed on any keyboard.
+
+        Raises:
+            ValueError: the passphrase is empty, longer than 1,024 characters, or not encodable.
+        """
+        if not 0 < len(passphrase) <= PASSPHRASE_LIMIT:
+            raise ValueError(f"a passphrase has 1 to {PASSPHRASE_LIMIT} characters")
+        secret = unicodedata.normalize("NFC", passphrase).encode("utf-8")
+        return PBKDF2HMAC(SHA512(), STRETCHED_SIZE, self.salt, self.iterations).derive(secret)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a package is, and which quantum key it takes.
+
+    Attributes:
+        file_id: names the file or message; 1 to 255 printable ASCII characters, as the next.
+        quantum_key_id: opaque name of the quantum key.
+        context_digest: SHA-512 of bytes that the caller binds and has to name again, or empty.
+        passphrase: set where a passphrase is needed as well.
+
+    Raises:
+        ValueError: an id or the digest is not of the form above.
+    """
+
+    file_id: str
+    quantum_key_id: str
+    context_digest: bytes = field(default=b"", repr=False)
+    passphrase: PassphraseFactor | None = None
+    suite: PackageSuite = PackageSuite.HYBRID
+    body: BodyFormat = BodyFormat.COBBLESTONE_256
+
+    def __post_init__(self) -> None:
+        checked_id("file id", self.file_id)
+        checked_id("quantum key id", self.quantum_key_id)
+        if self.body is not _BODY_OF[self.suite]:
+            raise ValueError(f"the suite {self.suite} does not go with the body {self.body}")
+        if len(self.context_digest) not in {0, DIGEST_SIZE}:
+            raise ValueError(f"a context digest has {DIGEST_SIZE} bytes, this has {len(self.context_digest)}")
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        file_id: str,
+        quantum_key_id: str,
+        context: bytes | None = None,
+        passphrase: PassphraseFactor | None = None,
+        suite: PackageSuite = PackageSuite.HYBRID,
+        body: BodyFormat = BodyFormat.COBBLESTONE_256,
+    ) -> Self:
+        """A header of the current format that binds ``context`` (None: nothing; empty bytes: those)."""
+        return cls(file_id, quantum_key_id, _context_digest(context), passphrase, suite, body)
+
+    def encoded(self) -> bytes:
+        """The canonical encoding: a label and all fields, each behind its length."""
+        factor = self.passphrase
+        return length_prefixed(
+            _LABEL,
+            self.suite.encode(),
+            self.body.encode(),
+            self.file_id.encode(),
+            self.quantum_key_id.encode(),
+            self.context_digest,
+            factor.salt if factor else b"",
+            factor.iterations.to_bytes(4, "big") if factor else b"",
+        )
+
+    def digest(self) -> bytes:
+        """SHA-512 of the canonical encoding: 64 bytes; also the context of the body."""
+        return hashlib.sha512(self.encoded()).digest()
+
+    def binds(self, context: bytes | None) -> bool:
+        """Whether this is the context that the package was made with."""
+        return hmac.compare_digest(self.context_digest, _context_digest(context))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As in JSON; ``from_dict`` reads it back."""
+        value: dict[str, Any] = {
+            "version": FORMAT_VERSION,
+            "suite": self.suite.value,
+            "body": self.body.value,
+            "file_id": self.file_id,
+            "quantum_key_id": self.quantum_key_id,
+        }
+        if self.context_digest:
+            value["context_digest"] = to_base64(self.context_digest)
+        if self.passphrase:
+            value["passphrase"] = {
+                "kdf": "pbkdf2-hmac-sha512",
+                "salt": to_base64(self.passphrase.salt),
+                "iterations": self.passphrase.iterations,
+            }
+        return value
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Self:
+        """Read a header, every field checked.
+
+        Raises:
+            PackageInvalid: a field is missing, unknown, of the wrong type or out of bounds.
+        """
+        if fields.number("version") != FORMAT_VERSION:
+            raise PackageInvalid
+        try:
+            header = cls(
+                suite=PackageSuite(fields.text("suite", limit=ID_LIMIT)),
+                body=BodyFormat(fields.text("body", limit=ID_LIMIT)),
+                file_id=fields.text("file_id", limit=ID_LIMIT),
+                quantum_key_id=fields.text("quantum_key_id", limit=ID_LIMIT),
+                context_digest=_digest_of(fields),
+                passphrase=_passphrase_of(fields),
+            )
+        except ValueError:
+            raise PackageInvalid from None
+        fields.done()
+        return header
+
+
+def checked_id(what: str, value: str) -> str:
+    """The id itself; ValueError unless it is 1 to 255 printable ASCII characters."""
+    if not _ID.fullmatch(value):
+        raise ValueError(f"a {what} is 1 to {ID_LIMIT} printable ASCII characters")
+    return value
+
+
+def _context_digest(context: bytes | None) -> bytes:
+    return b"" if context is None else hashlib.sha512(context).digest()
+
+
+def _digest_of(fields: Fields) -> bytes:
+    """The context digest: absent means none, so an empty one is a second spelling and refused."""
+    if not fields.has("context_digest"):
+        return b""
+    digest = fields.data("context_digest", limit=DIGEST_SIZE)
+    if not digest:
+        raise PackageInvalid
+    return digest
+
+
+def _passphrase_of(fields: Fields) -> PassphraseFactor | None:
+    if not fields.has("passphrase"):
+        return None
+    factor = fields.fields("passphrase")
+    if factor.text("kdf", limit=ID_LIMIT) != "pbkdf2-hmac-sha512":
+        raise PackageInvalid
+    passphrase = PassphraseFactor(factor.data("salt", limit=SALT_SIZE), factor.number("iterations"))
+    factor.done()
+    return passphrase
