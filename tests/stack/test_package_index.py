@@ -33,15 +33,22 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.asked.append((self.path, self.headers.get("Authorization")))
-        target = self.server.pages.get(self.path)
-        code = self.server.failures.pop() if self.server.failures else 200 if target is not None else 404
-        moved = code == 200 and isinstance(target, str)
-        self.send_response(302 if moved else code)
-        if moved:
-            self.send_header("Location", target)
+        found = self.server.pages.get(self.path)
+        if self.server.failures:
+            self.answer(self.server.failures.pop())
+        elif found is None:
+            self.answer(404)
+        elif isinstance(found, str):
+            self.answer(302, Location=found)
+        else:
+            self.answer(200)
+            self.wfile.write(found)
+
+    def answer(self, code, **headers):
+        self.send_response(code)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
-        if code == 200 and not moved:
-            self.wfile.write(target)
 
     def log_message(self, *_):
         """Say nothing."""
