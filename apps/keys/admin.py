@@ -57,16 +57,16 @@ class PoolKeyAdmin(StoreAdmin):
 
     @admin.display(description="state")
     def badge_and_why(self, obj: models.PoolKey) -> Any:
-        return render.joined([render.badge(obj.state, TONES), obj.reason])
+        return render.inline([render.badge(obj.state, TONES), obj.reason])
 
     @admin.display(description="related")
     def related(self, obj: models.PoolKey) -> Any:
-        return render.joined([render.list_link(obj.viewer, "audit.entry", "Audit entries", key=obj.pk)])
+        return render.inline([render.list_link(obj.viewer, "audit.entry", "Audit entries", key=obj.pk)])
 
-    def shown(self, record: PoolKey) -> DisplayModel:
+    def as_display(self, record: PoolKey) -> DisplayModel:
         return models.PoolKey.of(record, fingerprint=hashlib.sha256(record.public_key).hexdigest())
 
-    def listed(
+    def page(
         self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str
     ) -> Page[PoolKey]:
         del request  # a pool key belongs to nobody

@@ -1,5 +1,6 @@
 """The pool: keys made, picked evenly, rotated by age, revoked for good, refused when damaged (C3, C5, C10)."""
 
+import random
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -7,11 +8,11 @@ from datetime import timedelta
 import pytest
 
 from apps.audit import services as audit
-from apps.audit.records import Event
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.root_keys.configured import root_key
 from apps.files import messages
+from apps.files.trail import MessageEvent
 from apps.keys import seeds, services
 from apps.keys.records import MOVES, IllegalTransition, KeyNotFound, KeyState, KeyUnusable
 from apps.keys.services import PoolEmpty
@@ -34,7 +35,7 @@ ALLOWED = {
 def used(key):
     with transaction(TESTS) as tx:
         services.count_use(tx, key)
-        tx.audit(Event.MESSAGE_ENCRYPTED, key_id=key.key_id)
+        tx.audit(MessageEvent.ENCRYPTED, key_id=key.key_id)
 
 
 def rewritten(key, **attributes):
@@ -70,7 +71,10 @@ def test_only_the_wrapped_seed_is_kept(aws, suite):
 
 
 @requirement("C5")
-def test_uses_are_spread_evenly(pool):
+def test_uses_are_spread_evenly(pool, monkeypatch):
+    monkeypatch.setattr(
+        services, "random", random.Random(1)
+    )  # one run in 26 was less even than this by chance
     for _ in range(60):
         used(services.pick())
     uses = [services.find(key.key_id).usage for key in pool]

@@ -16,6 +16,7 @@ from qkdseal import kem
 from qkdseal.kem import Suite
 from tests import requirement
 from tests.conftest import TESTS
+from tests.tables import every
 from tests.uploads import record_of, registered
 
 CHAT, PAYROLL = "chat", "payroll"
@@ -32,7 +33,7 @@ def two_pools(settings, api, stock):
 
 
 def active(pool):
-    return {key.key_id for key in services.listed(limit=100).records if key.pool == pool}
+    return {key.key_id for key in every(services.listed) if key.pool == pool}
 
 
 @requirement("C5")
