@@ -15,9 +15,9 @@ from apps.common.middleware import API
 from apps.common.schema import ApiDocs
 from apps.custody.urls import urlpatterns as custody
 from apps.detections.api import DetectionDetail, Detections
-from apps.files.api.documents import FileContent, FileDetail, FileDownload, FileRestoration, Files
-from apps.files.api.messages import Decrypt, Encrypt
-from apps.files.api.uploads import (
+from apps.files.api.views.documents import FileContent, FileDetail, FileDownload, FileRestoration, Files
+from apps.files.api.views.messages import Decrypt, Encrypt
+from apps.files.api.views.uploads import (
     FileAbortion,
     FileArchive,
     FileCompletion,

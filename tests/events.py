@@ -6,7 +6,7 @@ from urllib.parse import quote_plus
 from django.conf import settings
 
 from apps.common.aws import client
-from apps.files.services import UPLOADS_PREFIX
+from apps.files.bodies.objects import UPLOADS_PREFIX
 
 STREAM_ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/qkd-local-sessions/stream/2026-01-01T00:00:00.000"
 

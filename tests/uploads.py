@@ -9,9 +9,9 @@ from typing import Any
 from django.conf import settings
 
 from apps.common.aws import client
-from apps.files import services
+from apps.files.bodies.objects import UPLOADS_PREFIX
+from apps.files.reading import content as reading
 from apps.files.records import File
-from apps.files.services import UPLOADS_PREFIX
 from apps.files.store import FileTable
 from apps.files.uploads.pipeline import NAMESPACE
 from qkdplatform.lambda_handler import handler
@@ -77,7 +77,7 @@ def deliver(event: dict[str, Any]) -> None:
 
 def plaintext_of(file_id: str) -> bytes:
     """What the platform gives back of a file."""
-    return services.whole(services.read(file_id, actor=TESTS)[1])
+    return reading.whole(reading.read(file_id, actor=TESTS)[1])
 
 
 def record_of(file_id: str) -> File:

@@ -1,18 +1,20 @@
 """Messages: encrypted like files, the package handed back instead of stored (C11)."""
 
 import uuid
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
-from apps.audit.records import Actor, Event, Outcome, system
+from apps.audit.records import Actor, Outcome, system
 from apps.audit.services import may_see, record, transaction
 from apps.common.errors import Invalid, PlatformError, Refused
+from apps.files.trail import MessageEvent
 from apps.keys import seeds
 from apps.keys import services as keys
 from apps.keys.pools import pool_for
 from apps.keys.records import KeyNotFound, KeyUnusable, PoolKey, Purpose
-from apps.sessions import quantum_keys, stock
-from apps.sessions.records import KeyPurpose, Offer, SessionNotFound, SessionUnusable, StockEmpty
+from apps.sessions import quantum_keys
+from apps.sessions.records import KeyPurpose, Offer, SessionNotFound, SessionUnusable
+from apps.sessions.taking import take_key
 from qkdseal import pqfile
 from qkdseal.errors import PackageInvalid
 from qkdseal.header import Header, PassphraseFactor
@@ -20,8 +22,6 @@ from qkdseal.kem import Suite
 from qkdseal.package import Package, open_message, seal_message
 from qkdseal.pqfile import PqfilePackage
 
-P = TypeVar("P", Package, PqfilePackage)
-ATTEMPTS = 16
 UNIFORM = "The package is damaged, or not for this context, passphrase or caller."
 
 
@@ -47,11 +47,13 @@ def encrypt(
         SessionNotFound, SessionUnusable: the named session cannot give a key.
     """
 
-    def made(offered: Offer) -> tuple[PoolKey, Package]:
+    def seal(offered: Offer) -> Package:
         pool_key = keys.pick(pool_for(str(actor), Purpose.MESSAGES))
-        return pool_key, _sealed(plaintext, offered, pool_key, context, passphrase)
+        package = _sealed(plaintext, offered, pool_key, context, passphrase)
+        _commit(package.header.file_id, offered, pool_key, actor)
+        return package
 
-    return _attempted(made, session_id, actor)
+    return take_key(seal, actor=actor, session_id=session_id)
 
 
 def encrypt_compatible(
@@ -59,28 +61,13 @@ def encrypt_compatible(
 ) -> PqfilePackage:
     """As ``encrypt``, in the compatibility suite: for who has to be understood by PQFile, and nobody else."""
 
-    def made(offered: Offer) -> tuple[PoolKey, PqfilePackage]:
+    def seal(offered: Offer) -> PqfilePackage:
         pool_key = _mlkem_key(pool_for(str(actor), Purpose.MESSAGES))
-        return pool_key, _compatible(plaintext, offered, pool_key, context)
-
-    return _attempted(made, session_id, actor)
-
-
-def _attempted(made: Callable[[Offer], tuple[PoolKey, P]], session_id: str | None, actor: Actor) -> P:
-    """A package under a quantum key that nobody else takes first."""
-    for _ in range(ATTEMPTS):
-        try:
-            offered = quantum_keys.offer(session_id=session_id, actor=actor)
-        except StockEmpty:
-            stock.refill(actor=actor)
-            raise
-        pool_key, package = made(offered)
-        try:
-            _commit(package.header.file_id, offered, pool_key, actor)
-        except (quantum_keys.KeyTaken, KeyUnusable):  # taken, or rotated, since it was picked
-            continue
+        package = _compatible(plaintext, offered, pool_key, context)
+        _commit(package.header.file_id, offered, pool_key, actor)
         return package
-    raise StockEmpty("Too many ask for quantum keys at once. Try again in a moment.")
+
+    return take_key(seal, actor=actor, session_id=session_id)
 
 
 def _sealed(
@@ -112,12 +99,12 @@ def _mlkem_key(pool: str) -> PoolKey:
 
 
 def _compatible(plaintext: bytes, offered: Offer, pool_key: PoolKey, context: str | None) -> PqfilePackage:
-    header = pqfile.header_of(
+    header = pqfile.pqfile_header(
         file_id=f"msg-{uuid.uuid4()}",
         quantum_key_id=offered.key_id,
         context=None if context is None else context.encode(),
     )
-    return pqfile.seal(
+    return pqfile.seal_pqfile(
         header,
         plaintext,
         pool_key_id=pool_key.key_id,
@@ -131,7 +118,7 @@ def _commit(message_id: str, offered: Offer, pool_key: PoolKey, actor: Actor) ->
         quantum_keys.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject=message_id)
         keys.count_use(tx, pool_key, message=True)
         tx.audit(
-            Event.MESSAGE_ENCRYPTED,
+            MessageEvent.ENCRYPTED,
             file_id=message_id,
             key_id=pool_key.key_id,
             session_id=offered.session_id,
@@ -159,11 +146,11 @@ def decrypt(
     subject = {"file_id": header.file_id, "key_id": package.pool_key_id, "session_id": taken.session_id}
     if not may_see(actor, taken.taken_by, **subject):
         raise Invalid.of("package", UNIFORM)
-    record(actor, Event.MESSAGE_READ, **subject)
+    record(actor, MessageEvent.READ, **subject)
     try:
         return _opened(package, context, passphrase)
     except PlatformError:
-        record(actor, Event.MESSAGE_READ, outcome=Outcome.FAILED, **subject)
+        record(actor, MessageEvent.READ, outcome=Outcome.FAILED, **subject)
         raise
 
 
@@ -175,7 +162,7 @@ def _opened(package: Package | PqfilePackage, context: str | None, passphrase: s
         bound = None if context is None else context.encode()
         if isinstance(package, Package):
             return open_message(package, **secrets, context=bound, passphrase=passphrase)
-        return pqfile.unseal(package, **secrets, context=bound)
+        return pqfile.open_pqfile(package, **secrets, context=bound)
     except (PackageInvalid, KeyNotFound, ValueError):
         raise Invalid.of("package", UNIFORM) from None
     except (KeyUnusable, SessionNotFound, SessionUnusable) as error:

@@ -66,6 +66,9 @@ SEALED = frozenset(
     }
 )
 
+# In these the bytes of an announced file are still to come.
+AWAITED = frozenset({FileStatus.AWAITING_UPLOAD, FileStatus.AWAITING_BODY})
+
 # In these a pool key is needed, now or once the client has sent the body.
 KEYED = SEALED | {FileStatus.AWAITING_BODY}
 

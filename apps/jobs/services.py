@@ -10,8 +10,8 @@ from typing import Any
 from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 
-from apps.audit.records import Actor, Event
-from apps.audit.services import Conflict, may_see, transaction
+from apps.audit.records import Actor
+from apps.audit.services import Conflict, Transaction, may_see, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import NotFound
@@ -19,6 +19,7 @@ from apps.common.sweeps import each
 from apps.jobs import store
 from apps.jobs.records import Job, JobKind, JobState
 from apps.jobs.store import JobTable, jobs_page
+from apps.jobs.trail import JobEvent
 
 log = logging.getLogger(__name__)
 SILENT_SECONDS = 300  # of no sign from a worker: it is gone
@@ -45,7 +46,18 @@ def enqueue(
 
     A job whose message was not sent, or lost, stays ``queued``; the sweep sends it again.
     """
-    job = Job(
+    job = new(kind, total=total, parameters=parameters, actor=actor, job_id=job_id)
+    with transaction(actor) as tx:
+        put(tx, job)
+    dispatch(job, send)
+    return job
+
+
+def new(
+    kind: JobKind, *, total: int, parameters: Mapping[str, Any], actor: Actor, job_id: str | None = None
+) -> Job:
+    """A job that waits, not recorded yet."""
+    return Job(
         job_id=job_id or str(uuid.uuid4()),
         kind=kind,
         state=JobState.QUEUED,
@@ -54,14 +66,16 @@ def enqueue(
         created_at=clock.now(),
         parameters=parameters,
     )
-    with transaction(actor) as tx:
-        tx.put(JobTable.of(job))
-        tx.audit(Event.JOB_QUEUED, job_id=job.job_id, kind=kind.value, total=total)
-    _send(job, send)
-    return job
 
 
-def _send(job: Job, send: Callable[[str], object]) -> None:
+def put(tx: Transaction, job: Job) -> None:
+    """Record a new job in the transaction of what it is for; once that is committed, ``dispatch`` it."""
+    tx.put(JobTable.of(job))
+    tx.audit(JobEvent.QUEUED, job_id=job.job_id, kind=job.kind.value, total=job.total)
+
+
+def dispatch(job: Job, send: Callable[[str], object]) -> None:
+    """Send a recorded job's message. Where that fails the job stays queued, and the sweep sends it again."""
     try:
         send(job.job_id)
     except Exception:
@@ -89,8 +103,8 @@ def enqueue_once(
     queued = replace(there, state=JobState.QUEUED, done=0, error=None, ended_at=None, created_at=clock.now())
     with transaction(actor) as tx:
         tx.replace(JobTable.of(queued), condition=JobTable.state == there.state)
-        tx.audit(Event.JOB_QUEUED, job_id=job_id, kind=kind.value, total=total)
-    _send(queued, send)
+        tx.audit(JobEvent.QUEUED, job_id=job_id, kind=kind.value, total=total)
+    dispatch(queued, send)
     return queued
 
 

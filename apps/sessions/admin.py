@@ -60,7 +60,7 @@ class SessionAdmin(StoreAdmin):
 
     @admin.display(description="status")
     def state_and_why(self, obj: models.Session) -> Any:
-        return render.joined([render.badge(obj.status, TONES), obj.reason])
+        return render.inline([render.badge(obj.status, TONES), obj.reason])
 
     @admin.display(description="99 % interval")
     def interval(self, obj: models.Session) -> str:
@@ -88,7 +88,7 @@ class SessionAdmin(StoreAdmin):
             else "No verdict yet"
         )
         entries = render.list_link(obj.viewer, "audit.entry", "Audit entries", session=obj.pk)
-        return render.joined([verdict, entries])
+        return render.inline([verdict, entries])
 
     @admin.display(description="bits")
     def lengths(self, obj: models.Session) -> Any:
@@ -115,7 +115,7 @@ class SessionAdmin(StoreAdmin):
     def corrected(self, obj: models.Session) -> Any:
         return by_basis(obj.ledger["corrected"]) if "corrected" in obj.ledger else render.NONE
 
-    def listed(
+    def page(
         self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str
     ) -> Page[Session]:
         status = SessionStatus(filters["status"]) if "status" in filters else None

@@ -7,8 +7,8 @@ from django.conf import settings
 
 from apps.common import clock
 from apps.common.aws import client
-from apps.files import services
 from apps.files.bodies.objects import ObjectRef
+from apps.files.reading import content as reading
 from apps.files.records import File, FileStatus
 from apps.files.store import FileTable
 from apps.files.uploads import pipeline
@@ -36,7 +36,7 @@ def encrypted(content: bytes, *, under: PoolKey, monkeypatch: object) -> File:
 
 def plaintext_of(file: File) -> bytes:
     """What the platform gives back of a file."""
-    return services.whole(services.read(file.file_id, actor=TESTS)[1])
+    return reading.whole(reading.read(file.file_id, actor=TESTS)[1])
 
 
 def rows_under(key: PoolKey, count: int) -> dict[str, bytes]:

@@ -15,8 +15,8 @@ from apps.files import services, store
 from apps.files.bodies import objects
 from apps.files.keys import reencrypt
 from apps.files.life import archive, shredding
+from apps.files.opening import FileDamaged, file_key
 from apps.files.records import FileNotFound, FileNotReady, FileStatus, StorageClass
-from apps.files.services import FileDamaged
 from apps.files.store import FileTable
 from apps.jobs import control
 from apps.jobs import services as jobs
@@ -84,12 +84,12 @@ def test_every_key_and_the_body_are_new_and_the_content_is_the_same(api, plenty)
     content = os.urandom(3 * CHUNK_SIZE + 5)
     file_id = encrypted(api, content)
     before = record_of(file_id)
-    old_key = services.file_key(before)
+    old_key = file_key(before)
     old_body = objects.part_of(objects.ObjectRef.of(before.body), 0, 10**6)
     after = reencrypt.reencrypt(file_id, actor=TESTS)
     assert after == record_of(file_id)
     assert plaintext_of(file_id) == content
-    assert services.file_key(after) != old_key
+    assert file_key(after) != old_key
     assert after.quantum_key_id != before.quantum_key_id
     assert objects.part_of(objects.ObjectRef.of(after.body), 0, 10**6) != old_body
     assert bodies_of(file_id) == {after.body["key"]}, "the old body is gone"

@@ -8,9 +8,9 @@ import os
 import pytest
 import requests
 
-from apps.access.records import Role
+from apps.access.roles import Role
 from apps.audit.services import entries_page, verify
-from apps.files import services
+from apps.files.reading import content as reading
 from apps.sessions.store import QuantumKeyTable
 from qkdseal import body, digests
 from tests import requirement
@@ -43,7 +43,7 @@ def uploaded(api, content=CONTENT, change=lambda sealed: sealed, **fields):
     assert requests.put(made["upload"]["upload_url"], data=sealed, timeout=5).ok
     file_id = made["upload"]["file"]["file_id"]
     phrase = {"passphrase": fields["passphrase"]} if "passphrase" in fields else {}
-    mac = hmac.new(digests.digest_key(key, context), content, "sha256").hexdigest()
+    mac = hmac.new(digests.digest_key(key, context=context), content, "sha256").hexdigest()
     about = {"sha256": hashlib.sha256(sealed).hexdigest(), "plaintext_hmac": mac, **phrase}
     return file_id, api.post(f"local-files/{file_id}/finish", about), (key, context)
 
@@ -53,7 +53,7 @@ def test_what_the_client_encrypts_either_side_decrypts(api, stock):
     file_id, answer, (key, _) = uploaded(api)
     shown = answer.json()
     assert (shown["status"], shown["size"]) == ("encrypted", len(CONTENT))
-    assert services.whole(services.read(file_id, actor=TESTS)[1]) == CONTENT
+    assert reading.whole(reading.read(file_id, actor=TESTS)[1]) == CONTENT
     secret = api.post(f"files/{file_id}/key", {}).json()
     sealed = requests.get(secret["url"], timeout=5).content
     assert secrets_of(secret)[0] == key
@@ -79,8 +79,7 @@ def test_every_key_that_leaves_is_recorded(api, stock):
     file_id, _, _ = uploaded(api)
     api.post(f"files/{file_id}/key", {})
     events = [
-        (e.event.value, e.detail.get("purpose"))
-        for e in entries_page(limit=20, by="file", value=file_id).records
+        (e.event, e.detail.get("purpose")) for e in entries_page(limit=20, by="file", value=file_id).records
     ]
     assert events.count(("file.key_released", "encrypt")) == 1
     assert events.count(("file.key_released", "decrypt")) == 1
@@ -167,7 +166,7 @@ def test_a_local_file_in_parts(api, stock, monkeypatch):
         assert requests.put(part["url"], data=halves[part["number"]], timeout=5).ok
     assert api.post(f"files/{file_id}/complete", {"size": len(sealed)}).status_code == 200
     assert api.post(f"local-files/{file_id}/finish", {}).json()["status"] == "encrypted"
-    assert services.whole(services.read(file_id, actor=TESTS)[1]) == CONTENT
+    assert reading.whole(reading.read(file_id, actor=TESTS)[1]) == CONTENT
 
 
 @requirement("I8")

@@ -23,15 +23,16 @@ from apps.common.aws import client
 from apps.common.errors import PlatformError
 from apps.detections import services as detections
 from apps.files import services
-from apps.files.bodies import objects
+from apps.files.bodies import objects, orphans
 from apps.files.bodies.objects import ObjectRef
-from apps.files.life import archive, orphans, sweeping
-from apps.files.reading import downloads
+from apps.files.life import archive, sweeping
+from apps.files.opening import FileDamaged
+from apps.files.reading import client_keys, downloads
+from apps.files.reading import content as reading
 from apps.files.records import FileStatus, StorageClass
-from apps.files.services import FileDamaged
 from apps.files.store import FileTable
-from apps.files.uploads import client_side, intake, pipeline
-from apps.files.uploads.intake import UploadMethod
+from apps.files.uploads import announce, client_side, giving_up, parts, pipeline
+from apps.files.uploads.announce import UploadMethod
 from apps.sessions import quantum_keys
 from apps.sessions import services as sessions
 from apps.sessions.records import Offer
@@ -136,7 +137,7 @@ def end_dead_attempts_and_encrypt(subject):
 
 def with_replacement(api):
     subject, content = encrypted(api, b"one"), os.urandom(90_000)
-    target = intake.replacing(subject.file_id, actor=api.actor)
+    target = announce.announce_version(subject.file_id, actor=api.actor)
     subject.more["event"] = put(f"uploads/{target.file.file_id}", content).event
     subject.contents = {subject.file_id: content, f"{subject.file_id}.v1": b"one"}
     return subject
@@ -167,15 +168,15 @@ def to_be_archived(api):
 
 
 def in_parts(api):
-    target = intake.announce(name="parts", actor=api.actor, method=UploadMethod.MULTIPART)
+    target = announce.announce(name="parts", actor=api.actor, method=UploadMethod.MULTIPART)
     file_id, content = target.file.file_id, os.urandom(2000)
-    for number, url in intake.part_urls(file_id, [1, 2], actor=api.actor):
+    for number, url in parts.part_urls(file_id, [1, 2], actor=api.actor):
         assert requests.put(url, data=content[(number - 1) * 1000 : number * 1000], timeout=5).ok
     return Subject(file_id, {file_id: content})
 
 
 def joined(subject):
-    intake.complete(subject.file_id, size=2000, actor=TESTS)
+    parts.complete(subject.file_id, size=2000, actor=TESTS)
 
 
 def joined_again(subject):
@@ -205,7 +206,7 @@ def sealed_locally(api):
 
 def read_whole(subject):
     [content] = subject.contents.values()
-    assert services.whole(services.read(subject.file_id, actor=TESTS)[1]) == content
+    assert reading.whole(reading.read(subject.file_id, actor=TESTS)[1]) == content
 
 
 def read_range(subject):
@@ -229,10 +230,12 @@ OPERATIONS = [
     Operation("decrypt", encrypted, read_whole),
     Operation("decrypt a range", encrypted, read_range),
     Operation("decrypt to a download", encrypted, lambda s: downloads.publish(s.file_id, actor=TESTS)),
-    Operation("release a key", encrypted, lambda s: client_side.key_of(s.file_id, actor=TESTS)),
+    Operation("release a key", encrypted, lambda s: client_keys.release_key(s.file_id, actor=TESTS)),
     Operation("join parts", in_parts, joined, joined_again),
-    Operation("abort an upload", half_uploaded, lambda s: intake.abort(s.file_id, actor=TESTS)),
-    Operation("abort a local upload", half_uploaded_locally, lambda s: intake.abort(s.file_id, actor=TESTS)),
+    Operation("abort an upload", half_uploaded, lambda s: giving_up.abort(s.file_id, actor=TESTS)),
+    Operation(
+        "abort a local upload", half_uploaded_locally, lambda s: giving_up.abort(s.file_id, actor=TESTS)
+    ),
     Operation("finish a local file", sealed_locally, lambda s: client_side.finish(s.file_id, actor=TESTS)),
 ]
 
@@ -244,7 +247,7 @@ def violations(subject: Subject) -> list[str]:
     if file.status is not subject.status:
         found.append(f"status is {file.status}")
     entries = entries_page(limit=100, by="file", value=subject.file_id).records
-    if ENTRY_OF[file.status] not in {entry.event.value for entry in entries}:
+    if ENTRY_OF[file.status] not in {entry.event for entry in entries}:
         found.append(f"I1: {file.status} without its entry")
     for file_id, content in subject.contents.items():
         try:
@@ -371,7 +374,7 @@ def using_one_quantum_key_for_all(monkeypatch):
     offer = quantum_keys.offer
     offered: list[Offer] = []
 
-    def same():
+    def same(**_):
         offered.extend([] if offered else [offer()])
         return offered[0]
 

@@ -16,8 +16,8 @@ from apps.files.bodies import encrypted, objects
 from apps.files.life import archive, orphans, sweeping
 from apps.files.reading import downloads
 from apps.files.records import FileStatus, StorageClass
-from apps.files.uploads import client_side, intake
-from apps.files.uploads.intake import UploadMethod
+from apps.files.uploads import client_side, parts
+from apps.files.uploads.announce import UploadMethod
 from apps.jobs import services as jobs
 from apps.jobs.records import JobState
 from apps.sessions import quantum_keys
@@ -210,7 +210,7 @@ def sealed_upload(api, method):
     if method is UploadMethod.PUT:
         url = str(target.url)
     else:
-        [(_, url)] = intake.part_urls(file_id, [1], actor=api.actor)
+        [(_, url)] = parts.part_urls(file_id, [1], actor=api.actor)
     assert requests.put(url, data=b"sealed", timeout=5).ok
     return file_id, url
 
@@ -234,7 +234,7 @@ def test_a_local_upload_that_is_aborted_leaves_nothing(method, api, stock, later
 @requirement("I4", "C9")
 def test_a_local_upload_that_is_joined_but_never_finished_is_given_up_with_its_body(api, stock, later):
     file_id, _ = sealed_upload(api, UploadMethod.MULTIPART)
-    intake.complete(file_id, size=6, actor=api.actor)
+    parts.complete(file_id, size=6, actor=api.actor)
     later(hours=23)
     sweep()
     assert len(versions(ENCRYPTED)) == 1

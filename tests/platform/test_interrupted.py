@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 from apps.access import services as access
-from apps.access.records import ClientStatus, Role
+from apps.access.records import ClientStatus
+from apps.access.roles import Role
 from apps.audit.services import verify
 from apps.common.errors import Refused
+from apps.custody import retirement
 from apps.detections import services as detections
 from apps.files import messages, services
 from apps.files.reading import downloads
 from apps.files.records import FileStatus
+from apps.files.uploads import announce
 from apps.jobs import services as jobs
 from apps.jobs.records import JobKind
 from apps.keys import seeds
@@ -100,7 +103,7 @@ OPERATIONS = {
     ),
     "announce a file": Operation(
         prepare=lambda _: [],
-        attempt=lambda found: found.append(services.register(name="x", actor=TESTS).file.file_id),
+        attempt=lambda found: found.append(announce.announce(name="x", actor=TESTS).file.file_id),
         ended_well=lambda found: services.find(found[-1], actor=TESTS).status is FileStatus.AWAITING_UPLOAD,
     ),
     "delete a file": Operation(
@@ -140,7 +143,7 @@ OPERATIONS = {
     ),
     "revoke a pool key": Operation(
         prepare=lambda _: keys.create(1, actor=TESTS)[0].key_id,
-        attempt=lambda key_id: keys.revoke(key_id, reason="x", actor=TESTS),
+        attempt=lambda key_id: retirement.revoke(key_id, reason="x", actor=TESTS),
         ended_well=lambda key_id: keys.find(key_id).state is KeyState.REVOKED,
     ),
     "issue an API key": Operation(

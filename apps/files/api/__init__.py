@@ -1,0 +1,1 @@
+"""The API: views, and the serializers of what goes in and out."""

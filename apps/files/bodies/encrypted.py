@@ -8,12 +8,13 @@ from datetime import datetime
 from apps.common import clock
 from apps.common.errors import Refused
 from apps.files.bodies import objects
+from apps.files.bodies.media_types import UNKNOWN, Head
 from apps.files.bodies.objects import ObjectRef
 from apps.files.bodies.read_ahead import read_ahead
 from apps.files.bodies.writer import ObjectWriter
 from apps.files.records import File, FileStatus
 from qkdseal.body import PIECE_SIZE, encrypt_pieces
-from qkdseal.digests import UNKNOWN, PlaintextDigest
+from qkdseal.digests import PlaintextDigest
 from qkdseal.streams import Source
 
 PROGRESS_BYTES = 64 * 2**20
@@ -49,21 +50,26 @@ def written(
     Raises:
         AttemptTooLong: ``until`` has come; nothing was written.
     """
-    learnt = PlaintextDigest(file_key, context)
-    parts = read_ahead(plaintext, piece=PIECE_SIZE, seen=learnt.update)
+    head, mac = Head(), PlaintextDigest(key=file_key, context=context)
+
+    def seen(data: memoryview) -> None:
+        head.update(data)
+        mac.update(data)
+
+    parts = read_ahead(plaintext, piece=PIECE_SIZE, seen=seen)
     with closing(parts), _writer(place, file) as sink:
         digest = encrypt_pieces(_watched(parts, until, progress), sink, key=file_key, context=context)
     assert sink.ref is not None  # noqa: S101 - the block ended well
     if objects.size_of(sink.ref) != digest.ciphertext_size:
         raise OSError(f"The body of file {file.file_id} was not stored whole.")
-    found = learnt.media_type(file.name)
+    found = head.media_type(file.name)
     return replace(
         file,
         status=FileStatus.ENCRYPTED,
         size=digest.plaintext_size,
         ciphertext_size=digest.ciphertext_size,
         ciphertext_sha256=sink.sha256,
-        plaintext_hmac=learnt.hexdigest(),
+        plaintext_hmac=mac.hexdigest(),
         sniffed_type=found,
         media_type=found if file.media_type == UNKNOWN else file.media_type,
         body=sink.ref.as_document(),

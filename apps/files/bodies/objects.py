@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from botocore.exceptions import (
@@ -20,6 +20,8 @@ from apps.common import aws, clock
 from qkdseal.streams import Source
 
 log = logging.getLogger(__name__)
+UPLOADS_PREFIX = "uploads/"  # of plaintexts whose upload was announced
+DOWNLOADS_PREFIX = "downloads/"  # of decrypted copies
 BODIES_PREFIX = "files/"  # of bodies that the platform writes
 CLIENT_BODIES_PREFIX = "client-files/"  # of bodies that clients write
 PART_BYTES = 8 * 2**20  # 5 GiB in 640 parts; S3 takes at most 10,000
@@ -186,6 +188,11 @@ def abort(bucket: str, key: str, upload_id: str) -> None:
         aws.client("s3").abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id)
     except (ClientError, BotoCoreError) as error:
         log.warning("the upload of %s could not be aborted: %s", key, type(error).__name__)
+
+
+def url_end() -> datetime:
+    """When a URL presigned now ends."""
+    return clock.now() + timedelta(seconds=settings.PRESIGNED_SECONDS)
 
 
 def presigned_put(bucket: str, key: str) -> str:

@@ -12,19 +12,20 @@ from datetime import timedelta
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import Conflict, transaction
 from apps.common import clock
 from apps.common.dynamodb import feed
 from apps.common.errors import Refused
 from apps.files import services
-from apps.files.bodies import encrypted, objects
+from apps.files.bodies import encrypted, objects, orphans
 from apps.files.bodies.encrypted import Progress
 from apps.files.bodies.objects import ObjectGone, ObjectRef
-from apps.files.life import orphans
+from apps.files.opening import DAMAGED, FileDamaged, file_key
 from apps.files.records import File, FileNotFound, FileNotReady, FileStatus
-from apps.files.services import FileDamaged
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
+from apps.files.uploads import attempts
 from apps.files.uploads.pipeline import reserved, sealed
 from apps.keys import services as keys
 from apps.keys.pools import pool_for
@@ -35,7 +36,7 @@ from qkdseal import body
 from qkdseal.envelope import Envelope, seal
 from qkdseal.errors import PackageInvalid
 from qkdseal.header import Header
-from qkdseal.streams import Joined, Source
+from qkdseal.streams import IteratorSource, Source
 
 _MEANWHILE = "The file was changed by someone else meanwhile."
 AT_REST = frozenset({FileStatus.ENCRYPTED, FileStatus.DELETED, FileStatus.ARCHIVED, FileStatus.SUPERSEDED})
@@ -69,14 +70,14 @@ def reencrypt(file_id: str, *, actor: Actor, progress: Progress | None = None) -
     offered = reserved(file, actor)
     envelope, file_key = _sealed(file, pool_key, offered)
     document_id = file.document_id or file.file_id
-    place = ObjectRef(settings.ENCRYPTED_BUCKET, orphans.attempt_key(document_id, offered.key_id))
+    place = ObjectRef(settings.ENCRYPTED_BUCKET, attempts.object_key(document_id, offered.key_id))
     context = envelope.header.digest()
     try:
         written = encrypted.written(
             file, plaintext, place, file_key=file_key, context=context, until=until, progress=progress
         )
     except PackageInvalid:
-        raise FileDamaged(services.DAMAGED) from None
+        raise FileDamaged(DAMAGED) from None
     done = replace(written, status=file.status, media_type=file.media_type, **sealed(envelope))
     return _committed(file, done, pool_key, actor)
 
@@ -93,12 +94,12 @@ def _check(file: File) -> None:
 def _opened(file: File) -> Source:
     """The plaintext as a stream, whatever the state of the keys, as long as they open it."""
     try:
-        key = services.file_key(file, moving=True)
+        key = file_key(file, moving=True)
         source = objects.opened(ObjectRef.of(file.body))
     except (PackageInvalid, KeyNotFound, SessionNotFound, ObjectGone):
-        raise FileDamaged(services.DAMAGED) from None
+        raise FileDamaged(DAMAGED) from None
     context = Envelope.from_dict(file.envelope).header.digest()
-    return Joined(body.decrypted_chunks(source, key=key, context=context))
+    return IteratorSource(body.decrypt_chunks(source, key=key, context=context))
 
 
 def _sealed(file: File, pool_key: PoolKey, offered: Offer) -> tuple[Envelope, bytes]:
@@ -129,11 +130,11 @@ def _committed(file: File, done: File, pool_key: PoolKey, actor: Actor) -> File:
             )
             quantum_keys.use_reserved(tx, str(done.quantum_key_id))
             keys.count_use(tx, pool_key)
-            noted: File | None = orphans.noted(
+            noted: File | None = orphans.note(
                 tx, old, document_id=file.package_id, reason="It was encrypted anew."
             )
             tx.audit(
-                Event.FILE_REENCRYPTED,
+                FileEvent.REENCRYPTED,
                 file_id=file.file_id,
                 key_id=pool_key.key_id,
                 session_id=services.session_of(done.quantum_key_id),
@@ -146,7 +147,7 @@ def _committed(file: File, done: File, pool_key: PoolKey, actor: Actor) -> File:
         if current is None or current.body != done.body:
             objects.remove(ObjectRef.of(done.body))
             raise FileNotReady(_MEANWHILE) if isinstance(error, Conflict) else error from None
-        noted = orphans.note_of(old)
+        noted = orphans.find_note(old)
     if noted is not None:
         orphans.remove(noted)
     return done

@@ -9,10 +9,10 @@ from apps.common import aws, clock
 from apps.common.sweeps import each
 from apps.files import store
 from apps.files.bodies import objects
-from apps.files.bodies.objects import BODIES_PREFIX, CLIENT_BODIES_PREFIX
+from apps.files.bodies.objects import BODIES_PREFIX, CLIENT_BODIES_PREFIX, DOWNLOADS_PREFIX
 from apps.files.life import orphans
-from apps.files.reading.downloads import DOWNLOADS_PREFIX
 from apps.files.records import FileStatus
+from apps.files.uploads import giving_up
 from apps.sessions import quantum_keys
 from apps.sessions.records import KeyPurpose
 
@@ -67,4 +67,4 @@ def give_up_uploads(*, actor: Actor) -> int:
         for file in store.in_status_before(status, moment)
     ]
     reason = "Nothing was uploaded in time."
-    return each(waiting, lambda file: orphans.give_up_upload(file, reason=reason, actor=actor))
+    return each(waiting, lambda file: giving_up.give_up(file, reason=reason, actor=actor))

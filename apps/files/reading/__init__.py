@@ -1,0 +1,1 @@
+"""Reading: content, ranges, downloads, and the keys that clients decrypt with."""

@@ -11,13 +11,12 @@ from apps.audit.records import Actor
 from apps.common.errors import Invalid
 from apps.files import services
 from apps.files.bodies import objects
-from apps.files.bodies.objects import ObjectGone, ObjectRef
+from apps.files.bodies.objects import DOWNLOADS_PREFIX, ObjectGone, ObjectRef
 from apps.files.bodies.writer import ObjectWriter
+from apps.files.reading import content
 from apps.files.records import File
 from qkdseal import body
 from qkdseal.errors import PackageInvalid
-
-DOWNLOADS_PREFIX = "downloads/"
 
 
 class RangeNotSatisfiable(Invalid):
@@ -34,21 +33,19 @@ def read_range(
     """``plaintext[start:stop]``; of the body only the chunks that hold it are fetched.
 
     Raises:
-        as ``services.released``; FileDamaged also where those chunks are not whole and unchanged.
+        as ``content.release``; FileDamaged also where those chunks are not whole and unchanged.
         RangeNotSatisfiable: it does not lie within the file.
     """
     size = services.find(file_id, actor=actor).size or 0
     if not 0 <= start < stop <= size:
         raise RangeNotSatisfiable(f"The file has {size} bytes; {start} to {stop} is not a part of it.")
-    file, key, context = services.released(
-        file_id, actor=actor, passphrase=passphrase, start=start, stop=stop
-    )
+    file, key, context = content.release(file_id, actor=actor, passphrase=passphrase, start=start, stop=stop)
     read_at = partial(objects.part_of, ObjectRef.of(file.body))
     wanted = {"start": start, "stop": stop, "size": file.size or 0}
     try:
         return file, body.decrypt_range(read_at, key=key, context=context, **wanted)
     except (ObjectGone, PackageInvalid, ValueError):
-        raise services.unopened(file, actor) from None
+        raise content.report_unopened(file, actor) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +62,13 @@ def publish(file_id: str, *, actor: Actor, passphrase: str | None = None) -> Dow
     The sweep removes the object when the URL has ended, a lifecycle rule whatever is left after a day.
 
     Raises:
-        as ``services.read``; a package that turns out damaged on the way leaves no object.
+        as ``content.read``; a package that turns out damaged on the way leaves no object.
     """
-    file, plaintext = services.read(file_id, actor=actor, passphrase=passphrase)
+    file, plaintext = content.read(file_id, actor=actor, passphrase=passphrase)
     with ObjectWriter(settings.DOWNLOADS_BUCKET, f"{DOWNLOADS_PREFIX}{uuid.uuid4()}") as sink:
         for piece in plaintext:
             sink.write(memoryview(piece))
     assert sink.ref is not None  # noqa: S101 - the block ended well
     return Download(
-        objects.presigned_get(sink.ref, name=file.name, media_type=file.media_type), services.url_end()
+        objects.presigned_get(sink.ref, name=file.name, media_type=file.media_type), objects.url_end()
     )

@@ -1,0 +1,1 @@
+"""Uploads, from the announcement to the encrypted file."""

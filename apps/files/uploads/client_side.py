@@ -5,44 +5,34 @@ audit trail are the same. Who has once been given it can read that one body for 
 """
 
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import clock
-from apps.common.errors import Invalid
+from apps.common.errors import Invalid, PlatformError
 from apps.files import services
 from apps.files.bodies import objects
+from apps.files.bodies.media_types import UNKNOWN
 from apps.files.bodies.objects import CLIENT_BODIES_PREFIX, ObjectGone, ObjectRef
+from apps.files.opening import FileKey, file_key
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, FileNotReady, FileStatus
 from apps.files.store import FileTable
-from apps.files.uploads import intake
-from apps.files.uploads.intake import Target, UploadMethod
-from apps.files.uploads.pipeline import ATTEMPTS
+from apps.files.trail import FileEvent
+from apps.files.uploads.announce import Target, UploadMethod, begin_parts, target_of, to_come
 from apps.keys import services as keys
 from apps.keys.pools import pool_for
 from apps.keys.records import PoolKey, Purpose
-from apps.sessions import quantum_keys, stock
-from apps.sessions.records import KeyPurpose, Offer, StockEmpty
+from apps.sessions import quantum_keys
+from apps.sessions.records import KeyPurpose, Offer
+from apps.sessions.taking import take_key
 from qkdseal import body
-from qkdseal.digests import UNKNOWN
 from qkdseal.envelope import Envelope, seal
 from qkdseal.errors import PackageInvalid
 from qkdseal.header import Header, PassphraseFactor
-
-
-@dataclass(frozen=True, slots=True)
-class FileKey:
-    """What a client needs to encrypt or decrypt one body."""
-
-    file: File
-    key: bytes = field(repr=False)
-    context: bytes = field(repr=False)
-    format: str
-    url: str | None = None  # of the ciphertext, to be read
 
 
 def announce(
@@ -64,26 +54,26 @@ def announce(
     if method is UploadMethod.POST:
         raise Invalid.of("method", "put or multipart, where the client encrypts")
     described = {"document_type": document_type, "media_type": media_type, "attributes": attributes or {}}
-    made = services.announced(name=name, actor=actor, **described)
+    made = to_come(name=name, actor=actor, **described)
     place = ObjectRef(settings.ENCRYPTED_BUCKET, f"{CLIENT_BODIES_PREFIX}{made.file_id}/{uuid.uuid4()}")
     made = replace(made, status=FileStatus.AWAITING_BODY, source={}, body=place.as_document())
-    for _ in range(ATTEMPTS):
-        try:
-            offered = quantum_keys.offer()
-        except StockEmpty:
-            stock.refill(actor=actor)
-            raise
-        pool_key = keys.pick(pool_for(made.owner, Purpose.FILES))
-        envelope, key = _sealed(made, offered, pool_key, passphrase)
-        file = intake.begun(_with(made, envelope), place, method)
-        try:
-            _taken(file, offered, pool_key, actor)
-        except quantum_keys.KeyTaken:
-            continue
-        header = envelope.header
-        secret = FileKey(file, key, header.digest(), header.body.value)
-        return intake.target(file, place, method, None), secret
-    raise StockEmpty("Too many ask for quantum keys at once. Try again in a moment.")
+    begun = begin_parts(made, place, method)  # once: S3 keeps each begun upload open until it is aborted
+    try:
+        secret = take_key(lambda offered: _released(begun, offered, passphrase, actor), actor=actor)
+    except PlatformError:  # the client has neither key nor id, even where only the commit's answer was lost
+        if "id" in begun.upload:
+            objects.abort(place.bucket, place.key, begun.upload["id"])
+        raise
+    return target_of(secret.file, place, method, None), secret
+
+
+def _released(made: File, offered: Offer, passphrase: str | None, actor: Actor) -> FileKey:
+    """Seal a file key with an offered quantum key, and give it out with the commit of its record."""
+    pool_key = keys.pick(pool_for(made.owner, Purpose.FILES))
+    envelope, key = _sealed(made, offered, pool_key, passphrase)
+    file, header = _with(made, envelope), envelope.header
+    _taken(file, offered, pool_key, actor)
+    return FileKey(file, key, header.digest(), header.body.value)
 
 
 def _sealed(made: File, offered: Offer, pool_key: PoolKey, passphrase: str | None) -> tuple[Envelope, bytes]:
@@ -119,7 +109,7 @@ def _taken(file: File, offered: Offer, pool_key: PoolKey, actor: Actor) -> None:
         quantum_keys.take(tx, offered, purpose=KeyPurpose.FILE, subject=file.file_id)
         keys.count_use(tx, pool_key)
         tx.audit(
-            Event.FILE_KEY_RELEASED,
+            FileEvent.KEY_RELEASED,
             file_id=file.file_id,
             key_id=pool_key.key_id,
             session_id=offered.session_id,
@@ -175,7 +165,7 @@ def finish(
             FileTable.of(done), condition=waiting, otherwise=FileNotReady("It was finished meanwhile.")
         )
         tx.audit(
-            Event.FILE_ENCRYPTED,
+            FileEvent.ENCRYPTED,
             file_id=file_id,
             key_id=file.pool_key_id,
             session_id=services.session_of(file.quantum_key_id),
@@ -199,24 +189,10 @@ def _checked(file: File, stored: ObjectRef, passphrase: str | None) -> tuple[int
     try:
         ciphertext_size = objects.size_of(stored)
         size = body.plaintext_size(ciphertext_size)
-        key = services.file_key(file, passphrase=passphrase)
+        key = file_key(file, passphrase=passphrase)
         body.decrypt_range(read_at, key=key, context=context, start=size, stop=size, size=size)
     except (PackageInvalid, ObjectGone):
         raise Invalid("What was uploaded is not a body under this file's key and passphrase.") from None
     if size > settings.UPLOAD_MAX_BYTES:
         raise Invalid(f"The file has {size} bytes; at most {settings.UPLOAD_MAX_BYTES} are accepted.")
     return ciphertext_size, size
-
-
-def key_of(file_id: str, *, actor: Actor, passphrase: str | None = None) -> FileKey:
-    """The key of a file and where its ciphertext is, so that the client decrypts it; the entry is written first.
-
-    Raises:
-        as ``services.released``.
-    """
-    file, key, context = services.released(
-        file_id, actor=actor, passphrase=passphrase, event=Event.FILE_KEY_RELEASED, purpose="decrypt"
-    )
-    where = ObjectRef.of(file.body)
-    url = objects.presigned_get(where, name=f"{file.file_id}.encrypted", media_type=UNKNOWN)
-    return FileKey(file, key, context, Envelope.from_dict(file.envelope).header.body.value, url)

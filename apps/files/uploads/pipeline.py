@@ -17,7 +17,7 @@ from typing import Any
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import Conflict, transaction
 from apps.common import clock
 from apps.common.errors import Refused
@@ -25,23 +25,23 @@ from apps.common.sweeps import each
 from apps.files import services
 from apps.files.bodies import encrypted, objects
 from apps.files.bodies.encrypted import Progress
-from apps.files.bodies.objects import ObjectGone, ObjectRef
-from apps.files.life import versions
-from apps.files.life.orphans import attempt_key
+from apps.files.bodies.objects import UPLOADS_PREFIX, ObjectGone, ObjectRef
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, FileNotReady, FileStatus
 from apps.files.store import FileTable
-from apps.files.uploads import passphrases
+from apps.files.trail import FileEvent
+from apps.files.uploads import applying, attempts, passphrases
 from apps.keys import services as keys
 from apps.keys.pools import pool_for
 from apps.keys.records import PoolKey, Purpose
-from apps.sessions import quantum_keys, stock
-from apps.sessions.records import KeyPurpose, Offer, QuantumKeyState, StockEmpty
+from apps.sessions import quantum_keys
+from apps.sessions.records import KeyPurpose, Offer, QuantumKeyState
+from apps.sessions.taking import take_key
+from apps.sessions.trail import QuantumKeyEvent
 from qkdseal.envelope import Envelope, seal
 from qkdseal.header import Header
 
 log = logging.getLogger(__name__)
 NAMESPACE = uuid.UUID("6f1b0a1e-6f6b-4b59-9f0e-4c0d9a1d2a55")  # of file ids derived from objects
-ATTEMPTS = 16  # to take a quantum key that someone else does not take first
 DIRECT_OWNER = "system:uploads"  # of objects that nobody registered
 
 Later = Callable[[ObjectRef, File, int], object]
@@ -73,7 +73,7 @@ def encrypt_uploaded(
         if size > settings.UPLOAD_MAX_BYTES:
             reason = f"The upload has {size} bytes; at most {settings.UPLOAD_MAX_BYTES} are accepted."
             file = _reject(file, source, reason, actor)
-        elif versions.is_orphaned(file):
+        elif applying.is_orphaned(file):
             file = _reject(file, source, "Its document was deleted for good meanwhile.", actor)
         elif later is not None and size > settings.EVENT_UPLOAD_BYTES:
             later(source, file, size)
@@ -87,8 +87,8 @@ def encrypt_uploaded(
 
 def _file_of(source: ObjectRef) -> File:
     """The record an object belongs to: the registered one for its first upload, else one of its own."""
-    registered = source.key.removeprefix(services.UPLOADS_PREFIX)
-    if source.key.startswith(services.UPLOADS_PREFIX):
+    registered = source.key.removeprefix(UPLOADS_PREFIX)
+    if source.key.startswith(UPLOADS_PREFIX):
         file = FileTable.find(registered)
         if file is not None and (
             file.status is FileStatus.AWAITING_UPLOAD or file.source.get("version") == source.version
@@ -114,7 +114,7 @@ def _unregistered(
 
 
 def _encrypt(file: File, source: ObjectRef, actor: Actor, progress: Progress | None) -> File:
-    plan = versions.planned(file)
+    plan = applying.planned(file)
     until = clock.now() + timedelta(seconds=quantum_keys.RESERVED_SECONDS)
     offered = reserved(file, actor)
     pool_key = keys.pick(pool_for(file.owner, Purpose.FILES))
@@ -128,7 +128,7 @@ def _encrypt(file: File, source: ObjectRef, actor: Actor, progress: Progress | N
         quantum_key=offered.key,
         stretched=stretched,
     )
-    place = ObjectRef(settings.ENCRYPTED_BUCKET, attempt_key(plan.document_id, offered.key_id))
+    place = ObjectRef(settings.ENCRYPTED_BUCKET, attempts.object_key(plan.document_id, offered.key_id))
     done = encrypted.written(
         plan.file,
         objects.opened(source),
@@ -158,39 +158,33 @@ def sealed(envelope: Envelope) -> dict[str, Any]:
 
 
 def reserved(file: File, actor: Actor) -> Offer:
-    """A quantum key that only this attempt has, for as long as it is reserved.
+    """Reserve a quantum key that only this attempt has, for as long as it is reserved.
 
     Raises:
         StockEmpty: there is none; a session was run, ask again.
     """
-    for _ in range(ATTEMPTS):
-        try:
-            offered = quantum_keys.offer()
-        except StockEmpty:
-            stock.refill(actor=actor)
-            raise
-        try:
-            with transaction(actor) as tx:
-                quantum_keys.take(
-                    tx,
-                    offered,
-                    purpose=KeyPurpose.FILE,
-                    subject=file.document_id or file.file_id,
-                    state=QuantumKeyState.RESERVED,
-                )
-                tx.audit(
-                    Event.QUANTUM_KEY_RESERVED,
-                    session_id=offered.session_id,
-                    file_id=file.file_id,
-                    quantum_key_id=offered.key_id,
-                )
-        except quantum_keys.KeyTaken:
-            continue
+
+    def reserve(offered: Offer) -> Offer:
+        with transaction(actor) as tx:
+            quantum_keys.take(
+                tx,
+                offered,
+                purpose=KeyPurpose.FILE,
+                subject=file.document_id or file.file_id,
+                state=QuantumKeyState.RESERVED,
+            )
+            tx.audit(
+                QuantumKeyEvent.RESERVED,
+                session_id=offered.session_id,
+                file_id=file.file_id,
+                quantum_key_id=offered.key_id,
+            )
         return offered
-    raise StockEmpty("Too many ask for quantum keys at once. Try again in a moment.")
+
+    return take_key(reserve, actor=actor)
 
 
-def _committed(plan: versions.Plan, done: File, source: ObjectRef, pool_key: PoolKey, actor: Actor) -> File:
+def _committed(plan: applying.Plan, done: File, source: ObjectRef, pool_key: PoolKey, actor: Actor) -> File:
     quantum_key_id = str(done.quantum_key_id)
     try:
         with transaction(actor) as tx:
@@ -224,7 +218,7 @@ def _reject(file: File, source: ObjectRef, reason: str, actor: Actor) -> File:
             FileTable.of(rejected),
             condition=(FileTable.status == FileStatus.AWAITING_UPLOAD) | FileTable.file_id.does_not_exist(),
         )
-        tx.audit(Event.FILE_REJECTED, file_id=file.file_id, reason=reason)
+        tx.audit(FileEvent.REJECTED, file_id=file.file_id, reason=reason)
     return rejected
 
 

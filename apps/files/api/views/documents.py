@@ -12,18 +12,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
-from apps.access.records import Scope
 from apps.access.views import ApiView
 from apps.common.errors import Invalid, Refused
 from apps.common.lists import listed, page_of
 from apps.common.serializers import parsed
 from apps.files import services
-from apps.files.api.serializers import DownloadOut, FileListQuery, FileOut
-from apps.files.api.serializers_uploads import PassphraseIn, TargetOut, UploadIn
+from apps.files.api.serializers.files import DownloadOut, FileListQuery, FileOut
+from apps.files.api.serializers.uploads import PassphraseIn, TargetOut, UploadIn
 from apps.files.life import archive
-from apps.files.reading import downloads, ranges
+from apps.files.reading import content, downloads, ranges
 from apps.files.records import File
-from apps.files.uploads import intake
+from apps.files.scopes import FileScope
+from apps.files.uploads import announce
 
 PASSPHRASE = "X-Passphrase"  # noqa: S105 - the name of a header
 
@@ -31,7 +31,7 @@ PASSPHRASE = "X-Passphrase"  # noqa: S105 - the name of a header
 class Files(ApiView):
     """The caller's files, or all for who sees all."""
 
-    required_scopes = {"GET": Scope.FILES_READ, "POST": Scope.FILES_WRITE}
+    required_scopes = {"GET": FileScope.READ, "POST": FileScope.WRITE}
 
     @extend_schema(parameters=[FileListQuery], responses=page_of(FileOut), operation_id="list_files")
     def get(self, request: Request) -> Response:
@@ -42,14 +42,14 @@ class Files(ApiView):
     @extend_schema(request=UploadIn, responses={201: TargetOut}, operation_id="create_upload")
     def post(self, request: Request) -> Response:
         """Announce an upload; send the bytes as told, and they are encrypted without further ado."""
-        target = intake.announce(actor=actor_of(request), **parsed(UploadIn, request))
+        target = announce.announce(actor=actor_of(request), **parsed(UploadIn, request))
         return Response(TargetOut(target).data, status=201)
 
 
 class FileDetail(ApiView):
     """One file."""
 
-    required_scopes = {"GET": Scope.FILES_READ, "DELETE": Scope.FILES_WRITE}
+    required_scopes = {"GET": FileScope.READ, "DELETE": FileScope.WRITE}
 
     @extend_schema(responses=FileOut, operation_id="get_file")
     def get(self, request: Request, file_id: str) -> Response:
@@ -65,7 +65,7 @@ class FileDetail(ApiView):
 class FileRestoration(ApiView):
     """A deleted or archived file brought back."""
 
-    required_scopes = {"POST": Scope.FILES_WRITE}
+    required_scopes = {"POST": FileScope.WRITE}
 
     @extend_schema(request=None, responses=FileOut, operation_id="restore_file")
     def post(self, request: Request, file_id: str) -> Response:
@@ -76,7 +76,7 @@ class FileRestoration(ApiView):
 class FileContent(ApiView):
     """A small file's bytes, or a part of any file's."""
 
-    required_scopes = {"GET": Scope.FILES_DECRYPT}
+    required_scopes = {"GET": FileScope.DECRYPT}
 
     @extend_schema(
         parameters=[
@@ -107,9 +107,9 @@ class FileContent(ApiView):
             raise Refused(
                 f"The file has {size} bytes, more than the {limit} answered here: POST …/download instead."
             )
-        file, plaintext = services.read(file_id, actor=actor, passphrase=passphrase)
+        file, plaintext = content.read(file_id, actor=actor, passphrase=passphrase)
         # All of it first: a damaged body is a problem document then, not an answer that breaks off
-        return _content(file, services.whole(plaintext))
+        return _content(file, content.whole(plaintext))
 
 
 def _passphrase(request: Request) -> str | None:
@@ -140,7 +140,7 @@ def _content(file: File, content: bytes, *, status: int = 200) -> HttpResponse:
 class FileDownload(ApiView):
     """A file's bytes behind a short-lived URL."""
 
-    required_scopes = {"POST": Scope.FILES_DECRYPT}
+    required_scopes = {"POST": FileScope.DECRYPT}
 
     @extend_schema(request=PassphraseIn, responses={201: DownloadOut}, operation_id="create_download")
     def post(self, request: Request, file_id: str) -> Response:

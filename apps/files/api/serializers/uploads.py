@@ -7,9 +7,11 @@ from django.conf import settings
 from rest_framework import serializers
 
 from apps.common.serializers import PatternField, StrictSerializer, TextField, WholeField
-from apps.files.api.serializers import MEDIA_TYPE, AttributesField, Base64Field, FileIn, FileOut, check_name
+from apps.files.api.serializers.fields import Base64Field
+from apps.files.api.serializers.files import MEDIA_TYPE, AttributesField, FileIn, FileOut, check_name
 from apps.files.records import StorageClass
-from apps.files.uploads.intake import MAX_PARTS, URLS_AT_ONCE, UploadMethod
+from apps.files.uploads.announce import UploadMethod
+from apps.files.uploads.parts import MAX_PARTS, URLS_AT_ONCE
 
 SHA256 = re.compile(r"^[0-9a-f]{64}$")
 

@@ -7,12 +7,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
-from apps.access.records import Scope
 from apps.access.views import ApiView
 from apps.common.lists import ListQuery, listed, page_of
 from apps.common.serializers import parsed
-from apps.files.api.serializers import FileOut
-from apps.files.api.serializers_uploads import (
+from apps.files.api.serializers.files import FileOut
+from apps.files.api.serializers.uploads import (
     ArchiveIn,
     CompletionIn,
     FileKeyOut,
@@ -26,74 +25,76 @@ from apps.files.api.serializers_uploads import (
     ReplacementIn,
     TargetOut,
 )
-from apps.files.life import archive
+from apps.files.life import archive, versions
+from apps.files.reading import client_keys
 from apps.files.records import StorageClass
-from apps.files.uploads import client_side, intake
+from apps.files.scopes import FileScope
+from apps.files.uploads import announce, client_side, giving_up, parts
 
 
 class FileParts(ApiView):
     """The parts of an upload."""
 
-    required_scopes = {"GET": Scope.FILES_WRITE, "POST": Scope.FILES_WRITE}
+    required_scopes = {"GET": FileScope.WRITE, "POST": FileScope.WRITE}
 
     @extend_schema(responses=PartsOut, operation_id="list_parts")
     def get(self, request: Request, file_id: str) -> Response:
         """The parts that have arrived: what an interrupted upload need not send again."""
-        return Response(PartsOut({"parts": intake.uploaded_parts(file_id, actor=actor_of(request))}).data)
+        return Response(PartsOut({"parts": parts.uploaded_parts(file_id, actor=actor_of(request))}).data)
 
     @extend_schema(request=PartsIn, responses=PartUrlsOut, operation_id="create_part_urls")
     def post(self, request: Request, file_id: str) -> Response:
         """URLs to which parts can be PUT for a short time; all but the last have ``part_bytes`` bytes."""
         numbers = parsed(PartsIn, request)["numbers"]
-        urls = intake.part_urls(file_id, numbers, actor=actor_of(request))
+        urls = parts.part_urls(file_id, numbers, actor=actor_of(request))
         return Response(PartUrlsOut({"parts": [{"number": n, "url": url} for n, url in urls]}).data)
 
 
 class FileCompletion(ApiView):
     """The end of an upload in parts."""
 
-    required_scopes = {"POST": Scope.FILES_WRITE}
+    required_scopes = {"POST": FileScope.WRITE}
 
     @extend_schema(request=CompletionIn, responses=FileOut, operation_id="complete_upload")
     def post(self, request: Request, file_id: str) -> Response:
         """Join the parts; may be asked again."""
-        file = intake.complete(file_id, actor=actor_of(request), **parsed(CompletionIn, request))
+        file = parts.complete(file_id, actor=actor_of(request), **parsed(CompletionIn, request))
         return Response(FileOut(file).data)
 
 
 class FileAbortion(ApiView):
     """An upload given up."""
 
-    required_scopes = {"POST": Scope.FILES_WRITE}
+    required_scopes = {"POST": FileScope.WRITE}
 
     @extend_schema(request=None, responses=FileOut, operation_id="abort_upload")
     def post(self, request: Request, file_id: str) -> Response:
         """Give an announced upload up; parts that have arrived are removed."""
-        return Response(FileOut(intake.abort(file_id, actor=actor_of(request))).data)
+        return Response(FileOut(giving_up.abort(file_id, actor=actor_of(request))).data)
 
 
 class FileVersions(ApiView):
     """The versions of a document."""
 
-    required_scopes = {"GET": Scope.FILES_READ, "POST": Scope.FILES_WRITE}
+    required_scopes = {"GET": FileScope.READ, "POST": FileScope.WRITE}
 
     @extend_schema(parameters=[ListQuery], responses=page_of(FileOut), operation_id="list_versions")
     def get(self, request: Request, file_id: str) -> Response:
         """What a document was before, newest first; each is read under its own ``file_id``."""
-        fetch = partial(intake.earlier_versions, file_id, actor=actor_of(request))
+        fetch = partial(versions.earlier_versions, file_id, actor=actor_of(request))
         return listed(request, FileOut, fetch, salt=f"versions {file_id}")
 
     @extend_schema(request=ReplacementIn, responses={201: TargetOut}, operation_id="replace_file")
     def post(self, request: Request, file_id: str) -> Response:
         """Announce the next version; it takes the document's place once it is encrypted."""
-        target = intake.replacing(file_id, actor=actor_of(request), **parsed(ReplacementIn, request))
+        target = announce.announce_version(file_id, actor=actor_of(request), **parsed(ReplacementIn, request))
         return Response(TargetOut(target).data, status=201)
 
 
 class FileArchive(ApiView):
     """A file moved to cold storage."""
 
-    required_scopes = {"POST": Scope.FILES_WRITE}
+    required_scopes = {"POST": FileScope.WRITE}
 
     @extend_schema(request=ArchiveIn, responses=FileOut, operation_id="archive_file")
     def post(self, request: Request, file_id: str) -> Response:
@@ -106,7 +107,7 @@ class FileArchive(ApiView):
 class LocalFiles(ApiView):
     """Files that the client encrypts."""
 
-    required_scopes = {"POST": frozenset({Scope.FILES_WRITE, Scope.FILES_KEY})}
+    required_scopes = {"POST": frozenset({FileScope.WRITE, FileScope.KEY})}
 
     @extend_schema(request=LocalFileIn, responses={201: LocalTargetOut}, operation_id="create_local_upload")
     def post(self, request: Request) -> Response:
@@ -118,7 +119,7 @@ class LocalFiles(ApiView):
 class LocalFinish(ApiView):
     """A body that the client has uploaded."""
 
-    required_scopes = {"POST": frozenset({Scope.FILES_WRITE, Scope.FILES_KEY})}
+    required_scopes = {"POST": frozenset({FileScope.WRITE, FileScope.KEY})}
 
     @extend_schema(request=FinishIn, responses=FileOut, operation_id="finish_local_upload")
     def post(self, request: Request, file_id: str) -> Response:
@@ -130,10 +131,10 @@ class LocalFinish(ApiView):
 class FileSecret(ApiView):
     """A file's key."""
 
-    required_scopes = {"POST": Scope.FILES_KEY}
+    required_scopes = {"POST": FileScope.KEY}
 
     @extend_schema(request=PassphraseIn, responses=FileKeyOut, operation_id="release_file_key")
     def post(self, request: Request, file_id: str) -> Response:
         """The key of one file and the URL of its ciphertext, to decrypt it yourself."""
-        secret = client_side.key_of(file_id, actor=actor_of(request), **parsed(PassphraseIn, request))
+        secret = client_keys.release_key(file_id, actor=actor_of(request), **parsed(PassphraseIn, request))
         return Response(FileKeyOut(secret).data)

@@ -1,0 +1,43 @@
+"""The media type of a file, told by its first bytes."""
+
+import puremagic
+
+HEAD_BYTES = 8192  # enough for every signature that stands at or near the start
+UNKNOWN = "application/octet-stream"
+
+
+class Head:
+    """Keeps the first bytes of a plaintext while it streams by."""
+
+    def __init__(self) -> None:
+        self._bytes = b""
+
+    def update(self, data: memoryview) -> None:
+        """Take the next bytes."""
+        if len(self._bytes) < HEAD_BYTES:
+            self._bytes += bytes(data[: HEAD_BYTES - len(self._bytes)])
+
+    def media_type(self, name: str) -> str:
+        """The media type of the file, its name deciding between types that look alike."""
+        return media_type_of(self._bytes, name)
+
+
+def media_type_of(head: bytes, name: str) -> str:
+    """The media type of a file that starts with ``head``; ``application/octet-stream`` if none is recognised."""
+    if not head:
+        return UNKNOWN
+    try:
+        found = puremagic.magic_string(head, filename=name)
+    except (puremagic.PureError, ValueError):
+        return _text_or_unknown(head)
+    types = [match.mime_type for match in found if match.mime_type and match.byte_match]
+    return types[0] if types else _text_or_unknown(head)
+
+
+def _text_or_unknown(head: bytes) -> str:
+    try:
+        # A head of full length may end in the middle of a character, which has at most four bytes.
+        head[:-4].decode() if len(head) >= HEAD_BYTES else head.decode()
+    except UnicodeDecodeError:
+        return UNKNOWN
+    return UNKNOWN if b"\0" in head else "text/plain"
