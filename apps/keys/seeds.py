@@ -5,7 +5,7 @@ A seed is at rest only as the root key wrapped it, bound to its record; opened, 
 
 from apps.audit.records import Actor, Event
 from apps.audit.services import transaction
-from apps.common.caching import UnwrappedCache
+from apps.common.caching import TimedCache
 from apps.common.dynamodb import feed
 from apps.common.root_keys.configured import root_key, wrapped_anew
 from apps.common.root_keys.interface import UnwrapFailed
@@ -16,7 +16,7 @@ from apps.keys.trail import SecretEvent
 from qkdseal import kem
 
 CACHE_SECONDS = 60.0  # a revoked key's seed leaves memory after at most this long
-_kept = UnwrappedCache(max_items=256, ttl_seconds=CACHE_SECONDS)
+_kept = TimedCache[bytes](max_items=256, ttl_seconds=CACHE_SECONDS)
 
 
 def context_of(key_id: str) -> dict[str, str]:

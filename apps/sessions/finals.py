@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from apps.audit.records import Actor, Event
 from apps.audit.services import transaction
-from apps.common.caching import UnwrappedCache
+from apps.common.caching import TimedCache
 from apps.common.root_keys.configured import root_key, wrapped_anew
 from apps.common.root_keys.interface import UnwrapFailed
 from apps.keys import recovery_seal
@@ -14,7 +14,7 @@ from apps.sessions import store
 from apps.sessions.records import Session, SessionNotFound, SessionStatus, SessionUnusable
 from apps.sessions.store import SessionTable
 
-_kept = UnwrappedCache(max_items=64, ttl_seconds=60.0)
+_kept = TimedCache[bytes](max_items=64, ttl_seconds=60.0)
 OPENS = frozenset({SessionStatus.READY, SessionStatus.REVOKED})  # what was taken of it
 
 

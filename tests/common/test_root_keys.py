@@ -2,7 +2,6 @@
 
 import os
 import stat
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -17,7 +16,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from apps.common.caching import UnwrappedCache
 from apps.common.root_keys import configured, interface, local
 from apps.common.root_keys.interface import RootKey, RootKeyUnavailable, UnwrapFailed
 from apps.common.root_keys.kms import DIRECT_SIZE, KmsRootKey
@@ -279,81 +277,6 @@ def test_the_setting_chooses_the_root_key(
 def test_an_unknown_setting_is_refused(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RootKeyUnavailable, match="ROOT_KEY"):
         named(setting, monkeypatch)
-
-
-class Clock:
-    """Seconds that pass when told to."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@requirement("C10")
-def test_the_cache_unwraps_once_within_the_time_allowed() -> None:
-    clock, calls = Clock(), list[str]()
-    cache = UnwrappedCache(8, 60, clock=clock)
-
-    def unwrap() -> bytes:
-        calls.append("call")
-        return b"secret"
-
-    for now, expected in ((0, 1), (59, 1), (60, 2), (61, 2)):
-        clock.now = now
-        assert cache.get("record", unwrap) == b"secret"
-        assert len(calls) == expected
-    cache.forget("record")
-    cache.get("record", unwrap)
-    assert len(calls) == 3
-
-
-@requirement("C10")
-def test_the_cache_is_bounded_and_drops_the_least_recently_used() -> None:
-    cache = UnwrappedCache(2, 60)
-    for record in ("a", "b", "a", "c"):
-        cache.get(record, lambda: b"old")
-    assert len(cache) == 2
-    assert [cache.get(record, lambda: b"new") for record in ("a", "c", "b")] == [b"old", b"old", b"new"]
-    cache.clear()
-    assert len(cache) == 0
-    assert "old" not in repr(cache)
-    with pytest.raises(ValueError, match="room"):
-        UnwrappedCache(0, 60)
-
-
-@requirement("C6")
-def test_a_secret_forgotten_while_it_is_unwrapped_is_not_kept() -> None:
-    cache = UnwrappedCache(8, 60)
-
-    def unwrap() -> bytes:
-        cache.forget("record")  # the key is revoked while KMS answers
-        return b"secret"
-
-    assert cache.get("record", unwrap) == b"secret"
-    assert len(cache) == 0
-
-
-@requirement("C10")
-def test_the_cache_holds_under_threads() -> None:
-    cache = UnwrappedCache(4, 60)
-    wrong = []
-
-    def use(offset: int) -> None:
-        for number in range(2000):
-            record = str((number + offset) % 7)
-            if cache.get(record, record.encode) != record.encode():
-                wrong.append(record)
-            if number % 11 == 0:
-                cache.forget(record)
-
-    threads = [threading.Thread(target=use, args=(offset,)) for offset in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
-    assert len(cache) <= 4
 
 
 def changed(blob: bytes, data: st.DataObject) -> bytes:
