@@ -7,7 +7,7 @@ from apps.audit.records import Actor, Event
 from apps.audit.services import transaction
 from apps.common.caching import TimedCache
 from apps.common.dynamodb import feed
-from apps.common.root_keys.configured import root_key, wrapped_anew
+from apps.common.root_keys.configured import root_key, wrap_checked
 from apps.common.root_keys.interface import UnwrapFailed
 from apps.keys import policy, recovery_seal, store
 from apps.keys.records import OPENS, REWRAPS, KeyUnusable, PoolKey
@@ -81,7 +81,7 @@ def rewrapped(key: PoolKey, seed: bytes, *, event: Event, actor: Actor) -> PoolK
     root = root_key()
     if kem.public_of(key.suite, checked_seed(key, seed)) != key.public_key:
         raise KeyUnusable(f"The seed does not belong to key {key.key_id}.")
-    wrapped = wrapped_anew(seed, context=context_of(key.key_id))
+    wrapped = wrap_checked(seed, context=context_of(key.key_id))
     with transaction(actor) as tx:
         tx.update(
             PoolKeyTable.of(key),
