@@ -7,7 +7,7 @@ from apps.audit.records import Event
 from apps.common.declarations import members, modules_named
 from apps.common.environment import Setting, declared
 from apps.common.routes import api_routes
-from apps.common.schedules import Schedule, parts_of
+from apps.common.scheduling import Schedule, parts_of
 
 MADE = "Made from the apps' declarations by `manage.py pages`; a test compares.\n"
 

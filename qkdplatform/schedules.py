@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from apps.common.schedules import Schedule, run
+from apps.common.scheduling import Schedule, run
 
 
 def sweep() -> None:
@@ -16,7 +16,7 @@ def refill() -> None:
 
 
 def rotate() -> None:
-    """Take pool keys out of use that are too old (C5)."""
+    """Rotate pool keys that are too old or used too often (C5)."""
     run(Schedule.ROTATE)
 
 

@@ -1,7 +1,7 @@
 """The files' parts of the schedules."""
 
 from apps.audit.records import SWEEPER
-from apps.common.schedules import Part, Schedule
+from apps.common.scheduling import Part, Schedule
 from apps.files import tasks
 from apps.files.life import archive, orphans, shredding, sweeping
 from apps.files.uploads import pipeline

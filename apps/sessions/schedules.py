@@ -1,7 +1,7 @@
 """The sessions' parts of the schedules."""
 
 from apps.audit.records import SWEEPER
-from apps.common.schedules import Part, Schedule
+from apps.common.scheduling import Part, Schedule
 from apps.sessions import stock, tasks
 
 SENT_WITHIN_SECONDS = 300  # long enough that the message itself, and its retries, come first

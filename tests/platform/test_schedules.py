@@ -4,7 +4,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from apps.common.declarations import modules_named
-from apps.common.schedules import Part, Schedule, collect, parts_of
+from apps.common.scheduling import Part, Schedule, collect, parts_of
 from apps.detections import services as detections
 from apps.keys import services as keys
 from apps.keys.records import KeyState
@@ -74,7 +74,7 @@ def test_every_app_s_parts_run_in_their_order():
     assert len(names) >= 15
     sweep = [part.name for part in parts_of(Schedule.SWEEP)]
     assert sweep.index("uploads encrypted") < sweep.index("reservations ended"), "else a key would be lost"
-    assert [part.name for part in parts_of(Schedule.ROTATE)] == ["pool keys queued for rotation"]
+    assert [part.name for part in parts_of(Schedule.ROTATE)] == ["pool keys rotated"]
 
 
 @requirement("G1")

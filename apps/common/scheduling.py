@@ -28,7 +28,7 @@ class Schedule(StrEnum):
         return {
             Schedule.SWEEP: "Finishes what a lost event left, and removes what nobody needs.",
             Schedule.REFILL: "Keeps the pools and the stock above their low-water marks.",
-            Schedule.ROTATE: "Takes pool keys out of use that are too old.",
+            Schedule.ROTATE: "Rotates pool keys that are too old or used too often.",
         }[self]
 
 
