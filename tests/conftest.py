@@ -15,7 +15,7 @@ from django.test import Client
 from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
 
-from apps.access import services as access
+from apps.access import api_keys as access
 from apps.access.roles import Role
 from apps.audit import services as audit
 from apps.audit.records import system
@@ -79,13 +79,15 @@ def aws() -> Iterator[None]:
 
 def forget_everything() -> None:
     """Drop what a process keeps in memory: it goes on as a fresh one, and nothing outlives the AWS of a test."""
-    from apps.access.services import _known
+    from apps.access import api_keys, principals
     from apps.keys import policy, seeds
     from apps.sessions.finals import _kept
     from apps.sessions.quantum_keys import _numbers
 
     audit._chains().heads.clear()
-    _known.items.clear()
+    api_keys._known.clear()
+    api_keys._noted.clear()
+    principals._known.clear()
     seeds._kept.clear()
     policy.forget()
     _kept.clear()
@@ -122,7 +124,7 @@ class Api:
     """The API as one client of it sees it."""
 
     def __init__(self, role: Role) -> None:
-        self.client, self.key = access.issue(name=role.value, role=role, actor=TESTS)
+        self.client, self.key = access.issue_for_service(role.value, role=role, actor=TESTS)
         self.actor = self.client.actor("127.0.0.1")
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:

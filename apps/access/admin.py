@@ -1,73 +1,79 @@
-"""API clients in the console: who may call, and an end to it."""
+"""API keys in the console: what calls, for whom, and an end to it."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from apps.access import models, services
+from apps.access import api_keys, models
 from apps.access.console import actor_of
-from apps.access.records import ApiClient, ClientStatus
+from apps.access.records import ApiKey, KeyStatus
 from apps.common.dynamodb import Page, Position
 from apps.console import render
-from apps.console.confirmation import confirmed
+from apps.console.confirmation import ReasonForm, confirmed
 from apps.console.models import DisplayModel
 from apps.console.render import Tone, column
 from apps.console.store_admin import StoreAdmin
 
-TONES = {ClientStatus.ACTIVE: Tone.GOOD, ClientStatus.REVOKED: Tone.BAD}
+TONES = {KeyStatus.ACTIVE: Tone.GOOD, KeyStatus.REVOKED: Tone.BAD}
 
 
-@admin.register(models.ApiClient)
-class ApiClientAdmin(StoreAdmin):
+@admin.register(models.ApiKey)
+class ApiKeyAdmin(StoreAdmin):
     section, place = "Access", 1
     empty_text = "No program may call the API yet."
-    search_fields = ("client_id",)
-    search_help_text = "Exact id of a client: the part of its key before the dot"
-    list_display = ("identity", "name", "role", "badge", "issued", "issuer")
+    search_fields = ("key_id",)
+    search_help_text = "Exact id of a key: the part before the dot"
+    list_display = ("identity", "whose", "name", "badge", "issued", "ends", "used")
     actions = ("revoke",)
     fieldsets = (
-        (None, {"fields": ("name", "badge", "issued", "issuer", "related")}),
-        ("What it may do", {"fields": ("role", "may")}),
+        (None, {"fields": ("whose", "name", "badge_and_why", "issued", "issuer", "ends", "used", "related")}),
+        ("Limits", {"fields": ("may", "from_where")}),
     )
-    identity = column("client_id", render.code, "client")
+    identity = column("key_id", render.code, "key")
+    whose = column("principal_id", str, "of")
     badge = column("status", lambda value: render.badge(value, TONES), "status")
-    may = column("scopes", render.document, "scopes")
-    issued = column("created_at", render.moment, "issued at (UTC)")
-    issuer = column("created_by", str, "issued by")
+    may = column("scopes", render.document, "limited to")
+    from_where = column("networks", render.document, "networks")
+    issued = column("created_at", render.moment, "created (UTC)")
+    issuer = column("created_by", str, "created by")
+    ends = column("expires_at", render.moment, "ends (UTC)")
+    used = column("last_used_at", render.moment, "last used (UTC)")
 
     @admin.display(description="related")
-    def related(self, obj: models.ApiClient) -> str:
-        did = render.list_link(obj.viewer, "audit.entry", "What it did", actor=f"client:{obj.pk}")
+    def related(self, obj: models.ApiKey) -> str:
+        did = render.list_link(obj.viewer, "audit.entry", "What it did", actor=obj.principal_id)
         return render.inline([did])
 
-    def as_display(self, record: ApiClient) -> DisplayModel:
-        return models.ApiClient.of(record, scopes=sorted(record.scopes))
+    @admin.display(description="status")
+    def badge_and_why(self, obj: models.ApiKey) -> str:
+        return render.inline([render.badge(obj.status, TONES), obj.reason])
 
     def page(
         self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str
-    ) -> Page[ApiClient]:
+    ) -> Page[ApiKey]:
         del request, filters
-        return services.listed(limit=limit, position=position)
+        return api_keys.list_keys(limit=limit, position=position)
 
-    def find(self, request: HttpRequest, object_id: str) -> ApiClient:
+    def find(self, request: HttpRequest, object_id: str) -> ApiKey:
         del request
-        return services.find(object_id)
+        return api_keys.find(object_id)
 
     def offers(self, obj: DisplayModel, action: str) -> bool:
-        return isinstance(obj, models.ApiClient) and obj.status == ClientStatus.ACTIVE and action == "revoke"
+        return isinstance(obj, models.ApiKey) and obj.status == KeyStatus.ACTIVE and action == "revoke"
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return self.allows(request, "revoke")
 
     @admin.action(description="Revoke…", permissions=["revoke"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[models.ApiClient]) -> HttpResponse | None:
+    def revoke(self, request: HttpRequest, queryset: QuerySet[models.ApiKey]) -> HttpResponse | None:
         return confirmed(
             self,
             request,
             queryset,
-            lambda client_id, _given: services.revoke(client_id, actor=actor_of(request)),
-            title="Revoke API clients",
-            warning="The keys of these clients are refused from now on, for good; elsewhere within half a minute.",
-            button="Revoke for good",
+            lambda key_id, given: api_keys.revoke(key_id, reason=given["reason"], actor=actor_of(request)),
+            title="Revoke API keys",
+            warning="Refused within 30 seconds. This is permanent.",
+            button="Revoke",
             done="revoked",
+            form_class=ReasonForm,
         )

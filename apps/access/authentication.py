@@ -1,22 +1,22 @@
-"""``X-API-Key: client_id.secret``."""
+"""``X-API-Key: key_id.secret``."""
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from apps.access import services
-from apps.access.records import ApiClient
+from apps.access import api_keys
+from apps.access.records import Caller
 from apps.audit.records import Actor
 
 HEADER = "X-API-Key"
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """The client that the key belongs to is the request's user."""
+    """The principal that the key belongs to is the request's user."""
 
-    def authenticate(self, request: Request) -> tuple[ApiClient, None] | None:
+    def authenticate(self, request: Request) -> tuple[Caller, None] | None:
         key = request.headers.get(HEADER)
-        return (services.authenticate(key), None) if key else None
+        return (api_keys.authenticate(key, source_ip=address_of(request)), None) if key else None
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - DRF's signature
         return 'ApiKey realm="api"'
@@ -32,13 +32,18 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         return {"type": "apiKey", "in": "header", "name": HEADER}
 
 
-def client_of(request: Request) -> ApiClient:
-    """The authenticated client."""
-    client = request.user
-    assert isinstance(client, ApiClient)  # noqa: S101 - the permission class let it pass
-    return client
+def address_of(request: Request) -> str:
+    """From where a request comes: the address that the gateway saw, not what a header claims."""
+    return str(request.META.get("REMOTE_ADDR", ""))
+
+
+def caller_of(request: Request) -> Caller:
+    """The authenticated principal, with the key it showed."""
+    caller = request.user
+    assert isinstance(caller, Caller)  # noqa: S101 - the permission class let it pass
+    return caller
 
 
 def actor_of(request: Request) -> Actor:
-    """Who acts, and from where: the address that the gateway saw, not what a header claims."""
-    return client_of(request).actor(source_ip=str(request.META.get("REMOTE_ADDR", "")))
+    """Who acts, and from where."""
+    return caller_of(request).actor(address_of(request))

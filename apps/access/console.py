@@ -9,7 +9,7 @@ def actor_of(request: HttpRequest) -> Actor:
     """The signed-in person. Django's permissions decided before; what they may open, they see whoever owns it."""
     return Actor(
         ActorKind.USER,
-        request.user.get_username(),
+        str(request.user.pk),
         source_ip=str(request.META.get("REMOTE_ADDR", "")),
         sees_all=True,
     )

@@ -1,21 +1,67 @@
-"""What the console shows of an API client."""
+"""Users of the console, and what it shows of API keys."""
 
+import unicodedata
+import uuid
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
 
 from apps.console.models import DisplayModel
 
 
-class ApiClient(DisplayModel):
-    """A program that may call the API; of its key nothing."""
+def username_key(username: str) -> str:
+    """What two names that a person takes for one have in common: NFKC, then case folded."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", username).casefold())
 
-    client_id = models.CharField("client", max_length=64, primary_key=True)
+
+class UserByKeyManager(UserManager["User"]):
+    """Finds users whatever the case of the name that was typed."""
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(username_key=username_key(username or ""))
+
+
+class User(AbstractUser):
+    """A person at the console. The id never changes, so that a renamed person stays the same one in the trail.
+
+    What decides (role, right to approve, disabled) stands in the person's principal record, not here.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    username_key = models.CharField(max_length=450, unique=True, editable=False)
+
+    objects: ClassVar[UserByKeyManager] = UserByKeyManager()
+
+    def clean(self) -> None:
+        super().clean()
+        self.username_key = username_key(self.username)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.username_key = username_key(self.username)
+        super().save(*args, **kwargs)
+
+    @property
+    def principal_id(self) -> str:
+        """Who the person is as an actor and owner."""
+        return f"user:{self.pk}"
+
+
+class ApiKey(DisplayModel):
+    """A credential of a person or service; of its secret nothing."""
+
+    key_id = models.CharField("key", max_length=64, primary_key=True)
+    principal_id = models.CharField("of", max_length=128)
     name = models.CharField(max_length=255)
-    role = models.CharField(max_length=32)
     status = models.CharField(max_length=16)
-    scopes = models.JSONField("may")
-    created_at = models.DateTimeField("issued at")
-    created_by = models.CharField("issued by", max_length=128)
+    scopes = models.JSONField("limited to", null=True)
+    networks = models.JSONField("from")
+    created_at = models.DateTimeField("created")
+    created_by = models.CharField("created by", max_length=128)
+    expires_at = models.DateTimeField("ends", null=True)
+    last_used_at = models.DateTimeField("last used", null=True)
+    reason = models.CharField(max_length=255)
 
     class Meta(DisplayModel.Meta):
-        verbose_name = "API client"
-        permissions = [("revoke_apiclient", "Can revoke API client")]
+        verbose_name = "API key"
+        permissions = [("revoke_apikey", "Can revoke API key")]

@@ -53,9 +53,7 @@ def make_group(name: str, *, actor: Actor, group_id: str | None = None) -> Princ
     return _make(PrincipalKind.GROUP, group_id or secrets.token_hex(8), name, Role.VIEWER, actor)
 
 
-def admit_person(
-    user_id: str, name: str, *, role: Role, actor: Actor, approver: bool = False
-) -> Principal:
+def admit_person(user_id: str, name: str, *, role: Role, actor: Actor, approver: bool = False) -> Principal:
     """Give a person of the console rights that decide: to hold API keys, to be the second person.
 
     Raises:
@@ -102,7 +100,12 @@ def change(
     check_may_change(before, actor)
     check_may_give(after, actor)
     return _replace(
-        after, PrincipalEvent.CHANGED, actor, role=after.role.value, groups=list(after.groups), approver=after.approver
+        after,
+        PrincipalEvent.CHANGED,
+        actor,
+        role=after.role.value,
+        groups=list(after.groups),
+        approver=after.approver,
     )
 
 
@@ -152,7 +155,9 @@ def check_may_change(target: Principal, actor: Actor) -> None:
     Raises:
         Forbidden: the target holds a scope, or the right to approve, that the actor does not.
     """
-    _check_holds(target, actor, f"{target.principal_id} holds more than you: only who holds as much may change it.")
+    _check_holds(
+        target, actor, f"{target.principal_id} holds more than you: only who holds as much may change it."
+    )
 
 
 def check_may_give(wanted: Principal, actor: Actor) -> None:
@@ -210,7 +215,9 @@ def _make(
     row = PrincipalTable.of(made)
     with transaction(actor) as tx:
         tx.put(row, otherwise=Refused(f"There is a principal {made.principal_id} already."))
-        tx.audit(PrincipalEvent.MADE, principal=made.principal_id, name=name, role=role.value, approver=approver)
+        tx.audit(
+            PrincipalEvent.MADE, principal=made.principal_id, name=name, role=role.value, approver=approver
+        )
     return row.record()
 
 
@@ -225,7 +232,9 @@ def _switch(principal_id: str, status: PrincipalStatus, event: Event, reason: st
 def _replace(after: Principal, event: Event, actor: Actor, **detail: object) -> Principal:
     row = PrincipalTable.of(after)
     with transaction(actor) as tx:
-        tx.replace(row, otherwise=Refused(f"{after.principal_id} was changed by someone else meanwhile. Try again."))
+        tx.replace(
+            row, otherwise=Refused(f"{after.principal_id} was changed by someone else meanwhile. Try again.")
+        )
         tx.audit(event, principal=after.principal_id, **detail)
     _known.forget(after.principal_id)
     return row.record()

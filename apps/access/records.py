@@ -107,6 +107,11 @@ class Caller:
     key: ApiKey
 
     @property
+    def key_id(self) -> str:
+        """Names the key."""
+        return self.key.key_id
+
+    @property
     def scopes(self) -> frozenset[Scope]:
         """What may be done with this key: what the role allows, and no more than the key is limited to."""
         held = self.principal.scopes

@@ -10,10 +10,10 @@ from apps.common.declarations import Declared
 
 
 class ActorKind(StrEnum):
-    """What acts: a person in the console, a program with an API key, the platform itself."""
+    """What acts: a person, a service, the platform itself."""
 
     USER = "user"
-    CLIENT = "client"
+    SERVICE = "service"
     SYSTEM = "system"
 
 
@@ -25,18 +25,23 @@ class Actor:
     id: str
     source_ip: str = ""
     sees_all: bool = False
+    groups: frozenset[str] = frozenset()  # ids of the groups it belongs to, as "group:<id>"
+    via: str = ""  # the API key it showed
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.id}"
 
     def may_see(self, owner: str) -> bool:
         """Whether a record of ``owner`` exists for this actor."""
-        return self.sees_all or owner == str(self)
+        return self.sees_all or owner == str(self) or owner in self.groups
 
 
 def system(component: str) -> Actor:
     """The platform acting by itself: an event, a schedule, a job."""
     return Actor(ActorKind.SYSTEM, component, sees_all=True)
+
+
+SWEEPER = system("sweeper")  # what runs on a schedule
 
 
 class Event(Declared):
@@ -62,6 +67,7 @@ class Entry:
     outcome: Outcome
     actor: str
     source_ip: str
+    via: str | None  # the API key that was shown
     key_id: str | None
     session_id: str | None
     file_id: str | None

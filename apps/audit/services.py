@@ -239,6 +239,7 @@ def _placed(tx: Transaction, chain: str, sequence: int, digest: str) -> list[Ent
             timestamp=moment,
             actor=str(tx.actor),
             source_ip=tx.actor.source_ip,
+            via=tx.actor.via or None,
             **fields,
         )
         placed.append(chains.linked(entry, after=digest, key=key))

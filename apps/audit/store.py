@@ -40,6 +40,7 @@ class EntryTable(Table[Entry]):
     outcome = EnumAttribute(Outcome)
     actor = UnicodeAttribute()
     source_ip = UnicodeAttribute(null=True)
+    via = UnicodeAttribute(null=True)
     key_id = UnicodeAttribute(null=True)
     session_id = UnicodeAttribute(null=True)
     file_id = UnicodeAttribute(null=True)

@@ -89,6 +89,18 @@ class DocumentAttribute(Attribute[Mapping[str, Any]]):
         return document
 
 
+class WordsAttribute(Attribute[tuple[str, ...]]):
+    """A few words, in order."""
+
+    attr_type = "S"
+
+    def serialize(self, value: tuple[str, ...]) -> str:
+        return json.dumps(list(value), separators=(",", ":"))
+
+    def deserialize(self, value: str) -> tuple[str, ...]:
+        return tuple(str(word) for word in json.loads(value))
+
+
 class Table(Model, Generic[RecordT]):
     """A table whose rows are the fields of a record (a frozen dataclass), plus index keys."""
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from apps.access import services as access
+from apps.access import api_keys as access
 from apps.access.roles import Role
 from apps.audit.records import Actor, ActorKind
 from apps.audit.services import transaction
@@ -22,7 +22,7 @@ from apps.sessions import services as sessions
 from apps.sessions.records import Session
 
 ALICE = Actor(ActorKind.USER, "alice", "192.0.2.7", sees_all=True)
-PROGRAM = Actor(ActorKind.CLIENT, "qk0123456789abcdef", "198.51.100.4")
+PROGRAM = Actor(ActorKind.SERVICE, "qk0123456789abcdef", "198.51.100.4")
 SEALED = "c2VhbGVkIGZpbGUga2V5IHRoYXQgbm8gcGFnZSBtYXkgc2hvdw=="
 
 
@@ -106,7 +106,7 @@ class Demo:
     pool_keys: list[PoolKey]
     file: File
     job: Job
-    client_id: str
+    key_id: str
 
 
 def fill() -> Demo:
@@ -149,6 +149,6 @@ def fill() -> Demo:
     running = job(7, 20)
     job(4, 4, ended=True)
     job(3, 20, ended=True, error="A session could not be run; what was made until then is kept.")
-    client, _ = access.issue(name="archive exporter", role=Role.CLIENT, actor=ALICE)
-    access.issue(name="monitoring", role=Role.VIEWER, actor=ALICE)
-    return Demo(ready, compromised, pending, pool, document, running, client.client_id)
+    client, _ = access.issue_for_service("archive exporter", role=Role.CLIENT, actor=ALICE)
+    access.issue_for_service("monitoring", role=Role.VIEWER, actor=ALICE)
+    return Demo(ready, compromised, pending, pool, document, running, client.key_id)

@@ -7,8 +7,8 @@ from botocore.exceptions import EndpointConnectionError
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from apps.access import services as access
-from apps.access.records import ClientStatus
+from apps.access import api_keys as access
+from apps.access.records import KeyStatus
 from apps.access.roles import Role
 from apps.access.trail import ClientEvent
 from apps.audit import services as audit
@@ -154,12 +154,12 @@ def test_a_detail_offers_what_its_state_allows(console: Client) -> None:
 
 
 def test_a_client_is_revoked_after_a_question(console: Client) -> None:
-    client, key = access.issue(name="exporter", role=Role.CLIENT, actor=ALICE)
-    asked = {"action": "revoke", "_selected_action": [client.client_id]}
+    client, key = access.issue_for_service("exporter", role=Role.CLIENT, actor=ALICE)
+    asked = {"action": "revoke", "_selected_action": [client.key_id]}
     assert b"refused from now on" in console.post(CLIENTS, asked | {"index": "0"}).content
-    assert access.find(client.client_id).status is ClientStatus.ACTIVE
+    assert access.find(client.key_id).status is KeyStatus.ACTIVE
     console.post(CLIENTS, asked | {"confirmed": "yes"})
-    assert access.find(client.client_id).status is ClientStatus.REVOKED
+    assert access.find(client.key_id).status is KeyStatus.REVOKED
     assert latest(ClientEvent.REVOKED).actor == "user:admin"
     assert "revoked already" in said(console.post(CLIENTS, asked | {"confirmed": "yes"}))[-1]
     assert key.encode() not in console.get(CLIENTS).content

@@ -7,7 +7,7 @@ import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 
-from apps.access.store import ClientTable
+from apps.access.store import ApiKeyTable
 from apps.console.models import DisplayModel, NotInTheDatabase
 from apps.files.store import FileTable
 from apps.keys.models import PoolKey
@@ -30,14 +30,14 @@ def details(filled: Demo) -> dict[str, str]:
         POOL: filled.pool_keys[2].key_id,
         FILES: filled.file.file_id,
         JOBS: filled.job.job_id,
-        CLIENTS: filled.client_id,
+        CLIENTS: filled.key_id,
     }
 
 
 @requirement("F1", "I2")
 def test_no_page_holds_key_material(console: Client, details: dict[str, str], filled: Demo) -> None:
     session = SessionTable.find(filled.ready.session_id)
-    client = ClientTable.find(filled.client_id)
+    client = ApiKeyTable.find(filled.key_id)
     assert session is not None
     assert session.encrypted_final_key
     assert client is not None

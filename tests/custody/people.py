@@ -1,14 +1,20 @@
 """People with console users and API keys of their own."""
 
-from apps.access import services as access
+from apps.access import api_keys as access
+from apps.access import principals
 from apps.access.roles import Role
-from apps.audit.records import Actor, ActorKind
+from apps.audit.records import Actor, ActorKind, system
 
-ALICE = Actor(ActorKind.USER, "alice", sees_all=True)
-BOB = Actor(ActorKind.USER, "bob", sees_all=True)
+ALICE = Actor(ActorKind.USER, "00000000-0000-4000-8000-00000000000a", sees_all=True)
+BOB = Actor(ActorKind.USER, "00000000-0000-4000-8000-00000000000b", sees_all=True)
+
+
+def admit(person: Actor, *, role: Role = Role.ADMINISTRATOR, approver: bool = True) -> None:
+    """Give a person rights that decide."""
+    principals.admit_person(person.id, person.id[-1], role=role, approver=approver, actor=system("tests"))
 
 
 def program_of(person: Actor, *, role: Role = Role.OPERATOR) -> tuple[Actor, str]:
     """A program that a person issued a key for, and the key."""
-    client, key = access.issue(name="program", role=role, actor=person)
+    client, key = access.issue_for_service("program", role=role, actor=person)
     return client.actor("127.0.0.1"), key

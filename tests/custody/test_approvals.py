@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import User
 
+from apps.access.models import User
 from apps.audit import services as audit
 from apps.audit.records import Outcome, system
 from apps.common import clock

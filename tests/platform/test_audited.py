@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from apps.access import services as access
+from apps.access import api_keys as access
 from apps.access.roles import Role
 from apps.access.trail import ClientEvent
 from apps.audit.services import AuditUnavailable, entries_page, transaction
@@ -98,8 +98,8 @@ def _pool_key() -> str:
 
 
 OPERATIONS = {
-    "issue an API key": lambda _: access.issue(name="x", role=Role.CLIENT, actor=TESTS),
-    "revoke an API key": lambda s: access.revoke(s.api.client.client_id, actor=TESTS),
+    "issue an API key": lambda _: access.issue_for_service("x", role=Role.CLIENT, actor=TESTS),
+    "revoke an API key": lambda s: access.revoke(s.api.client.key_id, reason="leaked", actor=TESTS),
     "make pool keys": lambda _: keys.create(2, actor=TESTS),
     "refill the pool": lambda _: keys.refill(actor=TESTS),
     "queue a pool key for rotation": lambda _: retirement.rotate(_pool_key(), reason="x", actor=TESTS),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from apps.access import services as access
+from apps.access import api_keys as access
 from apps.access.roles import Role
 from apps.common.aws import client
 from apps.common.root_keys import configured
@@ -166,7 +166,7 @@ def test_no_record_shows_its_secrets(stock, pool):
 @requirement("I2", "E3")
 def test_an_issued_key_is_neither_logged_nor_audited(aws, caplog):
     caplog.set_level(logging.DEBUG)
-    _, key = access.issue(name="x", role=Role.CLIENT, actor=TESTS)
+    _, key = access.issue_for_service("x", role=Role.CLIENT, actor=TESTS)
     Api(Role.CLIENT).call("GET", "files", **{"X-API-Key": key})
     secret = key.partition(".")[2]
     assert secret not in caplog.text

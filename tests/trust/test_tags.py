@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.access import services as access
+from apps.access import api_keys as access
 from apps.access.records import Role
-from apps.access.store import ClientTable
+from apps.access.store import ApiKeyTable
 from apps.audit import services as audit
 from apps.audit.rows import newest_tags, row_problems
 from apps.audit.services import Conflict
@@ -73,54 +73,54 @@ def test_numbers_count_by_their_value(written: str, read: str):
 
 @requirement("E7", "I10")
 def test_the_previous_key_still_counts_while_it_is_rotated(aws, settings):
-    made, _ = access.issue(name="a", role=Role.CLIENT, actor=TESTS)
+    made, _ = access.issue_for_service("a", role=Role.CLIENT, actor=TESTS)
     settings.RECORD_KEY_PREVIOUS, settings.RECORD_KEY = [settings.RECORD_KEY], "another"
-    assert access.find(made.client_id).name == "a"
-    access.revoke(made.client_id, actor=TESTS)  # writes the row under the new key
+    assert access.find(made.key_id).name == "a"
+    access.revoke(made.key_id, reason="leaked", actor=TESTS)  # writes the row under the new key
     settings.RECORD_KEY_PREVIOUS = []
-    assert access.find(made.client_id).name == "a"
+    assert access.find(made.key_id).name == "a"
 
 
 @requirement("E7", "I10")
 def test_a_key_that_is_gone_no_longer_counts(aws, settings):
-    made, _ = access.issue(name="a", role=Role.CLIENT, actor=TESTS)
+    made, _ = access.issue_for_service("a", role=Role.CLIENT, actor=TESTS)
     settings.RECORD_KEY = "another"
     with pytest.raises(RecordForged):
-        access.find(made.client_id)
+        access.find(made.key_id)
 
 
 @requirement("I10")
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("role", {"S": "administrator"}),
+        ("principal_id", {"S": "service:first-run"}),
         ("status", {"S": "active"}),
         ("secret_hash", {"S": "00"}),
         ("tag", {"S": ""}),
     ],
 )
 def test_a_changed_row_is_refused_by_name(aws, name: str, value: dict[str, str]):
-    made, _ = access.issue(name="a", role=Role.CLIENT, actor=TESTS)
-    access.revoke(made.client_id, actor=TESTS)
+    made, _ = access.issue_for_service("a", role=Role.CLIENT, actor=TESTS)
+    access.revoke(made.key_id, reason="leaked", actor=TESTS)
     client("dynamodb").update_item(
-        TableName=ClientTable.Meta.table_name,
-        Key={"client_id": {"S": made.client_id}},
+        TableName=ApiKeyTable.Meta.table_name,
+        Key={"key_id": {"S": made.key_id}},
         UpdateExpression="SET #n = :v",
         ExpressionAttributeNames={"#n": name},
         ExpressionAttributeValues={":v": value},
     )
-    with pytest.raises(RecordForged, match=made.client_id):
-        access.find(made.client_id)
+    with pytest.raises(RecordForged, match=made.key_id):
+        access.find(made.key_id)
 
 
 @requirement("I10")
 def test_racing_updates_leave_a_row_that_its_tag_fits(aws):
-    made, _ = access.issue(name="a", role=Role.CLIENT, actor=TESTS)
+    made, _ = access.issue_for_service("a", role=Role.CLIENT, actor=TESTS)
     failures: list[Exception] = []
 
     def revoke() -> None:
         try:
-            access.revoke(made.client_id, actor=TESTS)
+            access.revoke(made.key_id, reason="leaked", actor=TESTS)
         except Exception as error:  # noqa: BLE001 - looked at below
             failures.append(error)
 
@@ -131,7 +131,7 @@ def test_racing_updates_leave_a_row_that_its_tag_fits(aws):
         thread.join()
     assert len(failures) == 5
     assert all(isinstance(failure, Conflict | access.Refused) for failure in failures)
-    assert access.find(made.client_id).status == "revoked"
+    assert access.find(made.key_id).status == "revoked"
 
 
 @requirement("D3", "I10")
@@ -146,11 +146,11 @@ def test_racing_updates_leave_a_row_that_its_tag_fits(aws):
     ],
 )
 def test_the_trail_finds_what_a_table_writer_did(aws, harm: str, found: str):
-    dynamodb, table = client("dynamodb"), ClientTable.Meta.table_name
-    made, _ = access.issue(name="a", role=Role.CLIENT, actor=TESTS)
-    key = {"client_id": {"S": made.client_id}}
+    dynamodb, table = client("dynamodb"), ApiKeyTable.Meta.table_name
+    made, _ = access.issue_for_service("a", role=Role.CLIENT, actor=TESTS)
+    key = {"key_id": {"S": made.key_id}}
     before = dynamodb.get_item(TableName=table, Key=key)["Item"]
-    access.revoke(made.client_id, actor=TESTS)
+    access.revoke(made.key_id, reason="leaked", actor=TESTS)
     newest = newest_tags(entry for chain in audit._chains().names for entry in walk(chain))
     assert list(row_problems(newest)) == []
     after = dynamodb.get_item(TableName=table, Key=key)["Item"]
@@ -161,7 +161,7 @@ def test_the_trail_finds_what_a_table_writer_did(aws, harm: str, found: str):
     elif harm == "changed":
         dynamodb.put_item(TableName=table, Item=after | {"status": {"S": "active"}})
     elif harm == "made up":
-        newest = {}
+        newest = {row: tag for row, tag in newest.items() if made.key_id not in row}
     else:
         dynamodb.put_item(TableName=table, Item=after | {"feed": {"S": "nowhere#0"}})
     assert [problem.what for problem in row_problems(newest)] == [found]
