@@ -146,7 +146,9 @@ def test_who_shows_a_wrong_secret_is_not_remembered(issued):
 def test_what_is_remembered_is_bounded(issued, monkeypatch):
     monkeypatch.setattr(services._known, "_max_items", 2)
     for _ in range(4):
-        services.authenticate(services.issue_for_service("x", role=Role.CLIENT, actor=TESTS)[1], source_ip="127.0.0.1")
+        services.authenticate(
+            services.issue_for_service("x", role=Role.CLIENT, actor=TESTS)[1], source_ip="127.0.0.1"
+        )
     assert len(services._known) == 2
 
 
