@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from apps.access import api_keys, models
+from apps.access import api_keys, models, users_admin  # noqa: F401 - registers users and groups
 from apps.access.console import actor_of
 from apps.access.records import ApiKey, KeyStatus
 from apps.common.dynamodb import Page, Position
