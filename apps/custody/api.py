@@ -8,7 +8,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
-from apps.access.records import Scope
 from apps.access.views import ApiView
 from apps.audit.records import Actor
 from apps.common.lists import ListQuery, listed, page_of
@@ -18,6 +17,7 @@ from apps.custody.serializers import ReencryptionIn
 from apps.jobs.serializers import JobOut
 from apps.keys import lifecycle, rotation, services
 from apps.keys.records import ROTATED, PoolKey, RotationNotFound, rotation_id_of
+from apps.keys.scopes import KeyScope
 from apps.keys.serializers import PoolKeyOut, ReasonIn, RotationOut
 
 KEY = "Its rotation, if it has one, is `rot-<key id>`."
@@ -26,7 +26,7 @@ KEY = "Its rotation, if it has one, is `rot-<key id>`."
 class KeyMove(ApiView):
     """One move of a key along the state diagram."""
 
-    required_scopes = {"POST": Scope.KEYS_MANAGE}
+    required_scopes = {"POST": KeyScope.MANAGE}
     move: ClassVar[Callable[..., PoolKey]]
 
     def _moved(self, request: Request, key_id: str) -> Response:
@@ -105,7 +105,7 @@ class KeyActivation(KeyMove):
 class Rotations(ApiView):
     """What replaces what."""
 
-    required_scopes = {"GET": Scope.KEYS_READ}
+    required_scopes = {"GET": KeyScope.READ}
 
     @extend_schema(parameters=[ListQuery], responses=page_of(RotationOut), operation_id="list_rotations")
     def get(self, request: Request) -> Response:
@@ -116,7 +116,7 @@ class Rotations(ApiView):
 class RotationDetail(ApiView):
     """One rotation."""
 
-    required_scopes = {"GET": Scope.KEYS_READ}
+    required_scopes = {"GET": KeyScope.READ}
 
     @extend_schema(responses=RotationOut, operation_id="get_rotation")
     def get(self, request: Request, rotation_id: str) -> Response:  # noqa: ARG002 - Django's signature
@@ -127,7 +127,7 @@ class RotationDetail(ApiView):
 class RotationResumption(ApiView):
     """A rotation whose job failed or was cancelled."""
 
-    required_scopes = {"POST": Scope.KEYS_MANAGE}
+    required_scopes = {"POST": KeyScope.MANAGE}
 
     @extend_schema(request=None, responses={202: JobOut}, operation_id="resume_rotation")
     def post(self, request: Request, rotation_id: str) -> Response:
@@ -139,7 +139,7 @@ class RotationResumption(ApiView):
 class Reencryptions(ApiView):
     """Files under keys that count as known."""
 
-    required_scopes = {"POST": Scope.KEYS_MANAGE}
+    required_scopes = {"POST": KeyScope.MANAGE}
 
     @extend_schema(request=ReencryptionIn, responses={202: JobOut}, operation_id="reencrypt_files")
     def post(self, request: Request) -> Response:

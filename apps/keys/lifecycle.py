@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
 from apps.common import clock
 from apps.common.dynamodb import feed
@@ -16,6 +16,7 @@ from apps.common.sweeps import each
 from apps.keys import policy, services, store
 from apps.keys.records import IllegalTransition, KeyState, Policy, PoolKey
 from apps.keys.store import PoolKeyTable
+from apps.keys.trail import PoolKeyEvent
 
 MIN_WINDOW_DAYS, MAX_WINDOW_DAYS = 7, 30  # as AWS KMS: long enough to miss the key, and to cancel
 
@@ -101,7 +102,7 @@ def schedule_destruction(tx: Transaction, key: PoolKey, *, after: datetime, reas
         otherwise=IllegalTransition(f"Key {key.key_id} was changed by someone else meanwhile."),
     )
     tx.audit(
-        Event.POOL_KEY_DESTRUCTION_SCHEDULED,
+        PoolKeyEvent.DESTRUCTION_SCHEDULED,
         key_id=key.key_id,
         reason=reason,
         after=clock.as_text(after),
@@ -124,7 +125,7 @@ def cancel_destruction(key_id: str, *, reason: str, actor: Actor) -> PoolKey:
             condition=PoolKeyTable.destroy_after.exists() & (PoolKeyTable.state != KeyState.DESTROYED),
             otherwise=IllegalTransition(f"Key {key_id} does not await its destruction."),
         )
-        tx.audit(Event.POOL_KEY_DESTRUCTION_CANCELLED, key_id=key_id, reason=reason)
+        tx.audit(PoolKeyEvent.DESTRUCTION_CANCELLED, key_id=key_id, reason=reason)
     return services.find(key_id)
 
 

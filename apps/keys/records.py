@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from apps.audit.records import Event
 from apps.common.errors import NotFound, Refused
+from apps.keys.trail import PoolKeyEvent
 from qkdseal.kem import Suite
 
 
@@ -55,20 +56,20 @@ class Move:
 
 # The only place that says what a key may become; checks, diagram and console are made from it.
 MOVES: tuple[Move, ...] = (
-    Move("activate", KeyState.PRE_ACTIVE, KeyState.ACTIVE, Event.POOL_KEY_ACTIVATED),
-    Move("revoke", KeyState.PRE_ACTIVE, KeyState.REVOKED, Event.POOL_KEY_REVOKED),
-    Move("destroy", KeyState.PRE_ACTIVE, KeyState.DESTROYED, Event.POOL_KEY_DESTROYED),
-    Move("suspend", KeyState.ACTIVE, KeyState.SUSPENDED, Event.POOL_KEY_SUSPENDED),
-    Move("queue_rotation", KeyState.ACTIVE, KeyState.ROTATION_QUEUED, Event.POOL_KEY_ROTATION_QUEUED),
-    Move("revoke", KeyState.ACTIVE, KeyState.REVOKED, Event.POOL_KEY_REVOKED),
-    Move("resume", KeyState.SUSPENDED, KeyState.ACTIVE, Event.POOL_KEY_RESUMED),
-    Move("queue_rotation", KeyState.SUSPENDED, KeyState.ROTATION_QUEUED, Event.POOL_KEY_ROTATION_QUEUED),
-    Move("revoke", KeyState.SUSPENDED, KeyState.REVOKED, Event.POOL_KEY_REVOKED),
-    Move("expire", KeyState.ROTATION_QUEUED, KeyState.EXPIRED, Event.POOL_KEY_EXPIRED),
-    Move("revoke", KeyState.ROTATION_QUEUED, KeyState.REVOKED, Event.POOL_KEY_REVOKED),
-    Move("revoke", KeyState.EXPIRED, KeyState.REVOKED, Event.POOL_KEY_REVOKED),
-    Move("destroy", KeyState.EXPIRED, KeyState.DESTROYED, Event.POOL_KEY_DESTROYED),
-    Move("destroy", KeyState.REVOKED, KeyState.DESTROYED, Event.POOL_KEY_DESTROYED),
+    Move("activate", KeyState.PRE_ACTIVE, KeyState.ACTIVE, PoolKeyEvent.ACTIVATED),
+    Move("revoke", KeyState.PRE_ACTIVE, KeyState.REVOKED, PoolKeyEvent.REVOKED),
+    Move("destroy", KeyState.PRE_ACTIVE, KeyState.DESTROYED, PoolKeyEvent.DESTROYED),
+    Move("suspend", KeyState.ACTIVE, KeyState.SUSPENDED, PoolKeyEvent.SUSPENDED),
+    Move("queue_rotation", KeyState.ACTIVE, KeyState.ROTATION_QUEUED, PoolKeyEvent.ROTATION_QUEUED),
+    Move("revoke", KeyState.ACTIVE, KeyState.REVOKED, PoolKeyEvent.REVOKED),
+    Move("resume", KeyState.SUSPENDED, KeyState.ACTIVE, PoolKeyEvent.RESUMED),
+    Move("queue_rotation", KeyState.SUSPENDED, KeyState.ROTATION_QUEUED, PoolKeyEvent.ROTATION_QUEUED),
+    Move("revoke", KeyState.SUSPENDED, KeyState.REVOKED, PoolKeyEvent.REVOKED),
+    Move("expire", KeyState.ROTATION_QUEUED, KeyState.EXPIRED, PoolKeyEvent.EXPIRED),
+    Move("revoke", KeyState.ROTATION_QUEUED, KeyState.REVOKED, PoolKeyEvent.REVOKED),
+    Move("revoke", KeyState.EXPIRED, KeyState.REVOKED, PoolKeyEvent.REVOKED),
+    Move("destroy", KeyState.EXPIRED, KeyState.DESTROYED, PoolKeyEvent.DESTROYED),
+    Move("destroy", KeyState.REVOKED, KeyState.DESTROYED, PoolKeyEvent.DESTROYED),
 )
 TRANSITIONS: dict[KeyState, frozenset[KeyState]] = {
     state: frozenset(move.target for move in MOVES if move.source is state) for state in KeyState

@@ -7,7 +7,7 @@ interrupted goes on from the record.
 
 from dataclasses import replace
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
@@ -21,6 +21,7 @@ from apps.keys.records import (
     RotationStatus,
 )
 from apps.keys.store import RotationTable
+from apps.keys.trail import RotationEvent
 
 
 def find(rotation_id: str) -> Rotation:
@@ -68,7 +69,7 @@ def target_of(rotation: Rotation, *, actor: Actor) -> tuple[Rotation, PoolKey]:
             otherwise=Refused(f"Rotation {rotation.rotation_id} was changed by someone else meanwhile."),
         )
         tx.audit(
-            Event.ROTATION_TARGETED,
+            RotationEvent.TARGETED,
             key_id=rotation.old_key_id,
             rotation_id=rotation.rotation_id,
             new_key_id=chosen.key_id,
@@ -93,7 +94,7 @@ def finish(rotation: Rotation, *, actor: Actor) -> Rotation:
             condition=RotationTable.status == RotationStatus.OPEN,
             otherwise=refused,
         )
-        tx.audit(Event.ROTATION_DONE, key_id=old.key_id, rotation_id=rotation.rotation_id)
+        tx.audit(RotationEvent.DONE, key_id=old.key_id, rotation_id=rotation.rotation_id)
         if old.state is KeyState.ROTATION_QUEUED:
             services.move_in(tx, old, "expire", reason="no file needs it any more")
     return done

@@ -10,7 +10,7 @@ from django.conf import settings
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position, feed
@@ -31,6 +31,7 @@ from apps.keys.records import (
     rotation_id_of,
 )
 from apps.keys.store import PoolKeyTable, RotationTable
+from apps.keys.trail import PoolKeyEvent, RotationEvent
 from qkdseal import kem
 
 LEAST_USED = 10  # picked from at random, so that concurrent requests do not meet on one item
@@ -75,7 +76,7 @@ def create(
         with transaction(actor) as tx:
             for key in batch:
                 tx.put(PoolKeyTable.of(key))
-                tx.audit(Event.POOL_KEY_CREATED, key_id=key.key_id, suite=suite.value, pool=pool)
+                tx.audit(PoolKeyEvent.CREATED, key_id=key.key_id, suite=suite.value, pool=pool)
         made.extend(batch)
     return made
 
@@ -204,7 +205,7 @@ def _start_rotation(tx: Transaction, key: PoolKey, reason: str) -> None:
         started_by=str(tx.actor),
     )
     tx.put(RotationTable.of(started))
-    tx.audit(Event.ROTATION_STARTED, key_id=key.key_id, rotation_id=started.rotation_id)
+    tx.audit(RotationEvent.STARTED, key_id=key.key_id, rotation_id=started.rotation_id)
 
 
 def queue_rotation(key_id: str, *, reason: str, actor: Actor) -> PoolKey:

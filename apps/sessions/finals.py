@@ -13,6 +13,7 @@ from apps.common.dynamodb import feed
 from apps.common.root_keys.configured import root_key, wrapped_anew
 from apps.common.root_keys.interface import UnwrapFailed
 from apps.keys import recovery_seal
+from apps.keys.trail import SecretEvent
 from apps.sessions import store
 from apps.sessions.records import FinalKey, Session, SessionNotFound, SessionStatus, SessionUnusable
 from apps.sessions.store import FinalKeyTable
@@ -139,7 +140,7 @@ def sealed_for_recovery(found: FinalKey, *, actor: Actor) -> None:
             condition=FinalKeyTable.encrypted_final_key == found.encrypted_final_key,
         )
         tx.audit(
-            Event.SECRET_SEALED,
+            SecretEvent.SEALED,
             session_id=found.session_id,
             recovery_key_id=seal[: recovery_seal.ID_SIZE].hex(),
         )

@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 
 from apps.audit import services as audit
-from apps.audit.records import Event
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.root_keys.configured import root_key
 from apps.files import messages
+from apps.files.trail import MessageEvent
 from apps.keys import seeds, services
 from apps.keys.records import MOVES, IllegalTransition, KeyNotFound, KeyState, KeyUnusable
 from apps.keys.services import PoolEmpty
@@ -35,7 +35,7 @@ ALLOWED = {
 def used(key):
     with transaction(TESTS) as tx:
         services.count_use(tx, key)
-        tx.audit(Event.MESSAGE_ENCRYPTED, key_id=key.key_id)
+        tx.audit(MessageEvent.ENCRYPTED, key_id=key.key_id)
 
 
 def rewritten(key, **attributes):

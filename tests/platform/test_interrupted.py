@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from apps.access import services as access
-from apps.access.records import ClientStatus, Role
+from apps.access.records import ClientStatus
+from apps.access.roles import Role
 from apps.audit.services import verify
 from apps.common.errors import Refused
 from apps.detections import services as detections

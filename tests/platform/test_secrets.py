@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from apps.access import services as access
-from apps.access.records import Role
+from apps.access.roles import Role
 from apps.common.aws import client
 from apps.common.root_keys import configured
 from apps.detections import services as detections
