@@ -10,7 +10,8 @@ from apps.access.authentication import actor_of
 from apps.access.views import ApiView
 from apps.common.lists import listed, page_of
 from apps.common.serializers import parsed
-from apps.keys import lifecycle, policy, services, transfer
+from apps.custody import retirement
+from apps.keys import policy, services, transfer
 from apps.keys.records import KeyState
 from apps.keys.scopes import KeyScope
 from apps.keys.serializers import ImportIn, MinimumIn, PolicyOut, PoolKeyListQuery, PoolKeyOut
@@ -56,7 +57,7 @@ class PoolPolicy(ApiView):
     def post(self, request: Request) -> Response:
         """Raise the minimum version: every key below it is rotated, and opens only to be re-wrapped."""
         minimum = parsed(MinimumIn, request)["minimum"]
-        return Response(PolicyOut(lifecycle.raise_minimum(minimum, actor=actor_of(request))).data)
+        return Response(PolicyOut(retirement.raise_minimum(minimum, actor=actor_of(request))).data)
 
 
 class PoolKeyDetail(ApiView):

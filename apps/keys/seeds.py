@@ -66,7 +66,7 @@ def unwrapped(key: PoolKey) -> bytes:
         raise KeyUnusable(
             f"Key {key.key_id} does not unwrap: its record was changed, or its root key is gone."
         ) from None
-    if kem.public_of(key.suite, checked_seed(key, seed)) != key.public_key:
+    if kem.public_key_of(checked_seed(key, seed), suite=key.suite) != key.public_key:
         raise KeyUnusable(f"Key {key.key_id} is damaged: its halves do not belong together.")
     return seed
 
@@ -79,7 +79,7 @@ def rewrapped(key: PoolKey, seed: bytes, *, event: Event, actor: Actor) -> PoolK
         Conflict: the record was changed meanwhile; nothing was.
     """
     root = root_key()
-    if kem.public_of(key.suite, checked_seed(key, seed)) != key.public_key:
+    if kem.public_key_of(checked_seed(key, seed), suite=key.suite) != key.public_key:
         raise KeyUnusable(f"The seed does not belong to key {key.key_id}.")
     wrapped = wrapped_anew(seed, context=context_of(key.key_id))
     with transaction(actor) as tx:

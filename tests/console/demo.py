@@ -9,6 +9,7 @@ from apps.access.roles import Role
 from apps.audit.records import Actor, ActorKind
 from apps.audit.services import transaction
 from apps.common import clock
+from apps.custody import retirement
 from apps.detections import services as detections
 from apps.files.records import File, FileStatus
 from apps.files.store import FileTable
@@ -118,8 +119,8 @@ def fill() -> Demo:
     compromised = session(0.02, eavesdropper=attacked, link="metro")
     session(0.02, key_length=4096, link="stock")
     pending = session(0.02, judged=False)
-    keys.queue_rotation(pool[0].key_id, reason="older than 30 days", actor=ALICE)
-    keys.revoke(pool[1].key_id, reason="laptop lost", actor=ALICE)
+    retirement.rotate(pool[0].key_id, reason="older than 30 days", actor=ALICE)
+    retirement.revoke(pool[1].key_id, reason="laptop lost", actor=ALICE)
     document = file(1, "Rahmenvertrag München 2026.pdf", pool[2], ready)
     file(
         2,

@@ -16,6 +16,7 @@ from apps.audit.records import Event, Outcome
 from apps.audit.store import EntryTable
 from apps.audit.trail import AuditEvent
 from apps.common.errors import Unavailable
+from apps.custody import retirement
 from apps.jobs import services as jobs
 from apps.keys import services as keys
 from apps.keys.records import KeyState
@@ -131,7 +132,7 @@ def test_pool_keys_are_moved_after_a_question(
 
 def test_what_the_state_forbids_is_told_and_the_rest_is_done(console: Client) -> None:
     revoked, active = keys.create(2, actor=ALICE)
-    keys.revoke(revoked.key_id, reason="test", actor=ALICE)
+    retirement.revoke(revoked.key_id, reason="test", actor=ALICE)
     asked = {
         "action": "rotate",
         "_selected_action": [revoked.key_id, active.key_id],
@@ -148,7 +149,7 @@ def test_a_detail_offers_what_its_state_allows(console: Client) -> None:
     (key,) = keys.create(1, actor=ALICE)
     address = f"{POOL}{key.key_id}/change/"
     assert [button["name"] for button in console.get(address).context["buttons"]] == ["rotate", "revoke"]
-    keys.revoke(key.key_id, reason="test", actor=ALICE)
+    retirement.revoke(key.key_id, reason="test", actor=ALICE)
     assert console.get(address).context["buttons"] == []
 
 

@@ -9,13 +9,13 @@ from apps.audit import services as audit
 from apps.audit.records import Outcome, system
 from apps.common import clock
 from apps.common.errors import Forbidden
-from apps.custody import approvals, destruction
+from apps.custody import approvals, destruction, retirement
 from apps.custody.destruction import KeyNeeded
 from apps.custody.records import ApprovalStatus, Guarded, NotApproved, SamePerson
 from apps.custody.trail import ApprovalEvent
 from apps.files import messages
 from apps.files import services as files
-from apps.keys import lifecycle
+from apps.keys import lifecycle, transitions
 from apps.keys import services as keys
 from apps.keys.records import IllegalTransition, KeyState
 from apps.keys.trail import PoolKeyEvent, RotationEvent
@@ -122,8 +122,8 @@ def test_a_key_from_birth_to_destruction_in_the_trail(pool, monkeypatch):
     key_id = pool[0].key_id
     lifecycle.suspend(key_id, reason="looked into", actor=ALICE)
     lifecycle.resume(key_id, reason="clean", actor=ALICE)
-    keys.queue_rotation(key_id, reason="old", actor=ALICE)
-    keys.moved(keys.find(key_id), "expire", reason="unneeded", actor=ALICE)
+    retirement.rotate(key_id, reason="old", actor=ALICE)
+    transitions.commit(keys.find(key_id), "expire", reason="unneeded", actor=ALICE)
     approval_id = approved_destruction(keys.find(key_id))
     assert destruction.schedule(approval_id, actor=ALICE).destroy_after is not None
     with pytest.raises(NotApproved):

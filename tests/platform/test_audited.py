@@ -11,6 +11,7 @@ from apps.access.trail import ClientEvent
 from apps.audit.services import AuditUnavailable, entries_page, transaction
 from apps.audit.store import EntryTable
 from apps.common.errors import Invalid
+from apps.custody import retirement
 from apps.detections import services as detections
 from apps.files import messages, services
 from apps.files.bodies.objects import ObjectRef
@@ -101,8 +102,8 @@ OPERATIONS = {
     "revoke an API key": lambda s: access.revoke(s.api.client.client_id, actor=TESTS),
     "make pool keys": lambda _: keys.create(2, actor=TESTS),
     "refill the pool": lambda _: keys.refill(actor=TESTS),
-    "queue a pool key for rotation": lambda _: keys.queue_rotation(_pool_key(), reason="x", actor=TESTS),
-    "revoke a pool key": lambda _: keys.revoke(_pool_key(), reason="x", actor=TESTS),
+    "queue a pool key for rotation": lambda _: retirement.rotate(_pool_key(), reason="x", actor=TESTS),
+    "revoke a pool key": lambda _: retirement.revoke(_pool_key(), reason="x", actor=TESTS),
     "run a session": lambda _: sessions.generate(SMALL, actor=TESTS),
     "find a session clean": lambda s: detections.judge(s.pending.session_id, actor=TESTS),
     "find a session compromised": lambda s: detections.judge(s.tapped.session_id, actor=TESTS),

@@ -10,6 +10,7 @@ from django.conf import settings
 from apps.audit.services import transaction, verify
 from apps.common.aws import client
 from apps.common.errors import Invalid
+from apps.custody import retirement
 from apps.detections import services as detections
 from apps.files import messages
 from apps.files.trail import MessageEvent
@@ -89,7 +90,7 @@ def rivals(monkeypatch):
 
     def rotate_the_pool_key(key):
         if keys.find(key.key_id).state is KeyState.ACTIVE:
-            keys.queue_rotation(key.key_id, reason="old", actor=TESTS)
+            retirement.rotate(key.key_id, reason="old", actor=TESTS)
 
     def made(what: str, times: int) -> Rivals:
         if what == "rotation":
