@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from apps.audit.records import Actor, Event
 from apps.audit.services import Transaction, transaction
-from apps.common.caching import UnwrappedCache
+from apps.common.caching import TimedCache
 from apps.common.dynamodb import feed
-from apps.common.root_keys.configured import root_key, wrapped_anew
+from apps.common.root_keys.configured import root_key, wrap_checked
 from apps.common.root_keys.interface import UnwrapFailed
 from apps.keys import recovery_seal
 from apps.keys.trail import SecretEvent
@@ -19,7 +19,7 @@ from apps.sessions.records import FinalKey, Session, SessionNotFound, SessionSta
 from apps.sessions.store import FinalKeyTable
 
 CACHE_SECONDS = 60.0
-_kept = UnwrappedCache(max_items=64, ttl_seconds=CACHE_SECONDS)
+_kept = TimedCache[bytes](max_items=64, ttl_seconds=CACHE_SECONDS)
 OPENS = frozenset({SessionStatus.READY, SessionStatus.REVOKED})  # what was taken of it
 
 
@@ -104,7 +104,7 @@ def rewrapped(found: FinalKey, final: bytes, *, event: Event, actor: Actor) -> F
         Conflict: the record was changed meanwhile; nothing was.
     """
     root = root_key()
-    wrapped = wrapped_anew(checked(found, final), context=context_of(found.session_id))
+    wrapped = wrap_checked(checked(found, final), context=context_of(found.session_id))
     moved = replace(found, encrypted_final_key=base64.b64encode(wrapped).decode(), root_key_id=root.id)
     with transaction(actor) as tx:
         tx.update(
