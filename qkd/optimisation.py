@@ -23,7 +23,7 @@ _STARTS = (
 )
 
 
-def optimised(demand: Demand) -> Demand:
+def optimum(demand: Demand) -> Demand:
     """The same demand with the channel's free choices made: bias, and intensities where it has decoys."""
     channel = demand.channel
 

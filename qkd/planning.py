@@ -2,9 +2,11 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from qkd.channel import Channel
 from qkd.finite_key import binary_entropy
+from qkd.optimisation import optimum
 from qkd.worst_case import DEVIATIONS, MAX_PULSES, MAX_SIFTED_BITS, Demand, best_length
 
 MEASURING_SIFTED_BITS = 4096
@@ -69,10 +71,15 @@ def plan(
     demand = Demand(
         key_length, channel, epsilon_sec, epsilon_cor, verification_bits, authentication_bits, sample_fraction
     )
-    if optimise:
-        from qkd.optimisation import optimised  # noqa: PLC0415 - it asks this module
+    return plan_for(demand, optimise=optimise)
 
-        demand = optimised(demand)
+
+# Who runs a session asks first how long it will take, and a batch runs many of one kind: all with one search.
+@lru_cache(maxsize=64)
+def plan_for(demand: Demand, *, optimise: bool) -> Plan:
+    """Find the plan for a demand; a repeated demand is answered from memory."""
+    if optimise:
+        demand = optimum(demand)
     clicks = demand.clicks()
     if math.isinf(clicks):
         return _measuring_plan(demand)
