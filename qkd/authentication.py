@@ -69,7 +69,7 @@ class AuthenticationKey:
         bits = tag_bits(epsilon_auth)
         return cls(randomness.token(universal.key_size(bits)), randomness.bits(_TAGS * bits))
 
-    def refilled(self, pad: Bits) -> "AuthenticationKey":
+    def with_pad(self, pad: Bits) -> "AuthenticationKey":
         """The key of the next session: its pad comes out of this one's yield.
 
         Raises:

@@ -39,7 +39,7 @@ def from_integer(value: int, length: int) -> Bits:
     return np.concatenate((bits, np.zeros(length - bits.size, np.uint8)))
 
 
-def checked_number(name: str, value: object, low: float, high: float, *, open_low: bool = False) -> float:
+def as_number(name: str, value: object, low: float, high: float, *, open_low: bool = False) -> float:
     """A finite real number in ``[low, high]`` (``(low, high]`` with ``open_low``).
 
     Raises:
@@ -54,7 +54,7 @@ def checked_number(name: str, value: object, low: float, high: float, *, open_lo
     return number
 
 
-def checked_integer(name: str, value: object, low: int, high: int) -> int:
+def as_integer(name: str, value: object, low: int, high: int) -> int:
     """An integer in ``[low, high]``.
 
     Raises:

@@ -14,7 +14,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qkd.bits import checked_number
+from qkd.bits import as_number
 
 MAX_INTENSITY = 2.0
 """Mean photon number above which a pulse is not weak."""
@@ -60,15 +60,15 @@ class Channel:
 
     def __post_init__(self) -> None:
         """Refuse impossible physics."""
-        checked_number("distance_km", self.distance_km, 0, 10_000)
-        checked_number("attenuation_db_per_km", self.attenuation_db_per_km, 0, 100)
-        checked_number("receiver_efficiency", self.receiver_efficiency, 0, 1, open_low=True)
-        checked_number("detector_efficiency", self.detector_efficiency, 0, 1, open_low=True)
-        checked_number("dark_count_probability", self.dark_count_probability, 0, 0.5)
-        checked_number("misalignment", self.misalignment, 0, 0.5)
+        as_number("distance_km", self.distance_km, 0, 10_000)
+        as_number("attenuation_db_per_km", self.attenuation_db_per_km, 0, 100)
+        as_number("receiver_efficiency", self.receiver_efficiency, 0, 1, open_low=True)
+        as_number("detector_efficiency", self.detector_efficiency, 0, 1, open_low=True)
+        as_number("dark_count_probability", self.dark_count_probability, 0, 0.5)
+        as_number("misalignment", self.misalignment, 0, 0.5)
         # Beyond these, one basis is practically never used and its error rate cannot be known.
-        checked_number("rectilinear_probability", self.rectilinear_probability, 0.01, 0.99)
-        checked_number("after_pulse_probability", self.after_pulse_probability, 0, 0.5)
+        as_number("rectilinear_probability", self.rectilinear_probability, 0.01, 0.99)
+        as_number("after_pulse_probability", self.after_pulse_probability, 0, 0.5)
         self._check_intensities()
 
     def _check_intensities(self) -> None:
@@ -76,9 +76,7 @@ class Channel:
             given = getattr(self, name)
             if isinstance(given, str) or not isinstance(given, Sequence) or len(given) not in (0, 3):
                 raise ValueError(f"{name} must be a list of 3 numbers, or empty, not {given!r}")
-            object.__setattr__(
-                self, name, tuple(checked_number(name, value, 0, MAX_INTENSITY) for value in given)
-            )
+            object.__setattr__(self, name, tuple(as_number(name, value, 0, MAX_INTENSITY) for value in given))
         light, chances = self.intensities, self.intensity_probabilities
         if len(light) != len(chances):
             raise ValueError("intensity_probabilities must be as many as intensities")
@@ -94,7 +92,7 @@ class Channel:
         Raises:
             ValueError: not a number in that range.
         """
-        checked_number("error_rate", error_rate, 0, 0.5)
+        as_number("error_rate", error_rate, 0, 0.5)
         return cls(misalignment=error_rate, name="error_rate", source="a plain error rate, no loss")
 
     @property

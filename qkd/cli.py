@@ -76,7 +76,7 @@ def run_session(options: argparse.Namespace) -> Report:
     """One session."""
     result = session.run(_parameters(options))
     if options.plot:
-        plots.bits(options.plot, result.lengths())
+        plots.draw_bits(options.plot, result.lengths())
     status = 0 if result.aborted is None else EXIT_NO_KEY
     return Report(_summary(result), result.ledger(), status)
 
@@ -157,7 +157,7 @@ def rate_curves(options: argparse.Namespace) -> Report:
     distances = [options.step * index for index in range(int(longest / options.step) + 1)]
     found = {name: [max(0.0, value) for value in values] for name, values in curves(distances).items()}
     if options.plot:
-        plots.rates(options.plot, distances, found)
+        plots.draw_rates(options.plot, distances, found)
     lines = ["      km  " + "".join(f"{name:>23}" for name in found)]
     for index, km in enumerate(distances):
         lines.append(f"{km:8.1f}  " + "".join(f"{values[index]:>23.3e}" for values in found.values()))
@@ -173,9 +173,9 @@ def attack_sweep(options: argparse.Namespace) -> Report:
         options.attack = "intercept_resend"
     whole = _attack(options)
     fractions = [index / (options.points - 1) for index in range(options.points)]
-    rows = [_attacked(options, whole, fraction) for fraction in progress(fractions, "fraction")]
+    rows = [_attack_row(options, whole, fraction) for fraction in progress(fractions, "fraction")]
     if options.plot:
-        plots.attack(options.plot, options.attack, rows)
+        plots.draw_attack(options.plot, options.attack, rows)
     lines = ["fraction   QBER  expected  Eve's bit per bit  expected  secret bits  outcome"]
     lines += [
         f"{row['fraction']:8.3f} {row['qber']:6.2%} {row['expected_qber']:9.2%} {row['eve_information']:18.3f} "
@@ -185,7 +185,7 @@ def attack_sweep(options: argparse.Namespace) -> Report:
     return Report("\n".join(lines), {"attack": options.attack, "rows": rows})
 
 
-def _attacked(options: argparse.Namespace, whole: attacks.Attack, fraction: float) -> dict[str, Any]:
+def _attack_row(options: argparse.Namespace, whole: attacks.Attack, fraction: float) -> dict[str, Any]:
     """A session under a part of an attack, beside what theory says of it."""
     eavesdropper = whole.on_share(fraction)
     parameters = _parameters(options, attack=eavesdropper)
@@ -205,12 +205,12 @@ def _attacked(options: argparse.Namespace, whole: attacks.Attack, fraction: floa
 
 def bench(options: argparse.Namespace) -> Report:
     """Speeds of this machine."""
-    rows = [speed.row(case) for case in _shown(speed.cases(quick=options.quick))]
+    rows = [speed.measure(case) for case in _with_progress(speed.cases(quick=options.quick))]
     lines = [f"{row['what']:<44} {row['value']:>12} {row['unit']}" for row in rows]
     return Report("\n".join(lines), rows)
 
 
-def _shown(cases: Iterable[speed.Case]) -> Iterator[speed.Case]:
+def _with_progress(cases: Iterable[speed.Case]) -> Iterator[speed.Case]:
     listed = list(cases)
     for index in progress(range(len(listed)), "bench"):
         yield listed[int(index)]

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from qkd.bits import checked_integer, checked_number
+from qkd.bits import as_integer, as_number
 from qkd.channel import MAX_INTENSITY, Channel
 from qkd.finite_key import DecoyCounts, binary_entropy, lim2014_balance, lim2014_length
 from qkd.optimisation import best_decoys
@@ -32,7 +32,7 @@ def plob_bound(transmittance: float) -> float:
 
     Source: Pirandola, Laurenza, Ottaviani, Banchi, Nature Communications 8, 15043 (2017).
     """
-    checked_number("transmittance", transmittance, 0, 1)
+    as_number("transmittance", transmittance, 0, 1)
     return math.inf if transmittance == 1 else -math.log1p(-transmittance) / math.log(2)
 
 
@@ -48,8 +48,8 @@ def optimal_intensity(misalignment: float, *, efficiency: float = MA2005_EFFICIE
 
     Source: Ma, Qi, Zhao, Lo, PRA 72, 012326 (2005), equation 12.
     """
-    checked_number("misalignment", misalignment, 0, 0.5)
-    checked_number("efficiency", efficiency, 1, 10)
+    as_number("misalignment", misalignment, 0, 0.5)
+    as_number("efficiency", efficiency, 1, 10)
     entropy = binary_entropy(misalignment)
     wanted = math.inf if entropy == 1 else efficiency * entropy / (1 - entropy)
     low, high = 0.0, 1.0
@@ -98,9 +98,9 @@ def decoy_asymptotic_rate(
     """
     there = at_distance(channel, distance_km)
     best = optimal_intensity(channel.misalignment, efficiency=efficiency)
-    mu = best if signal is None else checked_number("signal", signal, 0, MAX_INTENSITY, open_low=True)
-    checked_number("efficiency", efficiency, 1, 10)
-    checked_number("sifting", sifting, 0, 1, open_low=True)
+    mu = best if signal is None else as_number("signal", signal, 0, MAX_INTENSITY, open_low=True)
+    as_number("efficiency", efficiency, 1, 10)
+    as_number("sifting", sifting, 0, 1, open_low=True)
     single_yield, single_error = there.gain_at(None), there.error_at(None)
     return sifting * _gllp(there, mu, single_yield * mu * math.exp(-mu), single_error, efficiency)
 
@@ -113,8 +113,8 @@ def vacuum_weak_bounds(channel: Channel, *, signal: float, decoy: float) -> tupl
 
     Source: Ma, Qi, Zhao, Lo, PRA 72, 012326 (2005), equations 34 and 37.
     """
-    mu = checked_number("signal", signal, 0, MAX_INTENSITY, open_low=True)
-    nu = checked_number("decoy", decoy, 0, mu, open_low=True)
+    mu = as_number("signal", signal, 0, MAX_INTENSITY, open_low=True)
+    nu = as_number("decoy", decoy, 0, mu, open_low=True)
     if nu == mu:
         raise ValueError(f"decoy must be below the signal of {mu:g}")
     background = channel.gain_at(0.0)
@@ -142,8 +142,8 @@ def vacuum_weak_rate(
     Source: Ma, Qi, Zhao, Lo, PRA 72, 012326 (2005), equation 42.
     """
     there = at_distance(channel, distance_km)
-    checked_number("efficiency", efficiency, 1, 10)
-    checked_number("sifting", sifting, 0, 1, open_low=True)
+    as_number("efficiency", efficiency, 1, 10)
+    as_number("sifting", sifting, 0, 1, open_low=True)
     single, error = vacuum_weak_bounds(there, signal=signal, decoy=decoy)
     return sifting * _gllp(there, signal, single * signal * math.exp(-signal), error, efficiency)
 
@@ -191,16 +191,16 @@ def lim2014_rate(
     """
     if not channel.has_decoys:
         raise ValueError("channel must have decoy intensities")
-    checked_integer("block_bits", block_bits, 1, 10**15)
-    checked_number("security", security, 0, 0.01, open_low=True)
-    checked_number("efficiency", efficiency, 1, 10)
+    as_integer("block_bits", block_bits, 1, 10**15)
+    as_number("security", security, 0, 0.01, open_low=True)
+    as_number("efficiency", efficiency, 1, 10)
 
     def block(there: Channel) -> tuple[float, tuple[DecoyCounts, ...], int]:
         pulses = block_bits / (there.rectilinear_probability**2 * there.gain)
         leaked = math.ceil(block_bits * efficiency * binary_entropy(there.error_rate()))
         return pulses, decoy_counts(there, pulses), leaked
 
-    def rated(there: Channel) -> FiniteRate:
+    def finite_rate(there: Channel) -> FiniteRate:
         pulses, counts, leaked = block(there)
         length = block_bits // 2
         for _ in range(3):  # epsilon and length depend on each other; the length moves by a few bits only
@@ -213,14 +213,14 @@ def lim2014_rate(
         return FiniteRate(length / pulses, length, pulses, there)
 
     def cost(there: Channel) -> float:
-        found = rated(there)
+        found = finite_rate(there)
         if found.rate > 0:
             return -math.log(found.rate)
         # Where there is no key the search goes to where the least is missing.
         _, counts, leaked = block(there)
         return 100.0 - lim2014_balance(counts, epsilon_sec=security, leaked_bits=leaked) / block_bits
 
-    return rated(best_decoys(at_distance(channel, distance_km), cost, starts=4))
+    return finite_rate(best_decoys(at_distance(channel, distance_km), cost, starts=4))
 
 
 def maximal_distance(rate: Callable[[float], float], *, longest_km: float = 1000.0) -> float:

@@ -20,7 +20,7 @@ def _figure() -> tuple[Any, Any]:
     return figure, figure.subplots()
 
 
-def rates(path: str, distances_km: Sequence[float], curves: Mapping[str, Sequence[float]]) -> None:
+def draw_rates(path: str, distances_km: Sequence[float], curves: Mapping[str, Sequence[float]]) -> None:
     """Secret bits per pulse against distance, logarithmic, into a file.
 
     Raises:
@@ -38,7 +38,7 @@ def rates(path: str, distances_km: Sequence[float], curves: Mapping[str, Sequenc
     figure.savefig(path)
 
 
-def attack(path: str, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
+def draw_attack(path: str, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """QBER and Eve's information against the part attacked, into a file.
 
     Raises:
@@ -57,7 +57,7 @@ def attack(path: str, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
     figure.savefig(path)
 
 
-def bits(path: str, lengths: Mapping[str, int]) -> None:
+def draw_bits(path: str, lengths: Mapping[str, int]) -> None:
     """Where the bits of a session went, logarithmic, into a file.
 
     Raises:

@@ -22,7 +22,7 @@ class Case:
     measure: Callable[[], tuple[str, str]]
 
 
-def row(case: Case) -> dict[str, str]:
+def measure(case: Case) -> dict[str, str]:
     """Measure."""
     value, unit = case.measure()
     return {"what": case.what, "value": value, "unit": unit}
@@ -55,7 +55,7 @@ def cases(*, quick: bool) -> list[Case]:
 
 def _reconciliation(kernel: str, qber: float, frame_bits: int, bits: int) -> Case:
     def measure() -> tuple[str, str]:
-        seconds, result = reconciled(kernel, qber, frame_bits, bits)
+        seconds, result = measure_reconciliation(kernel, qber, frame_bits, bits)
         efficiency = result.leaked_bits / (bits * binary_entropy(qber))
         speed = f"{bits / seconds / 1e6:.1f}"
         return speed, f"Mbit/s  f = {efficiency:.4f}  {result.round_trips:,} round trips"
@@ -64,7 +64,7 @@ def _reconciliation(kernel: str, qber: float, frame_bits: int, bits: int) -> Cas
     return Case(name, measure)
 
 
-def reconciled(
+def measure_reconciliation(
     kernel: str, qber: float, frame_bits: int, bits: int, *, low_latency: bool = False, seed: int = 1
 ) -> tuple[float, ReconciliationResult]:
     """CPU seconds and outcome of correcting frames with exactly ``qber`` of wrong bits each."""

@@ -56,7 +56,7 @@ class Demand:
         return high
 
 
-def _below(mean: float, deviations: float = DEVIATIONS) -> float:
+def _low_count(mean: float, deviations: float = DEVIATIONS) -> float:
     return max(0.0, mean - deviations * math.sqrt(mean))
 
 
@@ -86,9 +86,11 @@ def best_length(demand: Demand, clicks: float) -> tuple[int, int]:
     if channel.has_decoys:
         length, sample = _decoy_length(demand, clicks)
     elif channel.compares_a_basis:
-        length, sample = _worst_length(demand, int(_below(clicks * p**2)), int(_below(clicks * (1 - p) ** 2)))
+        length, sample = _worst_length(
+            demand, int(_low_count(clicks * p**2)), int(_low_count(clicks * (1 - p) ** 2))
+        )
     else:
-        sifted = int(_below(clicks / 2))
+        sifted = int(_low_count(clicks / 2))
         fractions = _FRACTIONS if demand.sample_fraction is None else (demand.sample_fraction,)
         samples = [int(fraction * sifted) for fraction in fractions]
         length, sample = max(_worst_length(demand, sifted - sample, sample) for sample in samples)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from qkd.attacks.flight import Flight, Interception, no_interception, overlay
 from qkd.attacks.roles import NUMBERS, Disturbance, Measurement, Role, Table, Tap, errors, honest_detection
-from qkd.bits import checked_number
+from qkd.bits import as_number
 from qkd.channel import Channel
 
 # Of sums of fractions given in decimals.
@@ -61,7 +61,7 @@ class Attack(ABC):
         bits = flight.states & np.uint8(1)
         known = np.zeros(bits.size, np.bool_)
         for tap in self.taps:
-            known |= world.random(bits.size) < tap.holds(link)[flight.photons]
+            known |= world.random(bits.size) < tap.share_held(link)[flight.photons]
         found = self._measure(flight, link, world)
         states = found.states
         for noise in self.disturbances:
@@ -177,7 +177,7 @@ class Part(Attack):
 
     def __post_init__(self) -> None:
         """Check the fraction."""
-        checked_number("fraction", self.fraction, 0, 1)
+        as_number("fraction", self.fraction, 0, 1)
 
     @property
     def takes_the_line(self) -> bool:

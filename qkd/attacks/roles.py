@@ -53,7 +53,7 @@ class Tap(Role):
     """Keeps photons until the bases are public, and lets a pulse go on in the state it had."""
 
     @abstractmethod
-    def holds(self, link: Channel) -> Table:
+    def share_held(self, link: Channel) -> Table:
         """Probability that Eve holds a photon of a pulse of n photons that clicked, shape (MAX_PHOTONS + 1,)."""
 
     def detection_behind(self, link: Channel, photons: NDArray[np.int64], seen: Table) -> Table:  # noqa: ARG002 - for the others

@@ -57,7 +57,7 @@ class PhotonNumberSplitting(Tap, Part):
         forwarded = throttle * (1 - (1 - at_bob) ** left.astype(np.float64))
         return np.where(photons == 1, min(single, at_bob), forwarded)
 
-    def holds(self, link: Channel) -> Table:
+    def share_held(self, link: Channel) -> Table:
         """All multi-photon pulses that she attacked; how many of those that clicked these are, Bayes' rule says."""
         attacked = self.fraction * self._split(link, NUMBERS)
         clicked = attacked + (1 - self.fraction) * honest_detection(link, NUMBERS)
@@ -88,7 +88,7 @@ class BeamSplitting(Tap, Part):
     kind: ClassVar[str] = "beam_splitting"
     takes_lost_light: ClassVar[bool] = True
 
-    def holds(self, link: Channel) -> Table:
+    def share_held(self, link: Channel) -> Table:
         """Of the ways to detect at least one of n photons, those that leave one for Eve."""
         tapped = self.fraction * (1 - link.fibre_transmittance)
         photons = NUMBERS.astype(np.float64)

@@ -62,7 +62,7 @@ def expectation(link: Channel, attack: Attack) -> Expectation:
 
 def _knowledge(link: Channel, attack: Attack) -> tuple[Table, Table, Table]:
     """By photon number: bits that Eve has for certain, guesses right, and her information."""
-    held = 1 - np.prod([1 - tap.holds(link) for tap in attack.taps] or [np.ones(NUMBERS.size)], axis=0)
+    held = 1 - np.prod([1 - tap.share_held(link) for tap in attack.taps] or [np.ones(NUMBERS.size)], axis=0)
     known = information = np.zeros(NUMBERS.size)
     guessed = np.full(NUMBERS.size, 0.5)
     for part, share in zip(attack.measurements, attack.shares(link), strict=True):

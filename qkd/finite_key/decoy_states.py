@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qkd.bits import checked_integer, checked_number
+from qkd.bits import as_integer, as_number
 from qkd.finite_key.entropy import binary_entropy
 
 
@@ -49,12 +49,12 @@ def lim2014_bounds(counts: Sequence[DecoyCounts], *, epsilon_sec: float) -> Sing
     mu1, mu2, mu3 = (count.intensity for count in counts)
     if not (mu1 > mu2 + mu3 and mu2 > mu3 >= 0):
         raise ValueError("counts must have intensities mu1 > mu2 + mu3 and mu2 > mu3 >= 0")
-    checked_number("epsilon_sec", epsilon_sec, 0, 1, open_low=True)
+    as_number("epsilon_sec", epsilon_sec, 0, 1, open_low=True)
     vacuum, single = _vacuum_and_single([count.key_clicks for count in counts], counts, epsilon_sec)
     _, single_test = _vacuum_and_single([count.test_clicks for count in counts], counts, epsilon_sec)
     if single <= 0 or single_test <= 0:
         return SinglePhotons(vacuum, max(0.0, single), 0.5)
-    errors = _scaled([count.test_errors for count in counts], counts, epsilon_sec)
+    errors = _scaled_clicks([count.test_errors for count in counts], counts, epsilon_sec)
     single_errors = max(0.0, _emission(1, counts) * (errors[1][1] - errors[2][0]) / (mu2 - mu3))
     ratio = single_errors / single_test
     if ratio >= 0.5:
@@ -99,8 +99,8 @@ def lim2014_length(
         ("verification_bits", verification_bits),
         ("discarded_bits", discarded_bits),
     ):
-        checked_integer(name, count, 0, 2**62)
-    checked_number("epsilon_cor", epsilon_cor, 0, 1, open_low=True)
+        as_integer(name, count, 0, 2**62)
+    as_number("epsilon_cor", epsilon_cor, 0, 1, open_low=True)
     balance = lim2014_balance(
         counts, epsilon_sec=epsilon_sec, leaked_bits=leaked_bits, discarded_bits=discarded_bits
     )
@@ -131,7 +131,7 @@ def _emission(photons: int, counts: Sequence[DecoyCounts]) -> float:
     )
 
 
-def _scaled(
+def _scaled_clicks(
     clicks: list[int], counts: Sequence[DecoyCounts], epsilon_sec: float
 ) -> list[tuple[float, float]]:
     """n-_k and n+_k: clicks per intensity, scaled, with Hoeffding's deviation down and up."""
@@ -151,7 +151,7 @@ def _vacuum_and_single(
     """Lower bounds of the clicks from empty pulses and from single photons."""
     mu1, mu2, mu3 = (count.intensity for count in counts)
     tau0, tau1 = _emission(0, counts), _emission(1, counts)
-    (_, high1), (low2, high2), (low3, high3) = _scaled(clicks, counts, epsilon_sec)
+    (_, high1), (low2, high2), (low3, high3) = _scaled_clicks(clicks, counts, epsilon_sec)
     vacuum = max(0.0, tau0 * (mu2 * low3 - mu3 * high2) / (mu2 - mu3))
     bracket = low2 - high3 - (mu2**2 - mu3**2) / mu1**2 * (high1 - vacuum / tau0)
     single = tau1 * mu1 * bracket / (mu1 * (mu2 - mu3) - mu2**2 + mu3**2)

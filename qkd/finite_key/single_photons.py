@@ -2,7 +2,7 @@
 
 import math
 
-from qkd.bits import checked_integer, checked_number
+from qkd.bits import as_integer, as_number
 from qkd.finite_key.entropy import binary_entropy
 
 DEFAULT_EPSILON_SEC = 1e-10
@@ -61,12 +61,12 @@ def tomamichel2012_length(
     quality q = 1; for samples of both bases Tomamichel & Leverrier, Quantum 1, 14 (2017).
     """
     for name, count in (("key_bits", key_bits), ("sample_bits", sample_bits), ("leaked_bits", leaked_bits)):
-        checked_integer(name, count, 0, 2**62)
-    checked_integer("verification_bits", verification_bits, 0, 2**62)
-    checked_integer("discarded_bits", discarded_bits, 0, 2**62)
-    checked_number("qber", qber, 0, 1)
-    checked_number("epsilon_sec", epsilon_sec, 0, 1, open_low=True)
-    checked_number("epsilon_cor", epsilon_cor, 0, 1, open_low=True)
+        as_integer(name, count, 0, 2**62)
+    as_integer("verification_bits", verification_bits, 0, 2**62)
+    as_integer("discarded_bits", discarded_bits, 0, 2**62)
+    as_number("qber", qber, 0, 1)
+    as_number("epsilon_sec", epsilon_sec, 0, 1, open_low=True)
+    as_number("epsilon_cor", epsilon_cor, 0, 1, open_low=True)
     if not key_bits or not sample_bits:
         return 0
     whole = key_bits + discarded_bits

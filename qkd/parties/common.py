@@ -27,7 +27,7 @@ class Sifted:
     bases: Bits
     intensities: Bits
 
-    def sampled(self, agreement: Agreement, seed: bytes) -> NDArray[np.bool_]:
+    def sample(self, agreement: Agreement, seed: bytes) -> NDArray[np.bool_]:
         """Which of them are compared."""
         return choose_sample(
             self.bases,

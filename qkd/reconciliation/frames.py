@@ -38,7 +38,7 @@ class Frames:
         count = -(-size // frame_bits)
         return cls(size, count, -(-size // count))
 
-    def padded(self, bits: Bits) -> Bits:
+    def to_rows(self, bits: Bits) -> Bits:
         """Frames as rows, shape (count, length)."""
         whole = np.zeros(self.count * self.length, np.uint8)
         whole[: self.size] = bits
