@@ -17,7 +17,7 @@ FAMILY = "multiply-add-shift"
 
 
 def seed_size(length: int, final_length: int) -> int:
-    """Bytes of uniformly random public seed for ``length`` bits in and ``final_length`` out."""
+    """Return the bytes of uniformly random public seed for ``length`` bits in and ``final_length`` out."""
     return 2 * _operand_size(length, final_length)
 
 
@@ -26,7 +26,7 @@ def _operand_size(length: int, final_length: int) -> int:
 
 
 def amplify(bits: Bits, final_length: int, *, seed: int | bytes) -> Bits:
-    """Shorten a partly known string to one that nobody knows.
+    """Shorten a string that Eve partly knows to one that she knows nothing about.
 
     Args:
         bits: corrected and verified bits, shape (n,), n > 0.

@@ -87,7 +87,7 @@ class Channel:
 
     @classmethod
     def from_error_rate(cls, error_rate: float) -> "Channel":
-        """A lossless channel that flips each sifted bit with the given probability, [0, 0.5].
+        """Return a lossless channel that flips each sifted bit with the given probability, [0, 0.5].
 
         Raises:
             ValueError: not a number in that range.
@@ -108,12 +108,12 @@ class Channel:
 
     @property
     def has_decoys(self) -> bool:
-        """Whether Alice's source has three intensities."""
+        """Return whether Alice's source has three intensities."""
         return bool(self.intensities)
 
     @property
     def compares_a_basis(self) -> bool:
-        """Whether the rectilinear basis makes the key and the diagonal one is compared, whole."""
+        """Return whether the rectilinear basis makes the key and all of the diagonal basis is compared."""
         return self.rectilinear_probability != 0.5 or self.has_decoys
 
     @property
@@ -124,22 +124,22 @@ class Channel:
         return tuple(zip(self.intensity_probabilities, self.intensities, strict=True))
 
     def photon_detection(self, intensity: float | None) -> float:
-        """Probability that a photon of a pulse is detected, in [0, 1]."""
+        """Return the probability that a photon of a pulse is detected, in [0, 1]."""
         return self.transmittance if intensity is None else -math.expm1(-self.transmittance * intensity)
 
     def random_clicks(self, intensity: float | None) -> float:
-        """Probability of a click that no photon of the pulse made (background, after-pulse), in [0, 1]."""
+        """Return the probability of a click that no photon of the pulse made (background, after-pulse), in [0, 1]."""
         quiet = 1 - self.photon_detection(intensity)
         background = quiet * self.dark_count_probability
         detection = 1 - quiet + background
         return background + (1 - detection) * self.after_pulse_probability * detection
 
     def gain_at(self, intensity: float | None) -> float:
-        """Probability that a pulse of an intensity gives a click, in [0, 1]."""
+        """Return the probability that a pulse of an intensity gives a click, in [0, 1]."""
         return self.photon_detection(intensity) + self.random_clicks(intensity)
 
     def error_at(self, intensity: float | None, signal_error: float | None = None) -> float:
-        """QBER of the sifted bits of an intensity, in [0, 0.5]."""
+        """Return the QBER of the sifted bits of an intensity, in [0, 0.5]."""
         gain = self.gain_at(intensity)
         if not gain:
             return 0.5
@@ -152,7 +152,7 @@ class Channel:
         return sum(chance * self.gain_at(intensity) for chance, intensity in self.emissions)
 
     def error_rate(self, signal_error: float | None = None) -> float:
-        """QBER of the sifted bits, in [0, 0.5]; without Eve unless the error of detected photons is given."""
+        """Return the QBER of the sifted bits, in [0, 0.5]; without Eve unless the error of detected photons is given."""
         if not self.gain:
             return 0.5
         errors = (
@@ -221,7 +221,7 @@ PRESETS: dict[str, Channel] = {
 
 
 def preset(name: str) -> Channel:
-    """A channel by its name.
+    """Return a preset channel by its name.
 
     Raises:
         ValueError: no such preset; the message lists those there are.

@@ -59,7 +59,7 @@ class BasisCounts:
 
 
 def error_counts(alice: Bits, bob: Bits, bases: Bits) -> BasisCounts:
-    """Errors per basis; all arrays of one shape."""
+    """Count the errors per basis; all arrays of one shape."""
     wrong = alice != bob
     diagonal = bases == DIAGONAL
     n_diag, errors_diag = int(np.count_nonzero(diagonal)), int(np.count_nonzero(wrong & diagonal))
@@ -67,7 +67,7 @@ def error_counts(alice: Bits, bob: Bits, bases: Bits) -> BasisCounts:
 
 
 def qber_interval(errors: int, sample: int, *, confidence: float = 0.99) -> Interval:
-    """Clopper-Pearson interval of the quantum bit error rate.
+    """Return the Clopper-Pearson interval of the quantum bit error rate.
 
     Args:
         errors: mismatching bits among those compared, 0 to ``sample``.
@@ -94,7 +94,7 @@ def qber_interval(errors: int, sample: int, *, confidence: float = 0.99) -> Inte
 
 
 def choose_sample(bases: Bits, size: int, *, by_basis: bool, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Which sifted bits are compared and discarded.
+    """Choose which sifted bits are compared and discarded.
 
     Args:
         bases: bases of the sifted bits, shape (sifted,).

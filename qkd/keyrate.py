@@ -22,7 +22,7 @@ LIM2014_SECURITY = 1e-15
 
 
 def plob_bound(transmittance: float) -> float:
-    """Most secret bits per pulse that any protocol without a repeater can reach: -log2(1 - eta).
+    """Return the most secret bits per pulse that any protocol without a repeater reaches: -log2(1 - eta).
 
     Args:
         transmittance: of the whole link, [0, 1); 1 gives infinity.
@@ -37,12 +37,12 @@ def plob_bound(transmittance: float) -> float:
 
 
 def at_distance(channel: Channel, distance_km: float) -> Channel:
-    """The same link with a fibre of another length, km."""
+    """Return the link with a fibre of another length, km."""
     return replace(channel, distance_km=distance_km)
 
 
 def optimal_intensity(misalignment: float, *, efficiency: float = MA2005_EFFICIENCY) -> float:
-    """Signal intensity that is best with perfect decoys and little background.
+    """Return the signal intensity that is best with perfect decoys and little background.
 
     Solves (1 - mu) exp(-mu) = f h(e_d) / (1 - h(e_d)); 0 where nothing does.
 
@@ -64,7 +64,7 @@ def optimal_intensity(misalignment: float, *, efficiency: float = MA2005_EFFICIE
 def _gllp(
     channel: Channel, signal: float, single_gain: float, single_error: float, efficiency: float
 ) -> float:
-    """-Q f h(E) + Q_1 (1 - h(e_1)), per pulse of equal bases."""
+    """Return -Q f h(E) + Q_1 (1 - h(e_1)), per pulse of equal bases."""
     gain, error = channel.gain_at(signal), channel.error_at(signal)
     return single_gain * (1 - binary_entropy(min(0.5, single_error))) - gain * efficiency * binary_entropy(
         error
@@ -79,7 +79,7 @@ def decoy_asymptotic_rate(
     efficiency: float = MA2005_EFFICIENCY,
     sifting: float = 0.5,
 ) -> float:
-    """Secret bits per pulse of weak coherent pulses with infinitely many decoys and pulses.
+    """Return the secret bits per pulse of weak coherent pulses with infinitely many decoys and pulses.
 
     Args:
         channel: receiver and fibre; its own distance and intensities do not matter.
@@ -106,7 +106,7 @@ def decoy_asymptotic_rate(
 
 
 def vacuum_weak_bounds(channel: Channel, *, signal: float, decoy: float) -> tuple[float, float]:
-    """Yield (at least) and error rate (at most) of single photons, from a vacuum and a weak decoy.
+    """Bound the yield (from below) and the error rate (from above) of single photons, by a vacuum and a weak decoy.
 
     Raises:
         ValueError: unless 0 < decoy < signal <= 2.
@@ -135,7 +135,7 @@ def vacuum_weak_rate(
     efficiency: float = MA2005_EFFICIENCY,
     sifting: float = 0.5,
 ) -> float:
-    """Secret bits per pulse with one weak decoy and the vacuum, and infinitely many pulses.
+    """Return the secret bits per pulse with one weak decoy and the vacuum, and infinitely many pulses.
 
     Arguments and errors are those of ``decoy_asymptotic_rate``, and 0 < decoy < signal.
 
@@ -174,7 +174,7 @@ def lim2014_rate(
     epsilon_cor: float = 1e-15,
     efficiency: float = LIM2014_EFFICIENCY,
 ) -> FiniteRate:
-    """Secret bits per pulse from a block of sifted bits in the key basis, bias and intensities optimised.
+    """Return the secret bits per pulse from a block of sifted key-basis bits, with the best bias and intensities.
 
     Args:
         channel: with decoys; its weakest intensity is kept.
@@ -224,7 +224,7 @@ def lim2014_rate(
 
 
 def maximal_distance(rate: Callable[[float], float], *, longest_km: float = 1000.0) -> float:
-    """Distance in km, to 10 m, up to which a falling rate is positive; 0 if it nowhere is."""
+    """Return the distance in km, to 10 m, up to which a falling rate is positive; 0 if it is positive nowhere."""
     low, high = 0.0, longest_km
     if rate(low) <= 0:
         return 0.0

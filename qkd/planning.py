@@ -1,4 +1,4 @@
-"""How many pulses a key takes: the finite-key bound turned round, with room for bad luck."""
+"""Plan how many pulses a key takes: the finite-key bound inverted, with a margin for bad luck."""
 
 import math
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ MEASURING_SIFTED_BITS = 4096
 
 @dataclass(frozen=True)
 class Plan:
-    """What a session will do.
+    """How a session will be run.
 
     Attributes:
         feasible: the wanted length will be reached, barring Eve and one unlucky session in 10^6.
@@ -38,7 +38,7 @@ class Plan:
     channel: Channel
 
     def seconds(self, pulse_rate_hz: float) -> float:
-        """Time that sending the pulses takes."""
+        """Return the time that sending the pulses takes."""
         return self.pulses / pulse_rate_hz
 
 
@@ -74,7 +74,7 @@ def plan(
     return plan_for(demand, optimise=optimise)
 
 
-# Who runs a session asks first how long it will take, and a batch runs many of one kind: all with one search.
+# A request first asks how long its session takes and then runs it, and a batch runs many alike: one search for all.
 @lru_cache(maxsize=64)
 def plan_for(demand: Demand, *, optimise: bool) -> Plan:
     """Find the plan for a demand; a repeated demand is answered from memory."""
@@ -132,7 +132,7 @@ def _refusal(demand: Demand) -> str:
 
 
 def _distance_limit(demand: Demand) -> float | None:
-    """Longest distance, to a kilometre, at which the link gives the wanted length; None if none does."""
+    """Return the longest distance, to a kilometre, at which the link gives the wanted length; None if none does."""
 
     def reaches(distance_km: float) -> bool:
         there = replace(demand, channel=replace(demand.channel, distance_km=distance_km))

@@ -1,4 +1,4 @@
-"""What goes into a session."""
+"""Parameters of a session."""
 
 from dataclasses import dataclass, field
 
@@ -13,7 +13,7 @@ MIN_KEY_LENGTH, MAX_KEY_LENGTH, DEFAULT_KEY_LENGTH = 64, 1_048_576, 128
 
 @dataclass(frozen=True, kw_only=True)
 class SessionParameters:
-    """What a session is asked for.
+    """The parameters of a session.
 
     Attributes:
         key_length: bits of the final key, 64 to 1,048,576.
@@ -79,7 +79,7 @@ class SessionParameters:
             as_number("sample_fraction", self.sample_fraction, 0.01, 0.9)
             if self.link.compares_a_basis or self.optimise:
                 raise ValueError(
-                    "sample_fraction must not be given for a channel with biased bases or decoys, or an optimised plan"
+                    "sample_fraction must not be given for a channel with biased bases or decoys, nor with optimise"
                 )
 
     def _check_attack(self) -> None:

@@ -122,7 +122,7 @@ class NumpyForest:
         return places
 
     def _smallest_first(self) -> NDArray[np.bool_]:
-        """Of the front, in each frame the nodes of the pass that has the smallest."""
+        """Return which nodes of the front belong, in each frame, to the pass that has the smallest."""
         front = self._front
         frames = (front.nodes << front.levels) // self._width[front.passes]
         best = np.full(self._batch.frames, _NOBODY)
@@ -131,7 +131,7 @@ class NumpyForest:
         return chosen
 
     def _move_freely(self) -> None:
-        """All that needs no question: drop what became even, descend where one half is padding, correct bits."""
+        """Do all that needs no question: drop what became even, descend where one half is padding, correct bits."""
         while True:
             front = self._front
             self._front = front = front.of(
@@ -162,7 +162,7 @@ class NumpyForest:
 
 
 def _parents_to_toggle(nodes: Nodes) -> Nodes:
-    """Parents that contain one of the sorted nodes; where both children are given, nothing changes."""
+    """Return the parents that contain one of the sorted nodes; where both children are given, nothing changes."""
     parents = nodes >> 1
     twice = parents[1:] == parents[:-1]
     if not twice.any():

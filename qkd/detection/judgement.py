@@ -1,4 +1,4 @@
-"""The judge: makes the tests of a session, and says what they found."""
+"""Judge a session: run the tests on its counts and report the findings."""
 
 from collections.abc import Sequence
 
@@ -56,7 +56,7 @@ def judge(
 
 
 class _Tests:
-    """The tests of one session, and what they found."""
+    """The tests of one session and their findings."""
 
     def __init__(self, counts: BasisCounts, threshold: float, significance: float) -> None:
         self.counts = counts

@@ -43,7 +43,7 @@ class SinglePhotons:
 
 
 def lim2014_bounds(counts: Sequence[DecoyCounts], *, epsilon_sec: float) -> SinglePhotons:
-    """Bounds on what single photons gave; arguments, errors and source are those of ``lim2014_length``."""
+    """Bound what single photons gave; arguments, errors and source are those of ``lim2014_length``."""
     if len(counts) != 3:
         raise ValueError(f"counts must be of three intensities, not {len(counts)}")
     mu1, mu2, mu3 = (count.intensity for count in counts)
@@ -73,7 +73,7 @@ def lim2014_length(
     verification_bits: int = 0,
     discarded_bits: int = 0,
 ) -> int:
-    """Secret bits of a BB84 session with weak coherent pulses of three intensities.
+    """Return the secret bits of a BB84 session with weak coherent pulses of three intensities.
 
     l = floor(s_0 + s_1 (1 - h(phi)) - leak_EC - 6 log2(21/eps_sec) - log2(2/eps_cor)).
 
@@ -111,7 +111,7 @@ def lim2014_length(
 def lim2014_balance(
     counts: Sequence[DecoyCounts], *, epsilon_sec: float, leaked_bits: int, discarded_bits: int = 0
 ) -> float:
-    """Entropy of the key clicks less what was disclosed, before the constant terms; negative where that is more.
+    """Return the entropy of the key clicks less what was disclosed, before the constant terms; it may be negative.
 
     Arguments, errors and source are those of ``lim2014_length``.
     """
@@ -124,7 +124,7 @@ def lim2014_balance(
 
 
 def _emission(photons: int, counts: Sequence[DecoyCounts]) -> float:
-    """tau_n: probability that Alice emits ``photons`` photons."""
+    """Return tau_n, the probability that Alice emits ``photons`` photons."""
     return sum(
         count.probability * math.exp(-count.intensity) * count.intensity**photons / math.factorial(photons)
         for count in counts
@@ -134,7 +134,7 @@ def _emission(photons: int, counts: Sequence[DecoyCounts]) -> float:
 def _scaled_clicks(
     clicks: list[int], counts: Sequence[DecoyCounts], epsilon_sec: float
 ) -> list[tuple[float, float]]:
-    """n-_k and n+_k: clicks per intensity, scaled, with Hoeffding's deviation down and up."""
+    """Return n-_k and n+_k: scaled clicks per intensity, with Hoeffding's deviation down and up."""
     deviation = math.sqrt(sum(clicks) / 2 * math.log(21 / epsilon_sec))
     return [
         (
@@ -148,7 +148,7 @@ def _scaled_clicks(
 def _vacuum_and_single(
     clicks: list[int], counts: Sequence[DecoyCounts], epsilon_sec: float
 ) -> tuple[float, float]:
-    """Lower bounds of the clicks from empty pulses and from single photons."""
+    """Return lower bounds of the clicks from empty pulses and from single photons."""
     mu1, mu2, mu3 = (count.intensity for count in counts)
     tau0, tau1 = _emission(0, counts), _emission(1, counts)
     (_, high1), (low2, high2), (low3, high3) = _scaled_clicks(clicks, counts, epsilon_sec)
@@ -159,7 +159,7 @@ def _vacuum_and_single(
 
 
 def _random_sampling(epsilon_sec: float, ratio: float, sample: float, rest: float) -> float:
-    """gamma(a, b, c, d) of equation 5: from the errors of the test basis to the phase errors of the key basis."""
+    """Return gamma(a, b, c, d) of equation 5: from the errors of the test basis to the phase errors of the key basis."""
     # At b = 0 the published expression is 0 * log(infinity); its limit is 0, but one error less than seen is not
     # a safe reading of "no error", so half an error stands in.
     bounded = max(ratio, 0.5 / sample)

@@ -10,7 +10,7 @@ DEFAULT_EPSILON_SEC = 1e-10
 
 
 def phase_error_margin(key_bits: int, sample_bits: int, epsilon_sec: float) -> float:
-    """By how much the phase error rate of the key bits may exceed the error rate of the sample.
+    """Return how far the phase error rate of the key bits may exceed the error rate of the sample.
 
     mu = sqrt((n + k)/(n k) * (k + 1)/k * ln(4/eps_sec)): Serfling's inequality for sampling without replacement.
 
@@ -31,7 +31,7 @@ def tomamichel2012_length(
     verification_bits: int = 0,
     discarded_bits: int = 0,
 ) -> int:
-    """Secret bits of a single-photon BB84 session.
+    """Return the secret bits of a single-photon BB84 session.
 
     l = floor(n (1 - h(Q + mu)) - leak_EC - log2(2 / (eps_sec^2 eps_cor))).
 

@@ -51,7 +51,7 @@ class ReconciliationResult:
     kernel: str
 
     def __repr__(self) -> str:
-        """Everything but the bits."""
+        """Return everything but the bits."""
         return (
             f"ReconciliationResult({self.bits.size} bits, leaked_bits={self.leaked_bits}, "
             f"round_trips={self.round_trips}, verified={self.verified})"
@@ -84,7 +84,7 @@ class _RemoteAlice:
 
 
 def kernel_name(kernel: str, bits: int) -> str:
-    """The kernel that a name stands for: ``auto`` is numba where it is installed and worth its start.
+    """Return the kernel that a name stands for: ``auto`` is numba where it is installed and worth its start.
 
     Raises:
         ValueError: not one of ``KERNELS``, or numba asked for and not installed.
@@ -118,7 +118,7 @@ def reconcile_as_bob(
     epsilon_cor: float = DEFAULT_EPSILON_COR,
     low_latency: bool = False,
 ) -> ReconciliationResult:
-    """Bob's side: correct his bits by asking whoever answers at the other end of the channel.
+    """Correct Bob's bits by asking whoever answers at the other end of the channel.
 
     Arguments and errors are those of ``reconcile``.
 
