@@ -12,6 +12,7 @@ from apps.common.root_keys.interface import UnwrapFailed
 from apps.keys import policy, recovery_seal, store
 from apps.keys.records import OPENS, REWRAPS, KeyUnusable, PoolKey
 from apps.keys.store import PoolKeyTable
+from apps.keys.trail import SecretEvent
 from qkdseal import kem
 
 CACHE_SECONDS = 60.0  # a revoked key's seed leaves memory after at most this long
@@ -120,7 +121,7 @@ def sealed_for_recovery(key: PoolKey, *, actor: Actor) -> None:
             [PoolKeyTable.recovery_seal.set(seal)],
             condition=PoolKeyTable.wrapped_seed == key.wrapped_seed,
         )
-        tx.audit(Event.SECRET_SEALED, key_id=key.key_id, recovery_key_id=seal[: recovery_seal.ID_SIZE].hex())
+        tx.audit(SecretEvent.SEALED, key_id=key.key_id, recovery_key_id=seal[: recovery_seal.ID_SIZE].hex())
 
 
 def wrapped_under(root_key_id: str) -> list[str]:

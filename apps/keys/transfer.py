@@ -6,12 +6,13 @@ export = HPKE-Seal(recipient's public key, seed, info = label || suite || key id
 import uuid
 from dataclasses import dataclass, field
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
 from apps.common.errors import Invalid, Refused
 from apps.keys import policy, pools, seeds, services
 from apps.keys.records import DEFAULT_POOL, KeyState, KeyUnusable, PoolKey
 from apps.keys.store import PoolKeyTable
+from apps.keys.trail import PoolKeyEvent
 from qkdseal import kem
 from qkdseal.kem import Suite
 
@@ -51,7 +52,7 @@ def imported(seed: bytes, *, suite: Suite, reason: str, actor: Actor, pool: str 
     key = services.recorded(pair, key_id=key_id, state=KeyState.PRE_ACTIVE, version=version, pool=pool)
     with transaction(actor) as tx:
         tx.put(PoolKeyTable.of(key), otherwise=Refused(f"This key pair was imported before, as {key_id}."))
-        tx.audit(Event.POOL_KEY_IMPORTED, key_id=key_id, suite=suite.value, pool=pool, reason=reason)
+        tx.audit(PoolKeyEvent.IMPORTED, key_id=key_id, suite=suite.value, pool=pool, reason=reason)
     return services.find(key_id)
 
 
@@ -97,5 +98,5 @@ def exported(tx: Transaction, key: PoolKey, *, recipient: bytes, suite: Suite) -
     check_exportable(key)
     check_recipient(recipient, suite=suite)
     sealed = kem.seal(suite, recipient, seeds.unwrapped(key), info_of(key.key_id, key.suite))
-    tx.audit(Event.POOL_KEY_EXPORTED, key_id=key.key_id, recipient=kem.fingerprint(recipient))
+    tx.audit(PoolKeyEvent.EXPORTED, key_id=key.key_id, recipient=kem.fingerprint(recipient))
     return Exported(key.key_id, key.suite, key.public_key, suite, sealed)

@@ -5,13 +5,13 @@ import os
 import pytest
 
 from apps.audit import services as audit
-from apps.audit.records import Event
 from apps.common.errors import Invalid, Refused
 from apps.custody import approvals, exporting
 from apps.custody.records import NotApproved
 from apps.files import messages
 from apps.keys import lifecycle, seeds, services, transfer
 from apps.keys.records import KeyState, KeyUnusable
+from apps.keys.trail import PoolKeyEvent
 from qkdseal import kem
 from qkdseal.kem import Suite
 from tests import requirement
@@ -72,7 +72,7 @@ def test_no_failed_call_half_imports_a_pair(aws, fault, each_call):
         found = transfer.imported_id(kem.public_of(Suite.XWING, seed))
         assert seeds.unwrapped(services.find(found)) == seed, call
         events = [e.event for e in audit.entries_page(limit=5, by="key", value=found).records]
-        assert events == [Event.POOL_KEY_IMPORTED], call
+        assert events == [PoolKeyEvent.IMPORTED], call
 
 
 def asked(key, recipient, suite=Suite.XWING):
@@ -100,7 +100,7 @@ def test_an_exported_seed_opens_for_its_recipient_only_and_once(pool, suite):
         exporting.export(approval_id, actor=ALICE)
     assert repr(seed)[2:-1] not in str(everything(but=set()))
     events = [e.event for e in audit.entries_page(limit=9, by="key", value=key.key_id).records]
-    assert Event.POOL_KEY_EXPORTED in events
+    assert PoolKeyEvent.EXPORTED in events
 
 
 @requirement("C5")

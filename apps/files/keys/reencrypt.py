@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import Conflict, transaction
 from apps.common import clock
 from apps.common.dynamodb import feed
@@ -24,6 +24,7 @@ from apps.files.bodies.objects import ObjectGone, ObjectRef
 from apps.files.opening import DAMAGED, FileDamaged, file_key
 from apps.files.records import File, FileNotFound, FileNotReady, FileStatus
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
 from apps.files.uploads import attempts
 from apps.files.uploads.pipeline import reserved, sealed
 from apps.keys import services as keys
@@ -133,7 +134,7 @@ def _committed(file: File, done: File, pool_key: PoolKey, actor: Actor) -> File:
                 tx, old, document_id=file.package_id, reason="It was encrypted anew."
             )
             tx.audit(
-                Event.FILE_REENCRYPTED,
+                FileEvent.REENCRYPTED,
                 file_id=file.file_id,
                 key_id=pool_key.key_id,
                 session_id=services.session_of(done.quantum_key_id),

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.sweeps import each
@@ -11,6 +11,7 @@ from apps.files.bodies import orphans
 from apps.files.bodies.objects import ObjectRef
 from apps.files.records import File, FileStatus
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
 from apps.files.uploads import attempts
 from apps.sessions import quantum_keys
 from apps.sessions.records import QuantumKey
@@ -26,7 +27,7 @@ def end_attempt(reserved: QuantumKey, *, actor: Actor) -> None:
             note = orphans.note(
                 tx, body, document_id=reserved.subject, reason=reason, reservation=reserved.key_id
             )
-            tx.audit(Event.BODY_REMOVED, file_id=reserved.subject, phase="begun", keys=[body.key])
+            tx.audit(FileEvent.BODY_REMOVED, file_id=reserved.subject, phase="begun", keys=[body.key])
     quantum_keys.discard([reserved], actor=actor)
     orphans.remove(note)
 
@@ -42,5 +43,9 @@ def _settle(note: File, actor: Actor) -> None:
     with transaction(actor) as tx:
         tx.delete(FileTable.of(note), condition=FileTable.status == FileStatus.LEFTOVER)
         tx.audit(
-            Event.BODY_REMOVED, file_id=note.document_id, phase="done", keys=[note.body["key"]], late=removed
+            FileEvent.BODY_REMOVED,
+            file_id=note.document_id,
+            phase="done",
+            keys=[note.body["key"]],
+            late=removed,
         )

@@ -11,6 +11,7 @@ from apps.files.bodies import objects
 from apps.files.bodies.objects import ObjectGone, ObjectRef
 from apps.files.opening import DAMAGED, FileDamaged, file_key
 from apps.files.records import File, FileNotReady
+from apps.files.trail import FileEvent
 from apps.keys.records import KeyNotFound
 from apps.sessions.records import SessionNotFound
 from qkdseal import body
@@ -23,7 +24,7 @@ def release(
     *,
     actor: Actor,
     passphrase: str | None = None,
-    event: Event = Event.FILE_READ,
+    event: Event = FileEvent.READ,
     **detail: Any,
 ) -> tuple[File, bytes, bytes]:
     """A file, its key and the context of its body, to be read; the audit entry is written first (I1).
@@ -56,7 +57,7 @@ def report_unopened(file: File, actor: Actor) -> PlatformError:
         "key_id": file.pool_key_id,
         "session_id": services.session_of(file.quantum_key_id),
     }
-    record(actor, Event.FILE_READ, outcome=Outcome.FAILED, **subject)
+    record(actor, FileEvent.READ, outcome=Outcome.FAILED, **subject)
     if file.has_passphrase:
         return Invalid.of("passphrase", "wrong, or the stored package is damaged")
     return FileDamaged(DAMAGED)
