@@ -25,7 +25,7 @@ from apps.keys.records import PoolKey
 from apps.keys.trail import SecretEvent
 from apps.sessions import finals
 from apps.sessions import services as sessions
-from apps.sessions.records import Session
+from apps.sessions.records import FinalKey
 from qkdseal import kem
 
 T = TypeVar("T")
@@ -67,7 +67,7 @@ def make(*, threshold: int, shares: int, actor: Actor) -> Made:
     """
     if not 2 <= threshold <= shares <= 16:
         raise Invalid.of("threshold", "2 or more, and at most as many as there are shares (16 at most)")
-    pair = kem.generate(recovery_seal.SUITE)
+    pair = kem.generate_key_pair(recovery_seal.SUITE)
     words = generate_mnemonics(1, [(threshold, shares)], pair.seed)[0]
     name = recovery_seal.id_of(pair.public_key)
     record(actor, RecoveryEvent.KEY_MADE, recovery_key_id=name, threshold=threshold, shares=shares)
@@ -82,7 +82,7 @@ def joined(words: Sequence[str]) -> bytes:
     """
     try:
         seed: bytes = combine_mnemonics([" ".join(share.split()) for share in words])
-        public = kem.public_of(recovery_seal.SUITE, seed)
+        public = kem.public_key_of(seed, suite=recovery_seal.SUITE)
     except (MnemonicError, ValueError) as error:
         raise Invalid.of("shares", f"do not give a key: {error}") from None
     if public != recovery_seal.public_key():
@@ -186,7 +186,7 @@ def use(words: Sequence[str], *, approval_id: str, actor: Actor, progress: Progr
     return report
 
 
-Secret = PoolKey | Session
+Secret = PoolKey | FinalKey
 
 
 def _secrets() -> Iterator[Secret]:
@@ -196,9 +196,9 @@ def _secrets() -> Iterator[Secret]:
         if key.wrapped_seed is not None:
             yield key
     for listed in _all(lambda **place: sessions.listed(actor=_EVERYONE, **place)):
-        session = finals.find(listed.session_id)
-        if session.encrypted_final_key is not None:
-            yield session
+        final = finals.find(listed.session_id)
+        if final is not None:
+            yield final
 
 
 def _all(fetch: Callable[..., Page[T]]) -> Iterator[T]:

@@ -99,12 +99,12 @@ def _mlkem_key(pool: str) -> PoolKey:
 
 
 def _compatible(plaintext: bytes, offered: Offer, pool_key: PoolKey, context: str | None) -> PqfilePackage:
-    header = pqfile.header_of(
+    header = pqfile.pqfile_header(
         file_id=f"msg-{uuid.uuid4()}",
         quantum_key_id=offered.key_id,
         context=None if context is None else context.encode(),
     )
-    return pqfile.seal(
+    return pqfile.seal_pqfile(
         header,
         plaintext,
         pool_key_id=pool_key.key_id,
@@ -162,7 +162,7 @@ def _opened(package: Package | PqfilePackage, context: str | None, passphrase: s
         bound = None if context is None else context.encode()
         if isinstance(package, Package):
             return open_message(package, **secrets, context=bound, passphrase=passphrase)
-        return pqfile.unseal(package, **secrets, context=bound)
+        return pqfile.open_pqfile(package, **secrets, context=bound)
     except (PackageInvalid, KeyNotFound, ValueError):
         raise Invalid.of("package", UNIFORM) from None
     except (KeyUnusable, SessionNotFound, SessionUnusable) as error:

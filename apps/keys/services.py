@@ -36,7 +36,9 @@ class PoolEmpty(Unavailable):
 
 def _made(suite: kem.Suite, version: int = 1, pool: str = DEFAULT_POOL) -> PoolKey:
     key_id = f"pk-{uuid.uuid4()}"
-    return recorded(kem.generate(suite), key_id=key_id, state=KeyState.ACTIVE, version=version, pool=pool)
+    return recorded(
+        kem.generate_key_pair(suite), key_id=key_id, state=KeyState.ACTIVE, version=version, pool=pool
+    )
 
 
 def recorded(pair: kem.KeyPair, *, key_id: str, state: KeyState, version: int, pool: str) -> PoolKey:

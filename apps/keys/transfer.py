@@ -41,11 +41,11 @@ def imported(seed: bytes, *, suite: Suite, reason: str, actor: Actor, pool: str 
         Refused: the pair was imported before.
     """
     try:
-        public = kem.public_of(suite, seed)
+        public = kem.public_key_of(seed, suite=suite)
     except ValueError as error:
         raise Invalid.of("seed", str(error)) from None
     key_id = imported_id(public)
-    pair = kem.KeyPair(suite, seed, public)
+    pair = kem.KeyPair(suite=suite, seed=seed, public_key=public)
     if pool not in pools.known():
         raise Invalid.of("pool", f"one of {', '.join(pools.known())}")
     version = policy.read().current
@@ -68,7 +68,7 @@ def check_recipient(public_key: bytes, *, suite: Suite) -> None:
         Invalid: it is none of the suite.
     """
     try:
-        kem.seal(suite, public_key, b"probe", LABEL)
+        kem.check_public_key(public_key, suite=suite)
     except ValueError as error:
         raise Invalid.of("recipient_public_key", str(error)) from None
 
@@ -97,6 +97,8 @@ def exported(tx: Transaction, key: PoolKey, *, recipient: bytes, suite: Suite) -
     """
     check_exportable(key)
     check_recipient(recipient, suite=suite)
-    sealed = kem.seal(suite, recipient, seeds.unwrapped(key), info_of(key.key_id, key.suite))
+    sealed = kem.seal_secret(
+        seeds.unwrapped(key), suite=suite, public_key=recipient, info=info_of(key.key_id, key.suite)
+    )
     tx.audit(PoolKeyEvent.EXPORTED, key_id=key.key_id, recipient=kem.fingerprint(recipient))
     return Exported(key.key_id, key.suite, key.public_key, suite, sealed)

@@ -66,7 +66,7 @@ def test_only_the_wrapped_seed_is_kept(aws, suite):
     (key,) = services.create(1, actor=TESTS, suite=suite)
     seed = seeds.seed_of(key)
     assert len(seed) == suite.seed_size
-    assert kem.public_of(suite, seed) == key.public_key
+    assert kem.public_key_of(seed, suite=suite) == key.public_key
     assert repr(seed)[2:-1] not in str(rows(PoolKeyTable.Meta.table_name))
     assert "wrapped_seed" not in repr(key)
 

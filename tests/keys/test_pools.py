@@ -105,7 +105,7 @@ def test_keys_of_every_pool_are_rotated_by_use(two_pools, settings):
 
 @requirement("C5")
 def test_a_key_is_imported_into_a_pool_that_there_is(two_pools):
-    pair = kem.generate(Suite.XWING)
+    pair = kem.generate_key_pair(Suite.XWING)
     with pytest.raises(Invalid, match="pool"):
         transfer.imported(pair.seed, suite=pair.suite, reason="x", actor=TESTS, pool="elsewhere")
     key = transfer.imported(pair.seed, suite=pair.suite, reason="x", actor=TESTS, pool=CHAT)

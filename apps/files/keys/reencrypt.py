@@ -36,7 +36,7 @@ from qkdseal import body
 from qkdseal.envelope import Envelope, seal
 from qkdseal.errors import PackageInvalid
 from qkdseal.header import Header
-from qkdseal.streams import Joined, Source
+from qkdseal.streams import IteratorSource, Source
 
 _MEANWHILE = "The file was changed by someone else meanwhile."
 AT_REST = frozenset({FileStatus.ENCRYPTED, FileStatus.DELETED, FileStatus.ARCHIVED, FileStatus.SUPERSEDED})
@@ -99,7 +99,7 @@ def _opened(file: File) -> Source:
     except (PackageInvalid, KeyNotFound, SessionNotFound, ObjectGone):
         raise FileDamaged(DAMAGED) from None
     context = Envelope.from_dict(file.envelope).header.digest()
-    return Joined(body.decrypted_chunks(source, key=key, context=context))
+    return IteratorSource(body.decrypt_chunks(source, key=key, context=context))
 
 
 def _sealed(file: File, pool_key: PoolKey, offered: Offer) -> tuple[Envelope, bytes]:

@@ -76,7 +76,7 @@ def read(file_id: str, *, actor: Actor, passphrase: str | None = None) -> tuple[
         source = objects.opened(ObjectRef.of(file.body))
     except ObjectGone:
         raise report_unopened(file, actor) from None
-    return file, _opened(file, actor, body.decrypted_chunks(source, key=key, context=context))
+    return file, _opened(file, actor, body.decrypt_chunks(source, key=key, context=context))
 
 
 def _opened(file: File, actor: Actor, plaintext: Iterator[bytes]) -> Iterator[bytes]:
