@@ -71,7 +71,7 @@ class SessionAdmin(StoreAdmin):
             f"{obj.keys_total - obj.keys_taken} of {obj.keys_total} left" if obj.keys_total else render.NONE
         )
 
-    @admin.display(description="wrapped under")
+    @admin.display(description="wrapped by")
     def wrapped(self, obj: models.Session) -> Any:
         final = finals.find(obj.pk)
         return render.NONE if final is None else render.code(final.root_key_id)
