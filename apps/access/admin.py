@@ -9,7 +9,7 @@ from apps.access.console import actor_of
 from apps.access.records import ApiKey, KeyStatus
 from apps.common.dynamodb import Page, Position
 from apps.console import render
-from apps.console.confirmation import ReasonForm, confirmed
+from apps.console.confirmation import ReasonForm, ask_then_act
 from apps.console.models import DisplayModel
 from apps.console.render import Tone, column
 from apps.console.store_admin import StoreAdmin
@@ -20,7 +20,7 @@ TONES = {KeyStatus.ACTIVE: Tone.GOOD, KeyStatus.REVOKED: Tone.BAD}
 @admin.register(models.ApiKey)
 class ApiKeyAdmin(StoreAdmin):
     section, place = "Access", 1
-    empty_text = "No program may call the API yet."
+    empty_text = "No API keys yet."
     search_fields = ("key_id",)
     search_help_text = "Exact id of a key: the part before the dot"
     list_display = ("identity", "whose", "name", "badge", "issued", "ends", "used")
@@ -41,7 +41,7 @@ class ApiKeyAdmin(StoreAdmin):
 
     @admin.display(description="related")
     def related(self, obj: models.ApiKey) -> str:
-        did = render.list_link(obj.viewer, "audit.entry", "What it did", actor=obj.principal_id)
+        did = render.list_link(obj.viewer, "audit.entry", "Activity", actor=obj.principal_id)
         return render.inline([did])
 
     @admin.display(description="status")
@@ -66,14 +66,14 @@ class ApiKeyAdmin(StoreAdmin):
 
     @admin.action(description="Revoke…", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[models.ApiKey]) -> HttpResponse | None:
-        return confirmed(
+        return ask_then_act(
             self,
             request,
             queryset,
             lambda key_id, given: api_keys.revoke(key_id, reason=given["reason"], actor=actor_of(request)),
             title="Revoke API keys",
             warning="Refused within 30 seconds. This is permanent.",
-            button="Revoke",
+            button="Revoke permanently",
             done="revoked",
             form_class=ReasonForm,
         )

@@ -50,7 +50,7 @@ class Conflict(Refused):
 class _Operation:
     kind: str
     row: Any
-    condition: Condition
+    condition: Condition | None
     otherwise: Exception
     actions: list[Action] = field(default_factory=list)
     tag: str = ""  # what the row's new tag is, for the entry; empty where it stays
@@ -102,8 +102,16 @@ class Transaction:
     def delete(
         self, row: Table[Any], *, condition: Condition | None = None, otherwise: Exception | None = None
     ) -> None:
-        """Remove a row, as it was read, that must be unchanged since and meet ``condition``."""
-        self._add("delete", row, tagging.unchanged(row, condition), otherwise, tag=tagging.tombstone(row))
+        """Remove a row that must be as it was read, and meet ``condition``.
+
+        A row given by its key alone is removed whatever it holds, and may also be absent.
+        """
+        same = (
+            tagging.unchanged(row, condition)
+            if row.tag or (not row.is_tagged() and condition is not None)
+            else condition
+        )
+        self._add("delete", row, same, otherwise, tag=tagging.tombstone(row))
 
     def require(self, row: Table[Any], *, condition: Condition | None = None, otherwise: Exception) -> None:
         """Change nothing in a row, which must be unchanged since it was read and meet ``condition``."""
@@ -113,7 +121,7 @@ class Transaction:
         self,
         kind: str,
         row: Table[Any],
-        condition: Condition,
+        condition: Condition | None,
         otherwise: Exception | None,
         actions: Sequence[Action] = (),
         *,
