@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from ipaddress import ip_network
+from typing import Any
 
 from django.conf import settings
 from pynamodb.exceptions import PynamoDBException
@@ -253,7 +254,7 @@ def _replace(after: ApiKey, actor: Actor) -> ApiKey:
     return row.record()
 
 
-def _limits(key: ApiKey) -> dict[str, object]:
+def _limits(key: ApiKey) -> dict[str, Any]:
     return {
         "scopes": None if key.scopes is None else list(key.scopes),
         "networks": list(key.networks),

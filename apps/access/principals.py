@@ -6,6 +6,7 @@ Nobody gives a right that they do not hold, nor changes somebody who holds more.
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from apps.access import store
 from apps.access.records import Principal, PrincipalKind, PrincipalNotFound, PrincipalStatus
@@ -229,7 +230,7 @@ def _switch(principal_id: str, status: PrincipalStatus, event: Event, reason: st
     return _replace(replace(before, status=status, reason=reason), event, actor, reason=reason)
 
 
-def _replace(after: Principal, event: Event, actor: Actor, **detail: object) -> Principal:
+def _replace(after: Principal, event: Event, actor: Actor, **detail: Any) -> Principal:
     row = PrincipalTable.of(after)
     with transaction(actor) as tx:
         tx.replace(

@@ -41,25 +41,24 @@ def _was_superuser(before: Any) -> bool:
     return bool(before.pk and User.objects.filter(pk=before.pk, is_superuser=True).exists())
 
 
-class WithinRightsMixin:
-    """Gives the forms of a model admin their editor, and has them checked."""
+def _within_rights(base: "type[forms.ModelForm[Any]]", editor: User) -> "type[forms.ModelForm[Any]]":
+    """The form, checked against what its editor holds."""
 
-    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> "type[forms.ModelForm[Any]]":
-        base = super().get_form(request, obj, **kwargs)  # type: ignore[misc]
-        editor = cast("User", request.user)
+    class WithinRights(base):  # type: ignore[misc, valid-type]
+        def clean(self) -> dict[str, Any] | None:
+            cleaned: dict[str, Any] | None = super().clean()
+            _check_within_rights(editor, self)
+            return cleaned
 
-        class WithinRights(base):  # type: ignore[misc, valid-type]
-            def clean(self) -> dict[str, Any] | None:
-                cleaned: dict[str, Any] | None = super().clean()
-                _check_within_rights(editor, self)
-                return cleaned
-
-        return WithinRights
+    return WithinRights
 
 
 @admin.register(User)
-class PersonAdmin(WithinRightsMixin, UserAdmin):
+class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     section, place = "Access", 2
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> "type[forms.ModelForm[Any]]":  # type: ignore[override]
+        return _within_rights(super().get_form(request, obj, **kwargs), cast("User", request.user))
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_change_permission(request, obj) and _may_edit(request, obj)
@@ -76,8 +75,11 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class RoleAdmin(WithinRightsMixin, GroupAdmin):
+class RoleAdmin(GroupAdmin):
     section, place = "Access", 3
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> "type[forms.ModelForm[Any]]":  # type: ignore[override]
+        return _within_rights(super().get_form(request, obj, **kwargs), cast("User", request.user))
 
     def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
         return super().has_change_permission(request, obj) and _may_edit_group(request, obj)

@@ -34,6 +34,7 @@ def a_chain(length: int) -> list[Entry]:
             outcome=Outcome.OK,
             actor="system:tests",
             source_ip="",
+            via=None,
             key_id=None,
             session_id=None,
             file_id=f"file-{number}",

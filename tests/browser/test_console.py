@@ -17,7 +17,7 @@ LISTS = {
     "files": "files/file",
     "audit": "audit/entry",
     "jobs": "jobs/job",
-    "clients": "access/apiclient",
+    "clients": "access/apikey",
     "users": "auth/user",
 }
 

@@ -5,8 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from apps.access import api_keys as access
+from apps.access import principals
 from apps.access.roles import Role
-from apps.audit.records import Actor, ActorKind
+from apps.audit.records import Actor, ActorKind, system
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.custody import retirement
@@ -21,7 +22,7 @@ from apps.keys.records import PoolKey
 from apps.sessions import services as sessions
 from apps.sessions.records import Session
 
-ALICE = Actor(ActorKind.USER, "alice", "192.0.2.7", sees_all=True)
+ALICE = Actor(ActorKind.USER, "00000000-0000-4000-8000-0000000a11ce", "192.0.2.7", sees_all=True)
 PROGRAM = Actor(ActorKind.SERVICE, "qk0123456789abcdef", "198.51.100.4")
 SEALED = "c2VhbGVkIGZpbGUga2V5IHRoYXQgbm8gcGFnZSBtYXkgc2hvdw=="
 
@@ -149,6 +150,7 @@ def fill() -> Demo:
     running = job(7, 20)
     job(4, 4, ended=True)
     job(3, 20, ended=True, error="A session could not be run; what was made until then is kept.")
+    principals.admit_person(ALICE.id, "alice", role=Role.ADMINISTRATOR, actor=system("demo"))
     client, _ = access.issue_for_service("archive exporter", role=Role.CLIENT, actor=ALICE)
     access.issue_for_service("monitoring", role=Role.VIEWER, actor=ALICE)
     return Demo(ready, compromised, pending, pool, document, running, client.key_id)

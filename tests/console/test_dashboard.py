@@ -51,7 +51,7 @@ def test_figures_count_what_there_is(console: Client, filled: Demo) -> None:
     assert "revoked 1" in shown["pool"]
     assert shown["detections"].count("compromised") == 2
     assert "7 / 20" in shown["jobs"]
-    assert "client: issued" in shown["audit"]
+    assert "api key: issued" in shown["audit"]
 
 
 def test_an_empty_platform_says_what_to_do(console: Client) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from apps.access import api_keys as access
 from apps.access.roles import Role
-from apps.access.trail import ClientEvent
+from apps.access.trail import ApiKeyEvent
 from apps.audit.services import AuditUnavailable, entries_page, transaction
 from apps.audit.store import EntryTable
 from apps.common.errors import Invalid
@@ -200,7 +200,7 @@ def test_every_operation_leaves_an_entry_that_says_who_what_and_which_key(aws):
             operation(scene)
     entries = every(entries_page)
     assert {entry.event for entry in entries} >= {
-        ClientEvent.ISSUED, ClientEvent.REVOKED, PoolKeyEvent.CREATED, PoolKeyEvent.ROTATION_QUEUED,
+        ApiKeyEvent.ISSUED, ApiKeyEvent.REVOKED, PoolKeyEvent.CREATED, PoolKeyEvent.ROTATION_QUEUED,
         PoolKeyEvent.REVOKED, SessionEvent.GENERATED, SessionEvent.READY, SessionEvent.COMPROMISED,
         QuantumKeyEvent.RESERVED, FileEvent.REGISTERED, FileEvent.ENCRYPTED, FileEvent.READ,
         FileEvent.DELETED, FileEvent.RESTORED, MessageEvent.ENCRYPTED, MessageEvent.READ,

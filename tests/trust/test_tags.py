@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.access import api_keys as access
-from apps.access.records import Role
+from apps.access.roles import Role
 from apps.access.store import ApiKeyTable
 from apps.audit import services as audit
 from apps.audit.rows import newest_tags, row_problems
@@ -17,6 +17,7 @@ from apps.audit.store import walk
 from apps.common.authenticated import Record, RecordForged, is_authentic, make_tag
 from apps.common.aws import client
 from apps.common.dynamodb import all_tables
+from apps.common.errors import Refused
 from tests import requirement
 from tests.conftest import TESTS
 
@@ -130,7 +131,7 @@ def test_racing_updates_leave_a_row_that_its_tag_fits(aws):
     for thread in threads:
         thread.join()
     assert len(failures) == 5
-    assert all(isinstance(failure, Conflict | access.Refused) for failure in failures)
+    assert all(isinstance(failure, Conflict | Refused) for failure in failures)
     assert access.find(made.key_id).status == "revoked"
 
 
