@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from apps.audit.records import Actor, Event
 from apps.audit.services import transaction
-from apps.common.caching import UnwrappedCache
-from apps.common.root_keys.configured import root_key, wrapped_anew
+from apps.common.caching import TimedCache
+from apps.common.root_keys.configured import root_key, wrap_checked
 from apps.common.root_keys.interface import UnwrapFailed
 from apps.keys import recovery_seal
 from apps.keys.trail import SecretEvent
@@ -14,7 +14,7 @@ from apps.sessions import store
 from apps.sessions.records import Session, SessionNotFound, SessionStatus, SessionUnusable
 from apps.sessions.store import SessionTable
 
-_kept = UnwrappedCache(max_items=64, ttl_seconds=60.0)
+_kept = TimedCache[bytes](max_items=64, ttl_seconds=60.0)
 OPENS = frozenset({SessionStatus.READY, SessionStatus.REVOKED})  # what was taken of it
 
 
@@ -96,7 +96,7 @@ def rewrapped(found: Session, final: bytes, *, event: Event, actor: Actor) -> Se
         Conflict: the record was changed meanwhile; nothing was.
     """
     root = root_key()
-    wrapped = wrapped_anew(checked(found, final), context=context_of(found.session_id))
+    wrapped = wrap_checked(checked(found, final), context=context_of(found.session_id))
     moved = replace(found, encrypted_final_key=base64.b64encode(wrapped).decode(), root_key_id=root.id)
     with transaction(actor) as tx:
         tx.update(
