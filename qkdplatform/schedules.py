@@ -10,6 +10,7 @@ from apps.detections import services as detections
 from apps.files import tasks as file_tasks
 from apps.files.life import archive, orphans, shredding, sweeping
 from apps.files.uploads import pipeline
+from apps.jobs import services as jobs
 from apps.keys import services as keys
 from apps.sessions import stock, tasks
 
@@ -35,11 +36,9 @@ def sweep() -> None:
         "downloads removed": sweeping.remove_downloads,
         "moves gone on with": lambda: archive.finish_moves(actor=SWEEPER),
         "files shredded": lambda: shredding.shred_due(actor=SWEEPER),
-        "jobs sent again": lambda: tasks.send_unsent(seconds=SENT_WITHIN_SECONDS),
-        "encryptions sent again": lambda: file_tasks.send_unsent(seconds=SENT_WITHIN_SECONDS),
+        "jobs sent again": lambda: jobs.send_lost(seconds=SENT_WITHIN_SECONDS),
         "rotations gone on with": lambda: custody.continue_rotations(actor=SWEEPER),
         "pool keys destroyed": lambda: destruction.destroy_due(actor=SWEEPER),
-        "re-wrappings sent again": lambda: custody.send_unsent(seconds=SENT_WITHIN_SECONDS),
     }
     _run_all(parts)
 

@@ -79,6 +79,7 @@ class Event(StrEnum):
     FILE_REGISTERED = "file.registered"
     FILE_ENCRYPTED = "file.encrypted"
     FILE_REJECTED = "file.rejected"
+    FILE_ENCRYPTION_CANCELLED = "file.encryption_cancelled"
     FILE_REWRAPPED = "file.rewrapped"
     FILE_REENCRYPTED = "file.reencrypted"
     FILE_READ = "file.read"

@@ -5,6 +5,7 @@ over. Of the body not a byte is read or written.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -16,9 +17,9 @@ from apps.common.errors import Refused
 from apps.common.sweeps import each
 from apps.files.keys import rewrap
 from apps.files.records import File
-from apps.jobs import control
 from apps.jobs import services as jobs
 from apps.jobs.records import Job, JobState
+from apps.jobs.running import Work
 from apps.keys import rotation as rotations
 from apps.keys import seeds
 from apps.keys import services as keys
@@ -38,6 +39,7 @@ class Pace:
     """Not more than so many files a second."""
 
     per_second: float
+    sleep: Callable[[float], object] = time.sleep
     files: int = 0
     began: float = 0.0
 
@@ -45,39 +47,35 @@ class Pace:
         """Wait until the files so far are not too many."""
         self.began = self.began or time.monotonic()
         self.files += count
-        time.sleep(max(0.0, self.began + self.files / self.per_second - time.monotonic()))
+        self.sleep(max(0.0, self.began + self.files / self.per_second - time.monotonic()))
 
 
-def run(job: Job, *, actor: Actor) -> bool:
-    """Work on a job for a while; whether it has ended.
+def run(work: Work, *, actor: Actor) -> bool:
+    """Work on a job for a while; return whether it is done.
 
     Raises:
         JobCancelled: someone asked for that.
         FilesDamaged: all others have moved.
         KeyUnusable, PoolEmpty: the old key does not open, or there is no new one.
     """
-    rotation = rotations.find(str(job.parameters["rotation_id"]))
+    rotation = rotations.find(str(work.job.parameters["rotation_id"]))
     if rotation.status is RotationStatus.DONE:
-        jobs.end(job)
         return True
     source = keys.find(rotation.old_key_id)
-    done, until = int(job.done), time.monotonic() + SLICE_SECONDS
+    done, until = int(work.job.done), time.monotonic() + SLICE_SECONDS
     damaged: list[str] = []
-    pace = Pace(settings.REWRAP_PER_SECOND)
+    pace = Pace(settings.REWRAP_PER_SECOND, sleep=work.pause)
     for batch in pages(lambda at: rewrap.waiting(source.key_id, position=at)):
         moved = _moved(batch.records, source, rotation, actor)
         done += moved.count
         damaged += moved.damaged
-        job = control.report(job, done=done, results={"damaged": damaged[:DAMAGED_SHOWN]})
+        work.report(done=done, results={"damaged": damaged[:DAMAGED_SHOWN]})
         if time.monotonic() > until:
             return False
         pace.after(moved.count)
     if damaged:
         raise FilesDamaged(f"{len(damaged)} files do not open with key {source.key_id}.")
-    if not finish(rotation, actor=actor) and rewrap.waiting_count(source.key_id):
-        return False
-    jobs.end(job)
-    return True
+    return finish(rotation, actor=actor) or not rewrap.waiting_count(source.key_id)
 
 
 def _moved(batch: list[File], source: PoolKey, rotation: Rotation, actor: Actor) -> rewrap.Moved:
