@@ -4,8 +4,7 @@ import logging
 from collections.abc import Callable
 
 from apps.audit.records import system
-from apps.custody import destruction
-from apps.custody import tasks as custody
+from apps.custody import destruction, retirement
 from apps.detections import services as detections
 from apps.files import tasks as file_tasks
 from apps.files.life import archive, orphans, shredding, sweeping
@@ -37,7 +36,7 @@ def sweep() -> None:
         "moves gone on with": lambda: archive.finish_moves(actor=SWEEPER),
         "files shredded": lambda: shredding.shred_due(actor=SWEEPER),
         "jobs sent again": lambda: jobs.send_lost(seconds=SENT_WITHIN_SECONDS),
-        "rotations gone on with": lambda: custody.continue_rotations(actor=SWEEPER),
+        "rotations started": lambda: retirement.start_waiting(actor=SWEEPER),
         "pool keys destroyed": lambda: destruction.destroy_due(actor=SWEEPER),
     }
     _run_all(parts)
@@ -55,8 +54,8 @@ def refill() -> None:
 
 
 def rotate() -> None:
-    """Queue pool keys that are too old (C5)."""
-    log.info("pool keys queued for rotation: %d", keys.rotate_due(actor=SWEEPER))
+    """Rotate pool keys that are too old or used too often (C5)."""
+    log.info("pool keys rotated: %d", retirement.rotate_due(actor=SWEEPER))
 
 
 def _run_all(parts: dict[str, Callable[[], int]]) -> None:

@@ -16,7 +16,7 @@ from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
 
 from apps.access import services as access
-from apps.access.records import Role
+from apps.access.roles import Role
 from apps.audit import services as audit
 from apps.audit.records import system
 from apps.common.aws import client

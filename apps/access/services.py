@@ -12,9 +12,11 @@ import time
 
 from django.conf import settings
 
-from apps.access.records import ApiClient, ClientStatus, Role
+from apps.access.records import ApiClient, ClientStatus
+from apps.access.roles import Role
 from apps.access.store import ClientTable, clients_page
-from apps.audit.records import Actor, Event
+from apps.access.trail import ClientEvent
+from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
@@ -70,7 +72,7 @@ def issue(*, name: str, role: Role, actor: Actor) -> tuple[ApiClient, str]:
     )
     with transaction(actor) as tx:
         tx.put(ClientTable.of(client))
-        tx.audit(Event.CLIENT_ISSUED, client_id=client_id, name=name, role=role.value)
+        tx.audit(ClientEvent.ISSUED, client_id=client_id, name=name, role=role.value)
     return client, key
 
 
@@ -121,7 +123,7 @@ def revoke(client_id: str, *, actor: Actor) -> None:
             condition=ClientTable.status == ClientStatus.ACTIVE,
             otherwise=Refused("The client is revoked already."),
         )
-        tx.audit(Event.CLIENT_REVOKED, client_id=client_id, name=client.name)
+        tx.audit(ClientEvent.REVOKED, client_id=client_id, name=client.name)
     _known.forget(client_id)
 
 

@@ -11,7 +11,8 @@ from django.urls import URLPattern, path, reverse
 
 from apps.access.console import actor_of
 from apps.audit import models, services
-from apps.audit.records import Entry, Event, Outcome
+from apps.audit.records import Entry, Outcome
+from apps.audit.trail import AuditEvent
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import NotFound
 from apps.console import dashboard, render
@@ -140,7 +141,7 @@ class EntryAdmin(StoreAdmin):
         if found is not None:
             services.record(
                 actor_of(request),
-                Event.AUDIT_VERIFIED,
+                AuditEvent.VERIFIED,
                 outcome=Outcome.FAILED if found.problems else Outcome.OK,
                 chains=found.chains,
                 entries=found.entries,

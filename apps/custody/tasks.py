@@ -1,34 +1,13 @@
 """Long custody work in the background. A message carries the job's id only."""
 
 from apps.audit.records import Actor, system
-from apps.common.sweeps import each
 from apps.custody import reencryption, rotations
 from apps.custody.job_kinds import CustodyJob
-from apps.files.keys import rewrap
 from apps.jobs import services as jobs
 from apps.jobs.records import Job
 from apps.jobs.running import Work, job_task
-from apps.keys import rotation
-from apps.keys.records import Rotation
 
 WORKER = system("rewrapper")
-
-
-def rewrap_later(found: Rotation, *, actor: Actor) -> Job:
-    """Move the files of a rotation in the background; the job tells how far it is.
-
-    Raises:
-        Refused: the rotation is done, or a job works on it.
-    """
-    rotations.check_startable(found)
-    job = jobs.enqueue(
-        CustodyJob.REWRAP_FILES,
-        total=rewrap.waiting_count(found.old_key_id),
-        parameters={"rotation_id": found.rotation_id, "old_key_id": found.old_key_id},
-        actor=actor,
-    )
-    rotation.note(found, job_id=job.job_id)
-    return job
 
 
 def reencrypt_later(named: reencryption.Named, *, reason: str, actor: Actor) -> Job:
@@ -68,8 +47,3 @@ def reencrypt_files(work: Work) -> bool:
     A cancellation is seen also within a large file, which then stays as it was.
     """
     return reencryption.run(work, actor=WORKER)
-
-
-def continue_rotations(*, actor: Actor) -> int:
-    """Give every rotation that waits for one a job; returns how many."""
-    return each(rotations.to_work_on(actor=actor), lambda found: rewrap_later(found, actor=actor))

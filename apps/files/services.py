@@ -12,6 +12,7 @@ from apps.common.dynamodb import Page, Position, feed
 from apps.files import store
 from apps.files.records import File, FileNotFound, FileNotReady, FileStatus, StorageClass
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
 
 
 def find(file_id: str, *, actor: Actor) -> File:
@@ -61,7 +62,7 @@ def delete(file_id: str, *, actor: Actor) -> File:
     if file.status not in {FileStatus.ENCRYPTED, FileStatus.ARCHIVED} or file.document_id:
         raise FileNotReady(f"The file is {file.status}; only an encrypted or archived one can be deleted.")
     until = clock.now() + timedelta(days=settings.DELETION_WINDOW_DAYS)
-    return _moved(replace(file, shred_after=until), FileStatus.DELETED, Event.FILE_DELETED, actor)
+    return _moved(replace(file, shred_after=until), FileStatus.DELETED, FileEvent.DELETED, actor)
 
 
 def restore(file_id: str, *, actor: Actor) -> File:
@@ -76,7 +77,7 @@ def restore(file_id: str, *, actor: Actor) -> File:
         raise FileNotReady(f"The file is {file.status}; only a deleted one can be restored.")
     cold = file.storage_class is not StorageClass.STANDARD
     status = FileStatus.ARCHIVED if cold else FileStatus.ENCRYPTED
-    return _moved(replace(file, shred_after=None), status, Event.FILE_RESTORED, actor)
+    return _moved(replace(file, shred_after=None), status, FileEvent.RESTORED, actor)
 
 
 def _moved(file: File, target: FileStatus, event: Event, actor: Actor) -> File:

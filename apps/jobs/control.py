@@ -13,13 +13,14 @@ from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.errors import Refused
 from apps.jobs import services
 from apps.jobs.records import Job, JobState
 from apps.jobs.store import JobTable
+from apps.jobs.trail import JobEvent
 
 log = logging.getLogger(__name__)
 ATTEMPTS = 5  # a job changes its state at most twice while one call reads and writes it
@@ -195,4 +196,4 @@ def _cancel(job: Job, actor: Actor) -> None:
     changed = _JobChanged(f"Job {job.job_id} was changed meanwhile. Try again.")
     with transaction(actor) as tx:
         tx.update(JobTable.of(job), actions, condition=unchanged, otherwise=changed)
-        tx.audit(Event.JOB_CANCELLED, job_id=job.job_id, kind=job.kind, done=int(job.done))
+        tx.audit(JobEvent.CANCELLED, job_id=job.job_id, kind=job.kind, done=int(job.done))

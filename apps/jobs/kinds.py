@@ -54,7 +54,9 @@ def task_of(kind: str) -> "Task[[str], None]":
     modules_named("tasks")  # a process that only sends has not imported the others' tasks
     declared = all_kinds().get(kind)
     if declared is None or declared.task not in current_app.tasks:
-        raise UnknownKind(f"No task works on jobs of kind {str(kind)!r}. Declare it in job_kinds.py and tasks.py.")
+        raise UnknownKind(
+            f"No task works on jobs of kind {str(kind)!r}. Declare it in job_kinds.py and tasks.py."
+        )
     task: Task[[str], None] = current_app.tasks[declared.task]
     return task
 

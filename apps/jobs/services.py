@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import Conflict, Transaction, may_see, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
@@ -17,6 +17,7 @@ from apps.jobs import kinds, store
 from apps.jobs.kinds import JobKind
 from apps.jobs.records import Job, JobState
 from apps.jobs.store import JobTable, jobs_page
+from apps.jobs.trail import JobEvent
 
 log = logging.getLogger(__name__)
 # Longer than a message stays hidden and a worker may run (900 seconds each): SQS comes first
@@ -69,7 +70,7 @@ def new(
 def put(tx: Transaction, job: Job) -> None:
     """Record a new job in the transaction of what it is for; once that is committed, ``dispatch`` it."""
     tx.put(JobTable.of(job))
-    tx.audit(Event.JOB_QUEUED, job_id=job.job_id, kind=job.kind, total=job.total)
+    tx.audit(JobEvent.QUEUED, job_id=job.job_id, kind=job.kind, total=job.total)
 
 
 def dispatch(job: Job) -> None:
@@ -108,7 +109,7 @@ def _resend(failed: Job, actor: Actor) -> Job:
     )
     with transaction(actor) as tx:
         tx.replace(JobTable.of(queued), condition=JobTable.state == JobState.FAILED)
-        tx.audit(Event.JOB_QUEUED, job_id=queued.job_id, kind=queued.kind, total=queued.total)
+        tx.audit(JobEvent.QUEUED, job_id=queued.job_id, kind=queued.kind, total=queued.total)
     dispatch(queued)
     return queued
 

@@ -8,11 +8,12 @@ KNOWN_SECONDS; the process that made it, at once.
 import threading
 import time
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common.errors import Invalid, Refused
 from apps.keys.records import Policy
 from apps.keys.store import PolicyTable
+from apps.keys.trail import PoolEvent
 
 POOL = "default"
 KNOWN_SECONDS = 30.0
@@ -77,6 +78,6 @@ def raise_minimum(version: int, *, actor: Actor) -> Policy:
             condition=unchanged if stored else PolicyTable.pool.does_not_exist(),
             otherwise=Refused("The policy was changed by someone else meanwhile."),
         )
-        tx.audit(Event.POOL_MINIMUM_RAISED, version=version, before=before.minimum)
+        tx.audit(PoolEvent.MINIMUM_RAISED, version=version, before=before.minimum)
     forget()
     return after

@@ -12,6 +12,7 @@ from apps.common.root_keys.interface import UnwrapFailed
 from apps.keys import policy, recovery_seal, store
 from apps.keys.records import OPENS, REWRAPS, KeyUnusable, PoolKey
 from apps.keys.store import PoolKeyTable
+from apps.keys.trail import SecretEvent
 from qkdseal import kem
 
 CACHE_SECONDS = 60.0  # a revoked key's seed leaves memory after at most this long
@@ -65,7 +66,7 @@ def unwrapped(key: PoolKey) -> bytes:
         raise KeyUnusable(
             f"Key {key.key_id} does not unwrap: its record was changed, or its root key is gone."
         ) from None
-    if kem.public_of(key.suite, checked_seed(key, seed)) != key.public_key:
+    if kem.public_key_of(checked_seed(key, seed), suite=key.suite) != key.public_key:
         raise KeyUnusable(f"Key {key.key_id} is damaged: its halves do not belong together.")
     return seed
 
@@ -78,7 +79,7 @@ def rewrapped(key: PoolKey, seed: bytes, *, event: Event, actor: Actor) -> PoolK
         Conflict: the record was changed meanwhile; nothing was.
     """
     root = root_key()
-    if kem.public_of(key.suite, checked_seed(key, seed)) != key.public_key:
+    if kem.public_key_of(checked_seed(key, seed), suite=key.suite) != key.public_key:
         raise KeyUnusable(f"The seed does not belong to key {key.key_id}.")
     wrapped = wrapped_anew(seed, context=context_of(key.key_id))
     with transaction(actor) as tx:
@@ -120,7 +121,7 @@ def sealed_for_recovery(key: PoolKey, *, actor: Actor) -> None:
             [PoolKeyTable.recovery_seal.set(seal)],
             condition=PoolKeyTable.wrapped_seed == key.wrapped_seed,
         )
-        tx.audit(Event.SECRET_SEALED, key_id=key.key_id, recovery_key_id=seal[: recovery_seal.ID_SIZE].hex())
+        tx.audit(SecretEvent.SEALED, key_id=key.key_id, recovery_key_id=seal[: recovery_seal.ID_SIZE].hex())
 
 
 def wrapped_under(root_key_id: str) -> list[str]:

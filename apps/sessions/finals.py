@@ -9,6 +9,7 @@ from apps.common.caching import UnwrappedCache
 from apps.common.root_keys.configured import root_key, wrapped_anew
 from apps.common.root_keys.interface import UnwrapFailed
 from apps.keys import recovery_seal
+from apps.keys.trail import SecretEvent
 from apps.sessions import store
 from apps.sessions.records import Session, SessionNotFound, SessionStatus, SessionUnusable
 from apps.sessions.store import SessionTable
@@ -131,7 +132,7 @@ def sealed_for_recovery(found: Session, *, actor: Actor) -> None:
             condition=SessionTable.encrypted_final_key == found.encrypted_final_key,
         )
         tx.audit(
-            Event.SECRET_SEALED,
+            SecretEvent.SEALED,
             session_id=found.session_id,
             recovery_key_id=seal[: recovery_seal.ID_SIZE].hex(),
         )

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from django.conf import settings
 from pynamodb.expressions.update import Action
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
@@ -29,6 +29,7 @@ from apps.sessions.records import (
     StockEmpty,
 )
 from apps.sessions.store import QuantumKeyTable, SessionTable
+from apps.sessions.trail import QuantumKeyEvent
 
 KEY_BYTES = settings.QUANTUM_KEY_BITS // 8
 CANDIDATES = 10  # sessions offered from at random, so that concurrent takers seldom meet
@@ -208,7 +209,7 @@ def discard(reserved: Iterable[QuantumKey], *, actor: Actor) -> int:
                 ],
                 condition=QuantumKeyTable.state == QuantumKeyState.RESERVED,
             )
-            tx.audit(Event.QUANTUM_KEY_DISCARDED, session_id=key.session_id, quantum_key_id=key.key_id)
+            tx.audit(QuantumKeyEvent.DISCARDED, session_id=key.session_id, quantum_key_id=key.key_id)
 
     return each(reserved, end)
 

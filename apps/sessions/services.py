@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from pynamodb.expressions.update import Action
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import Conflict, Transaction, may_see, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position, feed, sort_key
@@ -26,6 +26,7 @@ from apps.sessions.records import (
     SessionUnusable,
 )
 from apps.sessions.store import SessionTable
+from apps.sessions.trail import SessionEvent
 from qkd import attacks, channel, session
 
 log = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ def generate(request: GenerateRequest, *, actor: Actor) -> Session:
     with transaction(actor) as tx:
         tx.put(SessionTable.of(made))
         tx.audit(
-            Event.SESSION_GENERATED,
+            SessionEvent.GENERATED,
             session_id=made.session_id,
             link=made.link,
             key_length=made.key_length,
@@ -237,7 +238,7 @@ def _revoke(found: Session, reason: str, actor: Actor) -> None:
     with transaction(actor) as tx:
         tx.update(SessionTable.of(found), actions, condition=unchanged)
         tx.audit(
-            Event.SESSION_REVOKED,
+            SessionEvent.REVOKED,
             session_id=found.session_id,
             reason=reason,
             taken=int(found.keys_taken),

@@ -8,7 +8,8 @@ import pytest
 from django.test import Client
 
 from apps.access import services
-from apps.access.records import ClientStatus, Role
+from apps.access.records import ClientStatus
+from apps.access.roles import Role
 from apps.access.store import ClientTable
 from apps.common.errors import Refused, Unauthenticated
 from tests import requirement

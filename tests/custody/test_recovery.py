@@ -8,14 +8,15 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 
 from apps.audit import services as audit
-from apps.audit.records import Event
 from apps.common.errors import Invalid, Refused
 from apps.custody import approvals, recovery
 from apps.custody.records import ApprovalStatus, NotApproved
+from apps.custody.trail import ApprovalEvent, RecoveryEvent
 from apps.files.opening import FileDamaged
 from apps.keys import recovery_seal, seeds
 from apps.keys import services as keys
 from apps.keys.records import KeyUnusable
+from apps.keys.trail import SecretEvent
 from apps.sessions import finals
 from apps.sessions import services as sessions
 from apps.sessions.store import SessionTable
@@ -73,10 +74,10 @@ def test_the_root_key_is_gone_and_the_files_come_back(aws, own_root, settings, r
     process_starts()
     assert plaintext_of(file) == b"content"
     events = [entry.event for entry in every(audit.entries_page)]
-    assert events.count(Event.SECRET_RECOVERED) == 6
+    assert events.count(SecretEvent.RECOVERED) == 6
     for event in (
-        Event.RECOVERY_KEY_MADE, Event.RECOVERY_CHECKED, Event.APPROVAL_REQUESTED, Event.APPROVAL_GIVEN,
-        Event.APPROVAL_USED, Event.RECOVERY_USED,
+        RecoveryEvent.KEY_MADE, RecoveryEvent.CHECKED, ApprovalEvent.REQUESTED, ApprovalEvent.GIVEN,
+        ApprovalEvent.USED, RecoveryEvent.USED,
     ):  # fmt: skip
         assert event in events
     assert audit.verify().problems == []

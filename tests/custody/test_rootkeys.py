@@ -8,7 +8,6 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.audit import services as audit
-from apps.audit.records import Event
 from apps.common import clock
 from apps.common.aws import client
 from apps.common.errors import Refused
@@ -20,6 +19,7 @@ from apps.custody import rootkeys
 from apps.keys import seeds
 from apps.keys import services as keys
 from apps.keys.records import KeyUnusable
+from apps.keys.trail import SecretEvent
 from apps.sessions import finals
 from apps.sessions import services as sessions
 from apps.sessions.records import SessionUnusable
@@ -61,7 +61,7 @@ def test_everything_moves_to_a_new_local_root_key_and_files_stay_readable(own_st
     assert held == {new: (True, 4, 1), old: (False, 0, 0)}
     assert {keys.find(key.key_id).root_key_id for key in pool} == {new}
     assert plaintext_of(file) == b"content"
-    moved = [e for e in audit.entries_page(limit=50).records if e.event is Event.SECRET_REWRAPPED]
+    moved = [e for e in audit.entries_page(limit=50).records if e.event == SecretEvent.REWRAPPED]
     assert {e.key_id or e.session_id for e in moved} == {key.key_id for key in pool} | {own_stock.session_id}
     assert audit.verify().problems == []
 
@@ -200,12 +200,12 @@ def test_a_wrapped_secret_opens_for_its_own_record_only(own_stock, pool):
 def test_a_foreign_secret_is_never_put_into_a_record(own_stock, pool):
     foreign = seeds.seed_of(pool[1])
     with pytest.raises(KeyUnusable):
-        seeds.rewrapped(pool[0], foreign, event=Event.SECRET_RECOVERED, actor=TESTS)
+        seeds.rewrapped(pool[0], foreign, event=SecretEvent.RECOVERED, actor=TESTS)
     with pytest.raises(KeyUnusable):
-        seeds.rewrapped(pool[0], foreign[:-1], event=Event.SECRET_RECOVERED, actor=TESTS)
+        seeds.rewrapped(pool[0], foreign[:-1], event=SecretEvent.RECOVERED, actor=TESTS)
     found = finals.find(own_stock.session_id)
     with pytest.raises(SessionUnusable):
-        finals.rewrapped(found, b"short", event=Event.SECRET_RECOVERED, actor=TESTS)
+        finals.rewrapped(found, b"short", event=SecretEvent.RECOVERED, actor=TESTS)
 
 
 @requirement("C10", "I2")

@@ -17,6 +17,7 @@ from django.conf import settings as django_settings
 
 from apps.audit.services import entries_page, verify
 from apps.common.aws import client
+from apps.custody import retirement
 from apps.detections import services as detections
 from apps.files import services
 from apps.files.records import FileStatus
@@ -393,7 +394,7 @@ def test_an_upload_waits_for_quantum_keys_rather_than_going_without(api, pool):
 @requirement("C5", "I4")
 def test_an_upload_waits_for_a_pool_key_rather_than_going_without(api, stock, pool):
     for key in pool:
-        keys.revoke(key.key_id, reason="test", actor=TESTS)
+        retirement.revoke(key.key_id, reason="test", actor=TESTS)
     upload = registered(api)
     with pytest.raises(ExceptionGroup):
         handler(upload.event, None)

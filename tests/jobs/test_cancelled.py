@@ -9,7 +9,7 @@ from django.conf import settings as django_settings
 
 from apps.common import clock
 from apps.common.aws import client
-from apps.custody import reencryption, rotations
+from apps.custody import reencryption, retirement, rotations
 from apps.custody import tasks as custody
 from apps.custody.reencryption import Named, Source
 from apps.detections import services as detections
@@ -103,7 +103,7 @@ def test_a_batch_ends_after_the_session_under_way_which_is_named(aws, sent, monk
 def test_a_refill_ends_within_its_pause(aws, sent, settings, monkeypatch):
     settings.STOCK_SESSION_PAUSE, settings.STOCK_TARGET = 600.0, 128
     sessions.refill_later()
-    cancel_within(monkeypatch, running.time, "sleep", sent[0], call=3)
+    cancel_within(monkeypatch, time, "sleep", sent[0], call=3)
     began = time.monotonic()
     sessions.generate_batch(sent[0])
     assert time.monotonic() - began < SLOW
@@ -177,7 +177,7 @@ def test_a_re_wrapping_ends_within_its_pace(pool, sent, settings, monkeypatch):
     old = pool[0]
     rows_under(old, 50)
     job_id = rotated(old, sent)
-    cancel_within(monkeypatch, running.time, "sleep", job_id, call=3)
+    cancel_within(monkeypatch, time, "sleep", job_id, call=3)
     began = time.monotonic()
     custody.rewrap_files(job_id)
     assert time.monotonic() - began < SLOW
@@ -220,7 +220,7 @@ def test_a_re_encryption_ends_while_it_waits_for_quantum_keys(large_file, sent, 
     job = custody.reencrypt_later(Named(Source.FILE, large_file.file_id), reason="test", actor=TESTS)
     monkeypatch.setattr(quantum_keys, "offer", none_left)
     monkeypatch.setattr(reencryption, "WAIT_SECONDS", 600)
-    cancel_within(monkeypatch, running.time, "sleep", job.job_id, call=3)
+    cancel_within(monkeypatch, time, "sleep", job.job_id, call=3)
     began = time.monotonic()
     custody.reencrypt_files(job.job_id)
     assert time.monotonic() - began < SLOW
@@ -229,10 +229,7 @@ def test_a_re_encryption_ends_while_it_waits_for_quantum_keys(large_file, sent, 
 
 def rotated(key, sent):
     """Take a key out of use; the job that moves its files."""
-    from apps.keys import services as keys
-
-    keys.queue_rotation(key.key_id, reason="test", actor=TESTS)
-    custody.continue_rotations(actor=TESTS)
+    retirement.rotate(key.key_id, reason="test", actor=TESTS)
     return sent[-1]
 
 

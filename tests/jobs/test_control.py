@@ -7,14 +7,14 @@ from threading import Barrier, Thread
 import pytest
 
 from apps.audit import services as audit
-from apps.audit.records import Event
 from apps.common import clock
 from apps.common.errors import Refused
-from apps.jobs import control, diagram
+from apps.jobs import control, diagram, store
 from apps.jobs import services as jobs
 from apps.jobs.control import JobCancelled, JobTakenOver
 from apps.jobs.records import TRANSITIONS, JobState
 from apps.jobs.store import JobTable
+from apps.jobs.trail import JobEvent
 from apps.sessions.job_kinds import SessionJob
 from tests import requirement
 from tests.conftest import TESTS
@@ -34,6 +34,13 @@ def queued():
 
 def now(job):
     found = jobs.known(job.job_id)
+    assert found is not None
+    return found
+
+
+def started(job=None):
+    """A job as the worker knows it that has started it."""
+    found = control.start((job or queued()).job_id)
     assert found is not None
     return found
 
@@ -106,45 +113,45 @@ def test_a_job_that_is_cancelled_while_it_is_started_stays_cancelled(aws, monkey
 @requirement("A9", "I4")
 @pytest.mark.parametrize("error", [None, "it failed"])
 def test_a_worker_that_was_silent_does_not_end_what_was_cancelled_meanwhile(aws, error):
-    started = control.start(queued().job_id)
-    JobTable.of(started).update([JobTable.heard_at.set(clock.ago(100_000))])
-    assert control.cancel(started.job_id, actor=TESTS).state is JobState.CANCELLED
+    under_way = started()
+    JobTable.of(under_way).update([JobTable.heard_at.set(clock.ago(100_000))])
+    assert control.cancel(under_way.job_id, actor=TESTS).state is JobState.CANCELLED
     with pytest.raises(JobCancelled):
-        control.report(started, done=1)
-    before = now(started)
-    control.end(started, error=error)
-    assert now(started) == before
+        control.report(under_way, done=1)
+    before = now(under_way)
+    control.end(under_way, error=error)
+    assert now(under_way) == before
 
 
 @requirement("A9", "I4")
 def test_work_that_fails_after_it_was_cancelled_is_cancelled_and_not_sent_again(aws):
-    started = control.start(queued().job_id)
-    control.cancel(started.job_id, actor=TESTS)
-    control.end(started, error="it failed")
-    ended = now(started)
+    under_way = started()
+    control.cancel(under_way.job_id, actor=TESTS)
+    control.end(under_way, error="it failed")
+    ended = now(under_way)
     assert (ended.state, ended.error) == (JobState.CANCELLED, "it failed")
-    BY_NAME["resend"](started)
-    assert now(started).state is JobState.CANCELLED
+    BY_NAME["resend"](under_way)
+    assert now(under_way).state is JobState.CANCELLED
 
 
 @requirement("A9")
 def test_a_cancellation_is_recorded_once_and_seen_at_the_next_report(aws):
-    started = control.start(queued().job_id)
+    under_way = started()
     for _ in range(2):
-        assert control.cancel(started.job_id, actor=TESTS).cancel_requested
+        assert control.cancel(under_way.job_id, actor=TESTS).cancel_requested
     with pytest.raises(JobCancelled):
-        control.report(started, done=2, results={"session_ids": ["a", "b"]})
-    ended = now(started)
+        control.report(under_way, done=2, results={"session_ids": ["a", "b"]})
+    ended = now(under_way)
     assert (ended.state, ended.done, ended.results) == (JobState.CANCELLED, 2, {"session_ids": ["a", "b"]})
     assert ended.ended_at is not None
     entries = [one.event for one in audit.entries_page(limit=50).records]
-    assert entries.count(Event.JOB_CANCELLED) == 1
+    assert entries.count(JobEvent.CANCELLED) == 1
 
 
 @requirement("C6", "I4")
 def test_of_two_workers_the_later_one_has_the_job(aws):
-    first = control.start(queued().job_id)
-    second = control.start(first.job_id)
+    first = started()
+    second = started(first)
     with pytest.raises(JobTakenOver):
         control.report(first, done=1)
     control.end(first)
@@ -179,7 +186,7 @@ def test_start_cancel_and_end_raced_by_threads_leave_what_their_callers_were_tol
     ends = set()
     for number in range(ROUNDS):
         job = queued()
-        told = {}
+        told: dict[str, object] = {}
         gate = Barrier(3)
 
         def run(name, call, gate=gate, told=told, job=job):
@@ -205,7 +212,7 @@ def test_start_cancel_and_end_raced_by_threads_leave_what_their_callers_were_tol
             assert end.cancel_requested
             assert "done" not in workers or number % 2, "but for one that was taken over"
         assert end.ended_at is not None
-        assert [one.job_id for one in jobs.store.unfinished()] == []
+        assert [one.job_id for one in store.unfinished()] == []
         control.start(job.job_id)
         assert now(job) == end, "what ended does not come back"
     assert JobState.CANCELLED in ends
@@ -217,9 +224,7 @@ def test_whichever_call_fails_a_job_ends_once_its_message_is_delivered_again(aws
     for place, job in each_call("work on a job", fault, queued, lambda job: work(job.job_id)):
         state = now(job).state
         assert state in {JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED}, place
-        assert state is JobState.SUCCEEDED or job.job_id in {one.job_id for one in jobs.store.unfinished()}, (
-            place
-        )
+        assert state is JobState.SUCCEEDED or job.job_id in {one.job_id for one in store.unfinished()}, place
         work(job.job_id)
         assert (now(job).state, now(job).done) == (JobState.SUCCEEDED, 3), place
 
@@ -227,9 +232,6 @@ def test_whichever_call_fails_a_job_ends_once_its_message_is_delivered_again(aws
 @requirement("A9", "I4")
 @pytest.mark.parametrize("fault", Fault)
 def test_whichever_call_fails_a_failed_job_can_be_sent_again(aws, fault, each_call):
-    def started():
-        return control.start(queued().job_id)
-
     for place, job in each_call(
         "fail a job", fault, started, lambda job: control.end(job, error="it failed")
     ):
@@ -248,7 +250,7 @@ def test_whichever_call_fails_a_cancellation_holds_once_it_is_asked_for_again(
     aws, fault, under_way, each_call
 ):
     def prepare():
-        return control.start(queued().job_id) if under_way else queued()
+        return started() if under_way else queued()
 
     def attempt(job):
         control.cancel(job.job_id, actor=TESTS)
@@ -268,9 +270,9 @@ def test_whichever_call_fails_a_cancellation_holds_once_it_is_asked_for_again(
 @pytest.mark.parametrize("fault", Fault)
 def test_whichever_call_fails_a_cancelled_worker_s_job_ends_as_cancelled(aws, fault, each_call):
     def prepare():
-        started = control.start(queued().job_id)
-        control.cancel(started.job_id, actor=TESTS)
-        return started
+        under_way = started()
+        control.cancel(under_way.job_id, actor=TESTS)
+        return under_way
 
     for place, job in each_call("see a cancellation", fault, prepare, lambda job: work(job.job_id)):
         work(job.job_id)

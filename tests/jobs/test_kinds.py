@@ -49,11 +49,16 @@ def test_no_two_kinds_share_a_task():
 
 @requirement("A9")
 def test_a_kind_that_is_declared_twice_is_an_error():
+    class Same(JobKind):
+        FIRST = "same", "Is the same.", "tests.first", "steps", "Never."
+
+    class Other(JobKind):
+        SECOND = "same", "Is the same.", "tests.second", "steps", "Never."
+
     module = ModuleType("apps.example.job_kinds")
-    for name in ("First", "Second"):
-        declared = JobKind(name, {"SAME": ("same", "Is the same.", "x.y", "steps", "Never.")})  # type: ignore[call-overload]
+    for declared in (Same, Other):
         declared.__module__ = module.__name__
-        setattr(module, name, declared)
+        setattr(module, declared.__name__, declared)
     with pytest.raises(ImproperlyConfigured, match="'same' is declared twice"):
         members(JobKind, [module])
 

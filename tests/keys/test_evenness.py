@@ -5,8 +5,8 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 
-from apps.audit.records import Event
 from apps.audit.services import transaction
+from apps.files.trail import MessageEvent
 from apps.keys import services
 from tests import requirement
 from tests.conftest import TESTS
@@ -17,7 +17,7 @@ def picked_and_used(_=None):
     key = services.pick()
     with transaction(TESTS) as tx:
         services.count_use(tx, key)
-        tx.audit(Event.MESSAGE_ENCRYPTED, key_id=key.key_id)
+        tx.audit(MessageEvent.ENCRYPTED, key_id=key.key_id)
     return key.key_id
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from apps.access import services as access
-from apps.access.records import Role
+from apps.access.roles import Role
 from apps.common.aws import client
 from apps.common.root_keys import configured
+from apps.custody import retirement
 from apps.detections import services as detections
 from apps.keys import seeds
 from apps.keys import services as keys
@@ -132,7 +133,7 @@ def work(said: list[bytes]) -> None:
     with injected(Fault.REFUSED, operation="TransactWriteItems"):
         api.post("encrypt", {"plaintext": "x"})
     api.post("qkd/batches", {"count": 1, "key_length": 256, "error_rate": 0.01})
-    keys.revoke(keys.pick().key_id, reason="x", actor=TESTS)
+    retirement.revoke(keys.pick().key_id, reason="x", actor=TESTS)
     schedules.refill()
     detections.judge_overdue(seconds=-1, actor=TESTS)
 

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from apps.audit.records import Event, system
+from apps.audit.records import system
 from apps.audit.services import AuditUnavailable, transaction, verify
 from apps.common.errors import Unavailable
 from apps.common.root_keys.configured import root_key
 from apps.detections import services as detections
 from apps.files import messages
+from apps.files.trail import FileEvent, MessageEvent
 from apps.sessions import finals, quantum_keys, services
 from apps.sessions import stock as supply
 from apps.sessions.quantum_keys import KeyTaken, _Numbers
@@ -55,7 +56,7 @@ def ready(**request):
 def take(offered, *, state=QuantumKeyState.USED, subject="a message"):
     with transaction(TESTS) as tx:
         quantum_keys.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject=subject, state=state)
-        tx.audit(Event.MESSAGE_ENCRYPTED)
+        tx.audit(MessageEvent.ENCRYPTED)
 
 
 def ids_taken():
@@ -219,7 +220,7 @@ def test_a_reservation_that_nobody_uses_ends_and_its_key_is_never_given_again(st
     assert found.state is QuantumKeyState.DISCARDED
     with pytest.raises(SessionUnusable), transaction(TESTS) as tx:
         quantum_keys.use_reserved(tx, offered.key_id)
-        tx.audit(Event.FILE_ENCRYPTED)
+        tx.audit(FileEvent.ENCRYPTED)
     with pytest.raises(KeyTaken):
         take(offered)
 
@@ -231,7 +232,7 @@ def test_a_key_reserved_before_its_session_was_revoked_encrypts_nothing(stock):
     services.revoke(stock.session_id, reason="leaked", actor=TESTS)
     with pytest.raises(SessionUnusable, match="no longer ready"), transaction(TESTS) as tx:
         quantum_keys.use_reserved(tx, offered.key_id)
-        tx.audit(Event.FILE_ENCRYPTED)
+        tx.audit(FileEvent.ENCRYPTED)
     found = quantum_keys.find_taken(offered.key_id)
     assert found is not None
     assert found.state is QuantumKeyState.RESERVED, "it ends as any other that nobody used"

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import Conflict, transaction
 from apps.common import clock
 from apps.common.dynamodb import feed
@@ -24,6 +24,7 @@ from apps.files.bodies.objects import ObjectGone, ObjectRef
 from apps.files.opening import DAMAGED, FileDamaged, file_key
 from apps.files.records import File, FileNotFound, FileNotReady, FileStatus
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
 from apps.files.uploads import attempts
 from apps.files.uploads.pipeline import reserved, sealed
 from apps.keys import services as keys
@@ -35,7 +36,7 @@ from qkdseal import body
 from qkdseal.envelope import Envelope, seal
 from qkdseal.errors import PackageInvalid
 from qkdseal.header import Header
-from qkdseal.streams import Joined, Source
+from qkdseal.streams import IteratorSource, Source
 
 _MEANWHILE = "The file was changed by someone else meanwhile."
 AT_REST = frozenset({FileStatus.ENCRYPTED, FileStatus.DELETED, FileStatus.ARCHIVED, FileStatus.SUPERSEDED})
@@ -99,7 +100,7 @@ def _opened(file: File) -> Source:
     except (PackageInvalid, KeyNotFound, SessionNotFound, ObjectGone):
         raise FileDamaged(DAMAGED) from None
     context = Envelope.from_dict(file.envelope).header.digest()
-    return Joined(body.decrypted_chunks(source, key=key, context=context))
+    return IteratorSource(body.decrypt_chunks(source, key=key, context=context))
 
 
 def _sealed(file: File, pool_key: PoolKey, offered: Offer) -> tuple[Envelope, bytes]:
@@ -134,7 +135,7 @@ def _committed(file: File, done: File, pool_key: PoolKey, actor: Actor) -> File:
                 tx, old, document_id=file.package_id, reason="It was encrypted anew."
             )
             tx.audit(
-                Event.FILE_REENCRYPTED,
+                FileEvent.REENCRYPTED,
                 file_id=file.file_id,
                 key_id=pool_key.key_id,
                 session_id=services.session_of(done.quantum_key_id),

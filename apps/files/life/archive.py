@@ -25,6 +25,7 @@ from apps.files.bodies import copying, objects
 from apps.files.bodies.objects import BODIES_PREFIX, ObjectRef
 from apps.files.records import File, FileNotReady, FileStatus, StorageClass
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
 
 AT_ONCE_BYTES = 256 * 2**20  # copied while the caller waits; larger ones are left to the sweep
 THAWED_DAYS = 2  # that S3 keeps a recalled object readable, while it is copied
@@ -81,7 +82,7 @@ def _begun(
     refused = FileNotReady(f"The file is {file.status}; only one that is {source} can be {target}.")
     if file.status is not source:
         raise refused
-    event = Event.FILE_ARCHIVED if target is FileStatus.ARCHIVING else Event.FILE_RECALLED
+    event = FileEvent.ARCHIVED if target is FileStatus.ARCHIVING else FileEvent.RECALLED
     actions = [FileTable.storage_class.set(storage_class)]
     _move(file, target, actions, event, actor, refused=refused)
     return replace(file, status=target, storage_class=storage_class)
@@ -123,7 +124,7 @@ def _settled(file: File, to: StorageClass, actor: Actor) -> File:
 
 
 def _event(file: File) -> Event:
-    return Event.FILE_ARCHIVED if file.status is FileStatus.ARCHIVING else Event.FILE_RECALLED
+    return FileEvent.ARCHIVED if file.status is FileStatus.ARCHIVING else FileEvent.RECALLED
 
 
 def _move(

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.sweeps import each
@@ -10,6 +10,7 @@ from apps.files import store
 from apps.files.bodies import orphans
 from apps.files.records import File, FileStatus
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
 from apps.sessions import quantum_keys
 
 
@@ -24,5 +25,9 @@ def _settle(note: File, actor: Actor) -> None:
     with transaction(actor) as tx:
         tx.delete(FileTable.of(note), condition=FileTable.status == FileStatus.LEFTOVER)
         tx.audit(
-            Event.BODY_REMOVED, file_id=note.document_id, phase="done", keys=[note.body["key"]], late=removed
+            FileEvent.BODY_REMOVED,
+            file_id=note.document_id,
+            phase="done",
+            keys=[note.body["key"]],
+            late=removed,
         )

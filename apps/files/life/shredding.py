@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.sweeps import each
@@ -21,6 +21,7 @@ from apps.files.bodies.objects import BODIES_PREFIX, CLIENT_BODIES_PREFIX
 from apps.files.life import versions
 from apps.files.records import File, FileStatus
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
 
 NAMELESS = "(shredded)"
 
@@ -46,7 +47,7 @@ def _shredded(document: File, actor: Actor) -> None:
     done = replace(document, status=FileStatus.SHREDDED, shred_after=None)
     with transaction(actor) as tx:
         tx.replace(FileTable.of(done), condition=FileTable.status == FileStatus.SHREDDING)
-        tx.audit(Event.FILE_SHREDDED, file_id=document.file_id, phase="bodies removed")
+        tx.audit(FileEvent.SHREDDED, file_id=document.file_id, phase="bodies removed")
 
 
 def _without_keys(file: File, status: FileStatus, actor: Actor) -> File:
@@ -72,7 +73,7 @@ def _without_keys(file: File, status: FileStatus, actor: Actor) -> File:
     with transaction(actor) as tx:
         tx.replace(FileTable.of(bare), condition=unchanged)
         tx.audit(
-            Event.FILE_SHREDDED,
+            FileEvent.SHREDDED,
             file_id=file.file_id,
             key_id=file.pool_key_id,
             session_id=services.session_of(file.quantum_key_id),

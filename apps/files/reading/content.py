@@ -11,6 +11,7 @@ from apps.files.bodies import objects
 from apps.files.bodies.objects import ObjectGone, ObjectRef
 from apps.files.opening import DAMAGED, FileDamaged, file_key
 from apps.files.records import File, FileNotReady
+from apps.files.trail import FileEvent
 from apps.keys.records import KeyNotFound
 from apps.sessions.records import SessionNotFound
 from qkdseal import body
@@ -23,7 +24,7 @@ def release(
     *,
     actor: Actor,
     passphrase: str | None = None,
-    event: Event = Event.FILE_READ,
+    event: Event = FileEvent.READ,
     **detail: Any,
 ) -> tuple[File, bytes, bytes]:
     """A file, its key and the context of its body, to be read; the audit entry is written first (I1).
@@ -56,7 +57,7 @@ def report_unopened(file: File, actor: Actor) -> PlatformError:
         "key_id": file.pool_key_id,
         "session_id": services.session_of(file.quantum_key_id),
     }
-    record(actor, Event.FILE_READ, outcome=Outcome.FAILED, **subject)
+    record(actor, FileEvent.READ, outcome=Outcome.FAILED, **subject)
     if file.has_passphrase:
         return Invalid.of("passphrase", "wrong, or the stored package is damaged")
     return FileDamaged(DAMAGED)
@@ -75,7 +76,7 @@ def read(file_id: str, *, actor: Actor, passphrase: str | None = None) -> tuple[
         source = objects.opened(ObjectRef.of(file.body))
     except ObjectGone:
         raise report_unopened(file, actor) from None
-    return file, _opened(file, actor, body.decrypted_chunks(source, key=key, context=context))
+    return file, _opened(file, actor, body.decrypt_chunks(source, key=key, context=context))
 
 
 def _opened(file: File, actor: Actor, plaintext: Iterator[bytes]) -> Iterator[bytes]:

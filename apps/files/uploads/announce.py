@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import aws, clock
 from apps.files import services
@@ -18,6 +18,7 @@ from apps.files.bodies.media_types import UNKNOWN
 from apps.files.bodies.objects import UPLOADS_PREFIX, ObjectRef
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, FileNotReady, FileStatus
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
 from apps.files.uploads import applying
 from apps.files.uploads.passphrases import with_passphrase
 
@@ -117,7 +118,7 @@ def _announced(file: File, method: UploadMethod, size_limit: int | None, actor: 
     file = begin_parts(file, ObjectRef.of(file.source), method)
     with transaction(actor) as tx:
         tx.put(FileTable.of(file))
-        tx.audit(Event.FILE_REGISTERED, file_id=file.document_id or file.file_id, method=method.value)
+        tx.audit(FileEvent.REGISTERED, file_id=file.document_id or file.file_id, method=method.value)
     return target_of(file, ObjectRef.of(file.source), method, size_limit)
 
 

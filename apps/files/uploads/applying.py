@@ -14,6 +14,7 @@ from apps.audit.records import Event
 from apps.audit.services import Transaction
 from apps.files.records import SEALED, File, FileNotReady, FileStatus, StorageClass
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
 
 _FASTER = "Another delivery of the event was faster."
 
@@ -38,7 +39,7 @@ class Plan:
     @property
     def event(self) -> Event:
         """What the audit trail says of it."""
-        return Event.FILE_REPLACED if self.head else Event.FILE_ENCRYPTED
+        return FileEvent.REPLACED if self.head else FileEvent.ENCRYPTED
 
     def commit(self, tx: Transaction, done: File) -> None:
         """Put the new content into the document's place.

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.files.bodies import orphans
 from apps.files.bodies.objects import BODIES_PREFIX, ObjectRef
+from apps.files.trail import FileEvent
 from apps.jobs.control import JobCancelled
 from apps.sessions import quantum_keys
 from apps.sessions.records import Offer, QuantumKey
@@ -42,6 +43,6 @@ def end(
             note = orphans.note(
                 tx, body, document_id=reserved.subject, reason=reason, reservation=reserved.key_id
             )
-            tx.audit(Event.BODY_REMOVED, file_id=reserved.subject, phase="begun", keys=[body.key])
+            tx.audit(FileEvent.BODY_REMOVED, file_id=reserved.subject, phase="begun", keys=[body.key])
     quantum_keys.discard([reserved], actor=actor)
     orphans.remove(note)

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.errors import Invalid, PlatformError
@@ -21,6 +21,7 @@ from apps.files.bodies.objects import CLIENT_BODIES_PREFIX, ObjectGone, ObjectRe
 from apps.files.opening import FileKey, file_key
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, FileNotReady, FileStatus
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
 from apps.files.uploads.announce import Target, UploadMethod, begin_parts, target_of, to_come
 from apps.keys import services as keys
 from apps.keys.pools import pool_for
@@ -108,7 +109,7 @@ def _taken(file: File, offered: Offer, pool_key: PoolKey, actor: Actor) -> None:
         quantum_keys.take(tx, offered, purpose=KeyPurpose.FILE, subject=file.file_id)
         keys.count_use(tx, pool_key)
         tx.audit(
-            Event.FILE_KEY_RELEASED,
+            FileEvent.KEY_RELEASED,
             file_id=file.file_id,
             key_id=pool_key.key_id,
             session_id=offered.session_id,
@@ -164,7 +165,7 @@ def finish(
             FileTable.of(done), condition=waiting, otherwise=FileNotReady("It was finished meanwhile.")
         )
         tx.audit(
-            Event.FILE_ENCRYPTED,
+            FileEvent.ENCRYPTED,
             file_id=file_id,
             key_id=file.pool_key_id,
             session_id=services.session_of(file.quantum_key_id),

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common.dynamodb import feed
 from apps.files import services
@@ -10,6 +10,7 @@ from apps.files.bodies import objects, orphans
 from apps.files.bodies.objects import ObjectRef
 from apps.files.records import AWAITED, File, FileNotReady, FileStatus
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
 
 KEPT_SECONDS = 86_400  # of a plaintext whose encryption was cancelled, for its owner to decide anew
 CANCELLED = "Its encryption was cancelled, and its content was not uploaded again."
@@ -54,7 +55,7 @@ def give_up(file: File, *, reason: str, actor: Actor, otherwise: Exception | Non
         )
         if file.status is FileStatus.AWAITING_BODY:  # plaintext that arrives is removed by its event
             note = orphans.note(tx, ObjectRef.of(file.body), document_id=file.file_id, reason=reason)
-        tx.audit(Event.FILE_REJECTED, file_id=file.file_id, reason=reason)
+        tx.audit(FileEvent.REJECTED, file_id=file.file_id, reason=reason)
     if "id" in file.upload:
         objects.abort(file.upload["bucket"], file.upload["key"], file.upload["id"])
     if note is not None:
@@ -77,4 +78,4 @@ def note_cancelled(file_id: str, source: ObjectRef, *, actor: Actor) -> None:
             [FileTable.reason.set(_UPLOAD_AGAIN), FileTable.source.set(source.as_document())],
             condition=FileTable.status == FileStatus.AWAITING_UPLOAD,
         )
-        tx.audit(Event.FILE_ENCRYPTION_CANCELLED, file_id=file_id)
+        tx.audit(FileEvent.ENCRYPTION_CANCELLED, file_id=file_id)

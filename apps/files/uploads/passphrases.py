@@ -25,7 +25,7 @@ def with_passphrase(file: File, passphrase: str | None) -> File:
         return file
     factor = PassphraseFactor()
     try:
-        stretched = factor.stretched(passphrase)
+        stretched = factor.stretch(passphrase)
     except ValueError as error:
         raise Invalid.of("passphrase", str(error)) from None
     wrapped = root_key().wrap(stretched, context=_context(file))

@@ -17,7 +17,7 @@ from typing import Any
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import Conflict, transaction
 from apps.common import clock
 from apps.common.errors import Refused
@@ -28,6 +28,7 @@ from apps.files.bodies.encrypted import Progress
 from apps.files.bodies.objects import UPLOADS_PREFIX, ObjectGone, ObjectRef
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, FileNotReady, FileStatus
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
 from apps.files.uploads import applying, attempts, passphrases
 from apps.keys import services as keys
 from apps.keys.pools import pool_for
@@ -35,6 +36,7 @@ from apps.keys.records import PoolKey, Purpose
 from apps.sessions import quantum_keys
 from apps.sessions.records import KeyPurpose, Offer, QuantumKeyState
 from apps.sessions.taking import take_key
+from apps.sessions.trail import QuantumKeyEvent
 from qkdseal.envelope import Envelope, seal
 from qkdseal.header import Header
 
@@ -175,7 +177,7 @@ def reserved(file: File, actor: Actor) -> Offer:
                 state=QuantumKeyState.RESERVED,
             )
             tx.audit(
-                Event.QUANTUM_KEY_RESERVED,
+                QuantumKeyEvent.RESERVED,
                 session_id=offered.session_id,
                 file_id=file.file_id,
                 quantum_key_id=offered.key_id,
@@ -219,7 +221,7 @@ def _reject(file: File, source: ObjectRef, reason: str, actor: Actor) -> File:
             FileTable.of(rejected),
             condition=(FileTable.status == FileStatus.AWAITING_UPLOAD) | FileTable.file_id.does_not_exist(),
         )
-        tx.audit(Event.FILE_REJECTED, file_id=file.file_id, reason=reason)
+        tx.audit(FileEvent.REJECTED, file_id=file.file_id, reason=reason)
     return rejected
 
 
