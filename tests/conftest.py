@@ -85,7 +85,7 @@ def forget_everything() -> None:
     from apps.sessions.quantum_keys import _numbers
 
     audit._chains().heads.clear()
-    _known.items.clear()
+    _known.clear()
     seeds._kept.clear()
     policy.forget()
     _kept.clear()

@@ -7,8 +7,6 @@ password hash would protect a guessable secret, which this is not (docs/decision
 import hashlib
 import hmac
 import secrets
-import threading
-import time
 
 from django.conf import settings
 
@@ -19,6 +17,7 @@ from apps.access.trail import ClientEvent
 from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import clock
+from apps.common.caching import TimedCache
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import NotFound, Refused, Unauthenticated
 
@@ -27,30 +26,8 @@ CACHE_ITEMS = 1024
 _REFUSED = "The API key is not valid."
 
 
-class _Known:
-    """Clients seen lately, so that not every call reads the table. Bounded, short-lived."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.items: dict[str, tuple[float, ApiClient]] = {}
-
-    def get(self, client_id: str) -> ApiClient | None:
-        with self.lock:
-            until, client = self.items.get(client_id, (0.0, None))
-        return client if until > time.monotonic() else None
-
-    def put(self, client: ApiClient) -> None:
-        with self.lock:
-            if len(self.items) >= CACHE_ITEMS:
-                self.items.clear()
-            self.items[client.client_id] = (time.monotonic() + CACHE_SECONDS, client)
-
-    def forget(self, client_id: str) -> None:
-        with self.lock:
-            self.items.pop(client_id, None)
-
-
-_known = _Known()
+# Clients seen lately, so that not every call reads the table.
+_known = TimedCache[ApiClient](max_items=CACHE_ITEMS, ttl_seconds=CACHE_SECONDS)
 
 
 def _hash(key: str) -> str:
@@ -85,14 +62,15 @@ def authenticate(key: str) -> ApiClient:
     client_id, dot, secret = key.partition(".")
     if not (dot and secret and client_id.isascii() and client_id.isalnum() and len(key) <= 256):
         raise Unauthenticated(_REFUSED)
-    known = _known.get(client_id)
-    client = known or ClientTable.find(client_id)
+    client = _known.get(client_id, lambda: _authenticated(ClientTable.find(client_id), key))
+    return _authenticated(client, key)  # what is known is the client, not that this key is theirs
+
+
+def _authenticated(client: ApiClient | None, key: str) -> ApiClient:
     if client is None or client.status is not ClientStatus.ACTIVE:
         raise Unauthenticated(_REFUSED)
     if not hmac.compare_digest(client.secret_hash, _hash(key)):
         raise Unauthenticated(_REFUSED)
-    if known is None:  # never prolonged: who calls all the time would never be read again, revoked or not
-        _known.put(client)
     return client
 
 

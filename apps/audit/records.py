@@ -39,6 +39,9 @@ def system(component: str) -> Actor:
     return Actor(ActorKind.SYSTEM, component, sees_all=True)
 
 
+SWEEPER = system("sweeper")  # what runs on a schedule
+
+
 class Event(Declared):
     """Something that is recorded. Each app declares its own in its ``trail.py``; docs/events.md lists them all."""
 

@@ -25,7 +25,7 @@ from apps.keys.records import PoolKey
 from apps.keys.trail import SecretEvent
 from apps.sessions import finals
 from apps.sessions import services as sessions
-from apps.sessions.records import Session
+from apps.sessions.records import FinalKey
 from qkdseal import kem
 
 T = TypeVar("T")
@@ -186,7 +186,7 @@ def use(words: Sequence[str], *, approval_id: str, actor: Actor, progress: Progr
     return report
 
 
-Secret = PoolKey | Session
+Secret = PoolKey | FinalKey
 
 
 def _secrets() -> Iterator[Secret]:
@@ -196,9 +196,9 @@ def _secrets() -> Iterator[Secret]:
         if key.wrapped_seed is not None:
             yield key
     for listed in _all(lambda **place: sessions.listed(actor=_EVERYONE, **place)):
-        session = finals.find(listed.session_id)
-        if session.encrypted_final_key is not None:
-            yield session
+        final = finals.find(listed.session_id)
+        if final is not None:
+            yield final
 
 
 def _all(fetch: Callable[..., Page[T]]) -> Iterator[T]:

@@ -101,7 +101,7 @@ def _move_seed(key_id: str, actor: Actor) -> bool:
 
 def _move_final(session_id: str, actor: Actor) -> bool:
     found = finals.find(session_id)
-    if found.encrypted_final_key is None or found.root_key_id == root_key().id:
+    if found is None or found.root_key_id == root_key().id:
         return False
     try:
         finals.rewrapped(found, finals.unwrapped(found), event=SecretEvent.REWRAPPED, actor=actor)

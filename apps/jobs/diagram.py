@@ -1,16 +1,13 @@
-"""The page on jobs, drawn from the table of transitions and the apps' kinds: ``manage.py job_states --write``."""
-
-from pathlib import Path
+"""The page on jobs, drawn from the table of transitions and the apps' kinds."""
 
 from django.conf import settings
 
 from apps.jobs import kinds
 from apps.jobs.records import TRANSITIONS, JobState
 
-PAGE = Path("docs/job-states.md")
 _HEAD = """# Jobs
 
-Made by `manage.py job_states --write` from `apps/jobs/records.py` and each app's `job_kinds.py`.
+Made from `apps/jobs/records.py` and each app's `job_kinds.py` by `manage.py pages`; a test compares.
 
 ## States
 

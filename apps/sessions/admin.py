@@ -19,7 +19,7 @@ from apps.console.filters import by_choice, by_exact
 from apps.console.models import DisplayModel
 from apps.console.render import Tone, column
 from apps.console.store_admin import StoreAdmin
-from apps.sessions import models, services, stock, tasks
+from apps.sessions import finals, models, services, stock, tasks
 from apps.sessions.display import LENGTHS, TONES, by_basis, qber
 from apps.sessions.forms import GenerateForm
 from apps.sessions.records import Session, SessionStatus
@@ -55,7 +55,6 @@ class SessionAdmin(StoreAdmin):
     compared = column("counts", by_basis, "compared bits")
     asked_bits = column("key_length", render.number, "bits asked for")
     random = column("secret", lambda value: "yes" if value else "no: from a seed, for study only", "secret")
-    wrapped = column("root_key_id", render.code, "wrapped under")
     asked = column("parameters", render.document, "parameters")
 
     @admin.display(description="status")
@@ -71,6 +70,11 @@ class SessionAdmin(StoreAdmin):
         return (
             f"{obj.keys_total - obj.keys_taken} of {obj.keys_total} left" if obj.keys_total else render.NONE
         )
+
+    @admin.display(description="wrapped under")
+    def wrapped(self, obj: models.Session) -> Any:
+        final = finals.find(obj.pk)
+        return render.NONE if final is None else render.code(final.root_key_id)
 
     @admin.display(description="expires (UTC)")
     def expires(self, obj: models.Session) -> Any:

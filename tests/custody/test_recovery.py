@@ -19,7 +19,7 @@ from apps.keys.records import KeyUnusable
 from apps.keys.trail import SecretEvent
 from apps.sessions import finals
 from apps.sessions import services as sessions
-from apps.sessions.store import SessionTable
+from apps.sessions.store import FinalKeyTable
 from qkdseal import kem
 from tests import requirement
 from tests.conftest import TESTS
@@ -27,6 +27,7 @@ from tests.custody.files import encrypted, plaintext_of
 from tests.custody.people import ALICE, BOB
 from tests.custody.processes import process_starts
 from tests.faults import Fault
+from tests.finals import final_key
 from tests.tables import every, everything
 
 pytestmark = pytest.mark.django_db
@@ -152,7 +153,7 @@ def test_a_seal_opens_for_its_own_record_and_its_own_recovery_key_only(recovery_
 def test_a_changed_seal_is_told_and_keeps_nobody_else(recovery_key, own_root):
     one, two = keys.create(2, actor=TESTS)
     session_id = sessions.generate(sessions.GenerateRequest(), actor=TESTS).session_id
-    SessionTable(session_id=session_id).update([SessionTable.recovery_seal.set(one.recovery_seal or b"")])
+    FinalKeyTable(session_id=session_id).update([FinalKeyTable.recovery_seal.set(one.recovery_seal or b"")])
     own_root.unlink()
     process_starts()
     approval_id = approved()
@@ -174,7 +175,7 @@ def test_a_wrong_setting_is_refused(settings):
 def test_no_failed_call_of_a_recovery_loses_a_secret(recovery_key, own_root, fault, each_call):
     (key,) = keys.create(1, actor=TESTS)
     session_id = sessions.generate(sessions.GenerateRequest(), actor=TESTS).session_id
-    seed, final = seeds.seed_of(key), finals.unwrapped(finals.find(session_id))
+    seed, final = seeds.seed_of(key), finals.unwrapped(final_key(session_id))
 
     def prepare():
         own_root.unlink()
@@ -189,5 +190,5 @@ def test_no_failed_call_of_a_recovery_loses_a_secret(recovery_key, own_root, fau
         if approvals.find(approval_id).status is ApprovalStatus.APPROVED:
             attempt(approval_id)
         assert seeds.unwrapped(keys.find(key.key_id)) == seed, call
-        assert finals.unwrapped(finals.find(session_id)) == final, call
+        assert finals.unwrapped(final_key(session_id)) == final, call
     assert audit.verify().problems == []

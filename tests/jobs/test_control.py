@@ -89,8 +89,8 @@ def test_every_transition_of_the_table_is_made_by_a_call():
 
 @requirement("A9")
 def test_the_documentation_shows_states_and_kinds(settings):
-    written = (settings.BASE_DIR / diagram.PAGE).read_text(encoding="utf-8")
-    assert written == diagram.page(), "run manage.py job_states --write"
+    written = (settings.BASE_DIR / "docs/job-states.md").read_text(encoding="utf-8")
+    assert written == diagram.page(), "run manage.py pages"
     for one in TRANSITIONS:
         assert f"{one.source} --> {one.target}: {one.name}" in written
 

@@ -142,11 +142,12 @@ def test_raising_the_minimum_version_takes_a_whole_generation_out_of_use(stock, 
 @requirement("C5")
 def test_a_process_knows_a_raised_minimum_after_its_known_time(aws, monkeypatch):
     moment = [0.0]
-    monkeypatch.setattr("apps.keys.policy.time.monotonic", lambda: moment[0])
+    monkeypatch.setattr(policy._known, "_clock", lambda: moment[0])
+    policy.forget()
     assert policy.known().minimum == 1
-    known = policy._known.policy
+    known = dict(policy._known._items)
     policy.raise_minimum(2, actor=TESTS)
-    policy._known.policy, policy._known.until = known, policy.KNOWN_SECONDS  # as another process has it
+    policy._known._items.update(known)  # as another process has it
     moment[0] = policy.KNOWN_SECONDS - 0.1
     assert policy.known().minimum == 1
     moment[0] = policy.KNOWN_SECONDS

@@ -173,7 +173,7 @@ def test_the_entry_of_a_reading_is_written_before_any_key_or_byte_is_fetched(api
     with counted() as calls:
         reading.whole(reading.read(upload.file_id, actor=TESTS)[1])
     written = calls.index("TransactWriteItems")
-    assert calls[written + 1 :] == ["GetItem", "GetItem", "GetObject"], "pool key, session, body"
+    assert calls[written + 1 :] == ["GetItem", "BatchGetItem", "GetObject"], "pool key, session, body"
 
 
 @requirement("I1", "D1")
