@@ -12,7 +12,7 @@ discard.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
@@ -61,7 +61,13 @@ class BodyDigest:
 
 
 def encrypt_stream(
-    source: Source, sink: Sink, *, key: bytes, context: bytes, hashed: bool = False
+    source: Source,
+    sink: Sink,
+    *,
+    key: bytes,
+    context: bytes,
+    seen: Callable[[memoryview | bytes], object] | None = None,
+    hashed: bool = False,
 ) -> BodyDigest:
     """Encrypt a stream of any length in constant memory.
 
@@ -75,12 +81,15 @@ def encrypt_stream(
         sink: takes the body.
         key: 32 uniformly random bytes, used for no other body.
         context: bytes that the reader has to name again; not secret, not stored.
+        seen: is called with every piece of the plaintext, in order: a digest's ``update``, say.
         hashed: also compute the SHA-256 of the body, which costs more than the encryption itself.
 
     Raises:
         ValueError: the key has the wrong length.
     """
     parts = pieces(source, PIECE_SIZE)
+    if seen is not None:
+        parts = _show(parts, seen)
     return encrypt_pieces(parts, sink, key=key, context=context, hashed=hashed)
 
 
@@ -207,6 +216,14 @@ def open_bytes(key: bytes, context: bytes, data: bytes) -> bytes:
         return decryptor.update(data) + decryptor.finalize()
     except InvalidTag:
         raise PackageInvalid from None
+
+
+def _show(
+    parts: Iterator[memoryview | bytes], seen: Callable[[memoryview | bytes], object]
+) -> Iterator[memoryview | bytes]:
+    for part in parts:
+        seen(part)
+        yield part
 
 
 def _decrypt_whole(source: Source, decryptor: Cobblestone256Decryptor) -> Iterator[bytes]:

@@ -82,8 +82,10 @@ class Transaction:
         """Change a row that must meet ``condition``; else ``otherwise`` is raised."""
         self._add("update", row, condition, otherwise, actions)
 
-    def delete(self, row: Table[Any], *, condition: Condition, otherwise: Exception | None = None) -> None:
-        """Remove a row that must meet ``condition``."""
+    def delete(
+        self, row: Table[Any], *, condition: Condition | None = None, otherwise: Exception | None = None
+    ) -> None:
+        """Remove a row that must meet ``condition``; without one, it may also be absent."""
         self._add("delete", row, condition, otherwise)
 
     def require(self, row: Table[Any], *, condition: Condition, otherwise: Exception) -> None:

@@ -97,7 +97,9 @@ def _drawn(session_id: str, taken: int, total: int) -> Offer | None:
     number = _numbers.draw(session_id, taken, total)
     if number is None:
         return None
-    return Offer(session_id, number, number == total - 1, key_bytes(session_id, number))
+    return Offer(
+        session_id, number, last=number == total - 1, first=taken == 0, key=key_bytes(session_id, number)
+    )
 
 
 def key_bytes(session_id: str, number: int) -> bytes:
@@ -139,6 +141,8 @@ def take(
         taken_at=clock.now(),
     )
     tx.put(QuantumKeyTable.of(taken), otherwise=KeyTaken(f"Quantum key {offered.key_id} is taken."))
+    if offered.first:
+        finals.keep_for_good(tx, offered.session_id)
     actions: list[Action] = [SessionTable.keys_taken.add(1), SessionTable.ttl.remove()]
     if offered.last:
         actions.append(SessionTable.stock_feed.remove())

@@ -27,7 +27,7 @@ from apps.keys import services as keys
 from apps.sessions import finals
 from apps.sessions import services as sessions
 from apps.sessions.records import SessionStatus
-from apps.sessions.store import QuantumKeyTable, SessionTable
+from apps.sessions.store import FinalKeyTable, QuantumKeyTable, SessionTable
 from qkdplatform.lambda_handler import handler
 from tests import requirement
 from tests.conftest import TESTS, forget_everything
@@ -408,9 +408,8 @@ def test_an_upload_waits_for_a_pool_key_rather_than_going_without(api, stock, po
 def test_a_file_whose_session_was_compromised_is_not_opened(api, stock):
     upload = registered(api)
     deliver(upload.event)
-    SessionTable.get(stock.session_id).update(
-        [SessionTable.status.set(SessionStatus.COMPROMISED), SessionTable.encrypted_final_key.remove()]
-    )
+    SessionTable.get(stock.session_id).update([SessionTable.status.set(SessionStatus.COMPROMISED)])
+    FinalKeyTable.get(stock.session_id).delete()
     finals._kept.clear()
     answer = api.get(f"files/{upload.file_id}/content")
     assert answer.status_code == 409

@@ -20,12 +20,12 @@ from apps.files.reading import downloads
 from apps.files.trail import FileEvent, MessageEvent
 from apps.files.uploads import announce, pipeline
 from apps.jobs import services as jobs
-from apps.jobs.records import JobKind
 from apps.keys import seeds
 from apps.keys import services as keys
 from apps.keys.trail import PoolKeyEvent
 from apps.sessions import finals, quantum_keys
 from apps.sessions import services as sessions
+from apps.sessions.job_kinds import SessionJob
 from apps.sessions.records import KeyPurpose, QuantumKeyState, Session
 from apps.sessions.services import GenerateRequest
 from apps.sessions.trail import QuantumKeyEvent, SessionEvent
@@ -115,14 +115,8 @@ OPERATIONS = {
     "publish a file": lambda s: downloads.publish(s.file.file_id, actor=TESTS),
     "delete a file": lambda s: services.delete(s.file.file_id, actor=TESTS),
     "restore a file": lambda s: services.restore(s.deleted.file_id, actor=TESTS),
-    "queue a job": lambda _: jobs.enqueue(
-        JobKind.GENERATE_SESSIONS, total=1, parameters={}, actor=TESTS, send=_must_not_be_called
-    ),
+    "queue a job": lambda _: jobs.enqueue(SessionJob.GENERATE, total=1, parameters={}, actor=TESTS),
 }
-
-
-def _must_not_be_called(_: str) -> None:
-    raise AssertionError
 
 
 @requirement("I1", "D2")
@@ -179,7 +173,7 @@ def test_the_entry_of_a_reading_is_written_before_any_key_or_byte_is_fetched(api
     with counted() as calls:
         reading.whole(reading.read(upload.file_id, actor=TESTS)[1])
     written = calls.index("TransactWriteItems")
-    assert calls[written + 1 :] == ["GetItem", "GetItem", "GetObject"], "pool key, session, body"
+    assert calls[written + 1 :] == ["GetItem", "BatchGetItem", "GetObject"], "pool key, session, body"
 
 
 @requirement("I1", "D1")

@@ -333,3 +333,10 @@ def test_nist_aes_256_gcm_vectors() -> None:
 
 def field(vector: dict[str, str], name: str) -> bytes:
     return bytes.fromhex(vector.get(name, ""))
+
+
+@requirement("C9")
+def test_a_stream_shows_every_byte_of_its_plaintext_once_and_in_order() -> None:
+    shown = bytearray()
+    body.encrypt_stream(io.BytesIO(PLAINTEXT), io.BytesIO(), key=KEY, context=b"", seen=shown.extend)
+    assert bytes(shown) == PLAINTEXT

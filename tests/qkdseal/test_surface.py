@@ -49,6 +49,7 @@ FOREIGN = {
     "qkdplatform",
 }
 
+URLLIB3S_OPTIONAL = {"brotli", "brotlicffi", "_brotli", "zstandard", "socks", "h2"}
 CRYPTOGRAPHYS_OWN = {"_cffi_backend", "_openssl"}
 
 
@@ -92,6 +93,14 @@ def test_it_imports_cryptography_and_the_standard_library_alone() -> None:
     loaded = loaded_by("import qkdseal") - loaded_by("")
     assert not loaded & FOREIGN
     assert loaded - set(sys.stdlib_module_names) == {"qkdseal", "cryptography", *CRYPTOGRAPHYS_OWN}
+
+
+def test_the_client_imports_the_format_and_an_http_library_alone() -> None:
+    loaded = loaded_by("import qkdclient, qkdclient.__main__") - loaded_by("")
+    assert not loaded & (FOREIGN - {"urllib3"})
+    third_party = loaded - set(sys.stdlib_module_names) - CRYPTOGRAPHYS_OWN
+    assert {"qkdclient", "qkdseal", "cryptography", "urllib3"} <= third_party
+    assert third_party - {"qkdclient", "qkdseal", "cryptography", "urllib3"} <= URLLIB3S_OPTIONAL
 
 
 def test_a_foreign_import_would_be_seen() -> None:

@@ -12,6 +12,7 @@ from apps.files import messages
 from apps.files.trail import MessageEvent
 from apps.jobs import services as jobs
 from apps.jobs.records import JobState
+from apps.jobs.running import Work
 from apps.sessions import finals, quantum_keys, services, stock, tasks
 from apps.sessions.records import KeyPurpose, SessionStatus, SessionUnusable, StockEmpty
 from apps.sessions.services import GenerateRequest
@@ -71,7 +72,7 @@ def test_a_low_stock_raises_an_alarm_and_is_refilled_by_a_job(aws, settings, sen
 @requirement("A8")
 def test_a_refill_runs_at_its_pace(aws, settings, sent, monkeypatch):
     slept: list[float] = []
-    monkeypatch.setattr("apps.sessions.tasks.time.sleep", slept.append)
+    monkeypatch.setattr(Work, "pause", lambda _, seconds: slept.append(seconds))
     settings.STOCK_SESSION_PAUSE, settings.STOCK_TARGET = 7.0, 128
     tasks.refill_later()
     tasks.generate_batch(sent.pop())
@@ -108,7 +109,8 @@ def test_an_offer_from_before_the_revocation_cannot_be_taken(pool, aws):
 @requirement("C3", "I2")
 def test_a_session_revoked_untouched_loses_its_wrapped_key(aws):
     made = ready()
-    assert services.revoke(made.session_id, reason="x", actor=TESTS).encrypted_final_key is None
+    services.revoke(made.session_id, reason="x", actor=TESTS)
+    assert finals.find(made.session_id) is None
 
 
 @requirement("C3")
@@ -132,6 +134,6 @@ def test_no_failed_call_half_revokes_a_session(aws, fault, each_call):
         if services.find(made.session_id, actor=TESTS).status is SessionStatus.READY:
             revoke(made)
         found = services.find(made.session_id, actor=TESTS)
-        assert (found.status, found.encrypted_final_key) == (SessionStatus.REVOKED, None), call
+        assert (found.status, finals.find(made.session_id)) == (SessionStatus.REVOKED, None), call
         events = [e.event for e in audit.entries_page(limit=9, by="session", value=made.session_id).records]
         assert events.count(SessionEvent.REVOKED) == 1, call
