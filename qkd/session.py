@@ -52,13 +52,13 @@ def plan(parameters: SessionParameters) -> Plan:
     )
 
 
-def run(parameters: SessionParameters) -> SessionResult:
-    """Run a session.
+def run(parameters: SessionParameters, *, planned: Plan | None = None) -> SessionResult:
+    """Run a session, as it was planned for the same parameters if it was.
 
     An infeasible session is run too, on a small block: its error rate is measured, and it ends without a key.
     """
     started = time.perf_counter()
-    session = _Session(parameters)
+    session = _Session(parameters, planned)
     try:
         abort = session.estimate() or session.reconcile() or session.amplify()
     except ProtocolError as error:
@@ -69,9 +69,9 @@ def run(parameters: SessionParameters) -> SessionResult:
 class _Session:
     """A session in progress. Each step gives the reason for which the session ends there, or None."""
 
-    def __init__(self, parameters: SessionParameters) -> None:
+    def __init__(self, parameters: SessionParameters, planned: Plan | None) -> None:
         self.parameters = parameters
-        self.plan = plan(parameters)
+        self.plan = planned or plan(parameters)
         self.link = self.plan.channel
         self.randomness = Randomness(parameters.seed)
         self.agreement = Agreement(

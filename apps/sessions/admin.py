@@ -19,6 +19,7 @@ from apps.console.filters import by_choice, by_exact
 from apps.console.models import DisplayModel
 from apps.console.render import Tone, column
 from apps.console.store_admin import StoreAdmin
+from apps.jobs.records import Job
 from apps.sessions import finals, models, services, stock, tasks
 from apps.sessions.display import LENGTHS, TONES, by_basis, qber
 from apps.sessions.forms import GenerateForm
@@ -163,16 +164,14 @@ class SessionAdmin(StoreAdmin):
 
     def _answer(self, request: HttpRequest, form: GenerateForm) -> HttpResponse | None:
         """Where to look on: at the session, or at the job that runs one too long for a request."""
-        asked, actor = form.asked(), actor_of(request)
         try:
-            if services.estimated_seconds(asked) > settings.GENERATE_LIMIT_SECONDS:
-                job = tasks.generate_later(asked, count=1, actor=actor)
-                messages.success(request, "That takes longer than a page may: a job runs the session.")
-                return self._onwards(request, "jobs.job", job.job_id)
-            made = services.generate(asked, actor=actor)
+            made = tasks.generate_now_or_later(form.asked(), actor=actor_of(request))
         except PlatformError as error:
             form.refuse(error)
             return None
+        if isinstance(made, Job):
+            messages.success(request, "That takes longer than a page may: a job runs the session.")
+            return self._onwards(request, "jobs.job", made.job_id)
         if made.reason:
             messages.warning(request, f"The session left no key: {made.reason}.")
         else:

@@ -15,13 +15,13 @@ from apps.jobs import services as jobs
 from apps.jobs.messages import keep_hidden
 from apps.jobs.records import Job, JobKind
 from apps.sessions import services, stock
+from apps.sessions.records import Session
 from apps.sessions.services import GenerateRequest
 
 if TYPE_CHECKING:
     from celery import Task
 
 log = logging.getLogger(__name__)
-MAX_BATCH = 1000
 REFILLER = system("refiller")
 TOLD_SECONDS = 60  # between signs that the worker lives: far below the queue's visibility time-out
 REFILL_SECONDS = 900  # a refill takes no longer; one that is older is no reason not to start another
@@ -33,7 +33,23 @@ def generate_later(request: GenerateRequest, *, count: int, actor: Actor) -> Job
     Raises:
         Invalid: names the field and what is allowed.
     """
-    services.estimated_seconds(request)  # refuses what the engine would refuse
+    services.plan(request)  # refuses what the engine would refuse
+    return _queue(request, count, actor)
+
+
+def generate_now_or_later(request: GenerateRequest, *, actor: Actor) -> Session | Job:
+    """Run a session, or queue it as a job where it would take longer than a request may.
+
+    Raises:
+        Invalid: names the field and what is allowed.
+    """
+    planned = services.plan(request)
+    if planned.expected_seconds > settings.GENERATE_LIMIT_SECONDS:
+        return _queue(request, 1, actor)
+    return services.generate(planned, actor=actor)
+
+
+def _queue(request: GenerateRequest, count: int, actor: Actor) -> Job:
     return jobs.enqueue(
         JobKind.GENERATE_SESSIONS,
         total=count,
