@@ -39,7 +39,7 @@ _MISSING = 0.5
 
 
 def plan(parameters: SessionParameters) -> Plan:
-    """Pulses and sample for the wanted key over the channel as it is without Eve, or why there can be none."""
+    """Plan pulses and sample for the wanted key over the channel without Eve, or say why there can be no key."""
     return planning.plan(
         key_length=parameters.key_length,
         channel=parameters.link,
@@ -52,13 +52,13 @@ def plan(parameters: SessionParameters) -> Plan:
     )
 
 
-def run(parameters: SessionParameters, *, planned: Plan | None = None) -> SessionResult:
-    """Run a session, as it was planned for the same parameters if it was.
+def run(parameters: SessionParameters) -> SessionResult:
+    """Run a session.
 
     An infeasible session is run too, on a small block: its error rate is measured, and it ends without a key.
     """
     started = time.perf_counter()
-    session = _Session(parameters, planned)
+    session = _Session(parameters)
     try:
         abort = session.estimate() or session.reconcile() or session.amplify()
     except ProtocolError as error:
@@ -69,9 +69,9 @@ def run(parameters: SessionParameters, *, planned: Plan | None = None) -> Sessio
 class _Session:
     """A session in progress. Each step gives the reason for which the session ends there, or None."""
 
-    def __init__(self, parameters: SessionParameters, planned: Plan | None) -> None:
+    def __init__(self, parameters: SessionParameters) -> None:
         self.parameters = parameters
-        self.plan = planned or plan(parameters)
+        self.plan = plan(parameters)
         self.link = self.plan.channel
         self.randomness = Randomness(parameters.seed)
         self.agreement = Agreement(
@@ -155,7 +155,7 @@ class _Session:
         return None
 
     def result(self, abort: Abort | None, duration_seconds: float) -> SessionResult:
-        """What is kept of the session."""
+        """Return the result, which keeps no raw bit."""
         parameters, state, disclosed = self.parameters, self.bob.state, self.classical.disclosed
         compared, confidence = state.compared, parameters.confidence
         interval = (

@@ -1,4 +1,4 @@
-"""QKD sessions: planned, run and kept ``pending`` until judged, found, listed."""
+"""QKD sessions: run and kept ``pending`` until judged, found, listed."""
 
 import uuid
 from collections.abc import Mapping
@@ -18,7 +18,6 @@ from apps.sessions.records import Session, SessionNotFound, SessionStatus
 from apps.sessions.store import FinalKeyTable, SessionTable
 from apps.sessions.trail import SessionEvent
 from qkd import attacks, channel, session
-from qkd.planning import Plan
 
 SIFTED_BITS_PER_SECOND = 400_000  # of a slow Lambda core, reconciliation included: `make bench`
 DEFAULT_LINK = "local"
@@ -71,31 +70,16 @@ def _parameters(request: GenerateRequest) -> session.SessionParameters:
         raise Invalid(str(error)) from None
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedSession:
-    """A request that the engine accepts, planned once: what it takes is known before it is run."""
-
-    request: GenerateRequest
-    parameters: session.SessionParameters
-    plan: Plan
-
-    @property
-    def expected_seconds(self) -> float:
-        """How long the session will take on one core of a Lambda."""
-        return self.plan.expected_sifted / SIFTED_BITS_PER_SECOND
-
-
-def plan(request: GenerateRequest) -> PlannedSession:
-    """Work out the pulses and the sample of a session.
+def estimated_seconds(request: GenerateRequest) -> float:
+    """How long the session will take on one core of a Lambda.
 
     Raises:
         Invalid: names the field and what is allowed.
     """
-    parameters = _parameters(request)
-    return PlannedSession(request, parameters, session.plan(parameters))
+    return session.plan(_parameters(request)).expected_sifted / SIFTED_BITS_PER_SECOND
 
 
-def generate(wanted: GenerateRequest | PlannedSession, *, actor: Actor) -> Session:
+def generate(request: GenerateRequest, *, actor: Actor) -> Session:
     """Run a BB84 session and keep it ``pending``, with its audit entry. Raw bits end with this call.
 
     A session that left no secret bit is kept too, with the reason: the detector judges its counts.
@@ -103,9 +87,8 @@ def generate(wanted: GenerateRequest | PlannedSession, *, actor: Actor) -> Sessi
     Raises:
         Invalid: names the field and what is allowed.
     """
-    planned = wanted if isinstance(wanted, PlannedSession) else plan(wanted)
-    result = session.run(planned.parameters, planned=planned.plan)
-    made = _record(planned.request, result, owner=str(actor))
+    result = session.run(_parameters(request))
+    made = _record(request, result, owner=str(actor))
     final = finals.wrap(made, result.key_bytes) if result.key_bytes is not None else None
     with transaction(actor) as tx:
         tx.put(SessionTable.of(made))

@@ -33,7 +33,7 @@ def generate_later(request: GenerateRequest, *, count: int, actor: Actor) -> Job
     Raises:
         Invalid: names the field and what is allowed.
     """
-    services.plan(request)  # refuses what the engine would refuse
+    services.estimated_seconds(request)  # refuses what the engine would refuse
     return _queue(request, count, actor)
 
 
@@ -43,10 +43,9 @@ def generate_now_or_later(request: GenerateRequest, *, actor: Actor) -> Session 
     Raises:
         Invalid: names the field and what is allowed.
     """
-    planned = services.plan(request)
-    if planned.expected_seconds > settings.GENERATE_LIMIT_SECONDS:
+    if services.estimated_seconds(request) > settings.GENERATE_LIMIT_SECONDS:
         return _queue(request, 1, actor)
-    return services.generate(planned, actor=actor)
+    return services.generate(request, actor=actor)
 
 
 def _queue(request: GenerateRequest, count: int, actor: Actor) -> Job:

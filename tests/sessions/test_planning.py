@@ -1,58 +1,49 @@
-"""A session is planned once, however it is asked for: the plan that says how long it takes is the one that is run."""
+"""A plan is a search of some milliseconds: whoever runs a session pays for it once."""
 
 import pytest
 
-from apps.sessions import services, tasks
-from apps.sessions.records import Session
+from apps.sessions import tasks
 from apps.sessions.services import GenerateRequest
 from qkd import planning
+from qkd.worst_case import Demand
 from tests import requirement
 from tests.conftest import TESTS
 
-REQUEST = GenerateRequest(key_length=256, error_rate=0.01)
-
 
 @pytest.fixture
-def plans(monkeypatch):
-    """The key lengths that were planned for."""
-    made: list[int] = []
-    plan = planning.plan
+def searches(monkeypatch):
+    """Key lengths for which a plan was searched for, from now on."""
+    planning.plan_for.cache_clear()
+    lengths: list[int] = []
+    search = Demand.clicks
 
-    def counted(**arguments):
-        made.append(arguments["key_length"])
-        return plan(**arguments)
+    def count(demand):
+        lengths.append(demand.key_length)
+        return search(demand)
 
-    monkeypatch.setattr(planning, "plan", counted)
-    return made
-
-
-@requirement("A5", "A9")
-def test_a_session_asked_for_over_the_api_is_planned_once(api, plans):
-    assert api.post("qkd/generate", {"key_length": 256, "error_rate": 0.01}).status_code == 201
-    assert plans == [256]
+    monkeypatch.setattr(Demand, "clicks", count)
+    return lengths
 
 
-@requirement("A9")
-def test_a_session_too_long_for_a_request_is_planned_once_before_it_is_queued(
-    api, plans, settings, monkeypatch
-):
-    monkeypatch.setattr(tasks.generate_batch, "delay", lambda _: None)
-    settings.GENERATE_LIMIT_SECONDS = 0
-    assert api.post("qkd/generate", {"key_length": 256, "error_rate": 0.01}).status_code == 202
-    assert plans == [256]
+@requirement("A5", "E1")
+def test_a_request_that_generates_a_session_plans_once(api, searches):
+    asked = {"key_length": 256, "error_rate": 0.02}
+    assert api.post("qkd/generate", asked).status_code == 201
+    assert searches == [256]
 
 
 @requirement("A5")
-def test_a_session_that_nobody_planned_before_is_planned_as_it_is_run(aws, plans):
-    made = services.generate(REQUEST, actor=TESTS)
-    assert isinstance(made, Session)
-    assert plans == [256]
+def test_a_batch_plans_once_for_all_its_sessions(aws, searches, monkeypatch):
+    sent: list[str] = []
+    monkeypatch.setattr(tasks.generate_batch, "delay", sent.append)
+    tasks.generate_later(GenerateRequest(key_length=64, error_rate=0.01), count=3, actor=TESTS)
+    tasks.generate_batch(sent[0])
+    assert searches == [64]
 
 
 @requirement("A5")
-def test_a_planned_session_runs_as_planned(aws, plans):
-    planned = services.plan(REQUEST)
-    made = services.generate(planned, actor=TESTS)
-    assert plans == [256]
-    assert made.ledger["lengths"]["raw"] == planned.plan.pulses
-    assert made.parameters == REQUEST.as_document()
+def test_another_link_or_key_has_a_plan_of_its_own(api, searches):
+    for key_length, error_rate in ((64, 0.01), (65, 0.01), (64, 0.02)):
+        asked = {"key_length": key_length, "error_rate": error_rate}
+        assert api.post("qkd/generate", asked).status_code == 201
+    assert searches == [64, 65, 64]

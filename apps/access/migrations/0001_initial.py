@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=255)),
                 ('role', models.CharField(max_length=32)),
                 ('status', models.CharField(max_length=16)),
-                ('scopes', models.JSONField(verbose_name='may')),
+                ('scopes', models.JSONField(verbose_name='permissions')),
                 ('created_at', models.DateTimeField(verbose_name='issued at')),
                 ('created_by', models.CharField(max_length=128, verbose_name='issued by')),
             ],

@@ -16,9 +16,9 @@ class Migration(migrations.Migration):
             fields=[
                 ('session_id', models.CharField(max_length=64, primary_key=True, serialize=False, verbose_name='session')),
                 ('detected_at', models.DateTimeField(verbose_name='judged at')),
-                ('owner', models.CharField(max_length=128, verbose_name='session run by')),
+                ('owner', models.CharField(max_length=128, verbose_name='started by')),
                 ('link', models.CharField(max_length=64)),
-                ('outcome', models.CharField(max_length=16, verbose_name='session became')),
+                ('outcome', models.CharField(max_length=16, verbose_name='outcome')),
                 ('qber_calculated', models.FloatField(verbose_name='QBER')),
                 ('threshold', models.FloatField()),
                 ('chi_square_value', models.FloatField(verbose_name='χ²')),
