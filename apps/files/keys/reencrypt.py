@@ -73,9 +73,10 @@ def reencrypt(file_id: str, *, actor: Actor, progress: Progress | None = None) -
     place = ObjectRef(settings.ENCRYPTED_BUCKET, attempts.object_key(document_id, offered.key_id))
     context = envelope.header.digest()
     try:
-        written = encrypted.written(
-            file, plaintext, place, file_key=file_key, context=context, until=until, progress=progress
-        )
+        with attempts.end_if_cancelled(offered, actor=actor):
+            written = encrypted.written(
+                file, plaintext, place, file_key=file_key, context=context, until=until, progress=progress
+            )
     except PackageInvalid:
         raise FileDamaged(DAMAGED) from None
     done = replace(written, status=file.status, media_type=file.media_type, **sealed(envelope))

@@ -1,4 +1,4 @@
-"""Attempts that never came back are ended, and the bodies that were given up removed for good."""
+"""Bodies that were given up are removed for good."""
 
 from django.conf import settings
 
@@ -8,28 +8,10 @@ from apps.common import clock
 from apps.common.sweeps import each
 from apps.files import store
 from apps.files.bodies import orphans
-from apps.files.bodies.objects import ObjectRef
 from apps.files.records import File, FileStatus
 from apps.files.store import FileTable
 from apps.files.trail import FileEvent
-from apps.files.uploads import attempts
 from apps.sessions import quantum_keys
-from apps.sessions.records import QuantumKey
-
-
-def end_attempt(reserved: QuantumKey, *, actor: Actor) -> None:
-    """End an attempt that never came back: from here on it cannot commit, and its body is removed."""
-    body = ObjectRef(settings.ENCRYPTED_BUCKET, attempts.object_key(reserved.subject, reserved.key_id))
-    note = orphans.find_note(body)
-    if note is None:
-        reason = "The attempt that wrote it did not come back."
-        with transaction(actor) as tx:
-            note = orphans.note(
-                tx, body, document_id=reserved.subject, reason=reason, reservation=reserved.key_id
-            )
-            tx.audit(FileEvent.BODY_REMOVED, file_id=reserved.subject, phase="begun", keys=[body.key])
-    quantum_keys.discard([reserved], actor=actor)
-    orphans.remove(note)
 
 
 def remove_due(*, actor: Actor) -> int:

@@ -12,6 +12,10 @@ from apps.files.records import AWAITED, File, FileNotReady, FileStatus
 from apps.files.store import FileTable
 from apps.files.trail import FileEvent
 
+KEPT_SECONDS = 86_400  # of a plaintext whose encryption was cancelled, for its owner to decide anew
+CANCELLED = "Its encryption was cancelled, and its content was not uploaded again."
+_UPLOAD_AGAIN = "Its encryption was cancelled. Upload the content again to have it encrypted."
+
 
 def abort(file_id: str, *, actor: Actor) -> File:
     """Give an announced upload up; what has come of it is removed.
@@ -57,3 +61,21 @@ def give_up(file: File, *, reason: str, actor: Actor, otherwise: Exception | Non
     if note is not None:
         orphans.remove(note)
     return rejected
+
+
+def note_cancelled(file_id: str, source: ObjectRef, *, actor: Actor) -> None:
+    """Tell an announced upload's owner that its encryption was cancelled; the plaintext stays. Idempotent.
+
+    An object that nobody announced has no record that could say so; its job does.
+    """
+    file = FileTable.find(file_id)
+    if file is None or file.status is not FileStatus.AWAITING_UPLOAD or file.source == source.as_document():
+        return
+    with transaction(actor) as tx:
+        tx.update(
+            FileTable.of(file),
+            # With its source, the plaintext is this record's also once that is rejected, and is removed then
+            [FileTable.reason.set(_UPLOAD_AGAIN), FileTable.source.set(source.as_document())],
+            condition=FileTable.status == FileStatus.AWAITING_UPLOAD,
+        )
+        tx.audit(FileEvent.ENCRYPTION_CANCELLED, file_id=file_id)

@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 NAMESPACE = uuid.UUID("6f1b0a1e-6f6b-4b59-9f0e-4c0d9a1d2a55")  # of file ids derived from objects
 DIRECT_OWNER = "system:uploads"  # of objects that nobody registered
 
-Later = Callable[[ObjectRef, File, int], object]
+Later = Callable[[ObjectRef, File, int], str | None]
 
 
 def encrypt_uploaded(
@@ -55,8 +55,8 @@ def encrypt_uploaded(
     Args:
         source: the object.
         actor: who acts.
-        later: takes an object over ``EVENT_UPLOAD_BYTES``, to be encrypted where more time is; its record is
-            returned as it is.
+        later: takes an object over ``EVENT_UPLOAD_BYTES``, to be encrypted where more time is, and its record is
+            returned as it is; or says why the upload is given up.
         progress: is told the bytes encrypted so far, now and then.
 
     Raises:
@@ -76,8 +76,10 @@ def encrypt_uploaded(
         elif applying.is_orphaned(file):
             file = _reject(file, source, "Its document was deleted for good meanwhile.", actor)
         elif later is not None and size > settings.EVENT_UPLOAD_BYTES:
-            later(source, file, size)
-            return file
+            given_up = later(source, file, size)
+            if given_up is None:
+                return file
+            file = _reject(file, source, given_up, actor)
         else:
             file = _encrypt(file, source, actor, progress)
     # Also after a duplicate event: the first delivery may have ended just before this step
@@ -129,17 +131,18 @@ def _encrypt(file: File, source: ObjectRef, actor: Actor, progress: Progress | N
         stretched=stretched,
     )
     place = ObjectRef(settings.ENCRYPTED_BUCKET, attempts.object_key(plan.document_id, offered.key_id))
-    done = encrypted.written(
-        plan.file,
-        objects.opened(source),
-        place,
-        file_key=file_key,
-        context=header.digest(),
-        until=until,
-        progress=progress,
-    )
+    with attempts.end_if_cancelled(offered, actor=actor):
+        done = encrypted.written(
+            plan.file,
+            objects.opened(source),
+            place,
+            file_key=file_key,
+            context=header.digest(),
+            until=until,
+            progress=progress,
+        )
     try:
-        done = replace(done, source=source.as_document(), **sealed(envelope))
+        done = replace(done, reason=None, source=source.as_document(), **sealed(envelope))
         return _committed(plan, done, source, pool_key, actor)
     except (Refused, Conflict):  # for certain not committed: nothing refers to the body
         objects.remove(ObjectRef.of(done.body))
