@@ -10,6 +10,7 @@ from apps.jobs.running import Work, job_task
 from apps.sessions import services, stock
 from apps.sessions.job_kinds import SessionJob
 from apps.sessions.services import GenerateRequest
+from qkd import session
 
 REFILLER = system("refiller")
 REFILL_SECONDS = 900  # a refill takes no longer; one that is older is no reason not to start another
@@ -29,14 +30,16 @@ def generate_later(request: GenerateRequest, *, count: int, actor: Actor) -> Job
 def generate_batch(work: Work) -> bool:
     """Run a job's sessions, each recorded before the next, so that a killed worker's job goes on where it was.
 
-    A cancellation is seen after the session under way, which is recorded and named in the results.
+    A cancellation is seen also while a long session runs, which is not recorded then; every session that is recorded
+    is named in the results.
     """
     request = GenerateRequest(**work.job.parameters)
     kind, _, identifier = work.job.owner.partition(":")
     owner = Actor(ActorKind(kind), identifier)
+    engine = work.with_heartbeats(session.run)
     made: list[str] = list(work.job.results.get("session_ids", []))
     while len(made) < work.job.total:
-        made.append(services.generate(request, actor=owner).session_id)
+        made.append(services.generate(request, actor=owner, engine=engine).session_id)
         work.report(done=len(made), results={"session_ids": made})
         if work.job.owner == str(REFILLER):
             work.pause(settings.STOCK_SESSION_PAUSE)  # a core is not only there for the stock
