@@ -36,7 +36,7 @@ class PoolKeys(ApiView):
 
     @extend_schema(request=ImportIn, responses={201: PoolKeyOut}, operation_id="import_pool_key")
     def post(self, request: Request) -> Response:
-        """Import a key pair by its seed; activate it to put it to use."""
+        """Import a key pair by its seed. It is used once it is activated."""
         body = parsed(ImportIn, request)
         suite = Suite(body.pop("suite"))
         key = transfer.import_pair(body.pop("seed"), suite=suite, actor=actor_of(request), **body)
@@ -44,7 +44,7 @@ class PoolKeys(ApiView):
 
 
 class PoolPolicy(ApiView):
-    """What holds for the whole pool."""
+    """The policy of the whole pool."""
 
     required_scopes = {"GET": KeyScope.READ, "POST": KeyScope.MANAGE}
 
@@ -55,7 +55,7 @@ class PoolPolicy(ApiView):
 
     @extend_schema(request=MinimumIn, responses=PolicyOut, operation_id="raise_minimum_version")
     def post(self, request: Request) -> Response:
-        """Raise the minimum version: every key below it is rotated, and opens only to be re-wrapped."""
+        """Raise the minimum version: every key below it is rotated, and opens only so that its files can be moved."""
         minimum = parsed(MinimumIn, request)["minimum"]
         return Response(PolicyOut(retirement.raise_minimum(minimum, actor=actor_of(request))).data)
 

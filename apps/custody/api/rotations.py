@@ -105,7 +105,7 @@ class KeyActivation(KeyTransition):
 
 
 class Rotations(ApiView):
-    """What replaces what."""
+    """Which keys replace which."""
 
     required_scopes = {"GET": KeyScope.READ}
 
@@ -133,18 +133,18 @@ class RotationResumption(ApiView):
 
     @extend_schema(request=None, responses={202: JobOut}, operation_id="resume_rotation")
     def post(self, request: Request, rotation_id: str) -> Response:
-        """Go on moving files, by a new job."""
+        """Start a new job that goes on moving the files."""
         job = retirement.start(rotation_id, actor=actor_of(request))
         return Response(JobOut(job).data, status=202)
 
 
 class Reencryptions(ApiView):
-    """Files under keys that count as known."""
+    """Files under keys that may be compromised."""
 
     required_scopes = {"POST": KeyScope.MANAGE}
 
     @extend_schema(request=ReencryptionIn, responses={202: JobOut}, operation_id="reencrypt_files")
     def post(self, request: Request) -> Response:
-        """Encrypt files anew, bodies too: all of a session, of a pool key that no longer seals, or one document."""
+        """Re-encrypt files, bodies too: all of a session, of a pool key that no longer seals, or one document."""
         job = tasks.reencrypt_later(actor=actor_of(request), **parsed(ReencryptionIn, request))
         return Response(JobOut(job).data, status=202)
