@@ -206,7 +206,7 @@ def find(key_id: str) -> ApiKey:
     return found
 
 
-def list_keys(
+def keys_page(
     *, limit: int, position: Position | None = None, principal_id: str | None = None
 ) -> Page[ApiKey]:
     """Keys, or those of one principal, newest first."""

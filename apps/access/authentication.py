@@ -6,7 +6,8 @@ from rest_framework.request import Request
 
 from apps.access import api_keys
 from apps.access.records import Caller
-from apps.audit.records import Actor
+from apps.access.scopes import AccessScope
+from apps.audit.records import Actor, ActorKind
 
 HEADER = "X-API-Key"
 
@@ -46,4 +47,17 @@ def caller_of(request: Request) -> Caller:
 
 def actor_of(request: Request) -> Actor:
     """Who acts, and from where."""
-    return caller_of(request).actor(address_of(request))
+    return as_actor(caller_of(request), source_ip=address_of(request))
+
+
+def as_actor(caller: Caller, *, source_ip: str) -> Actor:
+    """The principal as the one who acts."""
+    principal = caller.principal
+    return Actor(
+        ActorKind(principal.kind.value),
+        principal.id,
+        source_ip,
+        sees_all=AccessScope.OWNERS_ALL in caller.scopes,
+        groups=frozenset(principal.groups),
+        via=caller.key_id,
+    )

@@ -108,12 +108,12 @@ def is_granted(actor: Actor, names: Sequence[str], right: Right) -> bool:
     return any(grant.allows(right, moment) for grant in store.grants_of(wanted[:100]))
 
 
-def list_granted(grantee: str, *, limit: int, position: Position | None = None) -> Page[Grant]:
+def granted_page(grantee: str, *, limit: int, position: Position | None = None) -> Page[Grant]:
     """What was granted to a principal or group, newest first."""
     return store.grants_to(grantee, limit=limit, position=position)
 
 
-def list_grantees(name: str, *, limit: int, position: Position | None = None) -> Page[Grant]:
+def grantees_page(name: str, *, limit: int, position: Position | None = None) -> Page[Grant]:
     """Who was granted something on an object, newest first."""
     return store.grants_on(name, limit=limit, position=position)
 

@@ -4,7 +4,7 @@ A person is one principal, whatever the name, the sign-in or the API key. Two pe
 count as one all the same: it is one who reads what both are sent.
 """
 
-from apps.access.models import User
+from apps.access.users import User
 from apps.audit.records import Actor, ActorKind
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from django.contrib.auth.models import Group, Permission
 
-from apps.access.models import User
+from apps.access.users import User
 
 
 def may_edit(editor: User, target: User) -> bool:

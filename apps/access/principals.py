@@ -130,7 +130,7 @@ def enable(principal_id: str, *, reason: str, actor: Actor) -> Principal:
     return _switch(principal_id, PrincipalStatus.ACTIVE, PrincipalEvent.ENABLED, reason, actor)
 
 
-def list_principals(
+def principals_page(
     *, limit: int, position: Position | None = None, kind: PrincipalKind | None = None
 ) -> Page[Principal]:
     """Principals, newest first."""

@@ -6,8 +6,6 @@ from enum import StrEnum
 from ipaddress import ip_address, ip_network
 
 from apps.access.roles import Role, Scope, scopes_of
-from apps.access.scopes import AccessScope
-from apps.audit.records import Actor, ActorKind
 from apps.common.authenticated import Record
 from apps.common.errors import NotFound
 
@@ -118,17 +116,6 @@ class Caller:
         if self.key.scopes is None:
             return held
         return frozenset(scope for scope in held if scope.value in self.key.scopes)
-
-    def actor(self, source_ip: str) -> Actor:
-        """The principal as the one who acts."""
-        return Actor(
-            ActorKind(self.principal.kind.value),
-            self.principal.id,
-            source_ip,
-            sees_all=AccessScope.OWNERS_ALL in self.scopes,
-            groups=frozenset(self.principal.groups),
-            via=self.key.key_id,
-        )
 
 
 class Right(StrEnum):

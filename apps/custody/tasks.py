@@ -11,11 +11,11 @@ WORKER = system("rewrapper")
 
 
 def reencrypt_later(named: reencryption.Named, *, reason: str, actor: Actor) -> Job:
-    """Encrypt anew, in the background, what keys that count as known encrypt.
+    """Queue a job that re-encrypts the files whose keys may be compromised.
 
     Raises:
-        SessionNotFound, KeyNotFound, FileNotFound: there is no such thing.
-        Refused: the pool key still seals.
+        SessionNotFound, KeyNotFound, FileNotFound: nothing has that id.
+        Refused: the pool key is still active.
     """
     total = reencryption.affected_count(named)
     return jobs.enqueue(

@@ -10,6 +10,7 @@ from django.db import IntegrityError
 from django.test import Client
 
 from apps.access import api_keys, grants, principals
+from apps.access.authentication import as_actor
 from apps.access.models import User
 from apps.access.records import KeyStatus, Right
 from apps.access.roles import Role
@@ -32,7 +33,7 @@ def test_a_new_key_of_a_service_keeps_what_the_service_owns(aws):
     caller, _ = api_keys.issue_for_service("backup", role=Role.CLIENT, actor=TESTS)
     _, second = api_keys.issue(caller.principal.principal_id, actor=TESTS)
     again = api_keys.authenticate(second, source_ip="127.0.0.1")
-    assert str(again.actor("127.0.0.1")) == str(caller.actor("127.0.0.1"))
+    assert str(as_actor(again, source_ip="127.0.0.1")) == str(as_actor(caller, source_ip="127.0.0.1"))
     assert again.key_id != caller.key_id
 
 
@@ -132,7 +133,7 @@ def test_only_persons_approve(aws):
 def test_a_grant_allows_until_it_ends_or_is_taken_back(aws, monkeypatch):
     owner, _ = api_keys.issue_for_service("owner", role=Role.CLIENT, actor=TESTS)
     other, _ = api_keys.issue_for_service("other", role=Role.CLIENT, actor=TESTS)
-    mine, theirs = owner.actor("127.0.0.1"), other.actor("127.0.0.1")
+    mine, theirs = as_actor(owner, source_ip="127.0.0.1"), as_actor(other, source_ip="127.0.0.1")
     name = grants.file_object("f1")
     assert not grants.is_granted(theirs, [name], Right.READ)
     grants.give(
@@ -160,10 +161,12 @@ def test_a_group_is_granted_what_its_members_may_read(aws):
     owner = Actor(ActorKind.SERVICE, "owner")
     name = grants.type_object(str(owner), "invoice")
     grants.give(group.principal_id, name, Right.READ, owner=str(owner), actor=owner)
-    joined = replace(member, principal=principals.find(member.principal.principal_id)).actor("127.0.0.1")
+    joined = replace(
+        member, principal=as_actor(principals.find(member.principal.principal_id)), source_ip="127.0.0.1"
+    )
     assert grants.is_granted(joined, [grants.file_object("f2"), name], Right.READ)
     assert joined.may_see(group.principal_id)
-    assert not grants.is_granted(member.actor("127.0.0.1"), [name], Right.READ)
+    assert not grants.is_granted(as_actor(member, source_ip="127.0.0.1"), [name], Right.READ)
 
 
 @requirement("C16", "I8")

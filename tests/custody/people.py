@@ -2,6 +2,7 @@
 
 from apps.access import api_keys as access
 from apps.access import principals
+from apps.access.authentication import as_actor
 from apps.access.roles import Role
 from apps.audit.records import Actor, ActorKind, system
 
@@ -17,4 +18,4 @@ def admit(person: Actor, *, role: Role = Role.ADMINISTRATOR, approver: bool = Tr
 def program_of(person: Actor, *, role: Role = Role.OPERATOR) -> tuple[Actor, str]:
     """A program that a person issued a key for, and the key."""
     client, key = access.issue_for_service("program", role=role, actor=person)
-    return client.actor("127.0.0.1"), key
+    return as_actor(client, source_ip="127.0.0.1"), key

@@ -53,11 +53,11 @@ class Command(BaseCommand):
             raise CommandError(error.detail) from None
 
     def _list(self, _options: dict[str, Any]) -> None:
-        for principal in principals.list_principals(kind=PrincipalKind.SERVICE, limit=SHOWN).records:
+        for principal in principals.principals_page(kind=PrincipalKind.SERVICE, limit=SHOWN).records:
             self.stdout.write(
                 f"{principal.principal_id}  {principal.name}  {principal.role}  {principal.status}"
             )
-            for key in api_keys.list_keys(principal_id=principal.principal_id, limit=SHOWN).records:
+            for key in api_keys.keys_page(principal_id=principal.principal_id, limit=SHOWN).records:
                 self.stdout.write(f"  {_described(key)}")
 
     def _make(self, options: dict[str, Any]) -> None:

@@ -9,9 +9,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from apps.access import api_keys, principals
-from apps.access.models import User
 from apps.access.records import KeyStatus, Principal, PrincipalNotFound
 from apps.access.roles import Role
+from apps.access.users import User
 from apps.audit.records import Actor, system
 from apps.common.errors import Refused
 from apps.stack.layout import write_private
@@ -37,7 +37,7 @@ class Command(BaseCommand):
             return
         actor = system("first_run")
         service = _service(actor)
-        for key in api_keys.list_keys(principal_id=service.principal_id, limit=100).records:
+        for key in api_keys.keys_page(principal_id=service.principal_id, limit=100).records:
             if key.status is KeyStatus.ACTIVE:
                 api_keys.revoke(key.key_id, reason="an unfinished first run", actor=actor)
         _, key_secret = api_keys.issue(service.principal_id, name=SERVICE, actor=actor)
