@@ -161,9 +161,8 @@ def test_a_group_is_granted_what_its_members_may_read(aws):
     owner = Actor(ActorKind.SERVICE, "owner")
     name = grants.type_object(str(owner), "invoice")
     grants.give(group.principal_id, name, Right.READ, owner=str(owner), actor=owner)
-    joined = replace(
-        member, principal=as_actor(principals.find(member.principal.principal_id)), source_ip="127.0.0.1"
-    )
+    again = replace(member, principal=principals.find(member.principal.principal_id))
+    joined = as_actor(again, source_ip="127.0.0.1")
     assert grants.is_granted(joined, [grants.file_object("f2"), name], Right.READ)
     assert joined.may_see(group.principal_id)
     assert not grants.is_granted(as_actor(member, source_ip="127.0.0.1"), [name], Right.READ)
