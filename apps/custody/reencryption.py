@@ -88,7 +88,7 @@ def _affected(named: Named) -> Iterator[File]:
         for page in pages(lambda at: rewrap.waiting(named.identifier, limit=PAGE, position=at)):
             yield from page.records
     else:
-        for taken in pages(lambda at: quantum_keys.taken_from(named.identifier, limit=PAGE, position=at)):
+        for taken in pages(lambda at: quantum_keys.keys_of(named.identifier, limit=PAGE, position=at)):
             for key in taken.records:
                 yield from _encrypted_with(key)
 

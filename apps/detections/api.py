@@ -15,7 +15,7 @@ from apps.detections.serializers import DetectionListQuery, DetectionOut
 
 
 class Detections(ApiView):
-    """Verdicts on the caller's sessions, or on all for who sees all."""
+    """Verdicts on the caller's own sessions; on all with the scope ``owners:all``."""
 
     required_scopes = {"GET": DetectionScope.READ}
 

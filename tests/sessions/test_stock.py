@@ -91,7 +91,7 @@ def test_a_revoked_session_gives_no_key_and_what_was_taken_still_opens(pool, aws
         quantum_keys.offer(session_id=made.session_id, actor=TESTS)
     finals._kept.clear()
     assert messages.decrypt(package.to_dict(), actor=TESTS) == b"x"
-    assert [key.purpose for key in quantum_keys.taken_from(made.session_id, limit=5).records] == ["message"]
+    assert [key.purpose for key in quantum_keys.keys_of(made.session_id, limit=5).records] == ["message"]
     with pytest.raises(SessionUnusable, match="only a ready one"):
         transitions.revoke(made.session_id, reason="again", actor=TESTS)
 
