@@ -33,6 +33,7 @@ from tests import requirement
 from tests.conftest import TESTS
 from tests.faults import Fault, injected
 from tests.finals import final_key
+from tests.sessions.ready import ready
 from tests.tables import rows
 from tests.threads import together
 
@@ -48,12 +49,6 @@ class NumbersOfThreads:
         if not hasattr(self.own, "numbers"):
             self.own.numbers = _Numbers()
         return self.own.numbers.draw(*arguments)
-
-
-def ready(**request):
-    made = services.generate(GenerateRequest(**{"error_rate": 0.01, **request}), actor=TESTS)
-    detections.judge(made.session_id, actor=TESTS)
-    return made
 
 
 def take(offered, *, state=QuantumKeyState.USED, subject="a message"):
