@@ -12,6 +12,7 @@ from apps.jobs.running import Work
 from apps.sessions import stock, tasks
 from apps.sessions.trail import StockEvent
 from tests import requirement
+from tests.sessions.ready import ready
 
 
 @pytest.fixture
