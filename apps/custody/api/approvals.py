@@ -8,8 +8,8 @@ from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
 from apps.access.views import ApiView
-from apps.common.lists import listed, page_of
-from apps.common.serializers import parsed
+from apps.common.lists import list_response, page_of
+from apps.common.serializers import parse_body
 from apps.custody import approvals, destruction, exporting, recovery
 from apps.custody.records import ApprovalStatus
 from apps.custody.serializers import ApprovalListQuery, ApprovalOut, DestructionIn, ExportedOut, ExportIn
@@ -33,7 +33,7 @@ class Approvals(ApiView):
         def fetch(*, status: str | None = None, **filters: Any) -> Any:
             return approvals.listed(status=ApprovalStatus(status) if status else None, **filters)
 
-        return listed(request, ApprovalOut, fetch, query=ApprovalListQuery, salt="approvals")
+        return list_response(request, ApprovalOut, fetch, query=ApprovalListQuery, salt="approvals")
 
 
 class ApprovalDetail(ApiView):
@@ -79,7 +79,7 @@ class DestructionRequest(ApiView):
     )
     def post(self, request: Request, key_id: str) -> Response:
         """Ask for a key's destruction; a second person has to approve it."""
-        asked = destruction.request(key_id, actor=actor_of(request), **parsed(DestructionIn, request))
+        asked = destruction.request(key_id, actor=actor_of(request), **parse_body(DestructionIn, request))
         return Response(ApprovalOut(asked).data, status=201)
 
 
@@ -91,7 +91,7 @@ class DestructionCancellation(ApiView):
     @extend_schema(request=ReasonIn, responses=PoolKeyOut, operation_id="cancel_key_destruction")
     def post(self, request: Request, key_id: str) -> Response:
         """Cancel a destruction whose waiting window has not ended."""
-        reason = parsed(ReasonIn, request)["reason"]
+        reason = parse_body(ReasonIn, request)["reason"]
         key = lifecycle.cancel_destruction(key_id, reason=reason, actor=actor_of(request))
         return Response(PoolKeyOut(key).data)
 
@@ -104,7 +104,7 @@ class ExportRequest(ApiView):
     @extend_schema(request=ExportIn, responses={201: ApprovalOut}, operation_id="request_key_export")
     def post(self, request: Request, key_id: str) -> Response:
         """Ask for a key's export to a recipient; a second person has to approve it."""
-        body = parsed(ExportIn, request)
+        body = parse_body(ExportIn, request)
         asked = exporting.request(
             key_id,
             recipient=body["recipient_public_key"],
@@ -123,7 +123,7 @@ class RecoveryRequest(ApiView):
     @extend_schema(request=ReasonIn, responses={201: ApprovalOut}, operation_id="request_recovery")
     def post(self, request: Request) -> Response:
         """Ask for a recovery. Once approved, `manage.py recovery use` takes its id and the officers' shares."""
-        asked = recovery.request(reason=parsed(ReasonIn, request)["reason"], actor=actor_of(request))
+        asked = recovery.request(reason=parse_body(ReasonIn, request)["reason"], actor=actor_of(request))
         return Response(ApprovalOut(asked).data, status=201)
 
 
