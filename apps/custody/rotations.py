@@ -127,4 +127,4 @@ def is_held(found: Rotation) -> bool:
 
 
 def _job_of(found: Rotation) -> Job | None:
-    return jobs.known(found.job_id) if found.job_id else None
+    return jobs.get(found.job_id) if found.job_id else None
