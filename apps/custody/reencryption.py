@@ -17,7 +17,7 @@ from apps.common.errors import Refused, Unavailable
 from apps.custody.rotations import SLICE_SECONDS, Pace
 from apps.files.keys import reencrypt, rewrap
 from apps.files.life import versions
-from apps.files.records import File, FileNotFound
+from apps.files.records import Content, File, FileNotFound
 from apps.jobs import control
 from apps.jobs import services as jobs
 from apps.jobs.records import Job
@@ -153,4 +153,4 @@ def _reencrypt(file: File, actor: Actor, alive: Callable[[], object]) -> None:
 
 
 def _is_done(file: File, job: Job) -> bool:
-    return file.encrypted_at is not None and file.encrypted_at > job.created_at
+    return isinstance(file, Content) and file.encrypted_at is not None and file.encrypted_at > job.created_at

@@ -1,8 +1,9 @@
 """A platform that has been at work: sessions of every outcome, keys, files, jobs, clients, and their audit trail."""
 
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 from apps.access import services as access
 from apps.access.records import Role
@@ -10,7 +11,8 @@ from apps.audit.records import Actor, ActorKind, Event
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.detections import services as detections
-from apps.files.records import File, FileStatus
+from apps.files.records import Document, File, Upload
+from apps.files.states import FileStatus, UploadStatus
 from apps.files.store import FileTable
 from apps.jobs import services as jobs
 from apps.jobs.records import Job, JobKind
@@ -68,7 +70,10 @@ def file(number: int, name: str, key: PoolKey, source: Session, **changed: Any) 
         "quantum_key_id": f"{source.session_id}.{number}",
         "encrypted_at": moment + timedelta(seconds=2),
     }
-    made = File(**(fields | changed))
+    uploaded = changed.get("status") in get_args(UploadStatus)
+    named = {field.name for field in dataclass_fields(Upload if uploaded else Document)}
+    values = {name: value for name, value in (fields | changed).items() if name in named}
+    made: File = Upload(**values) if uploaded else Document(**values)
     with transaction(PROGRAM) as tx:
         tx.put(FileTable.of(made))
         tx.audit(Event.FILE_ENCRYPTED, file_id=made.file_id, key_id=key.key_id, session_id=source.session_id)

@@ -8,9 +8,8 @@ from apps.common import clock
 from apps.common.sweeps import each
 from apps.files import store
 from apps.files.bodies import orphans
-from apps.files.bodies.objects import ObjectRef
-from apps.files.records import File, FileStatus
-from apps.files.store import FileTable
+from apps.files.records import Orphan
+from apps.files.store import FileTable, Kind
 from apps.files.uploads import attempts
 from apps.sessions import quantum_keys
 from apps.sessions.records import QuantumKey
@@ -18,29 +17,35 @@ from apps.sessions.records import QuantumKey
 
 def end_attempt(reserved: QuantumKey, *, actor: Actor) -> None:
     """End an attempt that never came back: from here on it cannot commit, and its body is removed."""
-    body = ObjectRef(settings.ENCRYPTED_BUCKET, attempts.object_key(reserved.subject, reserved.key_id))
-    note = orphans.find_note(body)
-    if note is None:
+    body = attempts.place_of(reserved.subject, reserved.key_id)
+    orphan = orphans.find_note(body)
+    if orphan is None:
         reason = "The attempt that wrote it did not come back."
         with transaction(actor) as tx:
-            note = orphans.note(
+            orphan = orphans.note(
                 tx, body, document_id=reserved.subject, reason=reason, reservation=reserved.key_id
             )
             tx.audit(Event.BODY_REMOVED, file_id=reserved.subject, phase="begun", keys=[body.key])
+    # Noted first: were the key discarded before, nothing would name the body if this process ended here
     quantum_keys.discard([reserved], actor=actor)
-    orphans.remove(note)
+    orphans.remove(orphan)
 
 
 def remove_due(*, actor: Actor) -> int:
-    """Settle the notes under whose keys nothing can arrive any more; returns how many."""
+    """Settle the orphans under whose keys nothing can arrive any more; returns how many."""
+    # An URL to put the body, and an attempt to write it, last no longer than this
     moment = clock.ago(settings.PRESIGNED_SECONDS + quantum_keys.RESERVED_SECONDS)
-    return each(store.in_status_before(FileStatus.LEFTOVER, moment), lambda note: _settle(note, actor))
+    return each(store.orphans_before(moment), lambda orphan: _settle(orphan, actor))
 
 
-def _settle(note: File, actor: Actor) -> None:
-    removed = orphans.remove(note)
+def _settle(orphan: Orphan, actor: Actor) -> None:
+    removed = orphans.remove(orphan)
     with transaction(actor) as tx:
-        tx.delete(FileTable.of(note), condition=FileTable.status == FileStatus.LEFTOVER)
+        tx.delete(FileTable.of(orphan), condition=FileTable.kind == Kind.ORPHAN)
         tx.audit(
-            Event.BODY_REMOVED, file_id=note.document_id, phase="done", keys=[note.body["key"]], late=removed
+            Event.BODY_REMOVED,
+            file_id=orphan.document_id,
+            phase="done",
+            keys=[orphan.body["key"]],
+            late=removed,
         )

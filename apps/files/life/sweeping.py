@@ -11,7 +11,7 @@ from apps.files import store
 from apps.files.bodies import objects
 from apps.files.bodies.objects import BODIES_PREFIX, CLIENT_BODIES_PREFIX, DOWNLOADS_PREFIX
 from apps.files.life import orphans
-from apps.files.records import FileStatus
+from apps.files.states import FileStatus
 from apps.files.uploads import giving_up
 from apps.sessions import quantum_keys
 from apps.sessions.records import KeyPurpose
@@ -62,9 +62,9 @@ def give_up_uploads(*, actor: Actor) -> int:
     """Reject announcements whose upload never came; returns how many."""
     moment = clock.ago(CLIENT_UPLOAD_SECONDS)
     waiting = [
-        file
+        upload
         for status in (FileStatus.AWAITING_UPLOAD, FileStatus.AWAITING_BODY)
-        for file in store.in_status_before(status, moment)
+        for upload in store.uploads_before(status, moment)
     ]
     reason = "Nothing was uploaded in time."
-    return each(waiting, lambda file: giving_up.give_up(file, reason=reason, actor=actor))
+    return each(waiting, lambda upload: giving_up.give_up(upload, reason=reason, actor=actor))
