@@ -1,18 +1,18 @@
 PYTHON ?= python3
 BIN = .venv/bin
-INSTALL = @$(PYTHON) apps/stack/install.py
-COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet --custom-compile-command 'make lock'
+INSTALL = @$(PYTHON) -m apps.stack.install
+LOCKS = $(PYTHON) -m apps.stack.locks
 # Settings of a deployed stage, for checks only: nothing is reached with them.
 PRODUCTION = QKD_STAGE=production DJANGO_SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')" \
 	API_KEY_PEPPER=checked AUDIT_KEY=checked ROOT_KEY=kms:alias/checked DATABASE_URL=sqlite://:memory: \
 	BASE_URL=https://qkd.example.com ALLOWED_HOSTS=qkd.example.com AWS_DEFAULT_REGION=us-east-1
 .DEFAULT_GOAL := help
-.PHONY: help install run manage test coverage check e2e slow fuzz bench lock clean
+.PHONY: help install run manage test coverage check e2e slow fuzz bench lock audit sbom clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: ## make .venv (all tools) and .venv-stack (the embedded AWS) from the pinned packages
+install: ## make .venv (all tools) and .venv-stack (the embedded AWS) from the locked packages
 	$(INSTALL) dev
 
 run: ## start the platform on loopback; PORT, AWS_PORT, BIND and LOCAL_DIR change where
@@ -27,13 +27,14 @@ test: ## all tests on all cores, the browser's and the embedded stack's among th
 	$(INSTALL) dev
 	$(BIN)/python -m pytest -n auto --dist loadscope
 
-coverage: ## the same, with coverage, which has to be above 90 %: takes half as long again
+coverage: ## the same, with coverage, which has to be above 90 %: 1.5 times slower
 	$(INSTALL) dev
 	$(BIN)/python -m pytest -n auto --dist loadscope --cov --cov-report=
 	$(BIN)/coverage report --skip-covered --skip-empty
 
-check: ## format, lint, types, import contracts, security, templates, Django's own checks
+check: ## locks, format, lint, types, import contracts, security, templates, Django's own checks
 	$(INSTALL) dev
+	$(LOCKS) check
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -60,12 +61,14 @@ bench: ## the measurements of README's performance table
 	$(INSTALL) dev
 	$(BIN)/python -m benchmarks
 
-lock: ## compile the pinned requirements from pyproject.toml
-	$(COMPILE) pyproject.toml -o requirements.txt
-	$(COMPILE) pyproject.toml --extra local -c requirements.txt -o requirements-local.txt
-	$(COMPILE) pyproject.toml --extra local --extra engine --extra deploy --extra dev -c requirements.txt -o requirements-dev.txt
-	$(COMPILE) requirements-stack.in -o requirements-stack.txt
-	$(COMPILE) requirements-uv.in -o requirements-uv.txt
+lock: ## make uv.lock and the requirements files fit pyproject.toml; WITH="--upgrade" takes newer versions
+	$(LOCKS) write $(WITH)
+
+audit: ## look up known vulnerabilities of all locked packages at osv.dev; WITH="--ignore ID" leaves one out
+	$(LOCKS) audit $(WITH)
+
+sbom: ## write bills of materials (CycloneDX) to build/sbom
+	$(LOCKS) sbom
 
 clean: ## remove what can be made again, but neither .local nor the environments
 	rm -rf build htmlcov staticfiles .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -187,10 +187,10 @@ def attack_sweep(options: argparse.Namespace) -> Report:
 
 def _attacked(options: argparse.Namespace, whole: attacks.Attack, fraction: float) -> dict[str, Any]:
     """A session under a part of an attack, beside what theory says of it."""
-    eavesdropper = whole.scaled(fraction)
+    eavesdropper = whole.on_share(fraction)
     parameters = _parameters(options, attack=eavesdropper)
     result = session.run(parameters)
-    theory = attacks.expected(result.plan.channel, eavesdropper)
+    theory = attacks.expectation(result.plan.channel, eavesdropper)
     return {
         "fraction": fraction,
         "qber": result.qber,

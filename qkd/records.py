@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from qkd import authentication, reconciliation
-from qkd.attacks import Attack, NoAttack, combined
+from qkd.attacks import Attack, NoAttack, combination
 from qkd.bits import checked_integer, checked_number
 from qkd.channel import Channel
 from qkd.finite_key import DEFAULT_EPSILON_SEC
@@ -86,7 +86,7 @@ class SessionParameters:
         for one in self._attacks:
             if not isinstance(one, Attack):
                 raise ValueError(f"attack must be an Attack, or a tuple of them, not {type(one).__name__}")  # noqa: TRY004 - one error type
-        combined(*self._attacks)
+        combination(*self._attacks)
 
     @property
     def _attacks(self) -> tuple[Attack, ...]:
@@ -95,7 +95,7 @@ class SessionParameters:
     @property
     def eavesdropper(self) -> Attack:
         """All that Eve does."""
-        return combined(*self._attacks)
+        return combination(*self._attacks)
 
     @property
     def link(self) -> Channel:

@@ -1,4 +1,4 @@
-"""A client of the platform: files up, listed, down and deleted, encrypted there or here.
+"""A client of the platform: uploads, lists, downloads and deletes files, encrypted by the platform or here.
 
     from qkdclient import Client
 
@@ -6,11 +6,10 @@
     file = client.upload("report.pdf", document_type="report", local=True)
     client.download(file["file_id"], "copy.pdf", local=True)
 
-Needs ``cryptography`` and ``urllib3``, and nothing of the platform itself. See docs/client.md.
+Needs ``qkdseal``, ``cryptography`` and ``urllib3``, and nothing of the platform itself. See docs/client.md.
 """
 
-from qkdclient.api import Problem
-from qkdclient.body import Damaged
 from qkdclient.client import Client
+from qkdclient.errors import Damaged, Problem
 
 __all__ = ["Client", "Damaged", "Problem"]

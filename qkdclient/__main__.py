@@ -1,4 +1,4 @@
-"""``python -m qkdclient upload|list|download|delete``: the server and the key come from the environment."""
+"""``python -m qkdclient upload|list|download|delete``; the API key comes from the environment."""
 
 import argparse
 import getpass
@@ -8,18 +8,17 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from qkdclient.api import Problem
-from qkdclient.body import Damaged
 from qkdclient.client import Client, File
+from qkdclient.errors import Damaged, Problem
 from qkdclient.progress import Bar
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code."""
+    """Run one command, and return the exit code."""
     options = _parser().parse_args(arguments)
     api_key = os.environ.get("QKD_API_KEY")
     if not api_key:
-        sys.stderr.write("Put the API key into the environment variable QKD_API_KEY.\n")
+        sys.stderr.write("Set the environment variable QKD_API_KEY to your API key.\n")
         return 2
     client = Client(options.url, api_key)
     try:
@@ -28,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("\nStopped; the same command goes on where this one stopped.\n")
+        sys.stderr.write("\nStopped. Give the same command again to continue.\n")
         return 130
     return 0
 
@@ -84,7 +83,7 @@ def _passphrase(options: argparse.Namespace) -> str | None:
 
 
 def _attribute(text: str) -> tuple[str, Any]:
-    """``name=value``; a value that is JSON is taken as that, so numbers and flags can be given."""
+    """Split ``name=value``; a value that is JSON is read as JSON, so that numbers and flags can be given."""
     name, _, value = text.partition("=")
     try:
         return name, json.loads(value)
@@ -93,26 +92,47 @@ def _attribute(text: str) -> tuple[str, Any]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="qkdclient", description="Files of the quantum-safe platform.")
+    parser = argparse.ArgumentParser(
+        prog="qkdclient", description="Upload, list, download and delete files of the quantum-safe platform."
+    )
     default = os.environ.get("QKD_URL", "http://127.0.0.1:8000")
-    parser.add_argument("--url", default=default, help="of the platform (QKD_URL; %(default)s)")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument(
+        "--url", default=default, help="URL of the platform (default: QKD_URL, else %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="write one JSON object per line")
     commands = parser.add_subparsers(dest="command", required=True)
-    upload = commands.add_parser("upload", help="upload files; again after an interruption to go on")
-    upload.add_argument("path", nargs="+")
-    upload.add_argument("--type", default="document", help="document type")
-    upload.add_argument("--attribute", action="append", default=[], metavar="NAME=VALUE")
-    upload.add_argument("--wait", type=float, default=60.0, help="seconds to wait for the encryption")
+    upload = commands.add_parser("upload", help="upload files; repeat after an interruption to continue")
+    upload.add_argument("path", nargs="+", help="file to upload")
+    upload.add_argument("--type", default="document", help="document type (default: %(default)s)")
+    upload.add_argument(
+        "--attribute",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="text, number or flag to store with the file; repeatable",
+    )
+    upload.add_argument(
+        "--wait",
+        type=float,
+        default=60.0,
+        help="seconds to wait until the platform has encrypted the file (default: %(default)s)",
+    )
     listing = commands.add_parser("list", help="list files, newest first")
-    listing.add_argument("--type", help="document type")
-    listing.add_argument("--limit", type=int)
-    download = commands.add_parser("download", help="download a file; again after an interruption to go on")
+    listing.add_argument("--type", help="only this document type")
+    listing.add_argument("--limit", type=int, help="at most so many files")
+    download = commands.add_parser(
+        "download", help="download a file; repeat after an interruption to continue"
+    )
     download.add_argument("file_id")
-    download.add_argument("-o", "--output")
+    download.add_argument("-o", "--output", help="where to write it (default: the file's own name)")
     for command in (upload, download):
-        command.add_argument("--local", action="store_true", help="encrypt or decrypt on this machine")
-        command.add_argument("--passphrase", action="store_true", help="ask for one (or QKD_PASSPHRASE)")
-    delete = commands.add_parser("delete", help="delete files")
+        command.add_argument(
+            "--local", action="store_true", help="encrypt or decrypt on this machine, not on the platform"
+        )
+        command.add_argument(
+            "--passphrase", action="store_true", help="ask for a passphrase, or take QKD_PASSPHRASE"
+        )
+    delete = commands.add_parser("delete", help="delete files; the platform can restore them")
     delete.add_argument("file_id", nargs="+")
     return parser
 

@@ -1,4 +1,4 @@
-"""The platform's HTTP API, and the presigned URLs it hands out."""
+"""The platform's HTTP API, and the presigned URLs that it hands out."""
 
 import json
 from collections.abc import Mapping
@@ -7,18 +7,12 @@ from typing import Any, Self
 import urllib3
 from urllib3.util import Retry, Timeout
 
-# A GET is asked again whatever happens to it; a POST only if it was never sent, or refused for now.
+from qkdclient.errors import Interrupted, Problem
+
+# A GET is repeated whatever happens to it; a POST only if it was never sent, or refused for the moment.
 RETRIES = Retry(total=6, backoff_factor=0.4, status_forcelist=(429, 502, 503, 504), raise_on_status=False)
 SKIP_BYTES = 2**20
 TIMEOUT = Timeout(connect=10, read=120)
-
-
-class Problem(Exception):
-    """What the platform, or the store behind a presigned URL, refused; ``status`` and ``type`` tell what."""
-
-    def __init__(self, status: int, detail: str, *, kind: str = "") -> None:
-        super().__init__(detail)
-        self.status, self.detail, self.kind = status, detail, kind
 
 
 class Api:
@@ -30,7 +24,7 @@ class Api:
         self._pool = urllib3.PoolManager(retries=RETRIES, timeout=TIMEOUT, maxsize=4)
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> Any:
-        """The JSON answer.
+        """Call the API, and return its JSON answer.
 
         Raises:
             Problem: the platform refused, or cannot be reached.
@@ -40,49 +34,45 @@ class Api:
             headers["Content-Type"], content = "application/json", json.dumps(body).encode()
         fields = {name: str(value) for name, value in query.items() if value is not None} or None
         if method == "GET":
-            answer = self._asked(method, self._url + path, headers=headers, fields=fields)
+            answer = self._request(method, self._url + path, headers=headers, fields=fields)
         else:
-            answer = self._asked(method, self._url + path, headers=headers, body=content)
+            answer = self._request(method, self._url + path, headers=headers, body=content)
         return json.loads(answer.data) if answer.data else None
 
     def put(self, url: str, content: bytes) -> None:
-        """Send bytes to a presigned URL; doing it again does no harm.
+        """Send bytes to a presigned URL. Idempotent.
 
         Raises:
             Problem: the store refused.
         """
-        self._asked("PUT", url, body=content)
+        self._request("PUT", url, body=content)
 
     def get(self, url: str, *, start: int = 0, stop: int | None = None) -> "Answer":
-        """The answer of a presigned URL from byte ``start`` on, streamed.
+        """Get a presigned URL from byte ``start`` on, up to ``stop``, as a stream.
 
         Raises:
             Problem: the store refused.
         """
         end = "" if stop is None else stop - 1
         headers = {"Range": f"bytes={start}-{end}"} if start or stop is not None else {}
-        answer = self._asked("GET", url, headers=headers, preload_content=False)
+        answer = self._request("GET", url, headers=headers, preload_content=False)
         return Answer(answer, skip=0 if answer.status == 206 else start)
 
-    def _asked(self, method: str, url: str, **more: Any) -> urllib3.BaseHTTPResponse:
+    def _request(self, method: str, url: str, **more: Any) -> urllib3.BaseHTTPResponse:
         try:
             answer = self._pool.request(method, url, **more)
         except urllib3.exceptions.HTTPError as error:
-            raise Problem(0, f"{type(error).__name__}: the server cannot be reached") from error
+            raise Problem(
+                0,
+                f"The server cannot be reached ({type(error).__name__}). Check its URL and your connection.",
+            ) from error
         if answer.status >= 400:
             raise _problem(answer)
         return answer
 
 
-class Interrupted(Problem):
-    """A connection broke off; what came before is good."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(0, detail)
-
-
 class Answer:
-    """A streamed answer; a context manager that gives the connection back."""
+    """A streamed answer; a context manager that closes the connection."""
 
     def __init__(self, response: urllib3.BaseHTTPResponse, *, skip: int) -> None:
         self._response = response
@@ -96,7 +86,7 @@ class Answer:
         self._response.close()
 
     def read(self, size: int, /) -> bytes:
-        """At most ``size`` bytes; none at the end only.
+        """Read at most ``size`` bytes; none only at the end.
 
         Raises:
             Interrupted: the connection broke off.
@@ -104,7 +94,9 @@ class Answer:
         try:
             return self._response.read(size)
         except urllib3.exceptions.HTTPError as error:
-            raise Interrupted(f"{type(error).__name__}: the connection broke off") from error
+            raise Interrupted(
+                f"The connection broke off ({type(error).__name__}). Give the same command again to continue."
+            ) from error
 
 
 def _problem(answer: urllib3.BaseHTTPResponse) -> Problem:
@@ -113,4 +105,4 @@ def _problem(answer: urllib3.BaseHTTPResponse) -> Problem:
         document = json.loads(content)
         return Problem(answer.status, str(document["detail"]), kind=str(document.get("type", "")))
     except (ValueError, KeyError, TypeError):
-        return Problem(answer.status, f"the server answered {answer.status}")
+        return Problem(answer.status, f"The server answered with status {answer.status} and no explanation.")

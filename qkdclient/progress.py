@@ -1,4 +1,4 @@
-"""How far a transfer is: a bar on a terminal, a callback in a library."""
+"""The progress of a transfer: a bar on a terminal, a callback in a library."""
 
 import sys
 import time
@@ -11,18 +11,18 @@ EVERY_SECONDS = 0.1
 
 
 def silent(_done: int, _total: int) -> None:
-    """No progress is shown."""
+    """Show no progress."""
 
 
 class Bar:
-    """A bar that redraws its line; nothing where the stream is no terminal."""
+    """A progress bar that redraws its line; shows nothing if the stream is not a terminal."""
 
     def __init__(self, label: str, stream: TextIO | None = None) -> None:
         self._label, self._stream = label, stream or sys.stderr
         self._began = self._drawn = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
-        """Draw, at most ten times a second."""
+        """Draw the bar, at most ten times a second."""
         now = time.monotonic()
         if not self._stream.isatty() or (done < total and now - self._drawn < EVERY_SECONDS):
             return
@@ -33,7 +33,7 @@ class Bar:
         self._stream.flush()
 
     def line(self, done: int, total: int, seconds: float) -> str:
-        """The bar as text."""
+        """The bar as a line of text."""
         share = done / total if total else 1.0
         filled = int(share * WIDTH)
         speed = done / seconds / 1e6 if seconds > 0 else 0.0

@@ -1,4 +1,4 @@
-"""What an interrupted upload needs to go on: kept in the user's cache directory, one small file for each."""
+"""What an interrupted upload needs to continue: one small file for each in the user's cache directory."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ def _directory() -> Path:
 
 
 class UploadState:
-    """Which announced upload belongs to a file as it is now, on one server."""
+    """Remembers which upload belongs to a file, as the file is now, on one server."""
 
     def __init__(self, server: str, path: Path) -> None:
         name = hashlib.sha256(f"{server}\n{path.resolve()}".encode()).hexdigest()
@@ -22,7 +22,7 @@ class UploadState:
         self._is = {"size": found.st_size, "changed": found.st_mtime_ns, "inode": found.st_ino}
 
     def load(self) -> dict[str, Any] | None:
-        """What was kept; None where nothing was, or the file has changed since."""
+        """The upload that was saved; None if there is none, or the file has changed since."""
         try:
             kept = json.loads(self._file.read_text())
         except (OSError, ValueError):
@@ -30,10 +30,10 @@ class UploadState:
         return kept["upload"] if isinstance(kept, dict) and kept.get("file") == self._is else None
 
     def save(self, upload: dict[str, Any]) -> None:
-        """Keep it."""
+        """Save the upload."""
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file.write_text(json.dumps({"file": self._is, "upload": upload}))
 
     def forget(self) -> None:
-        """The upload is done, or given up."""
+        """Remove what was saved. Idempotent."""
         self._file.unlink(missing_ok=True)

@@ -2,13 +2,13 @@
 
 AES-256-GCM over chunks of 16 KiB, under a key, a base nonce and a 32-byte commitment that HKDF-Expand with
 SHA-512 derives from the input key, a random 24-byte salt and the context. Salt and commitment stand in front
-(56 bytes), each chunk carries a tag (16 bytes), the last chunk is always shorter than the others. So a body
+(56 bytes), each chunk carries a tag (16 bytes), and the last chunk is always shorter than the others. So a body
 cannot be cut, extended or reordered, nor be opened under another key or context, and any range of it can be
-read without the rest.
+read without the rest (``ranges``).
 
-Streams go through the native Cobblestone256 of ``cryptography``; ranges, which it does not offer, through the
-chunk keys here. Plaintext leaves only after its chunk was authenticated: a stream that fails midway has
-released nothing but true, whole chunks, and its consumer has to discard or cut off what it got.
+Whole bodies go through the native Cobblestone256 of ``cryptography``. Plaintext leaves only after its chunk was
+authenticated: a stream that fails midway has released nothing but true leading chunks, which its consumer has to
+discard.
 """
 
 import hashlib
@@ -23,12 +23,12 @@ from qkdseal.chunks import (
     HEADER_SIZE,
     KEY_SIZE,
     SEALED_CHUNK_SIZE,
-    ChunkKeys,
     ciphertext_size,
     plaintext_size,
 )
 from qkdseal.errors import PackageInvalid
-from qkdseal.streams import Sink, Source, pieces, read_up_to, write_all
+from qkdseal.ranges import decrypt_from, decrypt_range, decrypt_range_chunks
+from qkdseal.streams import CHUNKS_PER_READ, Sink, Source, pieces, read_up_to, write_all
 
 __all__ = [
     "CHUNK_SIZE",
@@ -38,26 +38,22 @@ __all__ = [
     "SEALED_CHUNK_SIZE",
     "BodyDigest",
     "ciphertext_size",
+    "decrypt_chunks",
     "decrypt_range",
+    "decrypt_range_chunks",
     "decrypt_stream",
-    "decrypted_chunks",
-    "decrypted_range",
     "encrypt_pieces",
     "encrypt_stream",
     "open_bytes",
     "plaintext_size",
     "seal_bytes",
 ]
-# Each of a stream's two buffers stays below 128 KiB, both inside a core's second-level cache
-CHUNKS_PER_READ = 7
 PIECE_SIZE = CHUNKS_PER_READ * CHUNK_SIZE
-# One read of a range: few enough round trips to S3, and about 1 MiB of memory.
-CHUNKS_PER_RANGE_READ = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BodyDigest:
-    """What was written: sizes in bytes, and the SHA-256 of the ciphertext in hex (empty if not asked for)."""
+    """What was written: sizes in bytes, and the SHA-256 of the ciphertext in hex (empty unless asked for)."""
 
     plaintext_size: int
     ciphertext_size: int
@@ -65,28 +61,48 @@ class BodyDigest:
 
 
 def encrypt_stream(
-    source: Source, sink: Sink, *, key: bytes, context: bytes, hashed: bool = True
+    source: Source,
+    sink: Sink,
+    *,
+    key: bytes,
+    context: bytes,
+    seen: Callable[[memoryview | bytes], object] | None = None,
+    hashed: bool = False,
 ) -> BodyDigest:
     """Encrypt a stream of any length in constant memory.
+
+    >>> import io, os
+    >>> key, body = os.urandom(32), io.BytesIO()
+    >>> encrypt_stream(io.BytesIO(b"text"), body, key=key, context=b"letter 7").ciphertext_size
+    76
 
     Args:
         source: the plaintext, read to its end.
         sink: takes the body.
-        key: 32 uniformly random bytes.
+        key: 32 uniformly random bytes, used for no other body.
         context: bytes that the reader has to name again; not secret, not stored.
+        seen: is called with every piece of the plaintext, in order: a digest's ``update``, say.
         hashed: also compute the SHA-256 of the body, which costs more than the encryption itself.
 
     Raises:
         ValueError: the key has the wrong length.
     """
     parts = pieces(source, PIECE_SIZE)
+    if seen is not None:
+        parts = _show(parts, seen)
     return encrypt_pieces(parts, sink, key=key, context=context, hashed=hashed)
 
 
 def encrypt_pieces(
     parts: Iterable[memoryview | bytes], sink: Sink, *, key: bytes, context: bytes, hashed: bool = False
 ) -> BodyDigest:
-    """Encrypt what comes in pieces of at most ``PIECE_SIZE`` bytes; as ``encrypt_stream`` otherwise."""
+    """Encrypt pieces of at most ``PIECE_SIZE`` bytes; otherwise as ``encrypt_stream``.
+
+    >>> import io, os
+    >>> body = io.BytesIO()
+    >>> encrypt_pieces([b"one, ", b"two"], body, key=os.urandom(32), context=b"").plaintext_size
+    8
+    """
     encryptor = Cobblestone256Encryptor(key, context)
     digest = hashlib.sha256() if hashed else None
     output = memoryview(bytearray(HEADER_SIZE + CHUNKS_PER_READ * SEALED_CHUNK_SIZE))
@@ -102,15 +118,22 @@ def encrypt_pieces(
     if digest:
         digest.update(last)
     write_all(sink, memoryview(last))
-    return BodyDigest(read, written + len(last), digest.hexdigest() if digest else "")
+    sha256 = digest.hexdigest() if digest else ""
+    return BodyDigest(plaintext_size=read, ciphertext_size=written + len(last), sha256=sha256)
 
 
 def decrypt_stream(source: Source, sink: Sink, *, key: bytes, context: bytes) -> int:
-    """Decrypt a body in constant memory; returns the plaintext's size in bytes.
+    """Decrypt a body in constant memory, and return the plaintext's size in bytes.
+
+    >>> import io, os
+    >>> key, text = os.urandom(32), io.BytesIO()
+    >>> body = io.BytesIO(seal_bytes(key, b"letter 7", b"text"))
+    >>> decrypt_stream(body, text, key=key, context=b"letter 7"), text.getvalue()
+    (4, b'text')
 
     Raises:
-        PackageInvalid: the body is not whole and unchanged under this key and context. What the sink got until
-            then are true leading chunks, and nothing else.
+        PackageInvalid: the body is not whole and unchanged under this key and context. Discard what the sink got
+            until then: true leading chunks, but not all.
         ValueError: the key has the wrong length.
     """
     decryptor = Cobblestone256Decryptor(key, context)
@@ -129,24 +152,60 @@ def decrypt_stream(source: Source, sink: Sink, *, key: bytes, context: bytes) ->
     return size + len(last)
 
 
-def decrypted_chunks(source: Source, *, key: bytes, context: bytes) -> Iterator[bytes]:
-    """The plaintext of a body in pieces of at most 112 KiB, for a streamed response.
+def decrypt_chunks(
+    source: Source, *, key: bytes, context: bytes, header: bytes | None = None, first_chunk: int = 0
+) -> Iterator[bytes]:
+    """Decrypt a body in pieces of at most 112 KiB, from its beginning or, to resume, from any chunk on.
+
+    >>> import io, os
+    >>> key, text = os.urandom(32), os.urandom(100_000)
+    >>> body = seal_bytes(key, b"", text)
+    >>> b"".join(decrypt_chunks(io.BytesIO(body), key=key, context=b"")) == text
+    True
+    >>> rest = io.BytesIO(body[HEADER_SIZE + 3 * SEALED_CHUNK_SIZE :])
+    >>> resumed = decrypt_chunks(rest, key=key, context=b"", header=body[:HEADER_SIZE], first_chunk=3)
+    >>> b"".join(resumed) == text[3 * CHUNK_SIZE :]
+    True
+
+    Args:
+        source: the body; where ``header`` is given, what follows from chunk ``first_chunk`` on.
+        key: 32 bytes.
+        context: as when it was encrypted.
+        header: the first ``HEADER_SIZE`` bytes of the body.
+        first_chunk: the index of the chunk that ``source`` begins with.
 
     Raises:
-        PackageInvalid: as ``decrypt_stream``, from the iterator; the consumer has to break the response off.
-        ValueError: the key has the wrong length; raised by the call itself.
+        PackageInvalid: from the iterator, as ``decrypt_stream``; the consumer has to discard what it got.
+        ValueError: the key has the wrong length, or a later chunk is asked for without the header; raised by the
+            call itself.
     """
-    return _decrypted_chunks(source, Cobblestone256Decryptor(key, context))
+    if header is not None:
+        return decrypt_from(source, key=key, context=context, header=header, first_chunk=first_chunk)
+    if first_chunk:
+        raise ValueError("Decrypting from a later chunk on needs the header of the body.")
+    return _decrypt_whole(source, Cobblestone256Decryptor(key, context))
 
 
 def seal_bytes(key: bytes, context: bytes, data: bytes) -> bytes:
-    """The body of a message that fits in memory."""
+    """Encrypt a message that fits in memory; arguments as ``encrypt_stream``.
+
+    >>> import os
+    >>> key = os.urandom(32)
+    >>> open_bytes(key, b"letter 7", seal_bytes(key, b"letter 7", b"text"))
+    b'text'
+    """
     encryptor = Cobblestone256Encryptor(key, context)
     return encryptor.update(data) + encryptor.finalize()
 
 
 def open_bytes(key: bytes, context: bytes, data: bytes) -> bytes:
-    """The message in a body.
+    """Decrypt a body that fits in memory.
+
+    >>> import os
+    >>> key = os.urandom(32)
+    >>> open_bytes(key, b"letter 8", seal_bytes(key, b"letter 7", b"text"))
+    Traceback (most recent call last):
+    qkdseal.errors.PackageInvalid: The package is damaged, or does not belong to this key and context.
 
     Raises:
         PackageInvalid: the body is not whole and unchanged under this key and context.
@@ -159,63 +218,15 @@ def open_bytes(key: bytes, context: bytes, data: bytes) -> bytes:
         raise PackageInvalid from None
 
 
-def decrypt_range(
-    read_at: Callable[[int, int], bytes], *, key: bytes, context: bytes, start: int, stop: int, size: int
-) -> bytes:
-    """``plaintext[start:stop]``, reading the header and the chunks that hold it; see ``decrypted_range``."""
-    return b"".join(decrypted_range(read_at, key=key, context=context, start=start, stop=stop, size=size))
+def _show(
+    parts: Iterator[memoryview | bytes], seen: Callable[[memoryview | bytes], object]
+) -> Iterator[memoryview | bytes]:
+    for part in parts:
+        seen(part)
+        yield part
 
 
-def decrypted_range(
-    read_at: Callable[[int, int], bytes], *, key: bytes, context: bytes, start: int, stop: int, size: int
-) -> Iterator[bytes]:
-    """``plaintext[start:stop]`` in pieces, reading the header and the chunks that hold it, about 1 MiB at once.
-
-    A range that reaches the end also reads the last chunk, which proves that the plaintext ends there.
-
-    Args:
-        read_at: (offset, length) to that part of the body.
-        key: 32 bytes.
-        context: as when it was encrypted.
-        start: first byte wanted.
-        stop: one after the last byte wanted.
-        size: of the whole plaintext in bytes, as recorded; with a wrong one a chunk does not authenticate.
-
-    Raises:
-        ValueError: not 0 <= start <= stop <= size, or a key of the wrong length; raised by the call itself.
-        PackageInvalid: from the iterator: a part is cut or changed, or not under this key and context.
-    """
-    if not 0 <= start <= stop <= size:
-        raise ValueError(f"the range {start} to {stop} does not lie in 0 to {size}")
-    if len(key) != KEY_SIZE:
-        raise ValueError(f"a body key has {KEY_SIZE} bytes, this has {len(key)}")
-    return _decrypted_range(read_at, key, context, start, stop, size)
-
-
-def _decrypted_range(
-    read_at: Callable[[int, int], bytes], key: bytes, context: bytes, start: int, stop: int, size: int
-) -> Iterator[bytes]:
-    keys = ChunkKeys.of(read_at(0, HEADER_SIZE), key, context)
-    last_chunk = size // CHUNK_SIZE
-    end = last_chunk + 1 if stop == size else -(-stop // CHUNK_SIZE)
-    for first in range(start // CHUNK_SIZE, end, CHUNKS_PER_RANGE_READ):
-        after = min(first + CHUNKS_PER_RANGE_READ, end)
-        offset = HEADER_SIZE + first * SEALED_CHUNK_SIZE
-        length = (
-            min(after * SEALED_CHUNK_SIZE, ciphertext_size(size) - HEADER_SIZE) - first * SEALED_CHUNK_SIZE
-        )
-        sealed = read_at(offset, length)
-        if len(sealed) != length:
-            raise PackageInvalid
-        parts = (
-            keys.open(index, sealed[(index - first) * SEALED_CHUNK_SIZE :][:SEALED_CHUNK_SIZE])
-            for index in range(first, after)
-        )
-        base = first * CHUNK_SIZE
-        yield b"".join(parts)[max(start - base, 0) : stop - base]
-
-
-def _decrypted_chunks(source: Source, decryptor: Cobblestone256Decryptor) -> Iterator[bytes]:
+def _decrypt_whole(source: Source, decryptor: Cobblestone256Decryptor) -> Iterator[bytes]:
     try:
         decryptor.update(read_up_to(source, HEADER_SIZE))
         for piece in pieces(source, CHUNKS_PER_READ * SEALED_CHUNK_SIZE):

@@ -2,7 +2,7 @@
 
     tag = first 32 bytes of HMAC-SHA-512(MAC key, aad || iv || ciphertext || bits of aad as 8 bytes)
 
-The tag is checked before anything is decrypted, so padding is never seen of a ciphertext that was changed.
+The tag is checked before anything is decrypted, so the padding of a changed ciphertext is never looked at.
 """
 
 import hmac
@@ -24,7 +24,7 @@ BLOCK_BITS = 128
 def encrypt(
     plaintext: bytes, *, encryption_key: bytes, mac_key: bytes, aad: bytes, iv: bytes | None = None
 ) -> tuple[bytes, bytes, bytes]:
-    """``iv, ciphertext, tag``. Give an ``iv`` for known answers only: it has to be random and unpredictable."""
+    """Encrypt; return ``iv, ciphertext, tag``. Give an ``iv`` for known answers only: it has to be unpredictable."""
     iv = os.urandom(IV_SIZE) if iv is None else iv
     padder = PKCS7(BLOCK_BITS).padder()
     padded = padder.update(plaintext) + padder.finalize()
@@ -34,12 +34,12 @@ def encrypt(
 
 
 def decrypt(
-    iv: bytes, ciphertext: bytes, tag: bytes, *, encryption_key: bytes, mac_key: bytes, aad: bytes
+    ciphertext: bytes, *, iv: bytes, tag: bytes, encryption_key: bytes, mac_key: bytes, aad: bytes
 ) -> bytes:
-    """The plaintext.
+    """Check the tag, then decrypt.
 
     Raises:
-        PackageInvalid: anything but what ``encrypt`` gave for these keys and this aad.
+        PackageInvalid: this is not what ``encrypt`` gave for these keys and this aad.
     """
     if not hmac.compare_digest(tag, _tag(mac_key, aad, iv, ciphertext)):
         raise PackageInvalid

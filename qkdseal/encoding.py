@@ -1,4 +1,4 @@
-"""Strict readers for what comes from outside: one spelling of each value, all else is ``PackageInvalid``."""
+"""Strict readers for what comes from outside: each value has one spelling, and all else is ``PackageInvalid``."""
 
 import base64
 import json
@@ -8,27 +8,31 @@ from typing import Any
 from qkdseal.errors import PackageInvalid
 
 
-def length_prefixed(*fields: bytes) -> bytes:
-    """The fields, each behind its length (4 bytes, big-endian): no two lists give the same bytes."""
+def encode_fields(*fields: bytes) -> bytes:
+    """The fields, each behind its length (4 bytes, big-endian), so that no two lists give the same bytes."""
     return b"".join(len(field).to_bytes(4, "big") + field for field in fields)
 
 
 def to_base64(data: bytes) -> str:
-    """RFC 4648 section 4, padded."""
+    """The data in base64 (RFC 4648 section 4), padded."""
     return base64.b64encode(data).decode("ascii")
 
 
 def to_json(value: Mapping[str, Any]) -> str:
-    """Compact ASCII JSON with sorted names."""
+    """The object as compact ASCII JSON with sorted names."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def json_object(text: str, *, limit: int) -> dict[str, Any]:
-    """The JSON object in a text of at most ``limit`` characters; a repeated name is refused."""
+    """The JSON object in a text of at most ``limit`` characters.
+
+    Raises:
+        PackageInvalid: the text is longer, no JSON object, or repeats a name.
+    """
     if len(text) > limit:
         raise PackageInvalid
     try:
-        value = json.loads(text, object_pairs_hook=_unrepeated)
+        value = json.loads(text, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError):
         raise PackageInvalid from None
     if not isinstance(value, dict):
@@ -37,7 +41,7 @@ def json_object(text: str, *, limit: int) -> dict[str, Any]:
 
 
 class Fields:
-    """Reads the fields of a parsed object, each once, by type; ``done`` refuses what was not read."""
+    """Reads the fields of a parsed object, each once and by type; ``refuse_rest`` refuses what was not read."""
 
     def __init__(self, value: object) -> None:
         if not isinstance(value, Mapping):
@@ -52,7 +56,7 @@ class Fields:
         return value
 
     def data(self, name: str, *, limit: int) -> bytes:
-        """At most ``limit`` bytes in base64, in their one canonical spelling."""
+        """At most ``limit`` bytes in base64, in its one canonical spelling."""
         text = self.text(name, limit=limit // 3 * 4 + 4)
         try:
             data = base64.b64decode(text, validate=True)
@@ -63,27 +67,27 @@ class Fields:
         return data
 
     def number(self, name: str) -> int:
-        """An integer; true and false are none."""
+        """An integer; true and false are not integers."""
         value = self._left.pop(name, None)
         if not isinstance(value, int) or isinstance(value, bool):
             raise PackageInvalid
         return value
 
     def fields(self, name: str) -> "Fields":
-        """An object inside."""
+        """An object within this one."""
         return Fields(self._left.pop(name, None))
 
     def has(self, name: str) -> bool:
-        """Whether an optional field is there and not read yet."""
+        """Return whether an optional field is present and not yet read."""
         return name in self._left
 
-    def done(self) -> None:
-        """Refuse fields that nothing asked for."""
+    def refuse_rest(self) -> None:
+        """Refuse fields that nothing has read."""
         if self._left:
             raise PackageInvalid
 
 
-def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
         raise PackageInvalid

@@ -1,4 +1,4 @@
-"""The envelope of a package: the sealed secret that, joined with a quantum key, gives the file key.
+"""The envelope of a package: a sealed secret that, joined with a quantum key, gives the file key.
 
     sealed   = HPKE-Seal(pool public key, secret, info = label, pool suite, pool key id, header digest)
     file key = HKDF-SHA512(ikm = secret [|| stretched passphrase], salt = quantum key, info = label, header digest)
@@ -9,12 +9,11 @@ The secret is 32 random bytes. The pool key stands in the envelope only, so rota
 What still protects a file whose envelope and body an attacker has copied:
     quantum key known: the KEM. X-Wing holds while ML-KEM-768 or X25519 does.
     ML-KEM and X25519 broken (so the secret is known): the quantum key, a secret HMAC key to HKDF-Extract.
-    root key leaked: nothing by itself. Pool seeds and quantum keys are wrapped under it, so whoever also has
-        the tables reads the file, unless a passphrase is part of the key. The root key belongs in KMS.
-    The attacker may also write: header, envelope and body are bound to one another and to their ids, so a
-    change, an exchange or an old envelope's mixing with another body ends in ``PackageInvalid``.
-Not protected: the sizes and the names in the header; and forward secrecy towards who keeps old envelopes and
-later gets their pool seed, so rotated seeds are destroyed once no file needs them.
+    seed and quantum key known: the passphrase, where one is part of the key.
+An attacker who may also write: header, envelope and body are bound to one another and to their ids, so a change,
+an exchange, or an old envelope beside another body ends in ``PackageInvalid``.
+Not protected: the size, the names in the header, and forward secrecy against somebody who keeps old envelopes
+and later gets their pool seed. So destroy rotated seeds once no package needs them.
 """
 
 import os
@@ -25,9 +24,9 @@ from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from qkdseal import kem
-from qkdseal.encoding import Fields, json_object, length_prefixed, to_base64, to_json
+from qkdseal.encoding import Fields, encode_fields, json_object, to_base64, to_json
 from qkdseal.errors import PackageInvalid
-from qkdseal.header import ID_LIMIT, Header, PackageSuite, checked_id
+from qkdseal.header import ID_LIMIT, Header, PackageSuite, check_id
 from qkdseal.kem import DEFAULT_SUITE, Suite
 
 SECRET_SIZE = 32
@@ -35,13 +34,17 @@ FILE_KEY_SIZE = 32
 MIN_QUANTUM_KEY_SIZE = 16  # 128 bits, so that the quantum key alone still protects
 ENVELOPE_LIMIT = 8192  # bytes of JSON; the largest that can be made has fewer than 4,000
 _SEAL_LABEL = b"qkdplatform package seal v1"
-_TOGETHER = "a passphrase and a factor for it in the header go together"
+_TOGETHER = "Give a passphrase where the header names a factor for it, and only there."
 _FILE_KEY_LABEL = b"qkdplatform package file key v1"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """A header, and the secret sealed to a pool key.
+    """A header, and the secret sealed to a pool key. Made by ``seal`` and ``rewrap``, read by ``from_bytes``.
+
+    >>> Envelope.from_bytes(b'{"header": {}}')
+    Traceback (most recent call last):
+    qkdseal.errors.PackageInvalid: The package is damaged, or does not belong to this key and context.
 
     Raises:
         ValueError: the pool key id is malformed, or ``sealed`` has the wrong length for the suite.
@@ -53,14 +56,14 @@ class Envelope:
     sealed: bytes = field(repr=False)
 
     def __post_init__(self) -> None:
-        checked_id("pool key id", self.pool_key_id)
+        check_id("pool key id", self.pool_key_id)
         if self.header.suite is not PackageSuite.HYBRID:
-            raise ValueError("the header is of another suite")
+            raise ValueError("The header is of another suite; an envelope needs the default one.")
         if len(self.sealed) != self.pool_suite.sealed_size(SECRET_SIZE):
-            raise ValueError("the sealed secret has the wrong length for its suite")
+            raise ValueError("The sealed secret has the wrong length for its suite.")
 
     def to_dict(self) -> dict[str, Any]:
-        """As in JSON; ``from_dict`` reads it back."""
+        """The envelope as it stands in JSON; ``from_dict`` reads it."""
         return {
             "header": self.header.to_dict(),
             "pool_key_id": self.pool_key_id,
@@ -70,7 +73,7 @@ class Envelope:
 
     @classmethod
     def from_dict(cls, value: object) -> Self:
-        """Read an envelope, every field checked.
+        """Read an envelope, and check every field.
 
         Raises:
             PackageInvalid: a field is missing, unknown, of the wrong type or out of bounds.
@@ -79,28 +82,28 @@ class Envelope:
 
     @classmethod
     def from_fields(cls, fields: Fields) -> Self:
-        """See ``from_dict``."""
+        """Read an envelope within another object; see ``from_dict``."""
         header = Header.from_fields(fields.fields("header"))
         try:
             suite = Suite(fields.text("pool_suite", limit=ID_LIMIT))
             envelope = cls(
-                header,
-                fields.text("pool_key_id", limit=ID_LIMIT),
-                suite,
-                fields.data("sealed", limit=suite.sealed_size(SECRET_SIZE)),
+                header=header,
+                pool_key_id=fields.text("pool_key_id", limit=ID_LIMIT),
+                pool_suite=suite,
+                sealed=fields.data("sealed", limit=suite.sealed_size(SECRET_SIZE)),
             )
         except ValueError:
             raise PackageInvalid from None
-        fields.done()
+        fields.refuse_rest()
         return envelope
 
     def to_bytes(self) -> bytes:
-        """Compact JSON."""
+        """The envelope as compact JSON; ``from_bytes`` reads it."""
         return to_json(self.to_dict()).encode("ascii")
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """Read what ``to_bytes`` wrote; PackageInvalid as ``from_dict``."""
+        """Read what ``to_bytes`` wrote; errors as ``from_dict``."""
         if not data.isascii():
             raise PackageInvalid
         return cls.from_dict(json_object(data.decode("ascii"), limit=ENVELOPE_LIMIT))
@@ -116,22 +119,38 @@ def seal(
     passphrase: str | None = None,
     stretched: bytes | None = None,
 ) -> tuple[Envelope, bytes]:
-    """Make a fresh file key (32 bytes), and the envelope from which it can be had again.
+    """Make a fresh file key (32 bytes), and the envelope from which ``open_envelope`` gets it again.
 
-    The file key encrypts one body, with ``header.digest()`` as its context. Where the header names a factor, give
-    the passphrase, or what ``header.passphrase.stretched`` made of it.
+    The file key encrypts one body, with ``header.digest()`` as its context.
+
+    >>> pool_key, quantum_key = kem.generate_key_pair(), os.urandom(32)
+    >>> header = Header.of(file_id="report-7", quantum_key_id="session-1.0")
+    >>> envelope, file_key = seal(
+    ...     header, pool_key_id="pool-1", pool_public_key=pool_key.public_key, quantum_key=quantum_key
+    ... )
+    >>> open_envelope(envelope, seed=pool_key.seed, quantum_key=quantum_key) == file_key
+    True
+
+    Args:
+        header: made for this package.
+        pool_key_id: the name of the pool key.
+        pool_public_key: its public key.
+        quantum_key: at least 16 bytes, used for no other package.
+        pool_suite: of the pool key.
+        passphrase: where the header names a factor.
+        stretched: instead of the passphrase: what ``header.passphrase.stretch`` made of it.
 
     Raises:
-        ValueError: the quantum key is too short, the public key not of the suite, an id malformed, or a
-            passphrase given without a factor in the header, or the reverse.
+        ValueError: the quantum key is too short, the public key is not of the suite, an id is malformed, or there
+            is a passphrase without a factor in the header, or the reverse.
     """
     secret = os.urandom(SECRET_SIZE)
     if passphrase is not None and header.passphrase is not None:
-        stretched = header.passphrase.stretched(passphrase)
+        stretched = header.passphrase.stretch(passphrase)
     elif passphrase is not None:
         raise ValueError(_TOGETHER)
     file_key = _file_key(header, secret, quantum_key, stretched)
-    return _sealed(header, secret, pool_key_id, pool_suite, pool_public_key), file_key
+    return _seal_to(header, secret, pool_key_id, pool_suite, pool_public_key), file_key
 
 
 def open_envelope(
@@ -142,9 +161,18 @@ def open_envelope(
     context: bytes | None = None,
     passphrase: str | None = None,
 ) -> bytes:
-    """The file key, 32 bytes.
+    """The file key of a package, 32 bytes.
 
     A wrong quantum key or passphrase gives a wrong file key, which the body's commitment refuses.
+
+    >>> pool_key, quantum_key = kem.generate_key_pair(), os.urandom(32)
+    >>> header = Header.of(file_id="report-7", quantum_key_id="session-1.0", context=b"for Bob")
+    >>> envelope, _ = seal(
+    ...     header, pool_key_id="pool-1", pool_public_key=pool_key.public_key, quantum_key=quantum_key
+    ... )
+    >>> open_envelope(envelope, seed=pool_key.seed, quantum_key=quantum_key, context=b"for Eve")
+    Traceback (most recent call last):
+    qkdseal.errors.PackageInvalid: The package is damaged, or does not belong to this key and context.
 
     Args:
         envelope: from ``seal``, ``rewrap`` or ``from_dict``.
@@ -154,18 +182,18 @@ def open_envelope(
         passphrase: needed if the header names a factor.
 
     Raises:
-        PackageInvalid: another seed, id, header or context, a changed envelope, or a passphrase that is
-            missing, superfluous or impossible.
+        PackageInvalid: the seed, an id, the header or the context is another, the envelope was changed, or the
+            passphrase is missing, superfluous or impossible.
         ValueError: the seed has the wrong length for the suite, or the quantum key is too short.
     """
-    secret = _secret(envelope, seed)
+    secret = _open(envelope, seed)
     if not envelope.header.binds(context) or (passphrase is None) != (envelope.header.passphrase is None):
         raise PackageInvalid
     _check_quantum_key(quantum_key)
     stretched = None
     if envelope.header.passphrase is not None and passphrase is not None:
         try:
-            stretched = envelope.header.passphrase.stretched(passphrase)
+            stretched = envelope.header.passphrase.stretch(passphrase)
         except ValueError:  # the passphrase comes from outside
             raise PackageInvalid from None
     return _file_key(envelope.header, secret, quantum_key, stretched)
@@ -179,30 +207,40 @@ def rewrap(
     new_public_key: bytes,
     new_suite: Suite = DEFAULT_SUITE,
 ) -> Envelope:
-    """The same secret sealed to another pool key; the body stays readable as it is.
+    """Seal the same secret to another pool key; the body stays readable as it is.
+
+    >>> old, new, quantum_key = kem.generate_key_pair(), kem.generate_key_pair(), os.urandom(32)
+    >>> header = Header.of(file_id="report-7", quantum_key_id="session-1.0")
+    >>> envelope, file_key = seal(
+    ...     header, pool_key_id="pool-1", pool_public_key=old.public_key, quantum_key=quantum_key
+    ... )
+    >>> moved = rewrap(envelope, seed=old.seed, new_pool_key_id="pool-2", new_public_key=new.public_key)
+    >>> open_envelope(moved, seed=new.seed, quantum_key=quantum_key) == file_key
+    True
 
     Raises:
         PackageInvalid: the envelope does not open with this seed.
-        ValueError: the seed or the new public key is not of its suite, or the new id malformed.
+        ValueError: the seed or the new public key is not of its suite, or the new id is malformed.
     """
-    return _sealed(envelope.header, _secret(envelope, seed), new_pool_key_id, new_suite, new_public_key)
+    return _seal_to(envelope.header, _open(envelope, seed), new_pool_key_id, new_suite, new_public_key)
 
 
-def _sealed(header: Header, secret: bytes, pool_key_id: str, suite: Suite, public_key: bytes) -> Envelope:
+def _seal_to(header: Header, secret: bytes, pool_key_id: str, suite: Suite, public_key: bytes) -> Envelope:
     info = _seal_info(header, pool_key_id, suite)
-    return Envelope(header, pool_key_id, suite, kem.seal(suite, public_key, secret, info))
+    sealed = kem.seal_secret(secret, suite=suite, public_key=public_key, info=info)
+    return Envelope(header=header, pool_key_id=pool_key_id, pool_suite=suite, sealed=sealed)
 
 
-def _secret(envelope: Envelope, seed: bytes) -> bytes:
+def _open(envelope: Envelope, seed: bytes) -> bytes:
     info = _seal_info(envelope.header, envelope.pool_key_id, envelope.pool_suite)
     try:
-        return kem.open_sealed(envelope.pool_suite, seed, envelope.sealed, info)
+        return kem.open_secret(envelope.sealed, suite=envelope.pool_suite, seed=seed, info=info)
     except kem.OpenFailed:
         raise PackageInvalid from None
 
 
 def _seal_info(header: Header, pool_key_id: str, suite: Suite) -> bytes:
-    return length_prefixed(_SEAL_LABEL, suite.encode(), pool_key_id.encode(), header.digest())
+    return encode_fields(_SEAL_LABEL, suite.encode(), pool_key_id.encode(), header.digest())
 
 
 def _file_key(header: Header, secret: bytes, quantum_key: bytes, stretched: bytes | None) -> bytes:
@@ -210,10 +248,12 @@ def _file_key(header: Header, secret: bytes, quantum_key: bytes, stretched: byte
     if (stretched is None) != (header.passphrase is None):
         raise ValueError(_TOGETHER)
     secret += stretched or b""
-    info = length_prefixed(_FILE_KEY_LABEL, header.digest())
+    info = encode_fields(_FILE_KEY_LABEL, header.digest())
     return HKDF(SHA512(), FILE_KEY_SIZE, quantum_key, info).derive(secret)
 
 
 def _check_quantum_key(quantum_key: bytes) -> None:
     if len(quantum_key) < MIN_QUANTUM_KEY_SIZE:
-        raise ValueError(f"a quantum key has at least {MIN_QUANTUM_KEY_SIZE} bytes, not {len(quantum_key)}")
+        raise ValueError(
+            f"A quantum key has at least {MIN_QUANTUM_KEY_SIZE} bytes; this one has {len(quantum_key)}."
+        )

@@ -1,4 +1,4 @@
-"""The header of a package: what never changes, however often its envelope is re-wrapped.
+"""The header of a package: what never changes, however often the envelope is re-wrapped.
 
 The digest of its canonical encoding is bound into the sealed secret, the file key and the body, so no field
 can be changed or exchanged afterwards.
@@ -16,7 +16,7 @@ from typing import Any, Self
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
-from qkdseal.encoding import Fields, length_prefixed, to_base64
+from qkdseal.encoding import Fields, encode_fields, to_base64
 from qkdseal.errors import PackageInvalid
 
 FORMAT_VERSION = 1
@@ -35,7 +35,7 @@ _LABEL = b"qkdplatform package header v1"
 
 
 class PackageSuite(StrEnum):
-    """How the file key comes about."""
+    """How the file key is made."""
 
     HYBRID = "pool+quantum-hkdf-sha512"  # a secret sealed to a pool key, joined with a quantum key
     PQFILE = "pqfile-mlkem768-sha256"  # for compatibility, on request only: see pqfile
@@ -57,37 +57,48 @@ _BODY_OF = {
 
 @dataclass(frozen=True, slots=True)
 class PassphraseFactor:
-    """The public half of a passphrase as a third factor: PBKDF2-HMAC-SHA512, salt and rounds recorded."""
+    """The public parameters of a passphrase as a third factor: salt and rounds of PBKDF2-HMAC-SHA512.
+
+    >>> PassphraseFactor().iterations
+    300000
+
+    Raises:
+        ValueError: the salt has not 16 bytes, or the rounds are too few or too many.
+    """
 
     salt: bytes = field(default_factory=lambda: os.urandom(SALT_SIZE))
     iterations: int = DEFAULT_ITERATIONS
 
     def __post_init__(self) -> None:
         if len(self.salt) != SALT_SIZE:
-            raise ValueError(f"a passphrase salt has {SALT_SIZE} bytes, this has {len(self.salt)}")
+            raise ValueError(f"A passphrase salt has {SALT_SIZE} bytes; this one has {len(self.salt)}.")
         if not MIN_ITERATIONS <= self.iterations <= MAX_ITERATIONS:
-            raise ValueError(f"iterations lie in {MIN_ITERATIONS} to {MAX_ITERATIONS}, not {self.iterations}")
+            raise ValueError(f"Give {MIN_ITERATIONS} to {MAX_ITERATIONS} iterations, not {self.iterations}.")
 
-    def stretched(self, passphrase: str) -> bytes:
-        """32 bytes from the passphrase in Unicode form NFC, so that it may be typed on any keyboard.
+    def stretch(self, passphrase: str) -> bytes:
+        """Derive 32 bytes from the passphrase in Unicode form NFC, so that it may be typed on any keyboard.
 
         Raises:
             ValueError: the passphrase is empty, longer than 1,024 characters, or not encodable.
         """
         if not 0 < len(passphrase) <= PASSPHRASE_LIMIT:
-            raise ValueError(f"a passphrase has 1 to {PASSPHRASE_LIMIT} characters")
+            raise ValueError(f"Give a passphrase of 1 to {PASSPHRASE_LIMIT} characters.")
         secret = unicodedata.normalize("NFC", passphrase).encode("utf-8")
         return PBKDF2HMAC(SHA512(), STRETCHED_SIZE, self.salt, self.iterations).derive(secret)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What a package is, and which quantum key it takes.
+    """What a package is, and which quantum key it uses. Make one with ``Header.of``.
+
+    >>> header = Header.of(file_id="letter-7", quantum_key_id="session-1.0", context=b"for Bob")
+    >>> header.binds(b"for Bob"), header.binds(b"for Eve")
+    (True, False)
 
     Attributes:
-        file_id: names the file or message; 1 to 255 printable ASCII characters, as the next.
-        quantum_key_id: opaque name of the quantum key.
-        context_digest: SHA-512 of bytes that the caller binds and has to name again, or empty.
+        file_id: names the file or message; 1 to 255 printable ASCII characters without space.
+        quantum_key_id: an opaque name of the quantum key, of the same form.
+        context_digest: the SHA-512 of bytes that the caller binds and has to name again, or empty.
         passphrase: set where a passphrase is needed as well.
 
     Raises:
@@ -102,12 +113,14 @@ class Header:
     body: BodyFormat = BodyFormat.COBBLESTONE_256
 
     def __post_init__(self) -> None:
-        checked_id("file id", self.file_id)
-        checked_id("quantum key id", self.quantum_key_id)
+        check_id("file id", self.file_id)
+        check_id("quantum key id", self.quantum_key_id)
         if self.body is not _BODY_OF[self.suite]:
-            raise ValueError(f"the suite {self.suite} does not go with the body {self.body}")
+            raise ValueError(f"The suite {self.suite} does not go with the body {self.body}.")
         if len(self.context_digest) not in {0, DIGEST_SIZE}:
-            raise ValueError(f"a context digest has {DIGEST_SIZE} bytes, this has {len(self.context_digest)}")
+            raise ValueError(
+                f"A context digest has {DIGEST_SIZE} bytes; this one has {len(self.context_digest)}."
+            )
 
     @classmethod
     def of(
@@ -120,13 +133,20 @@ class Header:
         suite: PackageSuite = PackageSuite.HYBRID,
         body: BodyFormat = BodyFormat.COBBLESTONE_256,
     ) -> Self:
-        """A header of the current format that binds ``context`` (None: nothing; empty bytes: those)."""
-        return cls(file_id, quantum_key_id, _context_digest(context), passphrase, suite, body)
+        """A header of the current format that binds ``context``; None binds nothing, which differs from empty bytes."""
+        return cls(
+            file_id=file_id,
+            quantum_key_id=quantum_key_id,
+            context_digest=_context_digest(context),
+            passphrase=passphrase,
+            suite=suite,
+            body=body,
+        )
 
-    def encoded(self) -> bytes:
+    def encoding(self) -> bytes:
         """The canonical encoding: a label and all fields, each behind its length."""
         factor = self.passphrase
-        return length_prefixed(
+        return encode_fields(
             _LABEL,
             self.suite.encode(),
             self.body.encode(),
@@ -138,15 +158,15 @@ class Header:
         )
 
     def digest(self) -> bytes:
-        """SHA-512 of the canonical encoding: 64 bytes; also the context of the body."""
-        return hashlib.sha512(self.encoded()).digest()
+        """The SHA-512 of the canonical encoding, 64 bytes; also the context of the body."""
+        return hashlib.sha512(self.encoding()).digest()
 
     def binds(self, context: bytes | None) -> bool:
-        """Whether this is the context that the package was made with."""
+        """Return whether the package was made with this context."""
         return hmac.compare_digest(self.context_digest, _context_digest(context))
 
     def to_dict(self) -> dict[str, Any]:
-        """As in JSON; ``from_dict`` reads it back."""
+        """The header as it stands in JSON; ``from_fields`` reads it."""
         value: dict[str, Any] = {
             "version": FORMAT_VERSION,
             "suite": self.suite.value,
@@ -184,15 +204,18 @@ class Header:
             )
         except ValueError:
             raise PackageInvalid from None
-        fields.done()
+        fields.refuse_rest()
         return header
 
 
-def checked_id(what: str, value: str) -> str:
-    """The id itself; ValueError unless it is 1 to 255 printable ASCII characters."""
+def check_id(what: str, value: str) -> None:
+    """Refuse an id of another form.
+
+    Raises:
+        ValueError: it is not 1 to 255 printable ASCII characters without space; ``what`` names it in the message.
+    """
     if not _ID.fullmatch(value):
-        raise ValueError(f"a {what} is 1 to {ID_LIMIT} printable ASCII characters")
-    return value
+        raise ValueError(f"A {what} has 1 to {ID_LIMIT} printable ASCII characters and no space.")
 
 
 def _context_digest(context: bytes | None) -> bytes:
@@ -200,7 +223,7 @@ def _context_digest(context: bytes | None) -> bytes:
 
 
 def _digest_of(fields: Fields) -> bytes:
-    """The context digest: absent means none, so an empty one is a second spelling and refused."""
+    """The context digest. Absent means none; an empty one would be a second spelling of that, and is refused."""
     if not fields.has("context_digest"):
         return b""
     digest = fields.data("context_digest", limit=DIGEST_SIZE)
@@ -216,5 +239,5 @@ def _passphrase_of(fields: Fields) -> PassphraseFactor | None:
     if factor.text("kdf", limit=ID_LIMIT) != "pbkdf2-hmac-sha512":
         raise PackageInvalid
     passphrase = PassphraseFactor(factor.data("salt", limit=SALT_SIZE), factor.number("iterations"))
-    factor.done()
+    factor.refuse_rest()
     return passphrase

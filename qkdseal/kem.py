@@ -7,8 +7,8 @@ Suites:
 Both with HKDF-SHA512 and AES-256-GCM, base mode, one message per encapsulation.
 
 The private form is the *seed*, 32 bytes for X-Wing and 64 bytes (d || z) for ML-KEM-768: the only form that
-the drafts and FIPS 203 let one store and import, and what the root key wraps. ML-KEM answers a foreign
-ciphertext of the right length with an unrelated secret (implicit rejection); AES-256-GCM finds that here.
+the drafts and FIPS 203 let one store and import. ML-KEM answers a foreign ciphertext of the right length with
+an unrelated secret (implicit rejection); AES-256-GCM finds that here.
 """
 
 import os
@@ -30,32 +30,36 @@ TAG_SIZE = 16
 
 
 class OpenFailed(Exception):
-    """The sealed secret does not open: not for this key or info, or it was changed."""
+    """The sealed secret does not open: it belongs to another key or info, or it was changed."""
 
 
 class Suite(StrEnum):
-    """What a pool key pair is made of; the value is the suite id in packages and records."""
+    """What a key pair is made of; the value is the suite id in packages.
+
+    >>> Suite.XWING.seed_size, Suite.XWING.public_size
+    (32, 1216)
+    """
 
     XWING = "xwing-hkdf-sha512-aes256gcm"
     MLKEM768 = "mlkem768-hkdf-sha512-aes256gcm"
 
     @property
     def seed_size(self) -> int:
-        """Bytes of the private seed."""
+        """The size of the private seed in bytes."""
         return {Suite.XWING: 32, Suite.MLKEM768: MLKEM768_SEED_SIZE}[self]
 
     @property
     def public_size(self) -> int:
-        """Bytes of the public key."""
+        """The size of the public key in bytes."""
         return MLKEM768_PUBLIC_SIZE + (X25519_SIZE if self is Suite.XWING else 0)
 
     @property
     def encapsulation_size(self) -> int:
-        """Bytes of the KEM ciphertext that a sealed secret starts with."""
+        """The size in bytes of the KEM ciphertext that a sealed secret starts with."""
         return {Suite.XWING: 1120, Suite.MLKEM768: 1088}[self]
 
     def sealed_size(self, secret_size: int) -> int:
-        """Bytes of a sealed secret of ``secret_size`` bytes."""
+        """The size in bytes of a sealed secret of ``secret_size`` bytes."""
         return self.encapsulation_size + secret_size + TAG_SIZE
 
 
@@ -67,45 +71,82 @@ _HPKE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPair:
-    """A pool key pair; ``seed`` is secret and never shown by repr."""
+    """A key pair; ``seed`` is secret and never shown by repr.
+
+    >>> KeyPair(suite=Suite.XWING, seed=bytes(32), public_key=public_key_of(bytes(32), suite=Suite.XWING))
+    KeyPair(suite=<Suite.XWING: 'xwing-hkdf-sha512-aes256gcm'>)
+    """
 
     suite: Suite
     seed: bytes = field(repr=False)
     public_key: bytes = field(repr=False)
 
 
-def generate(suite: Suite = DEFAULT_SUITE) -> KeyPair:
-    """A fresh pair from the operating system's random source."""
+def generate_key_pair(suite: Suite = DEFAULT_SUITE) -> KeyPair:
+    """Draw a fresh key pair from the operating system's random source.
+
+    >>> pair = generate_key_pair()
+    >>> len(pair.seed), len(pair.public_key)
+    (32, 1216)
+    """
     seed = os.urandom(suite.seed_size)
-    return KeyPair(suite, seed, public_of(suite, seed))
+    return KeyPair(suite=suite, seed=seed, public_key=public_key_of(seed, suite=suite))
 
 
-def public_of(suite: Suite, seed: bytes) -> bytes:
+def public_key_of(seed: bytes, *, suite: Suite) -> bytes:
     """The public key that belongs to a seed, ``suite.public_size`` bytes.
+
+    >>> pair = generate_key_pair()
+    >>> public_key_of(pair.seed, suite=pair.suite) == pair.public_key
+    True
 
     Raises:
         ValueError: the seed has the wrong length for the suite.
     """
+    _check_seed(seed, suite)
     if suite is Suite.MLKEM768:
-        return _mlkem_private(_checked_seed(suite, seed)).public_key().public_bytes_raw()
-    mlkem_key, x25519_key = _xwing_parts(_checked_seed(suite, seed))
+        return MLKEM768PrivateKey.from_seed_bytes(seed).public_key().public_bytes_raw()
+    mlkem_key, x25519_key = _xwing_parts(seed)
     return mlkem_key.public_key().public_bytes_raw() + x25519_key.public_key().public_bytes_raw()
 
 
 def fingerprint(public_key: bytes) -> str:
-    """SHA-256 of a public key in hex: names it to people."""
+    """The SHA-256 of a public key in hex, by which people tell keys apart.
+
+    >>> fingerprint(public_key_of(bytes(32), suite=Suite.XWING))[:16]
+    '3bb0b003f553f49f'
+    """
     return sha256(public_key).hexdigest()
 
 
-def seal(suite: Suite, public_key: bytes, secret: bytes, info: bytes) -> bytes:
-    """Seal a secret to a public key by single-shot HPKE.
+def check_public_key(public_key: bytes, *, suite: Suite) -> None:
+    """Refuse what is not a public key of the suite.
+
+    >>> check_public_key(bytes(1216), suite=Suite.MLKEM768)
+    Traceback (most recent call last):
+    ValueError: A public key of the suite mlkem768-hkdf-sha512-aes256gcm has 1184 bytes; this one has 1216.
+
+    Raises:
+        ValueError: the public key has the wrong length, or is not one (FIPS 203 section 7.2 check).
+    """
+    # A trial, as some keys are only refused when they are used (X25519 points of low order).
+    _HPKE[suite].encrypt(b"", _hpke_public(suite, public_key), b"")
+
+
+def seal_secret(secret: bytes, *, suite: Suite, public_key: bytes, info: bytes) -> bytes:
+    """Seal a small secret to a public key by single-shot HPKE.
+
+    >>> pair = generate_key_pair()
+    >>> sealed = seal_secret(b"seed", suite=pair.suite, public_key=pair.public_key, info=b"backup of key 7")
+    >>> open_secret(sealed, suite=pair.suite, seed=pair.seed, info=b"backup of key 7")
+    b'seed'
 
     Args:
+        secret: what only the holder of the seed shall read.
         suite: of the public key.
         public_key: ``suite.public_size`` bytes.
-        secret: what only the holder of the seed shall read.
         info: what the secret is for; opening needs the same bytes.
 
     Returns:
@@ -117,14 +158,21 @@ def seal(suite: Suite, public_key: bytes, secret: bytes, info: bytes) -> bytes:
     return _HPKE[suite].encrypt(secret, _hpke_public(suite, public_key), info)
 
 
-def open_sealed(suite: Suite, seed: bytes, sealed: bytes, info: bytes) -> bytes:
-    """Open what ``seal`` sealed.
+def open_secret(sealed: bytes, *, suite: Suite, seed: bytes, info: bytes) -> bytes:
+    """Open what ``seal_secret`` sealed.
+
+    >>> pair = generate_key_pair()
+    >>> sealed = seal_secret(b"seed", suite=pair.suite, public_key=pair.public_key, info=b"backup of key 7")
+    >>> open_secret(sealed, suite=pair.suite, seed=pair.seed, info=b"backup of key 8")
+    Traceback (most recent call last):
+    qkdseal.kem.OpenFailed
 
     Raises:
         ValueError: the seed has the wrong length for the suite.
         OpenFailed: another key, another info, or changed, cut or extended bytes; it does not say which.
     """
-    private_key = _hpke_private(suite, _checked_seed(suite, seed))
+    _check_seed(seed, suite)
+    private_key = _hpke_private(suite, seed)
     if len(sealed) < suite.sealed_size(0):
         raise OpenFailed
     try:
@@ -134,62 +182,60 @@ def open_sealed(suite: Suite, seed: bytes, sealed: bytes, info: bytes) -> bytes:
 
 
 def encapsulate(public_key: bytes) -> tuple[bytes, bytes]:
-    """A fresh shared secret (32 bytes) and its KEM ciphertext, by ML-KEM-768 alone.
+    """Draw a shared secret (32 bytes) by ML-KEM-768 alone; return it and its KEM ciphertext.
 
     Raises:
         ValueError: the public key has the wrong length, or is not one.
     """
     if len(public_key) != MLKEM768_PUBLIC_SIZE:
         raise ValueError(
-            f"an ML-KEM-768 public key has {MLKEM768_PUBLIC_SIZE} bytes, this has {len(public_key)}"
+            f"An ML-KEM-768 public key has {MLKEM768_PUBLIC_SIZE} bytes; this one has {len(public_key)}."
         )
     secret, ciphertext = MLKEM768PublicKey.from_public_bytes(public_key).encapsulate()
     return secret, ciphertext
 
 
 def decapsulate(seed: bytes, ciphertext: bytes) -> bytes:
-    """The shared secret of a KEM ciphertext; of a foreign one an unrelated secret (implicit rejection).
+    """The shared secret of a KEM ciphertext, or an unrelated one for a foreign ciphertext (implicit rejection).
 
     Raises:
         ValueError: the seed or the ciphertext has the wrong length.
     """
-    return _mlkem_private(_checked_seed(Suite.MLKEM768, seed)).decapsulate(ciphertext)
+    _check_seed(seed, Suite.MLKEM768)
+    return MLKEM768PrivateKey.from_seed_bytes(seed).decapsulate(ciphertext)
 
 
-def _checked_seed(suite: Suite, seed: bytes) -> bytes:
+def _check_seed(seed: bytes, suite: Suite) -> None:
     if len(seed) == suite.seed_size:
-        return seed
+        return
     if len(seed) == MLKEM768_EXPANDED_SIZE:
         raise ValueError(
-            f"this is an expanded ML-KEM-768 decapsulation key ({MLKEM768_EXPANDED_SIZE} bytes): its seed "
-            f"cannot be recovered from it, so it cannot be imported; "
-            f"give the {suite.seed_size}-byte seed that it was generated from"
+            f"This is an expanded ML-KEM-768 decapsulation key ({MLKEM768_EXPANDED_SIZE} bytes), from which the "
+            f"seed cannot be recovered. Give the {suite.seed_size}-byte seed that it was generated from."
         )
-    raise ValueError(f"a {suite} seed has {suite.seed_size} bytes, this has {len(seed)}")
-
-
-def _mlkem_private(seed: bytes) -> MLKEM768PrivateKey:
-    return MLKEM768PrivateKey.from_seed_bytes(seed)
+    raise ValueError(f"A seed of the suite {suite} has {suite.seed_size} bytes; this one has {len(seed)}.")
 
 
 def _xwing_parts(seed: bytes) -> tuple[MLKEM768PrivateKey, X25519PrivateKey]:
     """Expand a 32-byte seed (draft-connolly-cfrg-xwing-kem, expandDecapsulationKey)."""
     expanded = shake_256(seed).digest(MLKEM768_SEED_SIZE + X25519_SIZE)
     return (
-        _mlkem_private(expanded[:MLKEM768_SEED_SIZE]),
+        MLKEM768PrivateKey.from_seed_bytes(expanded[:MLKEM768_SEED_SIZE]),
         X25519PrivateKey.from_private_bytes(expanded[MLKEM768_SEED_SIZE:]),
     )
 
 
 def _hpke_private(suite: Suite, seed: bytes) -> MLKEM768PrivateKey | hpke.MLKEM768X25519PrivateKey:
     if suite is Suite.MLKEM768:
-        return _mlkem_private(seed)
+        return MLKEM768PrivateKey.from_seed_bytes(seed)
     return hpke.MLKEM768X25519PrivateKey(*_xwing_parts(seed))
 
 
 def _hpke_public(suite: Suite, public_key: bytes) -> MLKEM768PublicKey | hpke.MLKEM768X25519PublicKey:
     if len(public_key) != suite.public_size:
-        raise ValueError(f"a {suite} public key has {suite.public_size} bytes, this has {len(public_key)}")
+        raise ValueError(
+            f"A public key of the suite {suite} has {suite.public_size} bytes; this one has {len(public_key)}."
+        )
     mlkem_key = MLKEM768PublicKey.from_public_bytes(public_key[:MLKEM768_PUBLIC_SIZE])
     if suite is Suite.MLKEM768:
         return mlkem_key

@@ -14,16 +14,21 @@ BODY_LIMIT = body.ciphertext_size(MESSAGE_LIMIT)
 TEXT_LIMIT = BODY_LIMIT // 3 * 4 + ENVELOPE_LIMIT
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """An encrypted message."""
+    """An encrypted message. Made by ``seal_message``, read by ``from_text``.
+
+    >>> Package.from_text("{}")
+    Traceback (most recent call last):
+    qkdseal.errors.PackageInvalid: The package is damaged, or does not belong to this key and context.
+    """
 
     envelope: Envelope
     body: bytes = field(repr=False)
 
     @property
     def header(self) -> Header:
-        """What the package names."""
+        """The header of the package."""
         return self.envelope.header
 
     @property
@@ -32,29 +37,42 @@ class Package:
         return self.envelope.pool_key_id
 
     def to_dict(self) -> dict[str, Any]:
-        """As in JSON; ``from_dict`` reads it back."""
+        """The package as it stands in JSON; ``from_dict`` reads it."""
         return {"envelope": self.envelope.to_dict(), "body": to_base64(self.body)}
 
     @classmethod
     def from_dict(cls, value: object) -> Self:
-        """Read a package, every field checked.
+        """Read a package, and check every field.
 
         Raises:
             PackageInvalid: a field is missing, unknown, of the wrong type or out of bounds.
         """
         fields = Fields(value)
-        package = cls(Envelope.from_fields(fields.fields("envelope")), fields.data("body", limit=BODY_LIMIT))
-        fields.done()
+        package = cls(
+            envelope=Envelope.from_fields(fields.fields("envelope")),
+            body=fields.data("body", limit=BODY_LIMIT),
+        )
+        fields.refuse_rest()
         return package
 
     def to_text(self) -> str:
-        """Compact JSON, ASCII."""
+        """The package as compact JSON in ASCII; ``from_text`` reads it."""
         return to_json(self.to_dict())
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Read what ``to_text`` wrote; PackageInvalid as ``from_dict``."""
+        """Read what ``to_text`` wrote; errors as ``from_dict``."""
         return cls.from_dict(json_object(text, limit=TEXT_LIMIT))
+
+
+def check_message(message: bytes) -> None:
+    """Refuse a message that is too long.
+
+    Raises:
+        ValueError: it has more than 4 MiB.
+    """
+    if len(message) > MESSAGE_LIMIT:
+        raise ValueError(f"A message has at most {MESSAGE_LIMIT} bytes; this one has {len(message)}.")
 
 
 def seal_message(
@@ -67,9 +85,22 @@ def seal_message(
     pool_suite: Suite = DEFAULT_SUITE,
     passphrase: str | None = None,
 ) -> Package:
-    """Encrypt a message of at most 4 MiB; errors as ``envelope.seal``."""
-    if len(message) > MESSAGE_LIMIT:
-        raise ValueError(f"a message has at most {MESSAGE_LIMIT} bytes, this has {len(message)}")
+    """Encrypt a message of at most 4 MiB; arguments and errors as ``seal``.
+
+    >>> import os
+    >>> from qkdseal import generate_key_pair
+    >>> pool_key, quantum_key = generate_key_pair(), os.urandom(32)
+    >>> package = seal_message(
+    ...     Header.of(file_id="letter-7", quantum_key_id="session-1.0"),
+    ...     b"text",
+    ...     pool_key_id="pool-1",
+    ...     pool_public_key=pool_key.public_key,
+    ...     quantum_key=quantum_key,
+    ... )
+    >>> open_message(Package.from_text(package.to_text()), seed=pool_key.seed, quantum_key=quantum_key)
+    b'text'
+    """
+    check_message(message)
     envelope, file_key = seal(
         header,
         pool_key_id=pool_key_id,
@@ -78,7 +109,7 @@ def seal_message(
         pool_suite=pool_suite,
         passphrase=passphrase,
     )
-    return Package(envelope, body.seal_bytes(file_key, header.digest(), message))
+    return Package(envelope=envelope, body=body.seal_bytes(file_key, header.digest(), message))
 
 
 def open_message(
@@ -89,7 +120,28 @@ def open_message(
     context: bytes | None = None,
     passphrase: str | None = None,
 ) -> bytes:
-    """Decrypt a message; errors as ``envelope.open_envelope``, and PackageInvalid for a wrong secret or body."""
+    """Decrypt a message.
+
+    Unlike ``open_envelope`` it also refuses a wrong quantum key or passphrase, which the body shows.
+
+    >>> import os
+    >>> from qkdseal import generate_key_pair
+    >>> pool_key = generate_key_pair()
+    >>> package = seal_message(
+    ...     Header.of(file_id="letter-7", quantum_key_id="session-1.0"),
+    ...     b"text",
+    ...     pool_key_id="pool-1",
+    ...     pool_public_key=pool_key.public_key,
+    ...     quantum_key=os.urandom(32),
+    ... )
+    >>> open_message(package, seed=pool_key.seed, quantum_key=os.urandom(32))
+    Traceback (most recent call last):
+    qkdseal.errors.PackageInvalid: The package is damaged, or does not belong to this key and context.
+
+    Raises:
+        PackageInvalid: as ``open_envelope``, or a wrong quantum key, passphrase or body.
+        ValueError: as ``open_envelope``.
+    """
     file_key = open_envelope(
         package.envelope, seed=seed, quantum_key=quantum_key, context=context, passphrase=passphrase
     )

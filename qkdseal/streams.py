@@ -1,38 +1,45 @@
-"""Binary streams as the body reads and writes them: short reads and short writes are normal, losing bytes is not."""
+"""Binary streams as the body reads and writes them: with short reads and short writes, and without losing a byte."""
 
 from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
+# Each of a stream's two buffers stays below 128 KiB, so that both fit a core's second-level cache.
+CHUNKS_PER_READ = 7
 
 
 class Source(Protocol):
     """A blocking, readable binary stream; ``readinto`` is used where there is one, to spare a copy."""
 
     def read(self, size: int, /) -> bytes:
-        """At most ``size`` bytes; none at the end only."""
+        """Return at most ``size`` bytes; none only at the end."""
 
 
 class Sink(Protocol):
-    """Takes bytes before it returns (the buffer is used again); returns how many, or None for all."""
+    """Takes bytes before it returns, as the buffer is used again; returns how many, or None for all."""
 
     def write(self, data: memoryview, /) -> int | None:
         """Take some or all of ``data``."""
 
 
-class Joined:
-    """Pieces one after the other as a source; what is wrong with them is raised by the reading."""
+class IteratorSource:
+    """A source that reads one piece after the other; an error of the iterator is raised by the read.
+
+    >>> source = IteratorSource(iter([b"one", b"two"]))
+    >>> source.read(10), source.read(10), source.read(10)
+    (b'one', b'two', b'')
+    """
 
     def __init__(self, parts: Iterator[bytes]) -> None:
         self._parts, self._rest = parts, memoryview(b"")
 
     def read(self, size: int, /) -> bytes:
-        """At most ``size`` bytes; none at the end only."""
+        """Return at most ``size`` bytes; none only at the end."""
         buffer = bytearray(size)
         return bytes(buffer[: self.readinto(memoryview(buffer))])
 
     def readinto(self, buffer: memoryview, /) -> int:
-        """Fill some or all of ``buffer``; 0 at the end only."""
+        """Fill some or all of ``buffer``; return how many bytes, 0 only at the end."""
         while not self._rest:
             part = next(self._parts, None)
             if part is None:
@@ -45,10 +52,10 @@ class Joined:
 
 
 def pieces(source: Source, size: int) -> Iterator[memoryview | bytes]:
-    """What the source holds, in pieces of at most ``size`` bytes; each is valid until the next is asked for.
+    """The content of the source in pieces of at most ``size`` bytes; each is valid until the next is asked for.
 
     Raises:
-        BlockingIOError: the source has nothing just now; it must not be taken for its end.
+        BlockingIOError: the source has nothing at the moment, which must not be taken for its end.
     """
     readinto: Callable[[memoryview], int | None] | None = getattr(source, "readinto", None)
     if readinto is None:
@@ -61,7 +68,7 @@ def pieces(source: Source, size: int) -> Iterator[memoryview | bytes]:
 
 
 def fill(source: Source, buffer: memoryview) -> int:
-    """Fill the buffer from the source; returns how many bytes, fewer than it holds at the end only."""
+    """Fill the buffer from the source; return how many bytes, fewer than it holds only at the end."""
     readinto: Callable[[memoryview], int | None] | None = getattr(source, "readinto", None)
     filled = 0
     while filled < len(buffer):
@@ -79,7 +86,7 @@ def fill(source: Source, buffer: memoryview) -> int:
 
 
 def read_up_to(source: Source, size: int) -> bytes:
-    """The next ``size`` bytes; fewer at the end only."""
+    """Read the next ``size`` bytes; fewer only at the end."""
     data = b""
     while len(data) < size and (more := _present(source.read(size - len(data)))):
         data += more
@@ -87,7 +94,7 @@ def read_up_to(source: Source, size: int) -> bytes:
 
 
 def write_all(sink: Sink, data: memoryview) -> None:
-    """Write all of ``data``, in as many calls as the sink wants."""
+    """Write all of ``data``, in as many calls as the sink needs."""
     while data:
         taken = sink.write(data)
         if taken is None:
@@ -97,5 +104,5 @@ def write_all(sink: Sink, data: memoryview) -> None:
 
 def _present(value: T | None) -> T:
     if value is None:
-        raise BlockingIOError("the source is not a blocking stream")
+        raise BlockingIOError("The source has nothing to read at the moment; give a blocking stream.")
     return value

@@ -16,7 +16,7 @@ from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
 
 from apps.access import services as access
-from apps.access.records import Role
+from apps.access.roles import Role
 from apps.audit import services as audit
 from apps.audit.records import system
 from apps.common.aws import client
@@ -85,7 +85,7 @@ def forget_everything() -> None:
     from apps.sessions.quantum_keys import _numbers
 
     audit._chains().heads.clear()
-    _known.items.clear()
+    _known.clear()
     seeds._kept.clear()
     policy.forget()
     _kept.clear()

@@ -1,13 +1,22 @@
 """What stands in the tables and buckets, for tests that ask whether anything changed or leaked."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django.conf import settings
 
 from apps.common.aws import client
-from apps.common.dynamodb import all_tables
+from apps.common.dynamodb import Page, all_tables, pages
 
 TRAIL = {"EntryTable", "HeadTable"}
+
+RecordT = TypeVar("RecordT")
+
+
+def every(page: Callable[..., Page[RecordT]], **asked: Any) -> list[RecordT]:
+    """Every record of a list, whatever the number of pages: a first page alone may lack the one that a test is about."""
+    found = pages(lambda position: page(limit=100, position=position, **asked))
+    return [record for one in found for record in one.records]
 
 
 def rows(name: str) -> list[dict[str, Any]]:

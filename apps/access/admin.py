@@ -38,12 +38,12 @@ class ApiClientAdmin(StoreAdmin):
     @admin.display(description="related")
     def related(self, obj: models.ApiClient) -> str:
         did = render.list_link(obj.viewer, "audit.entry", "What it did", actor=f"client:{obj.pk}")
-        return render.joined([did])
+        return render.inline([did])
 
-    def shown(self, record: ApiClient) -> DisplayModel:
+    def as_display(self, record: ApiClient) -> DisplayModel:
         return models.ApiClient.of(record, scopes=sorted(record.scopes))
 
-    def listed(
+    def page(
         self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str
     ) -> Page[ApiClient]:
         del request, filters

@@ -6,9 +6,11 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from apps.access.authentication import actor_of
-from apps.access.records import ApiClient, Scope
-from apps.audit.records import Event, Outcome
+from apps.access.records import ApiClient
+from apps.access.roles import Scope
+from apps.audit.records import Outcome
 from apps.audit.services import record
+from apps.audit.trail import AuditEvent
 from apps.common.errors import Forbidden, Unauthenticated
 
 PATH_SHOWN = 256  # characters of an address in the trail
@@ -42,7 +44,7 @@ def _record(request: Request, missing: list[Scope]) -> None:
     """That someone tried what they may not (D1)."""
     record(
         actor_of(request),
-        Event.ACCESS_DENIED,
+        AuditEvent.ACCESS_DENIED,
         outcome=Outcome.DENIED,
         method=request.method,
         path=request.path[:PATH_SHOWN],

@@ -7,16 +7,17 @@ password hash would protect a guessable secret, which this is not (docs/decision
 import hashlib
 import hmac
 import secrets
-import threading
-import time
 
 from django.conf import settings
 
-from apps.access.records import ApiClient, ClientStatus, Role
+from apps.access.records import ApiClient, ClientStatus
+from apps.access.roles import Role
 from apps.access.store import ClientTable, clients_page
-from apps.audit.records import Actor, Event
+from apps.access.trail import ClientEvent
+from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import clock
+from apps.common.caching import TimedCache
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import NotFound, Refused, Unauthenticated
 
@@ -25,30 +26,8 @@ CACHE_ITEMS = 1024
 _REFUSED = "The API key is not valid."
 
 
-class _Known:
-    """Clients seen lately, so that not every call reads the table. Bounded, short-lived."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.items: dict[str, tuple[float, ApiClient]] = {}
-
-    def get(self, client_id: str) -> ApiClient | None:
-        with self.lock:
-            until, client = self.items.get(client_id, (0.0, None))
-        return client if until > time.monotonic() else None
-
-    def put(self, client: ApiClient) -> None:
-        with self.lock:
-            if len(self.items) >= CACHE_ITEMS:
-                self.items.clear()
-            self.items[client.client_id] = (time.monotonic() + CACHE_SECONDS, client)
-
-    def forget(self, client_id: str) -> None:
-        with self.lock:
-            self.items.pop(client_id, None)
-
-
-_known = _Known()
+# Clients seen lately, so that not every call reads the table.
+_known = TimedCache[ApiClient](max_items=CACHE_ITEMS, ttl_seconds=CACHE_SECONDS)
 
 
 def _hash(key: str) -> str:
@@ -70,7 +49,7 @@ def issue(*, name: str, role: Role, actor: Actor) -> tuple[ApiClient, str]:
     )
     with transaction(actor) as tx:
         tx.put(ClientTable.of(client))
-        tx.audit(Event.CLIENT_ISSUED, client_id=client_id, name=name, role=role.value)
+        tx.audit(ClientEvent.ISSUED, client_id=client_id, name=name, role=role.value)
     return client, key
 
 
@@ -83,14 +62,15 @@ def authenticate(key: str) -> ApiClient:
     client_id, dot, secret = key.partition(".")
     if not (dot and secret and client_id.isascii() and client_id.isalnum() and len(key) <= 256):
         raise Unauthenticated(_REFUSED)
-    known = _known.get(client_id)
-    client = known or ClientTable.find(client_id)
+    client = _known.get(client_id, lambda: _authenticated(ClientTable.find(client_id), key))
+    return _authenticated(client, key)  # what is known is the client, not that this key is theirs
+
+
+def _authenticated(client: ApiClient | None, key: str) -> ApiClient:
     if client is None or client.status is not ClientStatus.ACTIVE:
         raise Unauthenticated(_REFUSED)
     if not hmac.compare_digest(client.secret_hash, _hash(key)):
         raise Unauthenticated(_REFUSED)
-    if known is None:  # never prolonged: who calls all the time would never be read again, revoked or not
-        _known.put(client)
     return client
 
 
@@ -121,7 +101,7 @@ def revoke(client_id: str, *, actor: Actor) -> None:
             condition=ClientTable.status == ClientStatus.ACTIVE,
             otherwise=Refused("The client is revoked already."),
         )
-        tx.audit(Event.CLIENT_REVOKED, client_id=client_id, name=client.name)
+        tx.audit(ClientEvent.REVOKED, client_id=client_id, name=client.name)
     _known.forget(client_id)
 
 

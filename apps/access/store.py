@@ -4,7 +4,8 @@ from typing import Any
 
 from pynamodb.attributes import UnicodeAttribute
 
-from apps.access.records import ApiClient, ClientStatus, Role
+from apps.access.records import ApiClient, ClientStatus
+from apps.access.roles import Role
 from apps.common.dynamodb import (
     EnumAttribute,
     Page,

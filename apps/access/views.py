@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from rest_framework.views import APIView
 
-from apps.access.records import Scope
+from apps.access.roles import Scope
 
 
 class ApiView(APIView):

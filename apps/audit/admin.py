@@ -11,7 +11,8 @@ from django.urls import URLPattern, path, reverse
 
 from apps.access.console import actor_of
 from apps.audit import models, services
-from apps.audit.records import Entry, Event, Outcome
+from apps.audit.records import Entry, Outcome
+from apps.audit.trail import AuditEvent
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import NotFound
 from apps.console import dashboard, render
@@ -32,7 +33,7 @@ def id_of(chain: str, sequence: int) -> str:
 
 def subjects(viewer: Any, entry: Entry | models.Entry) -> Any:
     """What the entry is about, as links."""
-    return render.joined(
+    return render.inline(
         [
             render.link(viewer, "qkd_sessions.session", entry.session_id),
             render.link(viewer, "keys.poolkey", entry.key_id),
@@ -76,7 +77,7 @@ class EntryAdmin(StoreAdmin):
     @admin.display(description="who")
     def who_else(self, obj: models.Entry) -> Any:
         more = render.list_link(obj.viewer, "audit.entry", "what else they did", actor=obj.actor)
-        return render.joined([obj.actor, more])
+        return render.inline([obj.actor, more])
 
     @admin.display(description="session")
     def session(self, obj: models.Entry) -> Any:
@@ -95,7 +96,7 @@ class EntryAdmin(StoreAdmin):
         if not pk:
             return render.NONE
         more = render.list_link(obj.viewer, "audit.entry", "all entries about it", **{by: pk})
-        return render.joined([render.link(obj.viewer, target, pk, render.code(pk)), more])
+        return render.inline([render.link(obj.viewer, target, pk, render.code(pk)), more])
 
     @admin.display(description="entry before")
     def before(self, obj: models.Entry) -> Any:
@@ -103,10 +104,10 @@ class EntryAdmin(StoreAdmin):
             return "none: the chain begins here"
         return render.link(obj.viewer, "audit.entry", id_of(obj.chain, obj.sequence - 1))
 
-    def shown(self, record: Entry) -> DisplayModel:
+    def as_display(self, record: Entry) -> DisplayModel:
         return models.Entry.of(record, entry_id=id_of(record.chain, record.sequence))
 
-    def listed(
+    def page(
         self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str
     ) -> Page[Entry]:
         del request
@@ -140,7 +141,7 @@ class EntryAdmin(StoreAdmin):
         if found is not None:
             services.record(
                 actor_of(request),
-                Event.AUDIT_VERIFIED,
+                AuditEvent.VERIFIED,
                 outcome=Outcome.FAILED if found.problems else Outcome.OK,
                 chains=found.chains,
                 entries=found.entries,

@@ -6,9 +6,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.access.records import Scope
 from apps.access.views import ApiView
 from apps.audit import services
+from apps.audit.scopes import AuditScope
 from apps.audit.serializers import EntryListQuery, EntryOut
 from apps.common.lists import listed, page_of
 
@@ -16,7 +16,7 @@ from apps.common.lists import listed, page_of
 class Entries(ApiView):
     """Who did what to which key, when, from where."""
 
-    required_scopes = {"GET": Scope.AUDIT_READ}
+    required_scopes = {"GET": AuditScope.READ}
 
     @extend_schema(
         parameters=[EntryListQuery], responses=page_of(EntryOut), operation_id="list_audit_entries"

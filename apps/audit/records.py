@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from apps.common.declarations import Declared
+
 
 class ActorKind(StrEnum):
     """What acts: a person in the console, a program with an API key, the platform itself."""
@@ -37,68 +39,11 @@ def system(component: str) -> Actor:
     return Actor(ActorKind.SYSTEM, component, sees_all=True)
 
 
-class Event(StrEnum):
-    """Everything that is recorded."""
+SWEEPER = system("sweeper")  # what runs on a schedule
 
-    SESSION_GENERATED = "session.generated"
-    SESSION_READY = "session.ready"
-    SESSION_COMPROMISED = "session.compromised"
-    SESSION_ABORTED = "session.aborted"
-    SESSION_REVOKED = "session.revoked"
-    STOCK_LOW = "stock.low"
-    QUANTUM_KEY_RESERVED = "quantum_key.reserved"
-    QUANTUM_KEY_DISCARDED = "quantum_key.discarded"
-    POOL_KEY_CREATED = "pool_key.created"
-    POOL_KEY_IMPORTED = "pool_key.imported"
-    POOL_KEY_ACTIVATED = "pool_key.activated"
-    POOL_KEY_SUSPENDED = "pool_key.suspended"
-    POOL_KEY_RESUMED = "pool_key.resumed"
-    POOL_KEY_ROTATION_QUEUED = "pool_key.rotation_queued"
-    POOL_KEY_EXPIRED = "pool_key.expired"
-    POOL_KEY_REVOKED = "pool_key.revoked"
-    POOL_KEY_EXPORTED = "pool_key.exported"
-    POOL_KEY_DESTRUCTION_SCHEDULED = "pool_key.destruction_scheduled"
-    POOL_KEY_DESTRUCTION_CANCELLED = "pool_key.destruction_cancelled"
-    POOL_KEY_DESTROYED = "pool_key.destroyed"
-    POOL_MINIMUM_RAISED = "pool.minimum_raised"
-    ROTATION_STARTED = "rotation.started"
-    ROTATION_TARGETED = "rotation.targeted"
-    ROTATION_DONE = "rotation.done"
-    SECRET_REWRAPPED = "secret.rewrapped"  # noqa: S105 - an event's name
-    SECRET_RECOVERED = "secret.recovered"  # noqa: S105 - likewise
-    SECRET_SEALED = "secret.sealed"  # noqa: S105 - likewise
-    ROOT_KEY_MADE = "root_key.made"
-    ROOT_KEY_RETIRED = "root_key.retired"
-    RECOVERY_KEY_MADE = "recovery_key.made"
-    RECOVERY_CHECKED = "recovery.checked"
-    RECOVERY_USED = "recovery.used"
-    APPROVAL_REQUESTED = "approval.requested"
-    APPROVAL_GIVEN = "approval.given"
-    APPROVAL_REFUSED = "approval.refused"
-    APPROVAL_USED = "approval.used"
-    FILE_REGISTERED = "file.registered"
-    FILE_ENCRYPTED = "file.encrypted"
-    FILE_REJECTED = "file.rejected"
-    FILE_REWRAPPED = "file.rewrapped"
-    FILE_REENCRYPTED = "file.reencrypted"
-    FILE_READ = "file.read"
-    FILE_DELETED = "file.deleted"
-    FILE_RESTORED = "file.restored"
-    FILE_SHREDDED = "file.shredded"
-    FILE_REPLACED = "file.replaced"
-    FILE_ARCHIVED = "file.archived"
-    FILE_RECALLED = "file.recalled"
-    FILE_KEY_RELEASED = "file.key_released"
-    BODY_REMOVED = "body.removed"
-    MESSAGE_ENCRYPTED = "message.encrypted"
-    MESSAGE_READ = "message.read"
-    CLIENT_ISSUED = "client.issued"
-    CLIENT_REVOKED = "client.revoked"
-    JOB_QUEUED = "job.queued"
-    JOB_CANCELLED = "job.cancelled"
-    ACCESS_DENIED = "access.denied"
-    AUDIT_VERIFIED = "audit.verified"
-    DEAD_LETTERS_REDRIVEN = "dead_letters.redriven"
+
+class Event(Declared):
+    """Something that is recorded. Each app declares its own in its ``trail.py``; docs/events.md lists them all."""
 
 
 class Outcome(StrEnum):
@@ -116,7 +61,7 @@ class Entry:
     chain: str
     sequence: int
     timestamp: datetime
-    event: Event
+    event: str  # an Event when written; read back, it may be one of a release before or after this
     outcome: Outcome
     actor: str
     source_ip: str

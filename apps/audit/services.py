@@ -2,7 +2,7 @@
 
     with transaction(actor) as tx:
         tx.update(row, [...], condition=..., otherwise=IllegalTransition(...))
-        tx.audit(Event.POOL_KEY_REVOKED, key_id=...)
+        tx.audit(PoolKeyEvent.REVOKED, key_id=...)
 
 Nothing is written before the block ends; if anything fails, nothing is.
 """
@@ -28,6 +28,7 @@ from apps.audit import chain as chains
 from apps.audit import store
 from apps.audit.records import Actor, Entry, Event, Outcome, Problem
 from apps.audit.store import EntryTable, HeadTable
+from apps.audit.trail import AuditEvent
 from apps.common import clock
 from apps.common.dynamodb import Page, Position, Table, connection
 from apps.common.errors import Refused, Unavailable
@@ -81,8 +82,10 @@ class Transaction:
         """Change a row that must meet ``condition``; else ``otherwise`` is raised."""
         self._add("update", row, condition, otherwise, actions)
 
-    def delete(self, row: Table[Any], *, condition: Condition, otherwise: Exception | None = None) -> None:
-        """Remove a row that must meet ``condition``."""
+    def delete(
+        self, row: Table[Any], *, condition: Condition | None = None, otherwise: Exception | None = None
+    ) -> None:
+        """Remove a row that must meet ``condition``; without one, it may also be absent."""
         self._add("delete", row, condition, otherwise)
 
     def require(self, row: Table[Any], *, condition: Condition, otherwise: Exception) -> None:
@@ -138,7 +141,7 @@ def may_see(actor: Actor, owner: str, **subject: str) -> bool:
     """Whether the actor may see what is the owner's; where not, that they tried is recorded (D1)."""
     if actor.may_see(owner):
         return True
-    record(actor, Event.ACCESS_DENIED, outcome=Outcome.DENIED, **subject)
+    record(actor, AuditEvent.ACCESS_DENIED, outcome=Outcome.DENIED, **subject)
     return False
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex
 
-from apps.audit.records import Entry, Event, Head, Outcome
+from apps.audit.records import Entry, Head, Outcome
 from apps.common.dynamodb import (
     DocumentAttribute,
     EnumAttribute,
@@ -36,7 +36,7 @@ class EntryTable(Table[Entry]):
     chain = UnicodeAttribute(hash_key=True)
     sequence = NumberAttribute(range_key=True)
     timestamp = TimeAttribute()
-    event = EnumAttribute(Event)
+    event = UnicodeAttribute()
     outcome = EnumAttribute(Outcome)
     actor = UnicodeAttribute()
     source_ip = UnicodeAttribute(null=True)

@@ -1,25 +1,31 @@
-"""Secrets kept in memory for a short time."""
+"""What is kept in memory for a short time."""
 
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
 
 
-class UnwrappedCache:
-    """A few unwrapped secrets in memory, so that a busy process does not ask the root key each time.
+class TimedCache(Generic[T]):
+    """A few values in memory, so that a busy process does not ask for them each time.
 
-    Bounded in number (least recently used goes first) and in age. Forgetting is local to the process: callers
-    check the record's state before they use what is cached. Safe to use from several threads.
+    Bounded in number (the least recently used goes first) and in age (use does not prolong it: what changed
+    elsewhere is known after ``ttl_seconds`` at the latest). Forgetting is local to the process. Safe to use from
+    several threads; two that miss the same value both load it.
+
+    One class of ours rather than cachetools, whose ``TTLCache`` would need the lock and ``forget`` around it anyway.
 
     Args:
-        max_items: secrets held at most, > 0.
-        ttl_seconds: age at which a secret is unwrapped again, > 0.
+        max_items: values held at most, > 0.
+        ttl_seconds: age at which a value is loaded again, > 0.
         clock: monotonic seconds.
     """
 
     def __init__(
-        self, max_items: int, ttl_seconds: float, *, clock: Callable[[], float] = time.monotonic
+        self, *, max_items: int, ttl_seconds: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
         if max_items < 1 or ttl_seconds <= 0:
             raise ValueError("the cache needs room for one item and a positive age")
@@ -27,30 +33,32 @@ class UnwrappedCache:
         self._ttl_seconds = ttl_seconds
         self._clock = clock
         self._lock = threading.Lock()
-        self._items: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
-        self._forgotten = 0  # a secret whose unwrapping began before the last forget() is not kept
+        self._items: OrderedDict[str, tuple[float, T]] = OrderedDict()
+        self._forgotten = 0
 
-    def get(self, record_id: str, unwrap: Callable[[], bytes]) -> bytes:
-        """The secret of a record: the cached one, or what ``unwrap()`` gives (its errors pass through)."""
+    def get(self, name: str, load: Callable[[], T]) -> T:
+        """The value of a name: the cached one, or what ``load()`` gives (its errors pass through, uncached)."""
         with self._lock:
-            secret = self._fresh(record_id)
+            self._drop_expired()
+            if name in self._items:
+                self._items.move_to_end(name)
+                return self._items[name][1]
             forgotten = self._forgotten
-        if secret is not None:
-            return secret
-        secret = unwrap()  # outside the lock: it may be a call over the network
+        value = load()  # outside the lock: it may be a call over the network
         with self._lock:
+            # What was forgotten while it was loaded may be what was loaded: a key revoked while KMS answers
             if forgotten == self._forgotten:
-                self._keep(record_id, secret)
-        return secret
+                self._keep(name, value)
+        return value
 
-    def forget(self, record_id: str) -> None:
-        """Drop a record's secret, also one that is being unwrapped right now."""
+    def forget(self, name: str) -> None:
+        """Drop a value, also one that is being loaded right now."""
         with self._lock:
             self._forgotten += 1
-            self._items.pop(record_id, None)
+            self._items.pop(name, None)
 
     def clear(self) -> None:
-        """Drop all secrets."""
+        """Drop all values."""
         with self._lock:
             self._forgotten += 1
             self._items.clear()
@@ -59,21 +67,16 @@ class UnwrappedCache:
         return len(self._items)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self)} of {self._max_items} items)"
+        return f"{type(self).__name__}({len(self)} of {self._max_items} items)"  # never what they are
 
-    def _fresh(self, record_id: str) -> bytes | None:
-        found = self._items.get(record_id)
-        if found is None:
-            return None
-        expires, secret = found
-        if self._clock() >= expires:
-            del self._items[record_id]
-            return None
-        self._items.move_to_end(record_id)
-        return secret
+    def _drop_expired(self) -> None:
+        """Drop whatever is too old, not only what is asked for: a secret does not wait to be asked for again."""
+        moment = self._clock()
+        for name in [name for name, (expires, _) in self._items.items() if moment >= expires]:
+            del self._items[name]
 
-    def _keep(self, record_id: str, secret: bytes) -> None:
-        self._items[record_id] = (self._clock() + self._ttl_seconds, secret)
-        self._items.move_to_end(record_id)
+    def _keep(self, name: str, value: T) -> None:
+        self._items[name] = (self._clock() + self._ttl_seconds, value)
+        self._items.move_to_end(name)
         while len(self._items) > self._max_items:
             self._items.popitem(last=False)

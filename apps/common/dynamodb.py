@@ -31,6 +31,7 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, Projection
 from pynamodb.models import Model
 
 from apps.common import clock
+from apps.common.errors import Unavailable
 
 _sharing = threading.Lock()
 RecordT = TypeVar("RecordT")
@@ -124,10 +125,21 @@ class Table(Model, Generic[RecordT]):
         return getattr(self, str(self._hash_keyname))
 
     @classmethod
+    def _ttl_attribute(cls) -> Attribute[Any] | None:
+        """The attribute after which DynamoDB removes rows: a number named ``ttl``, turned on as the table is made."""
+        return cls.get_attributes().get("ttl")
+
+    @classmethod
     def absent(cls) -> Condition:
         """The condition that no row has this key yet."""
         key: Attribute[Any] = cls._hash_key_attribute()  # type: ignore[no-untyped-call]
         return key.does_not_exist()
+
+    @classmethod
+    def present(cls) -> Condition:
+        """The condition that a row has this key, so that an update does not make one."""
+        key: Attribute[Any] = cls._hash_key_attribute()  # type: ignore[no-untyped-call]
+        return key.exists()
 
     @classmethod
     def find(cls, hash_key: Any, range_key: Any = None) -> RecordT | None:
@@ -138,6 +150,26 @@ class Table(Model, Generic[RecordT]):
             return cls.get(hash_key, range_key, consistent_read=True).record()
         except DoesNotExist:
             return None
+
+
+def find_together(*wanted: tuple[type[Table[Any]], str]) -> list[Any]:
+    """The records under keys of several tables, each read consistently, or None; one BatchGetItem.
+
+    Raises:
+        Unavailable: DynamoDB answered for some of them only.
+    """
+    keys = {
+        table.Meta.table_name: {"Keys": [{str(table._hash_keyname): {"S": key}}], "ConsistentRead": True}  # noqa: SLF001
+        for table, key in wanted
+    }
+    answer = connection().dispatch("BatchGetItem", {"RequestItems": keys})
+    if answer.get("UnprocessedKeys"):  # throttled, or over 16 MB: the caller's caller asks again
+        raise Unavailable("The database is busy. Try again in a moment.")
+    rows = [answer["Responses"].get(table.Meta.table_name) for table, _ in wanted]
+    return [
+        table.from_raw_data(found[0]).record() if found else None
+        for (table, _), found in zip(wanted, rows, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

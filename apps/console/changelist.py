@@ -1,7 +1,7 @@
 """The admin's change list over pages of a DynamoDB feed: no count, no offset, no SQL; one Query a page (I6)."""
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NoReturn, Protocol, cast
 
 from django.contrib import messages
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -17,25 +17,36 @@ from apps.common.errors import Invalid
 from apps.console.filters import IndexFilter
 from apps.console.models import DisplayModel
 
-if TYPE_CHECKING:
-    from apps.console.store_admin import StoreAdmin
-
 CURSOR_VAR = "cursor"
 MAX_SELECTED = 100  # one read and one transaction each, within one request
+
+
+class Records(Protocol):
+    """Where the records of a list come from: what ``StoreChangeList`` asks of its admin."""
+
+    def page(
+        self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str
+    ) -> Page[Any]:
+        """One page of records; ``filters`` holds at most one of the list's filters."""
+
+    def find_or_none(self, request: HttpRequest, object_id: str) -> Any | None:
+        """One record, or None."""
+
+    def display_for(self, request: HttpRequest, record: Any) -> DisplayModel:
+        """The record as its display model, for the user who looks at it."""
 
 
 class Selection:
     """The little of a QuerySet that ``ModelAdmin.response_action`` asks for: the records that were ticked."""
 
-    def __init__(self, model_admin: "StoreAdmin", request: HttpRequest) -> None:
-        self.model_admin = model_admin
-        self.request = request
+    def __init__(self, find: Callable[[str], DisplayModel | None]) -> None:
+        self.find = find
 
     def filter(self, *, pk__in: Iterable[str]) -> list[DisplayModel]:
         chosen = list(dict.fromkeys(pk__in))
         if len(chosen) > MAX_SELECTED:
             raise SuspiciousOperation(f"At most {MAX_SELECTED} records can be selected.")
-        found = [self.model_admin.get_object(self.request, pk) for pk in chosen]
+        found = [self.find(pk) for pk in chosen]
         return [record for record in found if record is not None]
 
     def __iter__(self) -> Iterator[NoReturn]:
@@ -44,8 +55,6 @@ class Selection:
 
 class StoreChangeList(ChangeList):
     """A page fetched from the services of ``model_admin``'s app."""
-
-    model_admin: "StoreAdmin"
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
@@ -66,7 +75,12 @@ class StoreChangeList(ChangeList):
             raise IncorrectLookupParameters(unknown)
         self.filter_specs = specs
         self.clear_all_filters_qs = self.get_query_string(remove=self.get_filters_params())
-        return cast("QuerySet[Any]", Selection(self.model_admin, request))
+        return self.root_queryset  # the admin's Selection: ``get_results`` reads the page
+
+    @property
+    def records(self) -> Records:
+        """The admin, as far as the list needs it."""
+        return cast("Records", self.model_admin)
 
     def get_results(self, request: HttpRequest) -> None:
         # A POST is an action: answered by a redirect or a page of its own, so the list is not read for it
@@ -74,7 +88,7 @@ class StoreChangeList(ChangeList):
         salt = self.opts.label
         self.older = self._link(cursors.dump(page.older, salt))
         self.newer = self._link(cursors.dump(page.newer, salt, older=False))
-        self.result_list = [self.model_admin.presented(request, record) for record in page.records]
+        self.result_list = [self.records.display_for(request, record) for record in page.records]
         # Equal counts: the template then shows no "n of m"
         self.result_count = self.full_result_count = len(self.result_list)
         self.show_full_result_count = self.can_show_all = self.multi_page = False
@@ -92,10 +106,10 @@ class StoreChangeList(ChangeList):
             )
             return Page([])
         if self.query:
-            found = self.model_admin.found(request, self.query.strip())
+            found = self.records.find_or_none(request, self.query.strip())
             return Page([] if found is None else [found])
         try:
-            return self.model_admin.listed(
+            return self.records.page(
                 request, limit=self.list_per_page, position=self._position(request), **asked
             )
         except Invalid as error:  # of a filter: an unknown value, say

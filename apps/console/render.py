@@ -213,6 +213,6 @@ def column(name: str, show: Callable[[Any], Any], label: str) -> Callable[[Any, 
     return display
 
 
-def joined(parts: Sequence[Any]) -> SafeString:
+def inline(parts: Sequence[Any]) -> SafeString:
     """Links and remarks side by side; what may not be seen is left out."""
     return format_html_join(" · ", "{}", ((part,) for part in parts if part and part != NONE)) or NONE

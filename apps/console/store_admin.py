@@ -5,6 +5,7 @@ one record (``get_object``) and the selection of an action (``Selection``). The 
 changed or deleted here: what can be done to a record is a service, called by an action.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin, messages
@@ -45,7 +46,7 @@ class StoreAdmin(ModelAdmin):
     change_list_template = "console/change_list.html"
     change_form_template = "console/change_form.html"
 
-    def listed(
+    def page(
         self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str
     ) -> Page[Any]:
         """One page of records; ``filters`` holds at most one of ``list_filter``'s parameters."""
@@ -55,7 +56,7 @@ class StoreAdmin(ModelAdmin):
         """One record; NotFound if there is none."""
         raise NotImplementedError
 
-    def shown(self, record: Any) -> DisplayModel:
+    def as_display(self, record: Any) -> DisplayModel:
         """The record as its display model."""
         model: type[DisplayModel] = self.model
         return model.of(record)
@@ -72,13 +73,13 @@ class StoreAdmin(ModelAdmin):
         """Buttons above the list: ``{"label", "url"}``."""
         return []
 
-    def presented(self, request: HttpRequest, record: Any) -> DisplayModel:
+    def display_for(self, request: HttpRequest, record: Any) -> DisplayModel:
         """The record as its display model, for whoever looks."""
-        obj = self.shown(record)
+        obj = self.as_display(record)
         obj.viewer = request.user
         return obj
 
-    def found(self, request: HttpRequest, object_id: str) -> Any | None:
+    def find_or_none(self, request: HttpRequest, object_id: str) -> Any | None:
         """One record, or None."""
         if not 0 < len(object_id) <= ID_LIMIT:
             return None
@@ -93,7 +94,7 @@ class StoreAdmin(ModelAdmin):
         return StoreChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return Selection(self, request)  # type: ignore[return-value]  # all that is asked of it here
+        return Selection(partial(self.get_object, request))  # type: ignore[return-value]  # all that is asked of it here
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
@@ -101,8 +102,8 @@ class StoreAdmin(ModelAdmin):
         del from_field
         if not self.has_view_permission(request):  # before anything is read
             raise PermissionDenied
-        record = self.found(request, object_id)
-        return None if record is None else self.presented(request, record)
+        record = self.find_or_none(request, object_id)
+        return None if record is None else self.display_for(request, record)
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
         return False

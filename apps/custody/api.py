@@ -1,4 +1,4 @@
-"""The API of custody: moves of keys, rotations, and what needs four eyes."""
+"""The API of custody: transitions of keys, rotations and re-encryption."""
 
 from collections.abc import Callable
 from typing import ClassVar
@@ -8,104 +8,106 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
-from apps.access.records import Scope
 from apps.access.views import ApiView
-from apps.audit.records import Actor
 from apps.common.lists import ListQuery, listed, page_of
 from apps.common.serializers import parsed
-from apps.custody import tasks
-from apps.custody.serializers import ReencryptionIn
+from apps.custody import retirement, tasks
+from apps.custody.retirement import Retired
+from apps.custody.serializers import ReencryptionIn, RetiredKeyOut
 from apps.jobs.serializers import JobOut
-from apps.keys import lifecycle, rotation, services
-from apps.keys.records import ROTATED, PoolKey, RotationNotFound, rotation_id_of
+from apps.keys import lifecycle, rotation
+from apps.keys.records import PoolKey
+from apps.keys.scopes import KeyScope
 from apps.keys.serializers import PoolKeyOut, ReasonIn, RotationOut
 
 KEY = "Its rotation, if it has one, is `rot-<key id>`."
 
 
-class KeyMove(ApiView):
-    """One move of a key along the state diagram."""
+class KeyRetirement(ApiView):
+    """A key taken out of use."""
 
-    required_scopes = {"POST": Scope.KEYS_MANAGE}
-    move: ClassVar[Callable[..., PoolKey]]
+    required_scopes = {"POST": KeyScope.MANAGE}
+    retire: ClassVar[Callable[..., Retired]]
 
-    def _moved(self, request: Request, key_id: str) -> Response:
-        actor, reason = actor_of(request), parsed(ReasonIn, request)["reason"]
-        key = type(self).move(key_id, reason=reason, actor=actor)
-        if key.state in ROTATED:
-            _start(key, actor)
+    def _retire(self, request: Request, key_id: str) -> Response:
+        retired = type(self).retire(
+            key_id, reason=parsed(ReasonIn, request)["reason"], actor=actor_of(request)
+        )
+        return Response(RetiredKeyOut(retired.key, context={"job": retired.job}).data)
+
+
+class KeyRotation(KeyRetirement):
+    """A key that seals nothing more."""
+
+    retire = staticmethod(retirement.rotate)
+
+    @extend_schema(request=ReasonIn, responses=RetiredKeyOut, operation_id="rotate_pool_key", description=KEY)
+    def post(self, request: Request, key_id: str) -> Response:
+        """Rotate a key: a job moves its files to another, then it expires."""
+        return self._retire(request, key_id)
+
+
+class KeyRevocation(KeyRetirement):
+    """A key that may be compromised."""
+
+    retire = staticmethod(retirement.revoke)
+
+    @extend_schema(request=ReasonIn, responses=RetiredKeyOut, operation_id="revoke_pool_key", description=KEY)
+    def post(self, request: Request, key_id: str) -> Response:
+        """Revoke a key for good: a job moves its files to another."""
+        return self._retire(request, key_id)
+
+
+class KeyTransition(ApiView):
+    """One transition of a key's state."""
+
+    required_scopes = {"POST": KeyScope.MANAGE}
+    transition: ClassVar[Callable[..., PoolKey]]
+
+    def _change(self, request: Request, key_id: str) -> Response:
+        key = type(self).transition(
+            key_id, reason=parsed(ReasonIn, request)["reason"], actor=actor_of(request)
+        )
         return Response(PoolKeyOut(key).data)
 
 
-def _start(key: PoolKey, actor: Actor) -> None:
-    """Start moving the key's files at once; the sweep would within minutes."""
-    try:
-        found = rotation.find(rotation_id_of(key.key_id))
-    except RotationNotFound:  # it was never active
-        return
-    if found.job_id is None:
-        tasks.rewrap_later(found, actor=actor)
-
-
-class KeyRotation(KeyMove):
-    """A key that seals nothing more."""
-
-    move = staticmethod(services.queue_rotation)
-
-    @extend_schema(request=ReasonIn, responses=PoolKeyOut, operation_id="rotate_pool_key", description=KEY)
-    def post(self, request: Request, key_id: str) -> Response:
-        """Rotate a key: a job moves its files to another, then it expires."""
-        return self._moved(request, key_id)
-
-
-class KeyRevocation(KeyMove):
-    """A key that counts as compromised."""
-
-    move = staticmethod(services.revoke)
-
-    @extend_schema(request=ReasonIn, responses=PoolKeyOut, operation_id="revoke_pool_key", description=KEY)
-    def post(self, request: Request, key_id: str) -> Response:
-        """Revoke a key for good: a job moves its files to another."""
-        return self._moved(request, key_id)
-
-
-class KeySuspension(KeyMove):
+class KeySuspension(KeyTransition):
     """A key that neither seals nor opens for now."""
 
-    move = staticmethod(lifecycle.suspend)
+    transition = staticmethod(lifecycle.suspend)
 
     @extend_schema(request=ReasonIn, responses=PoolKeyOut, operation_id="suspend_pool_key")
     def post(self, request: Request, key_id: str) -> Response:
         """Suspend a key."""
-        return self._moved(request, key_id)
+        return self._change(request, key_id)
 
 
-class KeyResumption(KeyMove):
+class KeyResumption(KeyTransition):
     """A suspended key in use again."""
 
-    move = staticmethod(lifecycle.resume)
+    transition = staticmethod(lifecycle.resume)
 
     @extend_schema(request=ReasonIn, responses=PoolKeyOut, operation_id="resume_pool_key")
     def post(self, request: Request, key_id: str) -> Response:
         """End a key's suspension."""
-        return self._moved(request, key_id)
+        return self._change(request, key_id)
 
 
-class KeyActivation(KeyMove):
+class KeyActivation(KeyTransition):
     """An imported key put to use."""
 
-    move = staticmethod(lifecycle.activate)
+    transition = staticmethod(lifecycle.activate)
 
     @extend_schema(request=ReasonIn, responses=PoolKeyOut, operation_id="activate_pool_key")
     def post(self, request: Request, key_id: str) -> Response:
         """Activate an imported key."""
-        return self._moved(request, key_id)
+        return self._change(request, key_id)
 
 
 class Rotations(ApiView):
     """What replaces what."""
 
-    required_scopes = {"GET": Scope.KEYS_READ}
+    required_scopes = {"GET": KeyScope.READ}
 
     @extend_schema(parameters=[ListQuery], responses=page_of(RotationOut), operation_id="list_rotations")
     def get(self, request: Request) -> Response:
@@ -116,7 +118,7 @@ class Rotations(ApiView):
 class RotationDetail(ApiView):
     """One rotation."""
 
-    required_scopes = {"GET": Scope.KEYS_READ}
+    required_scopes = {"GET": KeyScope.READ}
 
     @extend_schema(responses=RotationOut, operation_id="get_rotation")
     def get(self, request: Request, rotation_id: str) -> Response:  # noqa: ARG002 - Django's signature
@@ -127,19 +129,19 @@ class RotationDetail(ApiView):
 class RotationResumption(ApiView):
     """A rotation whose job failed or was cancelled."""
 
-    required_scopes = {"POST": Scope.KEYS_MANAGE}
+    required_scopes = {"POST": KeyScope.MANAGE}
 
     @extend_schema(request=None, responses={202: JobOut}, operation_id="resume_rotation")
     def post(self, request: Request, rotation_id: str) -> Response:
         """Go on moving files, by a new job."""
-        job = tasks.rewrap_later(rotation.find(rotation_id), actor=actor_of(request))
+        job = retirement.start(rotation_id, actor=actor_of(request))
         return Response(JobOut(job).data, status=202)
 
 
 class Reencryptions(ApiView):
     """Files under keys that count as known."""
 
-    required_scopes = {"POST": Scope.KEYS_MANAGE}
+    required_scopes = {"POST": KeyScope.MANAGE}
 
     @extend_schema(request=ReencryptionIn, responses={202: JobOut}, operation_id="reencrypt_files")
     def post(self, request: Request) -> Response:

@@ -7,7 +7,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
-from apps.access.records import Scope
 from apps.access.views import ApiView
 from apps.common.lists import listed, page_of
 from apps.common.serializers import parsed
@@ -15,6 +14,7 @@ from apps.custody import approvals, destruction, exporting, recovery
 from apps.custody.records import ApprovalStatus
 from apps.custody.serializers import ApprovalListQuery, ApprovalOut, DestructionIn, ExportedOut, ExportIn
 from apps.keys import lifecycle
+from apps.keys.scopes import KeyScope
 from apps.keys.serializers import PoolKeyOut, ReasonIn
 from qkdseal.kem import Suite
 
@@ -22,7 +22,7 @@ from qkdseal.kem import Suite
 class Approvals(ApiView):
     """Requests."""
 
-    required_scopes = {"GET": Scope.KEYS_READ}
+    required_scopes = {"GET": KeyScope.READ}
 
     @extend_schema(
         parameters=[ApprovalListQuery], responses=page_of(ApprovalOut), operation_id="list_approvals"
@@ -39,7 +39,7 @@ class Approvals(ApiView):
 class ApprovalDetail(ApiView):
     """One request."""
 
-    required_scopes = {"GET": Scope.KEYS_READ}
+    required_scopes = {"GET": KeyScope.READ}
 
     @extend_schema(responses=ApprovalOut, operation_id="get_approval")
     def get(self, request: Request, approval_id: str) -> Response:  # noqa: ARG002 - Django's signature
@@ -50,7 +50,7 @@ class ApprovalDetail(ApiView):
 class ApprovalGiving(ApiView):
     """A second person's yes."""
 
-    required_scopes = {"POST": Scope.KEYS_APPROVE}
+    required_scopes = {"POST": KeyScope.APPROVE}
 
     @extend_schema(request=None, responses=ApprovalOut, operation_id="approve")
     def post(self, request: Request, approval_id: str) -> Response:
@@ -61,7 +61,7 @@ class ApprovalGiving(ApiView):
 class ApprovalRefusal(ApiView):
     """A no, or a withdrawal."""
 
-    required_scopes = {"POST": Scope.KEYS_APPROVE}
+    required_scopes = {"POST": KeyScope.APPROVE}
 
     @extend_schema(request=None, responses=ApprovalOut, operation_id="refuse")
     def post(self, request: Request, approval_id: str) -> Response:
@@ -72,7 +72,7 @@ class ApprovalRefusal(ApiView):
 class DestructionRequest(ApiView):
     """The end of a key."""
 
-    required_scopes = {"POST": Scope.KEYS_MANAGE}
+    required_scopes = {"POST": KeyScope.MANAGE}
 
     @extend_schema(
         request=DestructionIn, responses={201: ApprovalOut}, operation_id="request_key_destruction"
@@ -86,7 +86,7 @@ class DestructionRequest(ApiView):
 class DestructionCancellation(ApiView):
     """A key that is kept after all."""
 
-    required_scopes = {"POST": Scope.KEYS_MANAGE}
+    required_scopes = {"POST": KeyScope.MANAGE}
 
     @extend_schema(request=ReasonIn, responses=PoolKeyOut, operation_id="cancel_key_destruction")
     def post(self, request: Request, key_id: str) -> Response:
@@ -99,7 +99,7 @@ class DestructionCancellation(ApiView):
 class ExportRequest(ApiView):
     """A key that is to be given out."""
 
-    required_scopes = {"POST": Scope.KEYS_MANAGE}
+    required_scopes = {"POST": KeyScope.MANAGE}
 
     @extend_schema(request=ExportIn, responses={201: ApprovalOut}, operation_id="request_key_export")
     def post(self, request: Request, key_id: str) -> Response:
@@ -118,7 +118,7 @@ class ExportRequest(ApiView):
 class RecoveryRequest(ApiView):
     """The use of the recovery key."""
 
-    required_scopes = {"POST": Scope.KEYS_MANAGE}
+    required_scopes = {"POST": KeyScope.MANAGE}
 
     @extend_schema(request=ReasonIn, responses={201: ApprovalOut}, operation_id="request_recovery")
     def post(self, request: Request) -> Response:
@@ -130,7 +130,7 @@ class RecoveryRequest(ApiView):
 class ApprovedDestruction(ApiView):
     """A destruction that was approved."""
 
-    required_scopes = {"POST": Scope.KEYS_MANAGE}
+    required_scopes = {"POST": KeyScope.MANAGE}
 
     @extend_schema(request=None, responses=PoolKeyOut, operation_id="schedule_key_destruction")
     def post(self, request: Request, approval_id: str) -> Response:
@@ -141,7 +141,7 @@ class ApprovedDestruction(ApiView):
 class ApprovedExport(ApiView):
     """An export that was approved."""
 
-    required_scopes = {"POST": Scope.KEYS_MANAGE}
+    required_scopes = {"POST": KeyScope.MANAGE}
 
     @extend_schema(request=None, responses=ExportedOut, operation_id="export_pool_key")
     def post(self, request: Request, approval_id: str) -> Response:

@@ -18,6 +18,7 @@ from apps.common.errors import Forbidden
 from apps.custody import store
 from apps.custody.records import Approval, ApprovalNotFound, ApprovalStatus, Guarded, NotApproved, SamePerson
 from apps.custody.store import ApprovalTable
+from apps.custody.trail import ApprovalEvent
 
 VALID = timedelta(hours=24)  # from the request to its use
 
@@ -45,7 +46,7 @@ def request(
     )
     with transaction(actor) as tx:
         tx.put(ApprovalTable.of(asked))
-        tx.audit(Event.APPROVAL_REQUESTED, reason=reason, **_named(asked))
+        tx.audit(ApprovalEvent.REQUESTED, reason=reason, **_named(asked))
     return asked
 
 
@@ -80,9 +81,9 @@ def approve(approval_id: str, *, actor: Actor) -> Approval:
     _check_person(actor)
     asked = find(approval_id)
     if are_one_person(actor, _requester(asked)):
-        record(actor, Event.APPROVAL_GIVEN, outcome=Outcome.DENIED, **_named(asked))
+        record(actor, ApprovalEvent.GIVEN, outcome=Outcome.DENIED, **_named(asked))
         raise SamePerson("You asked for this yourself, or with a key of yours; it takes a second person.")
-    return _decided(asked, ApprovalStatus.APPROVED, Event.APPROVAL_GIVEN, actor)
+    return _decided(asked, ApprovalStatus.APPROVED, ApprovalEvent.GIVEN, actor)
 
 
 def refuse(approval_id: str, *, actor: Actor) -> Approval:
@@ -92,7 +93,7 @@ def refuse(approval_id: str, *, actor: Actor) -> Approval:
         ApprovalNotFound: no such request.
         NotApproved: it was decided already.
     """
-    return _decided(find(approval_id), ApprovalStatus.REFUSED, Event.APPROVAL_REFUSED, actor)
+    return _decided(find(approval_id), ApprovalStatus.REFUSED, ApprovalEvent.REFUSED, actor)
 
 
 def check(approval_id: str, action: Guarded, subject: str) -> Approval:
@@ -129,7 +130,7 @@ def use(tx: Transaction, approval: Approval) -> None:
         condition=(ApprovalTable.status == ApprovalStatus.APPROVED) & (ApprovalTable.expires_at > moment),
         otherwise=NotApproved(f"Approval {approval.approval_id} was used or has expired meanwhile."),
     )
-    tx.audit(Event.APPROVAL_USED, approved_by=approval.decided_by, **_named(approval))
+    tx.audit(ApprovalEvent.USED, approved_by=approval.decided_by, **_named(approval))
 
 
 def _decided(asked: Approval, status: ApprovalStatus, event: Event, actor: Actor) -> Approval:

@@ -59,7 +59,7 @@ def schedule(approval_id: str, *, actor: Actor) -> PoolKey:
 
 
 def _check(key: PoolKey, *, lose_messages: bool) -> None:
-    key.move("destroy")
+    key.transition("destroy")
     files = rewrap.waiting_count(key.key_id)
     if files:
         raise KeyNeeded(f"{files} files need key {key.key_id}; they have to be re-wrapped first.")

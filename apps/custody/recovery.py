@@ -11,19 +11,21 @@ from typing import TypeVar
 
 from shamir_mnemonic import MnemonicError, combine_mnemonics, generate_mnemonics
 
-from apps.audit.records import Actor, Event, system
+from apps.audit.records import Actor, system
 from apps.audit.services import Conflict, record, transaction
 from apps.common.dynamodb import Page, pages
 from apps.common.errors import Invalid, PlatformError, Refused
 from apps.common.root_keys.configured import root_key
 from apps.custody import approvals
 from apps.custody.records import Approval, Guarded
+from apps.custody.trail import RecoveryEvent
 from apps.keys import recovery_seal, seeds
 from apps.keys import services as keys
 from apps.keys.records import PoolKey
+from apps.keys.trail import SecretEvent
 from apps.sessions import finals
 from apps.sessions import services as sessions
-from apps.sessions.records import Session
+from apps.sessions.records import FinalKey
 from qkdseal import kem
 
 T = TypeVar("T")
@@ -65,10 +67,10 @@ def make(*, threshold: int, shares: int, actor: Actor) -> Made:
     """
     if not 2 <= threshold <= shares <= 16:
         raise Invalid.of("threshold", "2 or more, and at most as many as there are shares (16 at most)")
-    pair = kem.generate(recovery_seal.SUITE)
+    pair = kem.generate_key_pair(recovery_seal.SUITE)
     words = generate_mnemonics(1, [(threshold, shares)], pair.seed)[0]
     name = recovery_seal.id_of(pair.public_key)
-    record(actor, Event.RECOVERY_KEY_MADE, recovery_key_id=name, threshold=threshold, shares=shares)
+    record(actor, RecoveryEvent.KEY_MADE, recovery_key_id=name, threshold=threshold, shares=shares)
     return Made(name, base64.b64encode(pair.public_key).decode(), list(words))
 
 
@@ -80,7 +82,7 @@ def joined(words: Sequence[str]) -> bytes:
     """
     try:
         seed: bytes = combine_mnemonics([" ".join(share.split()) for share in words])
-        public = kem.public_of(recovery_seal.SUITE, seed)
+        public = kem.public_key_of(seed, suite=recovery_seal.SUITE)
     except (MnemonicError, ValueError) as error:
         raise Invalid.of("shares", f"do not give a key: {error}") from None
     if public != recovery_seal.public_key():
@@ -131,7 +133,7 @@ def check(words: Sequence[str], *, actor: Actor) -> Report:
             report.already += 1
     record(
         actor,
-        Event.RECOVERY_CHECKED,
+        RecoveryEvent.CHECKED,
         recovery_key_id=name,
         opened=report.done,
         unsealed=len(report.unsealed),
@@ -174,7 +176,7 @@ def use(words: Sequence[str], *, approval_id: str, actor: Actor, progress: Progr
         if report.whole:
             approvals.use(tx, approval)
         tx.audit(
-            Event.RECOVERY_USED,
+            RecoveryEvent.USED,
             recovery_key_id=approval.subject,
             root_key_id=root.id,
             recovered=report.done,
@@ -184,7 +186,7 @@ def use(words: Sequence[str], *, approval_id: str, actor: Actor, progress: Progr
     return report
 
 
-Secret = PoolKey | Session
+Secret = PoolKey | FinalKey
 
 
 def _secrets() -> Iterator[Secret]:
@@ -194,9 +196,9 @@ def _secrets() -> Iterator[Secret]:
         if key.wrapped_seed is not None:
             yield key
     for listed in _all(lambda **place: sessions.listed(actor=_EVERYONE, **place)):
-        session = finals.find(listed.session_id)
-        if session.encrypted_final_key is not None:
-            yield session
+        final = finals.find(listed.session_id)
+        if final is not None:
+            yield final
 
 
 def _all(fetch: Callable[..., Page[T]]) -> Iterator[T]:
@@ -235,9 +237,9 @@ def _compare(secret: Secret, seed: bytes) -> None:
 def _recover(secret: Secret, seed: bytes, actor: Actor) -> None:
     opened = _opened(secret, seed)
     if isinstance(secret, PoolKey):
-        seeds.rewrapped(secret, opened, event=Event.SECRET_RECOVERED, actor=actor)
+        seeds.rewrapped(secret, opened, event=SecretEvent.RECOVERED, actor=actor)
     else:
-        finals.rewrapped(secret, opened, event=Event.SECRET_RECOVERED, actor=actor)
+        finals.rewrapped(secret, opened, event=SecretEvent.RECOVERED, actor=actor)
 
 
 def _opened(secret: Secret, seed: bytes) -> bytes:

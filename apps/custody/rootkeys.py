@@ -7,15 +7,17 @@ interrupted replacement goes on by being started again. An old root key is retir
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import Conflict, record
 from apps.common import clock
 from apps.common.errors import Refused
 from apps.common.root_keys.configured import root_key
 from apps.common.root_keys.local import LocalRootKey
 from apps.common.root_keys.ring import RootKeyRing
+from apps.custody.trail import RootKeyEvent
 from apps.keys import seeds
 from apps.keys import services as keys
+from apps.keys.trail import SecretEvent
 from apps.sessions import finals
 
 SETTLE_SECONDS = 60  # an index shows a secret this long after it was wrapped at the latest
@@ -62,7 +64,7 @@ def rotate(*, actor: Actor, progress: Progress | None = None) -> int:
                 "Set ROOT_KEY to the new KMS key and ROOT_KEY_PREVIOUS to the old one first."
             )
         record(
-            actor, Event.ROOT_KEY_MADE, old_root_key_id=root.id
+            actor, RootKeyEvent.MADE, old_root_key_id=root.id
         )  # first: what cannot be recorded is not done
         root.add()
     return rewrap_all(actor=actor, progress=progress)
@@ -91,7 +93,7 @@ def _move_seed(key_id: str, actor: Actor) -> bool:
     if key.wrapped_seed is None or key.root_key_id == root_key().id:
         return False  # destroyed or moved since the Query
     try:
-        seeds.rewrapped(key, seeds.unwrapped(key), event=Event.SECRET_REWRAPPED, actor=actor)
+        seeds.rewrapped(key, seeds.unwrapped(key), event=SecretEvent.REWRAPPED, actor=actor)
     except Conflict:
         return False  # someone else moved it just now
     return True
@@ -99,10 +101,10 @@ def _move_seed(key_id: str, actor: Actor) -> bool:
 
 def _move_final(session_id: str, actor: Actor) -> bool:
     found = finals.find(session_id)
-    if found.encrypted_final_key is None or found.root_key_id == root_key().id:
+    if found is None or found.root_key_id == root_key().id:
         return False
     try:
-        finals.rewrapped(found, finals.unwrapped(found), event=Event.SECRET_REWRAPPED, actor=actor)
+        finals.rewrapped(found, finals.unwrapped(found), event=SecretEvent.REWRAPPED, actor=actor)
     except Conflict:
         return False
     return True
@@ -126,7 +128,7 @@ def retire(*, actor: Actor) -> tuple[str, ...]:
         return root_key().old_ids
     if root.seconds_since_change(clock.now().timestamp()) < SETTLE_SECONDS:
         raise Refused(f"The root key was changed less than {SETTLE_SECONDS} s ago. Try again in a minute.")
-    record(actor, Event.ROOT_KEY_RETIRED, root_key_ids=list(root.old_ids))
+    record(actor, RootKeyEvent.RETIRED, root_key_ids=list(root.old_ids))
     return root.retire()
 
 

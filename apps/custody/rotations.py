@@ -6,6 +6,7 @@ over. Of the body not a byte is read or written.
 
 import time
 from dataclasses import dataclass
+from enum import StrEnum
 
 from django.conf import settings
 
@@ -13,16 +14,21 @@ from apps.audit.records import Actor
 from apps.common import clock
 from apps.common.dynamodb import pages
 from apps.common.errors import Refused
-from apps.common.sweeps import each
 from apps.files.keys import rewrap
 from apps.files.records import File
 from apps.jobs import control
 from apps.jobs import services as jobs
 from apps.jobs.records import Job, JobState
-from apps.keys import rotation as rotations
-from apps.keys import seeds
+from apps.keys import rotation, seeds
 from apps.keys import services as keys
-from apps.keys.records import KeyState, KeyUnusable, PoolKey, Rotation, RotationStatus
+from apps.keys.records import (
+    IllegalTransition,
+    KeyUnusable,
+    PoolKey,
+    Rotation,
+    RotationChanged,
+    RotationStatus,
+)
 
 SETTLE_SECONDS = 60  # an index shows a file this long after its commit at the latest; usual is well below one
 SLICE_SECONDS = 600.0  # of work for one message: below the queue's visibility time-out
@@ -48,24 +54,32 @@ class Pace:
         time.sleep(max(0.0, self.began + self.files / self.per_second - time.monotonic()))
 
 
+class Stage(StrEnum):
+    """How far a rotation is."""
+
+    MOVING = "moving"  # files still need the old key
+    SETTLING = "settling"  # none that the index shows, which may lag
+    DONE = "done"
+
+
 def run(job: Job, *, actor: Actor) -> bool:
-    """Work on a job for a while; whether it has ended.
+    """Work on a job for a while; return whether it has ended.
 
     Raises:
         JobCancelled: someone asked for that.
         FilesDamaged: all others have moved.
         KeyUnusable, PoolEmpty: the old key does not open, or there is no new one.
     """
-    rotation = rotations.find(str(job.parameters["rotation_id"]))
-    if rotation.status is RotationStatus.DONE:
+    found = rotation.find(str(job.parameters["rotation_id"]))
+    if found.status is RotationStatus.DONE:
         jobs.end(job)
         return True
-    source = keys.find(rotation.old_key_id)
+    source = keys.find(found.old_key_id)
     done, until = int(job.done), time.monotonic() + SLICE_SECONDS
     damaged: list[str] = []
     pace = Pace(settings.REWRAP_PER_SECOND)
     for batch in pages(lambda at: rewrap.waiting(source.key_id, position=at)):
-        moved = _moved(batch.records, source, rotation, actor)
+        found, moved = _move(batch.records, source, found, actor)
         done += moved.count
         damaged += moved.damaged
         job = control.report(job, done=done, results={"damaged": damaged[:DAMAGED_SHOWN]})
@@ -74,70 +88,59 @@ def run(job: Job, *, actor: Actor) -> bool:
         pace.after(moved.count)
     if damaged:
         raise FilesDamaged(f"{len(damaged)} files do not open with key {source.key_id}.")
-    if not finish(rotation, actor=actor) and rewrap.waiting_count(source.key_id):
+    if advance(found, actor=actor) is Stage.MOVING:
         return False
     jobs.end(job)
     return True
 
 
-def _moved(batch: list[File], source: PoolKey, rotation: Rotation, actor: Actor) -> rewrap.Moved:
-    """Move a batch; should the new key be rotated itself meanwhile, to another one."""
-    _, target = rotations.target_of(rotations.find(rotation.rotation_id), actor=actor)
+def _move(batch: list[File], source: PoolKey, found: Rotation, actor: Actor) -> tuple[Rotation, rewrap.Moved]:
+    """Move a batch to the new key; should that be rotated itself meanwhile, to the one chosen then."""
+    found, target = rotation.target_of(found, actor=actor)
     seeds.seed_of(target)  # its halves belong together: nothing is sealed to a key that could not open it
     try:
-        return rewrap.move(batch, source=source, target=target, actor=actor)
+        return found, rewrap.move(batch, source=source, target=target, actor=actor)
     except KeyUnusable:
-        if keys.find(target.key_id).state is KeyState.ACTIVE:
+        found, other = rotation.target_of(found, actor=actor)
+        if other.key_id == target.key_id:  # still active: one of the two keys is damaged
             raise
-        _, target = rotations.target_of(rotations.find(rotation.rotation_id), actor=actor)
-        seeds.seed_of(target)
-        return rewrap.move(batch, source=source, target=target, actor=actor)
+        seeds.seed_of(other)
+        return found, rewrap.move(batch, source=source, target=other, actor=actor)
 
 
-def finish(rotation: Rotation, *, actor: Actor) -> bool:
-    """End the rotation, and with it the old key, once no file needs it (I5); whether that is so.
+def advance(found: Rotation, *, actor: Actor) -> Stage:
+    """Finish a rotation, and with it the old key, once no file needs that (I5).
 
-    Files are committed under active keys only, so that after SETTLE_SECONDS the index has shown all there are.
-    """
-    old = keys.find(rotation.old_key_id)
-    if old.changed_at is not None and old.changed_at > clock.ago(SETTLE_SECONDS):
-        return False
-    if rewrap.waiting(old.key_id, limit=1).records:
-        return False
-    rotations.finish(rotations.find(rotation.rotation_id), actor=actor)
-    return True
-
-
-def to_work_on(*, actor: Actor) -> list[Rotation]:
-    """Finish what only waited for the index; the rotations that need a job, the oldest first.
-
-    One whose job failed or was cancelled waits until someone starts it again.
-    """
-    found: list[Rotation] = []
-
-    def look(rotation: Rotation) -> None:
-        job = _job_of(rotation)
-        if job is not None and job.state is not JobState.SUCCEEDED:
-            return
-        if not finish(rotation, actor=actor) and rewrap.waiting(rotation.old_key_id, limit=1).records:
-            found.append(rotation)
-
-    each(rotations.unfinished(), look)
-    return found
-
-
-def _job_of(rotation: Rotation) -> Job | None:
-    return jobs.known(rotation.job_id) if rotation.job_id else None
-
-
-def check_startable(rotation: Rotation) -> None:
-    """Whether a job may start on a rotation.
+    Files are committed under active keys only, so that SETTLE_SECONDS after the key was taken out of use the
+    index has shown all there are.
 
     Raises:
-        Refused: it is done, or a job works on it.
+        PoolEmpty: no file had to move, and there is no key that could be named as the successor.
     """
-    if rotation.status is RotationStatus.DONE:
-        raise Refused(f"Rotation {rotation.rotation_id} is done.")
-    job = _job_of(rotation)
-    if job is not None and not job.state.ended:
-        raise Refused(f"Job {job.job_id} works on rotation {rotation.rotation_id} already.")
+    if rewrap.waiting(found.old_key_id, limit=1).records:
+        return Stage.MOVING
+    old = keys.find(found.old_key_id)
+    if old.changed_at is not None and old.changed_at > clock.ago(SETTLE_SECONDS):
+        return Stage.SETTLING
+    try:
+        rotation.finish(found, old, actor=actor)
+    except (RotationChanged, IllegalTransition):  # another worker, or a revocation, was faster
+        done = rotation.find(found.rotation_id).status is RotationStatus.DONE
+        return Stage.DONE if done else Stage.SETTLING
+    return Stage.DONE
+
+
+def active_job(found: Rotation) -> Job | None:
+    """The job that waits or works on a rotation, if there is one."""
+    job = _job_of(found)
+    return None if job is None or job.state.ended else job
+
+
+def is_held(found: Rotation) -> bool:
+    """Return whether the sweep leaves a rotation alone: its job is at work, failed, or was cancelled."""
+    job = _job_of(found)
+    return job is not None and job.state is not JobState.SUCCEEDED
+
+
+def _job_of(found: Rotation) -> Job | None:
+    return jobs.known(found.job_id) if found.job_id else None

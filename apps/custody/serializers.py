@@ -9,10 +9,22 @@ from apps.common.lists import ListQuery
 from apps.common.serializers import FlagField, TextField
 from apps.custody.records import ApprovalStatus
 from apps.custody.reencryption import Named, Source
+from apps.jobs.records import Job
 from apps.keys import transfer
-from apps.keys.serializers import SUITES, BytesField, ReasonIn
+from apps.keys.records import PoolKey
+from apps.keys.serializers import SUITES, BytesField, PoolKeyOut, ReasonIn
 from apps.keys.transfer import Exported
 from qkdseal.kem import Suite
+
+
+class RetiredKeyOut(PoolKeyOut):
+    """A pool key that was taken out of use, and the job that moves its files."""
+
+    job_id = serializers.SerializerMethodField(help_text="null where no file can be under the key")
+
+    def get_job_id(self, _key: PoolKey) -> str | None:
+        job: Job | None = self.context["job"]
+        return job.job_id if job else None
 
 
 class DestructionIn(ReasonIn):

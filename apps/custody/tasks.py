@@ -7,39 +7,17 @@ from typing import TYPE_CHECKING
 from celery import shared_task
 
 from apps.audit.records import Actor, system
-from apps.common.sweeps import each
 from apps.custody import reencryption, rotations
-from apps.files.keys import rewrap
 from apps.jobs import services as jobs
 from apps.jobs.control import JobCancelled
 from apps.jobs.messages import keep_hidden
 from apps.jobs.records import Job, JobKind
-from apps.keys import rotation
-from apps.keys.records import Rotation
 
 if TYPE_CHECKING:
     from celery import Task
 
 log = logging.getLogger(__name__)
 WORKER = system("rewrapper")
-
-
-def rewrap_later(found: Rotation, *, actor: Actor) -> Job:
-    """Move the files of a rotation in the background; the job tells how far it is.
-
-    Raises:
-        Refused: the rotation is done, or a job works on it.
-    """
-    rotations.check_startable(found)
-    job = jobs.enqueue(
-        JobKind.REWRAP_FILES,
-        total=rewrap.waiting_count(found.old_key_id),
-        parameters={"rotation_id": found.rotation_id, "old_key_id": found.old_key_id},
-        actor=actor,
-        send=rewrap_files.delay,
-    )
-    rotation.note(found, job_id=job.job_id)
-    return job
 
 
 def reencrypt_later(named: reencryption.Named, *, reason: str, actor: Actor) -> Job:
@@ -89,11 +67,6 @@ def _work(job_id: str, run: Callable[[Job], bool], again: Callable[[str], object
         jobs.end(
             job, error=getattr(error, "detail", "Not all files could be moved; those that were stay so.")
         )
-
-
-def continue_rotations(*, actor: Actor) -> int:
-    """Give every rotation that waits for one a job; returns how many."""
-    return each(rotations.to_work_on(actor=actor), lambda found: rewrap_later(found, actor=actor))
 
 
 def send_unsent(*, seconds: int) -> int:

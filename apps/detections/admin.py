@@ -82,11 +82,11 @@ class DetectionAdmin(StoreAdmin):
     @admin.display(description="related")
     def related(self, obj: models.Detection) -> Any:
         session = render.link(obj.viewer, "qkd_sessions.session", obj.pk, "Session")
-        return render.joined(
+        return render.inline(
             [session, render.list_link(obj.viewer, "audit.entry", "Audit entries", session=obj.pk)]
         )
 
-    def listed(
+    def page(
         self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str
     ) -> Page[Detection]:
         return services.listed(

@@ -7,17 +7,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
-from apps.access.records import Scope
 from apps.access.views import ApiView
 from apps.common.lists import listed, page_of
 from apps.detections import services
+from apps.detections.scopes import DetectionScope
 from apps.detections.serializers import DetectionListQuery, DetectionOut
 
 
 class Detections(ApiView):
     """Verdicts on the caller's sessions, or on all for who sees all."""
 
-    required_scopes = {"GET": Scope.DETECTIONS_READ}
+    required_scopes = {"GET": DetectionScope.READ}
 
     @extend_schema(
         parameters=[DetectionListQuery], responses=page_of(DetectionOut), operation_id="list_detections"
@@ -31,7 +31,7 @@ class Detections(ApiView):
 class DetectionDetail(ApiView):
     """The verdict on one session."""
 
-    required_scopes = {"GET": Scope.DETECTIONS_READ}
+    required_scopes = {"GET": DetectionScope.READ}
 
     @extend_schema(responses=DetectionOut, operation_id="get_detection")
     def get(self, request: Request, session_id: str) -> Response:

@@ -6,7 +6,7 @@ import logging
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import may_see, transaction
 from apps.common import aws, clock
 from apps.common.dynamodb import Page, Position
@@ -17,6 +17,7 @@ from apps.detections.records import Detection
 from apps.detections.store import DetectionTable
 from apps.sessions import services as sessions
 from apps.sessions.records import Session, SessionStatus, SessionUnusable
+from apps.sessions.trail import SessionEvent
 from qkd.detection import Verdict
 from qkd.detection import judge as statistics
 from qkd.estimation import BasisCounts
@@ -24,9 +25,9 @@ from qkd.estimation import BasisCounts
 log = logging.getLogger(__name__)
 NAMESPACE = "QuantumKeys"
 EVENTS = {
-    SessionStatus.READY: Event.SESSION_READY,
-    SessionStatus.ABORTED: Event.SESSION_ABORTED,
-    SessionStatus.COMPROMISED: Event.SESSION_COMPROMISED,
+    SessionStatus.READY: SessionEvent.READY,
+    SessionStatus.ABORTED: SessionEvent.ABORTED,
+    SessionStatus.COMPROMISED: SessionEvent.COMPROMISED,
 }
 
 

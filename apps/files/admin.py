@@ -74,7 +74,7 @@ class FileAdmin(StoreAdmin):
 
     @admin.display(description="status")
     def state_and_why(self, obj: models.File) -> Any:
-        return render.joined([render.badge(obj.status, TONES), obj.reason])
+        return render.inline([render.badge(obj.status, TONES), obj.reason])
 
     @admin.display(description="pool key")
     def key(self, obj: models.File) -> Any:
@@ -85,7 +85,7 @@ class FileAdmin(StoreAdmin):
         session = services.session_of(obj.quantum_key_id)
         if session is None:
             return render.NONE
-        return render.joined(
+        return render.inline(
             [
                 render.code(obj.quantum_key_id),
                 render.link(obj.viewer, "qkd_sessions.session", session, "its session"),
@@ -94,12 +94,12 @@ class FileAdmin(StoreAdmin):
 
     @admin.display(description="related")
     def related(self, obj: models.File) -> Any:
-        return render.joined([render.list_link(obj.viewer, "audit.entry", "Audit entries", file=obj.pk)])
+        return render.inline([render.list_link(obj.viewer, "audit.entry", "Audit entries", file=obj.pk)])
 
-    def shown(self, record: File) -> DisplayModel:
+    def as_display(self, record: File) -> DisplayModel:
         return models.File.of(record, **filled(record), envelope_header=envelope_header(record.envelope))
 
-    def listed(
+    def page(
         self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str
     ) -> Page[File]:
         status = FileStatus(filters["status"]) if "status" in filters else None

@@ -4,9 +4,10 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from apps.audit.records import Actor, Event, Outcome, system
+from apps.audit.records import Actor, Outcome, system
 from apps.audit.services import may_see, record, transaction
 from apps.common.errors import Invalid, PlatformError, Refused
+from apps.files.trail import MessageEvent
 from apps.keys import seeds
 from apps.keys import services as keys
 from apps.keys.pools import pool_for
@@ -98,12 +99,12 @@ def _mlkem_key(pool: str) -> PoolKey:
 
 
 def _compatible(plaintext: bytes, offered: Offer, pool_key: PoolKey, context: str | None) -> PqfilePackage:
-    header = pqfile.header_of(
+    header = pqfile.pqfile_header(
         file_id=f"msg-{uuid.uuid4()}",
         quantum_key_id=offered.key_id,
         context=None if context is None else context.encode(),
     )
-    return pqfile.seal(
+    return pqfile.seal_pqfile(
         header,
         plaintext,
         pool_key_id=pool_key.key_id,
@@ -117,7 +118,7 @@ def _commit(message_id: str, offered: Offer, pool_key: PoolKey, actor: Actor) ->
         quantum_keys.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject=message_id)
         keys.count_use(tx, pool_key, message=True)
         tx.audit(
-            Event.MESSAGE_ENCRYPTED,
+            MessageEvent.ENCRYPTED,
             file_id=message_id,
             key_id=pool_key.key_id,
             session_id=offered.session_id,
@@ -145,11 +146,11 @@ def decrypt(
     subject = {"file_id": header.file_id, "key_id": package.pool_key_id, "session_id": taken.session_id}
     if not may_see(actor, taken.taken_by, **subject):
         raise Invalid.of("package", UNIFORM)
-    record(actor, Event.MESSAGE_READ, **subject)
+    record(actor, MessageEvent.READ, **subject)
     try:
         return _opened(package, context, passphrase)
     except PlatformError:
-        record(actor, Event.MESSAGE_READ, outcome=Outcome.FAILED, **subject)
+        record(actor, MessageEvent.READ, outcome=Outcome.FAILED, **subject)
         raise
 
 
@@ -161,7 +162,7 @@ def _opened(package: Package | PqfilePackage, context: str | None, passphrase: s
         bound = None if context is None else context.encode()
         if isinstance(package, Package):
             return open_message(package, **secrets, context=bound, passphrase=passphrase)
-        return pqfile.unseal(package, **secrets, context=bound)
+        return pqfile.open_pqfile(package, **secrets, context=bound)
     except (PackageInvalid, KeyNotFound, ValueError):
         raise Invalid.of("package", UNIFORM) from None
     except (KeyUnusable, SessionNotFound, SessionUnusable) as error:

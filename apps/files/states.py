@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias, get_args
 
 from apps.audit.records import Event
 from apps.common.errors import Refused
+from apps.files.trail import FileEvent
 
 
 class FileNotReady(Refused):
@@ -82,29 +83,29 @@ class Transition:
 
 # The only place that says what a file may become; checks, services and the page of the documentation use it.
 TRANSITIONS: tuple[Transition, ...] = (
-    Transition("encrypt", FileStatus.AWAITING_UPLOAD, FileStatus.ENCRYPTED, Event.FILE_ENCRYPTED),
-    Transition("apply", FileStatus.AWAITING_UPLOAD, FileStatus.APPLIED, Event.FILE_REPLACED),
-    Transition("reject", FileStatus.AWAITING_UPLOAD, FileStatus.REJECTED, Event.FILE_REJECTED),
-    Transition("finish", FileStatus.AWAITING_BODY, FileStatus.ENCRYPTED, Event.FILE_ENCRYPTED),
-    Transition("reject", FileStatus.AWAITING_BODY, FileStatus.REJECTED, Event.FILE_REJECTED),
-    Transition("replace", FileStatus.ENCRYPTED, FileStatus.ENCRYPTED, Event.FILE_REPLACED),
-    Transition("replace", FileStatus.ARCHIVED, FileStatus.ENCRYPTED, Event.FILE_REPLACED),
+    Transition("encrypt", FileStatus.AWAITING_UPLOAD, FileStatus.ENCRYPTED, FileEvent.ENCRYPTED),
+    Transition("apply", FileStatus.AWAITING_UPLOAD, FileStatus.APPLIED, FileEvent.REPLACED),
+    Transition("reject", FileStatus.AWAITING_UPLOAD, FileStatus.REJECTED, FileEvent.REJECTED),
+    Transition("finish", FileStatus.AWAITING_BODY, FileStatus.ENCRYPTED, FileEvent.ENCRYPTED),
+    Transition("reject", FileStatus.AWAITING_BODY, FileStatus.REJECTED, FileEvent.REJECTED),
+    Transition("replace", FileStatus.ENCRYPTED, FileStatus.ENCRYPTED, FileEvent.REPLACED),
+    Transition("replace", FileStatus.ARCHIVED, FileStatus.ENCRYPTED, FileEvent.REPLACED),
     # An upload that was announced before the document was deleted; restored, the document has its content
-    Transition("replace_deleted", FileStatus.DELETED, FileStatus.DELETED, Event.FILE_REPLACED),
-    Transition("supersede", FileStatus.ENCRYPTED, FileStatus.SUPERSEDED, Event.FILE_REPLACED),
-    Transition("supersede", FileStatus.ARCHIVED, FileStatus.SUPERSEDED, Event.FILE_REPLACED),
-    Transition("supersede", FileStatus.DELETED, FileStatus.SUPERSEDED, Event.FILE_REPLACED),
-    Transition("archive", FileStatus.ENCRYPTED, FileStatus.ARCHIVING, Event.FILE_ARCHIVED),
-    Transition("finish_archiving", FileStatus.ARCHIVING, FileStatus.ARCHIVED, Event.FILE_ARCHIVED),
-    Transition("recall", FileStatus.ARCHIVED, FileStatus.RECALLING, Event.FILE_RECALLED),
-    Transition("finish_recalling", FileStatus.RECALLING, FileStatus.ENCRYPTED, Event.FILE_RECALLED),
-    Transition("delete", FileStatus.ENCRYPTED, FileStatus.DELETED, Event.FILE_DELETED),
-    Transition("delete", FileStatus.ARCHIVED, FileStatus.DELETED, Event.FILE_DELETED),
-    Transition("restore", FileStatus.DELETED, FileStatus.ENCRYPTED, Event.FILE_RESTORED),
-    Transition("restore", FileStatus.DELETED, FileStatus.ARCHIVED, Event.FILE_RESTORED),
-    Transition("shred", FileStatus.DELETED, FileStatus.SHREDDING, Event.FILE_SHREDDED),
-    Transition("finish_shredding", FileStatus.SHREDDING, FileStatus.SHREDDED, Event.FILE_SHREDDED),
-    Transition("shred_version", FileStatus.SUPERSEDED, FileStatus.SHREDDED, Event.FILE_SHREDDED),
+    Transition("replace_deleted", FileStatus.DELETED, FileStatus.DELETED, FileEvent.REPLACED),
+    Transition("supersede", FileStatus.ENCRYPTED, FileStatus.SUPERSEDED, FileEvent.REPLACED),
+    Transition("supersede", FileStatus.ARCHIVED, FileStatus.SUPERSEDED, FileEvent.REPLACED),
+    Transition("supersede", FileStatus.DELETED, FileStatus.SUPERSEDED, FileEvent.REPLACED),
+    Transition("archive", FileStatus.ENCRYPTED, FileStatus.ARCHIVING, FileEvent.ARCHIVED),
+    Transition("finish_archiving", FileStatus.ARCHIVING, FileStatus.ARCHIVED, FileEvent.ARCHIVED),
+    Transition("recall", FileStatus.ARCHIVED, FileStatus.RECALLING, FileEvent.RECALLED),
+    Transition("finish_recalling", FileStatus.RECALLING, FileStatus.ENCRYPTED, FileEvent.RECALLED),
+    Transition("delete", FileStatus.ENCRYPTED, FileStatus.DELETED, FileEvent.DELETED),
+    Transition("delete", FileStatus.ARCHIVED, FileStatus.DELETED, FileEvent.DELETED),
+    Transition("restore", FileStatus.DELETED, FileStatus.ENCRYPTED, FileEvent.RESTORED),
+    Transition("restore", FileStatus.DELETED, FileStatus.ARCHIVED, FileEvent.RESTORED),
+    Transition("shred", FileStatus.DELETED, FileStatus.SHREDDING, FileEvent.SHREDDED),
+    Transition("finish_shredding", FileStatus.SHREDDING, FileStatus.SHREDDED, FileEvent.SHREDDED),
+    Transition("shred_version", FileStatus.SUPERSEDED, FileStatus.SHREDDED, FileEvent.SHREDDED),
 )
 _ARROWS = {(one.source, one.target) for one in TRANSITIONS}
 

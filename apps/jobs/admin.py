@@ -48,7 +48,7 @@ class JobAdmin(StoreAdmin):
 
     @admin.display(description="state")
     def badge_and_why(self, obj: models.Job) -> Any:
-        return render.joined([render.badge(obj.state, TONES), obj.error])
+        return render.inline([render.badge(obj.state, TONES), obj.error])
 
     @admin.display(description="progress")
     def progress(self, obj: models.Job) -> Any:
@@ -62,9 +62,9 @@ class JobAdmin(StoreAdmin):
             for session_id in obj.results.get("session_ids", [])
         ]
         shown = [*sessions, render.document(others)] if others else sessions
-        return render.joined(shown)
+        return render.inline(shown)
 
-    def listed(
+    def page(
         self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str
     ) -> Page[Job]:
         del filters  # there is no index by state yet

@@ -7,17 +7,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
-from apps.access.records import Scope
 from apps.access.views import ApiView
 from apps.common.lists import ListQuery, listed, page_of
 from apps.jobs import control, services
+from apps.jobs.scopes import JobScope
 from apps.jobs.serializers import JobOut
 
 
 class Jobs(ApiView):
     """The caller's jobs, or all for who sees all."""
 
-    required_scopes = {"GET": Scope.JOBS_READ}
+    required_scopes = {"GET": JobScope.READ}
 
     @extend_schema(parameters=[ListQuery], responses=page_of(JobOut), operation_id="list_jobs")
     def get(self, request: Request) -> Response:
@@ -28,7 +28,7 @@ class Jobs(ApiView):
 class JobDetail(ApiView):
     """One job."""
 
-    required_scopes = {"GET": Scope.JOBS_READ}
+    required_scopes = {"GET": JobScope.READ}
 
     @extend_schema(responses=JobOut, operation_id="get_job")
     def get(self, request: Request, job_id: str) -> Response:
@@ -39,7 +39,7 @@ class JobDetail(ApiView):
 class JobCancellation(ApiView):
     """The end of a job before it is done."""
 
-    required_scopes = {"POST": Scope.JOBS_CANCEL}
+    required_scopes = {"POST": JobScope.CANCEL}
 
     @extend_schema(request=None, responses=JobOut, operation_id="cancel_job")
     def post(self, request: Request, job_id: str) -> Response:

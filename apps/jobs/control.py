@@ -5,13 +5,14 @@ from typing import Any
 
 from pynamodb.expressions.update import Action
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.errors import Refused
 from apps.jobs import services
 from apps.jobs.records import Job, JobState
 from apps.jobs.store import JobTable
+from apps.jobs.trail import JobEvent
 
 
 class JobCancelled(Exception):
@@ -38,7 +39,7 @@ def cancel(job_id: str, *, actor: Actor) -> Job:
         ]
     with transaction(actor) as tx:
         tx.update(JobTable.of(job), actions, condition=JobTable.state == job.state, otherwise=refused)
-        tx.audit(Event.JOB_CANCELLED, job_id=job_id, kind=job.kind.value, done=int(job.done))
+        tx.audit(JobEvent.CANCELLED, job_id=job_id, kind=job.kind.value, done=int(job.done))
     return services.find(job_id, actor=actor)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from pynamodb.exceptions import UpdateError
 from pynamodb.expressions.update import Action
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import Conflict, Transaction, may_see, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
@@ -19,6 +19,7 @@ from apps.common.sweeps import each
 from apps.jobs import store
 from apps.jobs.records import Job, JobKind, JobState
 from apps.jobs.store import JobTable, jobs_page
+from apps.jobs.trail import JobEvent
 
 log = logging.getLogger(__name__)
 SILENT_SECONDS = 300  # of no sign from a worker: it is gone
@@ -70,7 +71,7 @@ def new(
 def put(tx: Transaction, job: Job) -> None:
     """Record a new job in the transaction of what it is for; once that is committed, ``dispatch`` it."""
     tx.put(JobTable.of(job))
-    tx.audit(Event.JOB_QUEUED, job_id=job.job_id, kind=job.kind.value, total=job.total)
+    tx.audit(JobEvent.QUEUED, job_id=job.job_id, kind=job.kind.value, total=job.total)
 
 
 def dispatch(job: Job, send: Callable[[str], object]) -> None:
@@ -102,7 +103,7 @@ def enqueue_once(
     queued = replace(there, state=JobState.QUEUED, done=0, error=None, ended_at=None, created_at=clock.now())
     with transaction(actor) as tx:
         tx.replace(JobTable.of(queued), condition=JobTable.state == there.state)
-        tx.audit(Event.JOB_QUEUED, job_id=job_id, kind=kind.value, total=total)
+        tx.audit(JobEvent.QUEUED, job_id=job_id, kind=kind.value, total=total)
     dispatch(queued, send)
     return queued
 

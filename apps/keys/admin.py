@@ -1,12 +1,14 @@
 """The key pool in the console: list, detail, rotation and revocation."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.html import format_html
 
 from apps.access.console import actor_of
 from apps.common.dynamodb import Page, Position
@@ -16,8 +18,10 @@ from apps.console.filters import by_choice
 from apps.console.models import DisplayModel
 from apps.console.render import Tone, column
 from apps.console.store_admin import StoreAdmin
+from apps.custody import retirement
+from apps.custody.retirement import Retired
 from apps.keys import models, services
-from apps.keys.records import TRANSITIONS, KeyState, PoolKey
+from apps.keys.records import TARGETS, KeyState, PoolKey
 
 TONES = {
     KeyState.PRE_ACTIVE: Tone.INFO,
@@ -28,7 +32,7 @@ TONES = {
     KeyState.REVOKED: Tone.BAD,
     KeyState.DESTROYED: Tone.MUTED,
 }
-TARGETS = {"rotate": KeyState.ROTATION_QUEUED, "revoke": KeyState.REVOKED}
+OFFERED = {"rotate": KeyState.ROTATION_QUEUED, "revoke": KeyState.REVOKED}
 
 
 @admin.register(models.PoolKey)
@@ -57,16 +61,16 @@ class PoolKeyAdmin(StoreAdmin):
 
     @admin.display(description="state")
     def badge_and_why(self, obj: models.PoolKey) -> Any:
-        return render.joined([render.badge(obj.state, TONES), obj.reason])
+        return render.inline([render.badge(obj.state, TONES), obj.reason])
 
     @admin.display(description="related")
     def related(self, obj: models.PoolKey) -> Any:
-        return render.joined([render.list_link(obj.viewer, "audit.entry", "Audit entries", key=obj.pk)])
+        return render.inline([render.list_link(obj.viewer, "audit.entry", "Audit entries", key=obj.pk)])
 
-    def shown(self, record: PoolKey) -> DisplayModel:
+    def as_display(self, record: PoolKey) -> DisplayModel:
         return models.PoolKey.of(record, fingerprint=hashlib.sha256(record.public_key).hexdigest())
 
-    def listed(
+    def page(
         self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str
     ) -> Page[PoolKey]:
         del request  # a pool key belongs to nobody
@@ -78,7 +82,7 @@ class PoolKeyAdmin(StoreAdmin):
         return services.find(object_id)
 
     def offers(self, obj: DisplayModel, action: str) -> bool:
-        return isinstance(obj, models.PoolKey) and TARGETS.get(action) in TRANSITIONS[KeyState(obj.state)]
+        return isinstance(obj, models.PoolKey) and OFFERED.get(action) in TARGETS[KeyState(obj.state)]
 
     def has_rotate_permission(self, request: HttpRequest) -> bool:
         return self.allows(request, "rotate")
@@ -92,11 +96,10 @@ class PoolKeyAdmin(StoreAdmin):
             self,
             request,
             queryset,
-            lambda key_id, given: services.queue_rotation(
-                key_id, reason=given["reason"], actor=actor_of(request)
-            ),
+            lambda key_id, given: _retire(request, retirement.rotate, key_id, given["reason"]),
             title="Rotate pool keys",
-            warning="Nothing more will be encrypted under these keys. What they encrypted stays readable.",
+            warning="Nothing more will be encrypted under these keys. What they encrypted stays readable. "
+            "A job moves their files to other keys.",
             button="Rotate",
             done="queued for rotation",
             form_class=ReasonForm,
@@ -108,14 +111,21 @@ class PoolKeyAdmin(StoreAdmin):
             self,
             request,
             queryset,
-            lambda key_id, given: services.revoke(key_id, reason=given["reason"], actor=actor_of(request)),
+            lambda key_id, given: _retire(request, retirement.revoke, key_id, given["reason"]),
             title="Revoke pool keys",
-            warning="These keys count as compromised from now on, for good. Nothing more will be encrypted under them; "
-            "what they encrypted stays readable until it is re-wrapped.",
+            warning="Marks these keys as compromised. This is permanent. A job moves their files to other keys.",
             button="Revoke for good",
             done="revoked",
             form_class=ReasonForm,
         )
+
+
+def _retire(request: HttpRequest, retire: Callable[..., Retired], key_id: str, reason: str) -> None:
+    """Take a key out of use, and say which job moves its files."""
+    retired = retire(key_id, reason=reason, actor=actor_of(request))
+    if retired.job is not None:
+        job = render.link(request.user, "jobs.job", retired.job.job_id, retired.job.job_id)
+        messages.info(request, format_html("Job {} moves the files of {} to another key.", job, key_id))
 
 
 def _pool(_request: HttpRequest) -> dashboard.Content:

@@ -7,12 +7,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
-from apps.access.records import Scope
 from apps.access.views import ApiView
 from apps.common.lists import listed, page_of
 from apps.common.serializers import parsed
-from apps.keys import lifecycle, policy, services, transfer
+from apps.custody import retirement
+from apps.keys import policy, services, transfer
 from apps.keys.records import KeyState
+from apps.keys.scopes import KeyScope
 from apps.keys.serializers import ImportIn, MinimumIn, PolicyOut, PoolKeyListQuery, PoolKeyOut
 from qkdseal.kem import Suite
 
@@ -20,7 +21,7 @@ from qkdseal.kem import Suite
 class PoolKeys(ApiView):
     """The pool."""
 
-    required_scopes = {"GET": Scope.KEYS_READ, "POST": Scope.KEYS_MANAGE}
+    required_scopes = {"GET": KeyScope.READ, "POST": KeyScope.MANAGE}
 
     @extend_schema(
         parameters=[PoolKeyListQuery], responses=page_of(PoolKeyOut), operation_id="list_pool_keys"
@@ -45,7 +46,7 @@ class PoolKeys(ApiView):
 class PoolPolicy(ApiView):
     """What holds for the whole pool."""
 
-    required_scopes = {"GET": Scope.KEYS_READ, "POST": Scope.KEYS_MANAGE}
+    required_scopes = {"GET": KeyScope.READ, "POST": KeyScope.MANAGE}
 
     @extend_schema(responses=PolicyOut, operation_id="get_pool_policy")
     def get(self, request: Request) -> Response:  # noqa: ARG002 - Django's signature
@@ -56,13 +57,13 @@ class PoolPolicy(ApiView):
     def post(self, request: Request) -> Response:
         """Raise the minimum version: every key below it is rotated, and opens only to be re-wrapped."""
         minimum = parsed(MinimumIn, request)["minimum"]
-        return Response(PolicyOut(lifecycle.raise_minimum(minimum, actor=actor_of(request))).data)
+        return Response(PolicyOut(retirement.raise_minimum(minimum, actor=actor_of(request))).data)
 
 
 class PoolKeyDetail(ApiView):
     """One pool key."""
 
-    required_scopes = {"GET": Scope.KEYS_READ}
+    required_scopes = {"GET": KeyScope.READ}
 
     @extend_schema(responses=PoolKeyOut, operation_id="get_pool_key")
     def get(self, request: Request, key_id: str) -> Response:  # noqa: ARG002 - Django's signature

@@ -1,8 +1,8 @@
-"""The state diagram of pool keys, drawn from the table of moves: ``manage.py key_states --write``."""
+"""The state diagram of pool keys, drawn from the table of transitions: ``manage.py key_states --write``."""
 
 from pathlib import Path
 
-from apps.keys.records import MOVES, OPENS, KeyState
+from apps.keys.records import OPENS, TRANSITIONS, KeyState
 
 PAGE = Path("docs/key-states.md")
 SP_800_57 = {
@@ -16,7 +16,7 @@ SP_800_57 = {
 }
 _HEAD = """# States of a pool key
 
-Made by `manage.py key_states --write` from `apps/keys/records.py`; every other move is refused.
+Made by `manage.py key_states --write` from `apps/keys/records.py`; every other transition is refused.
 """
 _COLUMNS = "| state | SP 800-57 | seals | opens |\n|---|---|---|---|"
 _FOOT = (
@@ -30,7 +30,7 @@ def mermaid() -> str:
     """The diagram as Mermaid text."""
     lines = ["stateDiagram-v2"]
     lines += [f"    [*] --> {target}: {name}" for name, target in MADE]
-    lines += [f"    {move.source} --> {move.target}: {move.name}" for move in MOVES]
+    lines += [f"    {one.source} --> {one.target}: {one.name}" for one in TRANSITIONS]
     return "\n".join([*lines, f"    {KeyState.DESTROYED} --> [*]"])
 
 

@@ -1,21 +1,21 @@
-"""A key's life beyond sealing and opening: suspended, resumed, outdated, expired, destroyed.
+"""A key's life beyond sealing and opening: activation, suspension, destruction.
 
-Which moves there are stands in ``records.MOVES``. What depends on files (expiry, destruction) is decided by
-``apps.custody``, which knows both.
+Which transitions there are stands in ``records.TRANSITIONS``. What depends on files (rotation, expiry,
+destruction) is decided by ``apps.custody``, which knows both.
 """
 
 from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
 from apps.common import clock
 from apps.common.dynamodb import feed
-from apps.common.sweeps import each
-from apps.keys import policy, services, store
-from apps.keys.records import IllegalTransition, KeyState, Policy, PoolKey
+from apps.keys import services, store, transitions
+from apps.keys.records import IllegalTransition, KeyState, PoolKey
 from apps.keys.store import PoolKeyTable
+from apps.keys.trail import PoolKeyEvent
 
 MIN_WINDOW_DAYS, MAX_WINDOW_DAYS = 7, 30  # as AWS KMS: long enough to miss the key, and to cancel
 
@@ -26,7 +26,7 @@ def activate(key_id: str, *, reason: str, actor: Actor) -> PoolKey:
     Raises:
         KeyNotFound, IllegalTransition.
     """
-    return services.moved(
+    return transitions.commit(
         services.find(key_id),
         "activate",
         reason=reason,
@@ -41,7 +41,7 @@ def suspend(key_id: str, *, reason: str, actor: Actor) -> PoolKey:
     Raises:
         KeyNotFound, IllegalTransition.
     """
-    return services.moved(services.find(key_id), "suspend", reason=reason, actor=actor)
+    return transitions.commit(services.find(key_id), "suspend", reason=reason, actor=actor)
 
 
 def resume(key_id: str, *, reason: str, actor: Actor) -> PoolKey:
@@ -50,29 +50,7 @@ def resume(key_id: str, *, reason: str, actor: Actor) -> PoolKey:
     Raises:
         KeyNotFound, IllegalTransition.
     """
-    return services.moved(services.find(key_id), "resume", reason=reason, actor=actor)
-
-
-def raise_minimum(version: int, *, actor: Actor) -> Policy:
-    """Take all keys below a version out of use: queued for rotation here, refused when they are to open.
-
-    Run again, it queues what an interruption left.
-
-    Raises:
-        Invalid, Refused: as ``policy.raise_minimum``.
-    """
-    after = policy.read()
-    if after.minimum != version:
-        after = policy.raise_minimum(version, actor=actor)
-    outdated = [key for key in store.active_before(clock.now()) if key.version < version]
-    each(
-        outdated,
-        lambda key: services.queue_rotation(
-            key.key_id, reason=f"below the minimum version {version}", actor=actor
-        ),
-    )
-    services.refill(actor=actor)
-    return after
+    return transitions.commit(services.find(key_id), "resume", reason=reason, actor=actor)
 
 
 def destruction_end() -> datetime:
@@ -87,9 +65,9 @@ def schedule_destruction(tx: Transaction, key: PoolKey, *, after: datetime, reas
     Raises:
         IllegalTransition: the key's state has no way to destruction, or (at commit) it was changed meanwhile.
     """
-    key.move("destroy")
+    key.transition("destroy")
     if key.destroy_after is not None:
-        raise IllegalTransition(f"Key {key.key_id} awaits its destruction already.")
+        raise IllegalTransition(f"{key.key_id} awaits its destruction already.")
     tx.update(
         PoolKeyTable.of(key),
         [
@@ -98,10 +76,10 @@ def schedule_destruction(tx: Transaction, key: PoolKey, *, after: datetime, reas
             PoolKeyTable.reason.set(reason),
         ],
         condition=(PoolKeyTable.state == key.state) & PoolKeyTable.destroy_after.does_not_exist(),
-        otherwise=IllegalTransition(f"Key {key.key_id} was changed by someone else meanwhile."),
+        otherwise=IllegalTransition(f"{key.key_id} was changed by someone else meanwhile. Look at it again."),
     )
     tx.audit(
-        Event.POOL_KEY_DESTRUCTION_SCHEDULED,
+        PoolKeyEvent.DESTRUCTION_SCHEDULED,
         key_id=key.key_id,
         reason=reason,
         after=clock.as_text(after),
@@ -122,9 +100,11 @@ def cancel_destruction(key_id: str, *, reason: str, actor: Actor) -> PoolKey:
             PoolKeyTable.of(key),
             [PoolKeyTable.destroy_after.remove(), PoolKeyTable.destruction_feed.remove()],
             condition=PoolKeyTable.destroy_after.exists() & (PoolKeyTable.state != KeyState.DESTROYED),
-            otherwise=IllegalTransition(f"Key {key_id} does not await its destruction."),
+            otherwise=IllegalTransition(
+                f"{key_id} does not await its destruction, so there is nothing to cancel."
+            ),
         )
-        tx.audit(Event.POOL_KEY_DESTRUCTION_CANCELLED, key_id=key_id, reason=reason)
+        tx.audit(PoolKeyEvent.DESTRUCTION_CANCELLED, key_id=key_id, reason=reason)
     return services.find(key_id)
 
 
@@ -139,7 +119,7 @@ def destroy(key: PoolKey, *, actor: Actor) -> PoolKey:
     Raises:
         IllegalTransition: the window has not ended, or the destruction was cancelled.
     """
-    return services.moved(
+    return transitions.commit(
         key,
         "destroy",
         reason=key.reason or "destroyed",

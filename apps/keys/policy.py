@@ -5,56 +5,35 @@ open only so that their files can be re-wrapped. A process knows a change of the
 KNOWN_SECONDS; the process that made it, at once.
 """
 
-import threading
-import time
-
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import transaction
+from apps.common.caching import TimedCache
 from apps.common.errors import Invalid, Refused
 from apps.keys.records import Policy
 from apps.keys.store import PolicyTable
+from apps.keys.trail import PoolEvent
 
 POOL = "default"
 KNOWN_SECONDS = 30.0
 
 
-class _Known:
-    """The policy as last read."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.policy: Policy | None = None
-        self.until = 0.0
-
-    def get(self) -> Policy:
-        with self.lock:
-            if self.policy is None or time.monotonic() >= self.until:
-                self.policy = PolicyTable.find(POOL) or Policy(POOL)
-                self.until = time.monotonic() + KNOWN_SECONDS
-            return self.policy
-
-    def forget(self) -> None:
-        with self.lock:
-            self.policy = None
-
-
-_known = _Known()
+_known = TimedCache[Policy](max_items=1, ttl_seconds=KNOWN_SECONDS)
 
 
 def read() -> Policy:
     """The policy as it is now."""
-    _known.forget()
-    return _known.get()
+    forget()
+    return known()
 
 
 def known() -> Policy:
     """The policy, at most KNOWN_SECONDS old."""
-    return _known.get()
+    return _known.get(POOL, lambda: PolicyTable.find(POOL) or Policy(POOL))
 
 
 def forget() -> None:
     """Read it again next time."""
-    _known.forget()
+    _known.forget(POOL)
 
 
 def raise_minimum(version: int, *, actor: Actor) -> Policy:
@@ -77,6 +56,6 @@ def raise_minimum(version: int, *, actor: Actor) -> Policy:
             condition=unchanged if stored else PolicyTable.pool.does_not_exist(),
             otherwise=Refused("The policy was changed by someone else meanwhile."),
         )
-        tx.audit(Event.POOL_MINIMUM_RAISED, version=version, before=before.minimum)
+        tx.audit(PoolEvent.MINIMUM_RAISED, version=version, before=before.minimum)
     forget()
     return after

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from apps.audit.records import Event
 from apps.common.errors import NotFound, Refused
+from apps.keys.trail import PoolKeyEvent
 from qkdseal.kem import Suite
 
 
@@ -14,7 +15,7 @@ class KeyNotFound(NotFound):
 
 
 class IllegalTransition(Refused):
-    """The key's state does not allow the move."""
+    """The key's state does not allow the transition."""
 
 
 class KeyUnusable(Refused):
@@ -42,9 +43,22 @@ class KeyState(StrEnum):
     REVOKED = "revoked"  # compromised: opens until its files are re-wrapped, never seals again
     DESTROYED = "destroyed"
 
+    @property
+    def label(self) -> str:
+        """As sentences and pages say it."""
+        return LABELS.get(self, self.value)
+
+
+LABELS = {KeyState.PRE_ACTIVE: "pre-active", KeyState.ROTATION_QUEUED: "rotating"}
+
+IN_USE = frozenset({KeyState.ACTIVE, KeyState.SUSPENDED})  # seals, or did until it was suspended
+OPENS = frozenset({KeyState.ACTIVE, KeyState.ROTATION_QUEUED, KeyState.EXPIRED, KeyState.REVOKED})
+REWRAPS = OPENS | {KeyState.SUSPENDED}  # a file can be moved off the key
+ROTATED = frozenset({KeyState.ROTATION_QUEUED, KeyState.REVOKED})  # its files are to be moved off
+
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class Transition:
     """One arrow of the state diagram."""
 
     name: str
@@ -52,30 +66,32 @@ class Move:
     target: KeyState
     event: Event
 
+    @property
+    def opens_rotation(self) -> bool:
+        """Return whether the key may have sealed files, which are to move to another key from now on."""
+        return self.source in IN_USE and self.target in ROTATED
+
 
 # The only place that says what a key may become; checks, diagram and console are made from it.
-MOVES: tuple[Move, ...] = (
-    Move("activate", KeyState.PRE_ACTIVE, KeyState.ACTIVE, Event.POOL_KEY_ACTIVATED),
-    Move("revoke", KeyState.PRE_ACTIVE, KeyState.REVOKED, Event.POOL_KEY_REVOKED),
-    Move("destroy", KeyState.PRE_ACTIVE, KeyState.DESTROYED, Event.POOL_KEY_DESTROYED),
-    Move("suspend", KeyState.ACTIVE, KeyState.SUSPENDED, Event.POOL_KEY_SUSPENDED),
-    Move("queue_rotation", KeyState.ACTIVE, KeyState.ROTATION_QUEUED, Event.POOL_KEY_ROTATION_QUEUED),
-    Move("revoke", KeyState.ACTIVE, KeyState.REVOKED, Event.POOL_KEY_REVOKED),
-    Move("resume", KeyState.SUSPENDED, KeyState.ACTIVE, Event.POOL_KEY_RESUMED),
-    Move("queue_rotation", KeyState.SUSPENDED, KeyState.ROTATION_QUEUED, Event.POOL_KEY_ROTATION_QUEUED),
-    Move("revoke", KeyState.SUSPENDED, KeyState.REVOKED, Event.POOL_KEY_REVOKED),
-    Move("expire", KeyState.ROTATION_QUEUED, KeyState.EXPIRED, Event.POOL_KEY_EXPIRED),
-    Move("revoke", KeyState.ROTATION_QUEUED, KeyState.REVOKED, Event.POOL_KEY_REVOKED),
-    Move("revoke", KeyState.EXPIRED, KeyState.REVOKED, Event.POOL_KEY_REVOKED),
-    Move("destroy", KeyState.EXPIRED, KeyState.DESTROYED, Event.POOL_KEY_DESTROYED),
-    Move("destroy", KeyState.REVOKED, KeyState.DESTROYED, Event.POOL_KEY_DESTROYED),
+TRANSITIONS: tuple[Transition, ...] = (
+    Transition("activate", KeyState.PRE_ACTIVE, KeyState.ACTIVE, PoolKeyEvent.ACTIVATED),
+    Transition("revoke", KeyState.PRE_ACTIVE, KeyState.REVOKED, PoolKeyEvent.REVOKED),
+    Transition("destroy", KeyState.PRE_ACTIVE, KeyState.DESTROYED, PoolKeyEvent.DESTROYED),
+    Transition("suspend", KeyState.ACTIVE, KeyState.SUSPENDED, PoolKeyEvent.SUSPENDED),
+    Transition("queue_rotation", KeyState.ACTIVE, KeyState.ROTATION_QUEUED, PoolKeyEvent.ROTATION_QUEUED),
+    Transition("revoke", KeyState.ACTIVE, KeyState.REVOKED, PoolKeyEvent.REVOKED),
+    Transition("resume", KeyState.SUSPENDED, KeyState.ACTIVE, PoolKeyEvent.RESUMED),
+    Transition("queue_rotation", KeyState.SUSPENDED, KeyState.ROTATION_QUEUED, PoolKeyEvent.ROTATION_QUEUED),
+    Transition("revoke", KeyState.SUSPENDED, KeyState.REVOKED, PoolKeyEvent.REVOKED),
+    Transition("expire", KeyState.ROTATION_QUEUED, KeyState.EXPIRED, PoolKeyEvent.EXPIRED),
+    Transition("revoke", KeyState.ROTATION_QUEUED, KeyState.REVOKED, PoolKeyEvent.REVOKED),
+    Transition("revoke", KeyState.EXPIRED, KeyState.REVOKED, PoolKeyEvent.REVOKED),
+    Transition("destroy", KeyState.EXPIRED, KeyState.DESTROYED, PoolKeyEvent.DESTROYED),
+    Transition("destroy", KeyState.REVOKED, KeyState.DESTROYED, PoolKeyEvent.DESTROYED),
 )
-TRANSITIONS: dict[KeyState, frozenset[KeyState]] = {
-    state: frozenset(move.target for move in MOVES if move.source is state) for state in KeyState
+TARGETS: dict[KeyState, frozenset[KeyState]] = {
+    state: frozenset(one.target for one in TRANSITIONS if one.source is state) for state in KeyState
 }
-OPENS = frozenset({KeyState.ACTIVE, KeyState.ROTATION_QUEUED, KeyState.EXPIRED, KeyState.REVOKED})
-REWRAPS = OPENS | {KeyState.SUSPENDED}  # a file can be moved off the key
-ROTATED = frozenset({KeyState.ROTATION_QUEUED, KeyState.REVOKED})  # its files are to be moved off
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +116,34 @@ class PoolKey:
     recovery_seal: bytes | None = field(default=None, repr=False)
     pool: str = DEFAULT_POOL
 
-    def move(self, name: str) -> Move:
-        """The table's move of this name from the key's state.
+    def transition(self, name: str) -> Transition:
+        """The transition of this name from the key's state.
 
         Raises:
             IllegalTransition: there is none.
         """
-        for move in MOVES:
-            if move.name == name and move.source is self.state:
-                return move
-        names = ", ".join(move.name for move in MOVES if move.source is self.state) or "nothing"
-        raise IllegalTransition(f"Key {self.key_id} is {self.state}: possible is {names}, not {name}.")
+        possible = {one.name: one for one in TRANSITIONS if one.source is self.state}
+        if name not in possible:
+            raise IllegalTransition(_refusal(self, name, list(possible)))
+        return possible[name]
+
+
+# What a transition does to a key, as sentences say it.
+PARTICIPLES = {
+    "activate": "activated",
+    "suspend": "suspended",
+    "resume": "resumed",
+    "queue_rotation": "rotated",
+    "revoke": "revoked",
+    "expire": "expired",
+    "destroy": "destroyed",
+}
+
+
+def _refusal(key: PoolKey, name: str, possible: list[str]) -> str:
+    ways = " or ".join(", ".join(PARTICIPLES[one] for one in possible).rsplit(", ", 1))
+    advice = f"It can be {ways}." if possible else "This is permanent."
+    return f"{key.key_id} is {key.state.label} and cannot be {PARTICIPLES[name]}. {advice}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +164,10 @@ class RotationStatus(StrEnum):
 
 class RotationNotFound(NotFound):
     """No such rotation."""
+
+
+class RotationChanged(Refused):
+    """Someone else worked on the rotation at the same moment; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def public_key() -> bytes | None:
 def _parsed(text: str) -> bytes:
     try:
         key = base64.b64decode(text, validate=True)
-        kem.seal(SUITE, key, b"probe", _LABEL)
+        kem.check_public_key(key, suite=SUITE)
     except (binascii.Error, ValueError) as error:
         raise ImproperlyConfigured(
             "RECOVERY_PUBLIC_KEY is not what `manage.py recovery make` printed."
@@ -56,7 +56,9 @@ def sealed(secret: bytes, *, context: Mapping[str, str]) -> bytes | None:
     key = public_key()
     if key is None:
         return None
-    return bytes.fromhex(id_of(key)) + kem.seal(SUITE, key, secret, _info(context))
+    return bytes.fromhex(id_of(key)) + kem.seal_secret(
+        secret, suite=SUITE, public_key=key, info=_info(context)
+    )
 
 
 def demanded(secret: bytes, *, context: Mapping[str, str]) -> bytes:
@@ -83,9 +85,9 @@ def opened(seal: bytes, *, seed: bytes, context: Mapping[str, str]) -> bytes:
     Raises:
         OpenFailed: another recovery key or context, or a changed seal.
     """
-    if seal[:ID_SIZE].hex() != id_of(kem.public_of(SUITE, seed)):
+    if seal[:ID_SIZE].hex() != id_of(kem.public_key_of(seed, suite=SUITE)):
         raise kem.OpenFailed
-    return kem.open_sealed(SUITE, seed, seal[ID_SIZE:], _info(context))
+    return kem.open_secret(seal[ID_SIZE:], suite=SUITE, seed=seed, info=_info(context))
 
 
 def _info(context: Mapping[str, str]) -> bytes:

@@ -1,30 +1,38 @@
-"""Rotations (C6): which key replaces which, how far its files are, resumable at every step.
+"""Rotations (C6): which keys are due, which key replaces which, and the job that moves the files.
 
-A rotation is opened in the transaction that takes the old key out of use (``services.moved``). It is finished
+A rotation is opened in the transaction that takes the old key out of use (``transitions.apply``). It is finished
 in the transaction that expires the old key. In between ``apps.custody`` moves the files; whatever is
 interrupted goes on from the record.
 """
 
 from dataclasses import replace
+from datetime import timedelta
+from itertools import product
 
-from apps.audit.records import Actor, Event
-from apps.audit.services import transaction
+from django.conf import settings
+from pynamodb.attributes import UnicodeAttribute
+from pynamodb.expressions.condition import Condition
+
+from apps.audit.records import Actor
+from apps.audit.services import Transaction, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
-from apps.common.errors import Refused
-from apps.keys import pools, services, store
+from apps.keys import policy, pools, services, store, transitions
 from apps.keys.records import (
     KeyState,
     PoolKey,
     Rotation,
+    RotationChanged,
     RotationNotFound,
     RotationStatus,
 )
 from apps.keys.store import RotationTable
+from apps.keys.trail import RotationEvent
+from qkdseal import kem
 
 
 def find(rotation_id: str) -> Rotation:
-    """One rotation.
+    """One rotation, read consistently.
 
     Raises:
         RotationNotFound: no such rotation.
@@ -45,30 +53,56 @@ def unfinished() -> list[Rotation]:
     return list(store.open_rotations())
 
 
+def due() -> dict[str, str]:
+    """Ids of the active keys that are too old, used too often or outdated (C5), and why."""
+    days, uses = settings.POOL_ROTATION_DAYS, settings.POOL_MAX_USES
+    minimum, oldest = policy.known().minimum, clock.now() - timedelta(days=days)
+    found = {
+        key.key_id: f"used {uses} times or more"
+        for pool, suite in product(pools.known(), kem.Suite)
+        for key in store.used_at_least(uses, pool, suite)
+    }
+    for key in store.active_before(clock.now()):
+        if key.version < minimum:  # made by a process that did not know yet
+            found[key.key_id] = f"below the minimum version {minimum}"
+        elif key.created_at < oldest:
+            found[key.key_id] = f"older than {days} days"
+    return found
+
+
+def outdated(version: int) -> list[str]:
+    """Ids of the active keys below a version."""
+    return [key.key_id for key in store.active_before(clock.now()) if key.version < version]
+
+
 def target_of(rotation: Rotation, *, actor: Actor) -> tuple[Rotation, PoolKey]:
     """The key that the files move to: the one recorded while it is active, else one chosen now and recorded.
 
     Raises:
         PoolEmpty: no key is active.
-        Refused: someone else chose at the same moment; ask again.
+        RotationChanged: it was finished meanwhile.
     """
+    try:
+        return _target_of(rotation, actor)
+    except RotationChanged:  # another worker chose at the same moment: both go on with what it recorded
+        return _target_of(find(rotation.rotation_id), actor)
+
+
+def _target_of(rotation: Rotation, actor: Actor) -> tuple[Rotation, PoolKey]:
     if rotation.new_key_id is not None:
-        chosen = services.find(rotation.new_key_id)
-        if chosen.state is KeyState.ACTIVE:
-            return rotation, chosen
-    old = services.find(rotation.old_key_id)
-    chosen = services.pick(pools.still(old.pool))
-    row, before = RotationTable.of(rotation), RotationTable.new_key_id
-    unchanged = before.does_not_exist() if rotation.new_key_id is None else before == rotation.new_key_id
+        recorded = services.find(rotation.new_key_id)
+        if recorded.state is KeyState.ACTIVE:
+            return rotation, recorded
+    chosen = _successor(services.find(rotation.old_key_id))
     with transaction(actor) as tx:
         tx.update(
-            row,
+            RotationTable.of(rotation),
             [RotationTable.new_key_id.set(chosen.key_id), RotationTable.changed_at.set(clock.now())],
-            condition=unchanged & (RotationTable.status == RotationStatus.OPEN),
-            otherwise=Refused(f"Rotation {rotation.rotation_id} was changed by someone else meanwhile."),
+            condition=_still_open(RotationTable.new_key_id, rotation.new_key_id),
+            otherwise=RotationChanged(_changed(rotation)),
         )
         tx.audit(
-            Event.ROTATION_TARGETED,
+            RotationEvent.TARGETED,
             key_id=rotation.old_key_id,
             rotation_id=rotation.rotation_id,
             new_key_id=chosen.key_id,
@@ -76,29 +110,78 @@ def target_of(rotation: Rotation, *, actor: Actor) -> tuple[Rotation, PoolKey]:
     return replace(rotation, new_key_id=chosen.key_id), chosen
 
 
-def finish(rotation: Rotation, *, actor: Actor) -> Rotation:
-    """No file needs the old key any more: the rotation is done, and the key expires unless it is revoked.
+def _successor(old: PoolKey) -> PoolKey:
+    return services.pick(pools.still(old.pool))
+
+
+def assign_job(tx: Transaction, rotation: Rotation, *, job_id: str) -> None:
+    """Name the job that moves the files, in the transaction that records that job: one at a time.
+
+    Raises (at commit):
+        RotationChanged: the rotation was finished, or given another job, since it was read.
+    """
+    tx.update(
+        RotationTable.of(rotation),
+        [RotationTable.job_id.set(job_id)],
+        condition=_still_open(RotationTable.job_id, rotation.job_id),
+        otherwise=RotationChanged(_changed(rotation)),
+    )
+
+
+def finish(rotation: Rotation, old: PoolKey, *, actor: Actor) -> Rotation:
+    """Record that no file needs the old key any more; the key expires, unless it is revoked.
+
+    Where no file had to move, the successor is chosen now: whoever reads the rotation learns which key seals
+    instead of the old one.
+
+    Args:
+        rotation: as read.
+        old: its old key, as read.
+        actor: who acts.
 
     Raises:
-        Refused: it was finished already.
-        IllegalTransition: the key was changed meanwhile.
+        PoolEmpty: there is no key that could replace the old one.
+        RotationChanged: it was finished, or given a successor, since it was read.
+        IllegalTransition: the key was changed since it was read.
     """
     moment = clock.now()
-    done = replace(rotation, status=RotationStatus.DONE, ended_at=moment, changed_at=moment)
-    old = services.find(rotation.old_key_id)
-    refused = Refused(f"Rotation {rotation.rotation_id} is done already.")
+    done = replace(
+        rotation,
+        status=RotationStatus.DONE,
+        ended_at=moment,
+        changed_at=moment,
+        new_key_id=rotation.new_key_id or _successor(old).key_id,
+    )
     with transaction(actor) as tx:
-        tx.replace(
-            RotationTable.of(done),
-            condition=RotationTable.status == RotationStatus.OPEN,
-            otherwise=refused,
+        tx.update(
+            RotationTable.of(rotation),
+            [
+                RotationTable.status.set(done.status),
+                RotationTable.open_feed.remove(),
+                RotationTable.ended_at.set(moment),
+                RotationTable.changed_at.set(moment),
+                RotationTable.new_key_id.set(str(done.new_key_id)),
+            ],
+            condition=_still_open(RotationTable.new_key_id, rotation.new_key_id),
+            otherwise=RotationChanged(_changed(rotation)),
         )
-        tx.audit(Event.ROTATION_DONE, key_id=old.key_id, rotation_id=rotation.rotation_id)
+        tx.audit(
+            RotationEvent.DONE,
+            key_id=old.key_id,
+            rotation_id=rotation.rotation_id,
+            new_key_id=done.new_key_id,
+        )
         if old.state is KeyState.ROTATION_QUEUED:
-            services.move_in(tx, old, "expire", reason="no file needs it any more")
+            transitions.apply(tx, old, "expire", reason="no file needs it any more")
     return done
 
 
-def note(rotation: Rotation, *, job_id: str) -> None:
-    """Remember the job that works on a rotation: where it stands, not what happened, so without an entry."""
-    RotationTable.of(rotation).update([RotationTable.job_id.set(job_id)])
+def _still_open(attribute: UnicodeAttribute, read: str | None) -> Condition:
+    """The rotation is open, and an attribute is what was read: of two workers at once, one changes it."""
+    unchanged = attribute.does_not_exist() if read is None else attribute == read
+    still_open: Condition = unchanged & (RotationTable.status == RotationStatus.OPEN)
+    return still_open
+
+
+def _changed(rotation: Rotation) -> str:
+    return f"Rotation {rotation.rotation_id} was changed by someone else meanwhile. Look at it again."

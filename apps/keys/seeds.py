@@ -5,17 +5,18 @@ A seed is at rest only as the root key wrapped it, bound to its record; opened, 
 
 from apps.audit.records import Actor, Event
 from apps.audit.services import transaction
-from apps.common.caching import UnwrappedCache
+from apps.common.caching import TimedCache
 from apps.common.dynamodb import feed
-from apps.common.root_keys.configured import root_key, wrapped_anew
+from apps.common.root_keys.configured import root_key, wrap_checked
 from apps.common.root_keys.interface import UnwrapFailed
 from apps.keys import policy, recovery_seal, store
 from apps.keys.records import OPENS, REWRAPS, KeyUnusable, PoolKey
 from apps.keys.store import PoolKeyTable
+from apps.keys.trail import SecretEvent
 from qkdseal import kem
 
 CACHE_SECONDS = 60.0  # a revoked key's seed leaves memory after at most this long
-_kept = UnwrappedCache(max_items=256, ttl_seconds=CACHE_SECONDS)
+_kept = TimedCache[bytes](max_items=256, ttl_seconds=CACHE_SECONDS)
 
 
 def context_of(key_id: str) -> dict[str, str]:
@@ -65,7 +66,7 @@ def unwrapped(key: PoolKey) -> bytes:
         raise KeyUnusable(
             f"Key {key.key_id} does not unwrap: its record was changed, or its root key is gone."
         ) from None
-    if kem.public_of(key.suite, checked_seed(key, seed)) != key.public_key:
+    if kem.public_key_of(checked_seed(key, seed), suite=key.suite) != key.public_key:
         raise KeyUnusable(f"Key {key.key_id} is damaged: its halves do not belong together.")
     return seed
 
@@ -78,9 +79,9 @@ def rewrapped(key: PoolKey, seed: bytes, *, event: Event, actor: Actor) -> PoolK
         Conflict: the record was changed meanwhile; nothing was.
     """
     root = root_key()
-    if kem.public_of(key.suite, checked_seed(key, seed)) != key.public_key:
+    if kem.public_key_of(checked_seed(key, seed), suite=key.suite) != key.public_key:
         raise KeyUnusable(f"The seed does not belong to key {key.key_id}.")
-    wrapped = wrapped_anew(seed, context=context_of(key.key_id))
+    wrapped = wrap_checked(seed, context=context_of(key.key_id))
     with transaction(actor) as tx:
         tx.update(
             PoolKeyTable.of(key),
@@ -120,7 +121,7 @@ def sealed_for_recovery(key: PoolKey, *, actor: Actor) -> None:
             [PoolKeyTable.recovery_seal.set(seal)],
             condition=PoolKeyTable.wrapped_seed == key.wrapped_seed,
         )
-        tx.audit(Event.SECRET_SEALED, key_id=key.key_id, recovery_key_id=seal[: recovery_seal.ID_SIZE].hex())
+        tx.audit(SecretEvent.SEALED, key_id=key.key_id, recovery_key_id=seal[: recovery_seal.ID_SIZE].hex())
 
 
 def wrapped_under(root_key_id: str) -> list[str]:

@@ -6,12 +6,13 @@ export = HPKE-Seal(recipient's public key, seed, info = label || suite || key id
 import uuid
 from dataclasses import dataclass, field
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
 from apps.common.errors import Invalid, Refused
 from apps.keys import policy, pools, seeds, services
 from apps.keys.records import DEFAULT_POOL, KeyState, KeyUnusable, PoolKey
 from apps.keys.store import PoolKeyTable
+from apps.keys.trail import PoolKeyEvent
 from qkdseal import kem
 from qkdseal.kem import Suite
 
@@ -40,18 +41,18 @@ def imported(seed: bytes, *, suite: Suite, reason: str, actor: Actor, pool: str 
         Refused: the pair was imported before.
     """
     try:
-        public = kem.public_of(suite, seed)
+        public = kem.public_key_of(seed, suite=suite)
     except ValueError as error:
         raise Invalid.of("seed", str(error)) from None
     key_id = imported_id(public)
-    pair = kem.KeyPair(suite, seed, public)
+    pair = kem.KeyPair(suite=suite, seed=seed, public_key=public)
     if pool not in pools.known():
         raise Invalid.of("pool", f"one of {', '.join(pools.known())}")
     version = policy.read().current
     key = services.recorded(pair, key_id=key_id, state=KeyState.PRE_ACTIVE, version=version, pool=pool)
     with transaction(actor) as tx:
         tx.put(PoolKeyTable.of(key), otherwise=Refused(f"This key pair was imported before, as {key_id}."))
-        tx.audit(Event.POOL_KEY_IMPORTED, key_id=key_id, suite=suite.value, pool=pool, reason=reason)
+        tx.audit(PoolKeyEvent.IMPORTED, key_id=key_id, suite=suite.value, pool=pool, reason=reason)
     return services.find(key_id)
 
 
@@ -67,7 +68,7 @@ def check_recipient(public_key: bytes, *, suite: Suite) -> None:
         Invalid: it is none of the suite.
     """
     try:
-        kem.seal(suite, public_key, b"probe", LABEL)
+        kem.check_public_key(public_key, suite=suite)
     except ValueError as error:
         raise Invalid.of("recipient_public_key", str(error)) from None
 
@@ -96,6 +97,8 @@ def exported(tx: Transaction, key: PoolKey, *, recipient: bytes, suite: Suite) -
     """
     check_exportable(key)
     check_recipient(recipient, suite=suite)
-    sealed = kem.seal(suite, recipient, seeds.unwrapped(key), info_of(key.key_id, key.suite))
-    tx.audit(Event.POOL_KEY_EXPORTED, key_id=key.key_id, recipient=kem.fingerprint(recipient))
+    sealed = kem.seal_secret(
+        seeds.unwrapped(key), suite=suite, public_key=recipient, info=info_of(key.key_id, key.suite)
+    )
+    tx.audit(PoolKeyEvent.EXPORTED, key_id=key.key_id, recipient=kem.fingerprint(recipient))
     return Exported(key.key_id, key.suite, key.public_key, suite, sealed)

@@ -19,7 +19,7 @@ from apps.console.filters import by_choice, by_exact
 from apps.console.models import DisplayModel
 from apps.console.render import Tone, column
 from apps.console.store_admin import StoreAdmin
-from apps.sessions import models, services, stock, tasks
+from apps.sessions import finals, models, services, stock, tasks
 from apps.sessions.display import LENGTHS, TONES, by_basis, qber
 from apps.sessions.forms import GenerateForm
 from apps.sessions.records import Session, SessionStatus
@@ -55,12 +55,11 @@ class SessionAdmin(StoreAdmin):
     compared = column("counts", by_basis, "compared bits")
     asked_bits = column("key_length", render.number, "bits asked for")
     random = column("secret", lambda value: "yes" if value else "no: from a seed, for study only", "secret")
-    wrapped = column("root_key_id", render.code, "wrapped under")
     asked = column("parameters", render.document, "parameters")
 
     @admin.display(description="status")
     def state_and_why(self, obj: models.Session) -> Any:
-        return render.joined([render.badge(obj.status, TONES), obj.reason])
+        return render.inline([render.badge(obj.status, TONES), obj.reason])
 
     @admin.display(description="99 % interval")
     def interval(self, obj: models.Session) -> str:
@@ -71,6 +70,11 @@ class SessionAdmin(StoreAdmin):
         return (
             f"{obj.keys_total - obj.keys_taken} of {obj.keys_total} left" if obj.keys_total else render.NONE
         )
+
+    @admin.display(description="wrapped under")
+    def wrapped(self, obj: models.Session) -> Any:
+        final = finals.find(obj.pk)
+        return render.NONE if final is None else render.code(final.root_key_id)
 
     @admin.display(description="expires (UTC)")
     def expires(self, obj: models.Session) -> Any:
@@ -88,7 +92,7 @@ class SessionAdmin(StoreAdmin):
             else "No verdict yet"
         )
         entries = render.list_link(obj.viewer, "audit.entry", "Audit entries", session=obj.pk)
-        return render.joined([verdict, entries])
+        return render.inline([verdict, entries])
 
     @admin.display(description="bits")
     def lengths(self, obj: models.Session) -> Any:
@@ -115,7 +119,7 @@ class SessionAdmin(StoreAdmin):
     def corrected(self, obj: models.Session) -> Any:
         return by_basis(obj.ledger["corrected"]) if "corrected" in obj.ledger else render.NONE
 
-    def listed(
+    def page(
         self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str
     ) -> Page[Session]:
         status = SessionStatus(filters["status"]) if "status" in filters else None

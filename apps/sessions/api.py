@@ -9,13 +9,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
-from apps.access.records import Scope
 from apps.access.views import ApiView
 from apps.common.lists import ListQuery, listed, page_of
 from apps.common.serializers import parsed
 from apps.jobs.serializers import JobOut
+from apps.keys.scopes import KeyScope
 from apps.sessions import quantum_keys, services, stock, tasks
 from apps.sessions.records import SessionStatus
+from apps.sessions.scopes import SessionScope
 from apps.sessions.serializers import (
     BatchIn,
     GenerateIn,
@@ -31,7 +32,7 @@ from apps.sessions.services import GenerateRequest
 class Generate(ApiView):
     """Run one BB84 session."""
 
-    required_scopes = {"POST": Scope.SESSIONS_GENERATE}
+    required_scopes = {"POST": SessionScope.GENERATE}
 
     @extend_schema(
         request=GenerateIn, responses={201: SessionOut, 202: JobOut}, operation_id="generate_session"
@@ -48,7 +49,7 @@ class Generate(ApiView):
 class Batches(ApiView):
     """Many sessions in the background."""
 
-    required_scopes = {"POST": Scope.SESSIONS_GENERATE}
+    required_scopes = {"POST": SessionScope.GENERATE}
 
     @extend_schema(request=BatchIn, responses={202: JobOut}, operation_id="generate_batch")
     def post(self, request: Request) -> Response:
@@ -62,7 +63,7 @@ class Batches(ApiView):
 class Sessions(ApiView):
     """The caller's sessions, or all for who sees all."""
 
-    required_scopes = {"GET": Scope.SESSIONS_READ}
+    required_scopes = {"GET": SessionScope.READ}
 
     @extend_schema(parameters=[SessionListQuery], responses=page_of(SessionOut), operation_id="list_sessions")
     def get(self, request: Request) -> Response:
@@ -79,7 +80,7 @@ class Sessions(ApiView):
 class SessionDetail(ApiView):
     """One session."""
 
-    required_scopes = {"GET": Scope.SESSIONS_READ}
+    required_scopes = {"GET": SessionScope.READ}
 
     @extend_schema(responses=SessionOut, operation_id="get_session")
     def get(self, request: Request, session_id: str) -> Response:
@@ -90,7 +91,7 @@ class SessionDetail(ApiView):
 class SessionRevocation(ApiView):
     """A session whose keys nobody may take any more."""
 
-    required_scopes = {"POST": Scope.SESSIONS_REVOKE}
+    required_scopes = {"POST": SessionScope.REVOKE}
 
     @extend_schema(request=RevocationIn, responses=SessionOut, operation_id="revoke_session")
     def post(self, request: Request, session_id: str) -> Response:
@@ -102,7 +103,7 @@ class SessionRevocation(ApiView):
 class TakenKeys(ApiView):
     """What the keys of a session were taken for."""
 
-    required_scopes = {"GET": Scope.SESSIONS_READ}
+    required_scopes = {"GET": SessionScope.READ}
 
     @extend_schema(parameters=[ListQuery], responses=page_of(TakenKeyOut), operation_id="list_taken_keys")
     def get(self, request: Request, session_id: str) -> Response:
@@ -115,7 +116,7 @@ class TakenKeys(ApiView):
 class StockDetail(ApiView):
     """The stock of quantum keys."""
 
-    required_scopes = {"GET": Scope.KEYS_READ}
+    required_scopes = {"GET": KeyScope.READ}
 
     @extend_schema(responses=StockOut, operation_id="get_stock")
     def get(self, request: Request) -> Response:  # noqa: ARG002 - Django's signature

@@ -29,7 +29,6 @@ class Session(DisplayModel):
     reason_code = models.CharField(max_length=64, null=True)  # noqa: DJ001 - as in the record
     reason = models.TextField(null=True)  # noqa: DJ001 - as in the record
     duration_ms = models.FloatField()
-    root_key_id = models.CharField("wrapped under", max_length=255, null=True)  # noqa: DJ001 - as in the record
     ttl = models.IntegerField(null=True)
     keys_total = models.IntegerField("quantum keys")
     keys_taken = models.IntegerField()

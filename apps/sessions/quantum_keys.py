@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from django.conf import settings
 from pynamodb.expressions.update import Action
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
@@ -29,6 +29,7 @@ from apps.sessions.records import (
     StockEmpty,
 )
 from apps.sessions.store import QuantumKeyTable, SessionTable
+from apps.sessions.trail import QuantumKeyEvent
 
 KEY_BYTES = settings.QUANTUM_KEY_BITS // 8
 CANDIDATES = 10  # sessions offered from at random, so that concurrent takers seldom meet
@@ -96,7 +97,9 @@ def _drawn(session_id: str, taken: int, total: int) -> Offer | None:
     number = _numbers.draw(session_id, taken, total)
     if number is None:
         return None
-    return Offer(session_id, number, number == total - 1, key_bytes(session_id, number))
+    return Offer(
+        session_id, number, last=number == total - 1, first=taken == 0, key=key_bytes(session_id, number)
+    )
 
 
 def key_bytes(session_id: str, number: int) -> bytes:
@@ -138,6 +141,8 @@ def take(
         taken_at=clock.now(),
     )
     tx.put(QuantumKeyTable.of(taken), otherwise=KeyTaken(f"Quantum key {offered.key_id} is taken."))
+    if offered.first:
+        finals.keep_for_good(tx, offered.session_id)
     actions: list[Action] = [SessionTable.keys_taken.add(1), SessionTable.ttl.remove()]
     if offered.last:
         actions.append(SessionTable.stock_feed.remove())
@@ -208,7 +213,7 @@ def discard(reserved: Iterable[QuantumKey], *, actor: Actor) -> int:
                 ],
                 condition=QuantumKeyTable.state == QuantumKeyState.RESERVED,
             )
-            tx.audit(Event.QUANTUM_KEY_DISCARDED, session_id=key.session_id, quantum_key_id=key.key_id)
+            tx.audit(QuantumKeyEvent.DISCARDED, session_id=key.session_id, quantum_key_id=key.key_id)
 
     return each(reserved, end)
 

@@ -43,7 +43,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What is kept of a session. Bases and raw bits are not; the final key only wrapped."""
+    """What is kept of a session. Bases and raw bits are not; its final key is a ``FinalKey``."""
 
     session_id: str
     timestamp: datetime
@@ -65,13 +65,26 @@ class Session:
     reason_code: str | None
     reason: str | None
     duration_ms: float
-    root_key_id: str | None = None
     ttl: int | None = None
     keys_total: int = 0
     keys_taken: int = 0
     judged_at: datetime | None = None
-    encrypted_final_key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FinalKey:
+    """A session's final key as it rests: wrapped under the root key, and sealed for recovery if that is configured.
+
+    Up to 180 KB, so it is not part of the session, which every quantum key that is taken writes again.
+    """
+
+    session_id: str
+    timestamp: datetime
+    final_key_length: int
+    root_key_id: str
+    encrypted_final_key: str = field(repr=False)
     recovery_seal: bytes | None = field(default=None, repr=False)
+    ttl: int | None = None
 
 
 class KeyPurpose(StrEnum):
@@ -110,6 +123,7 @@ class Offer:
     session_id: str
     number: int
     last: bool
+    first: bool  # none of the session's keys seems to be taken yet
     key: bytes = field(repr=False)
 
     @property

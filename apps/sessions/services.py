@@ -1,23 +1,20 @@
 """QKD sessions: run, kept ``pending`` until judged, listed, revoked."""
 
-import base64
 import logging
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from pynamodb.expressions.update import Action
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import Conflict, Transaction, may_see, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position, feed, sort_key
 from apps.common.errors import Invalid
-from apps.common.root_keys.configured import root_key
-from apps.keys import recovery_seal
 from apps.sessions import finals, store
 from apps.sessions.records import (
     Session,
@@ -25,7 +22,8 @@ from apps.sessions.records import (
     SessionStatus,
     SessionUnusable,
 )
-from apps.sessions.store import SessionTable
+from apps.sessions.store import FinalKeyTable, SessionTable
+from apps.sessions.trail import SessionEvent
 from qkd import attacks, channel, session
 
 log = logging.getLogger(__name__)
@@ -99,10 +97,13 @@ def generate(request: GenerateRequest, *, actor: Actor) -> Session:
     """
     result = session.run(_parameters(request))
     made = _recorded(request, result, owner=str(actor))
+    final = finals.wrap(made, result.key_bytes) if result.key_bytes is not None else None
     with transaction(actor) as tx:
         tx.put(SessionTable.of(made))
+        if final is not None:
+            tx.put(FinalKeyTable.of(final))
         tx.audit(
-            Event.SESSION_GENERATED,
+            SessionEvent.GENERATED,
             session_id=made.session_id,
             link=made.link,
             key_length=made.key_length,
@@ -114,10 +115,10 @@ def generate(request: GenerateRequest, *, actor: Actor) -> Session:
 
 
 def _recorded(request: GenerateRequest, result: session.SessionResult, *, owner: str) -> Session:
-    moment, session_id = clock.now(), str(uuid.uuid4())
+    moment = clock.now()
     interval, counts = result.qber_interval, result.compared
-    made = Session(
-        session_id=session_id,
+    return Session(
+        session_id=str(uuid.uuid4()),
         timestamp=moment,
         status=SessionStatus.PENDING,
         owner=owner,
@@ -142,21 +143,8 @@ def _recorded(request: GenerateRequest, result: session.SessionResult, *, owner:
         reason_code=result.aborted.code.value if result.aborted else None,
         reason=result.aborted.reason if result.aborted else None,
         duration_ms=round(result.duration_seconds * 1000, 3),
+        keys_total=result.final_length // settings.QUANTUM_KEY_BITS if result.secret else 0,
         ttl=int((moment + timedelta(days=settings.SESSION_TTL_DAYS)).timestamp()),
-    )
-    key = result.key_bytes
-    return made if key is None else _with_key(made, key)
-
-
-def _with_key(made: Session, key: bytes) -> Session:
-    root = root_key()
-    wrapped = root.wrap(key, context=finals.context_of(made.session_id))
-    return replace(
-        made,
-        encrypted_final_key=base64.b64encode(wrapped).decode(),
-        root_key_id=root.id,
-        recovery_seal=recovery_seal.sealed(key, context=finals.context_of(made.session_id)),
-        keys_total=made.final_key_length // settings.QUANTUM_KEY_BITS if made.secret else 0,
     )
 
 
@@ -175,7 +163,7 @@ def find(session_id: str, *, actor: Actor) -> Session:
 def settle(tx: Transaction, judged: Session, status: SessionStatus) -> None:
     """Move a ``pending`` session to what the detector found, in the detection's transaction.
 
-    A compromised session loses its wrapped key: nothing can ever use it.
+    A session that is not ready loses its final key: nothing can ever use it.
     """
     ready = status is SessionStatus.READY
     actions: list[Action] = [
@@ -186,11 +174,7 @@ def settle(tx: Transaction, judged: Session, status: SessionStatus) -> None:
     if ready and judged.keys_total:
         actions.append(SessionTable.stock_feed.set(feed(store.STOCK, judged.session_id)))
     if not ready:
-        actions += [
-            SessionTable.encrypted_final_key.remove(),
-            SessionTable.root_feed.remove(),
-            SessionTable.recovery_seal.remove(),
-        ]
+        finals.remove(tx, judged.session_id)
     tx.update(
         SessionTable.of(judged),
         actions,
@@ -231,13 +215,13 @@ def _revoke(found: Session, reason: str, actor: Actor) -> None:
     ]
     unchanged = SessionTable.status == SessionStatus.READY
     if not found.keys_taken:
-        wrapped = (SessionTable.encrypted_final_key, SessionTable.root_feed, SessionTable.recovery_seal)
-        actions += [attribute.remove() for attribute in wrapped]
         unchanged &= SessionTable.keys_taken == 0
     with transaction(actor) as tx:
+        if not found.keys_taken:
+            finals.remove(tx, found.session_id)
         tx.update(SessionTable.of(found), actions, condition=unchanged)
         tx.audit(
-            Event.SESSION_REVOKED,
+            SessionEvent.REVOKED,
             session_id=found.session_id,
             reason=reason,
             taken=int(found.keys_taken),

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import record
 from apps.common import aws, clock
 from apps.sessions import services, store
 from apps.sessions.records import SessionStatus
 from apps.sessions.services import GenerateRequest
+from apps.sessions.trail import StockEvent
 
 log = logging.getLogger(__name__)
 LINK = "stock"
@@ -66,7 +67,7 @@ def refill_request() -> GenerateRequest:
 
 def raise_alarm(found: Stock, *, actor: Actor) -> None:
     """Tell that the stock is low: in the trail, in the log, and to whoever subscribed to alerts."""
-    record(actor, Event.STOCK_LOW, total=found.total, low_water=found.low_water, by_link=found.by_link)
+    record(actor, StockEvent.LOW, total=found.total, low_water=found.low_water, by_link=found.by_link)
     log.warning("%d quantum keys are left, the low-water mark is %d", found.total, found.low_water)
     if settings.ALERT_TOPIC_ARN:
         message = {"event": "stock.low", "total": found.total, "low_water": found.low_water}

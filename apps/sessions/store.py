@@ -1,4 +1,4 @@
-"""Tables of sessions and of the quantum keys taken from them. Attribute names are requirement A7's."""
+"""Tables of sessions, their final keys, and the quantum keys taken from them. Attribute names are requirement A7's."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -16,41 +16,32 @@ from apps.common.dynamodb import (
     Table,
     TimeAttribute,
     feed,
+    find_together,
     index,
+    is_key,
     meta,
     page,
     partitions,
     sort_key,
 )
-from apps.sessions.records import KeyPurpose, QuantumKey, QuantumKeyState, Session, SessionStatus
+from apps.sessions.records import FinalKey, KeyPurpose, QuantumKey, QuantumKeyState, Session, SessionStatus
 
 LISTED = "all"
 STOCK = "stock"
-
-# Everything but the wrapped key, which can have 180 KB
-SUMMARY = IncludeProjection(
-    [
-        "timestamp", "status", "owner", "link", "keyLength", "parameters", "expectedQBER", "estimatedQBER",
-        "qberLow", "qberHigh", "counts", "ledger", "siftedKeyLength", "correctedKeyLength", "finalKeyLength",
-        "secret", "reasonCode", "reason", "durationMs", "rootKeyId", "ttl", "keysTotal", "keysTaken", "judgedAt",
-    ]
-)  # fmt: skip
 
 
 class SessionTable(Table[Session]):
     Meta = meta("sessions", stream_view_type=STREAM_NEW_AND_OLD_IMAGE)
     record_type = Session
-    by_feed = index("feed", "feed", projection=SUMMARY)
-    by_owner = index("by_owner", "owner_feed", projection=SUMMARY)
-    by_status = index("by_status", "status_feed", projection=SUMMARY)
-    by_link = index("by_link", "link_feed", projection=SUMMARY)
+    by_feed = index("feed", "feed")
+    by_owner = index("by_owner", "owner_feed")
+    by_status = index("by_status", "status_feed")
+    by_link = index("by_link", "link_feed")
     # Ready sessions with keys left, the oldest first; a row leaves the index with its last key.
+    # Its entries are written with every key that is taken, so they hold only what a taker reads.
     by_stock = index(
         "by_stock", "stock_feed", projection=IncludeProjection(["keysTotal", "keysTaken", "link"])
     )
-
-    # What is still wrapped under a root key.
-    by_root_key = index("by_root_key", "root_feed", projection=KeysOnlyProjection())
 
     session_id = UnicodeAttribute(hash_key=True)
     timestamp = TimeAttribute()
@@ -72,18 +63,14 @@ class SessionTable(Table[Session]):
     reason_code = UnicodeAttribute(attr_name="reasonCode", null=True)
     reason = UnicodeAttribute(null=True)
     duration_ms = NumberAttribute(attr_name="durationMs")
-    root_key_id = UnicodeAttribute(attr_name="rootKeyId", null=True)
     ttl = NumberAttribute(null=True)
     keys_total = NumberAttribute(attr_name="keysTotal", default=0)
     keys_taken = NumberAttribute(attr_name="keysTaken", default=0)
     judged_at = TimeAttribute(attr_name="judgedAt", null=True)
-    encrypted_final_key = UnicodeAttribute(attr_name="encryptedFinalKey", null=True)
-    recovery_seal = BinaryAttribute(attr_name="recoverySeal", legacy_encoding=False, null=True)
     owner_feed = UnicodeAttribute(null=True)
     status_feed = UnicodeAttribute(null=True)
     link_feed = UnicodeAttribute(null=True)
     stock_feed = UnicodeAttribute(null=True)
-    root_feed = UnicodeAttribute(null=True)
 
     @classmethod
     def index_keys(cls, record: Session) -> dict[str, Any]:
@@ -95,16 +82,31 @@ class SessionTable(Table[Session]):
             "status_feed": feed(record.status, identifier),
             "link_feed": feed(record.link, identifier),
             "stock_feed": feed(STOCK, identifier) if stocked else None,
-            "root_feed": root_feed(record),
             "sort": sort_key(record.timestamp, identifier),
         }
 
 
-def root_feed(record: Session) -> str | None:
-    """Where a session's wrapped key is listed by its root key."""
-    if record.encrypted_final_key is None or record.root_key_id is None:
-        return None
-    return feed(record.root_key_id, record.session_id)
+class FinalKeyTable(Table[FinalKey]):
+    Meta = meta("final-keys")
+    record_type = FinalKey
+    # What is still wrapped under a root key.
+    by_root_key = index("by_root_key", "root_feed", projection=KeysOnlyProjection())
+
+    session_id = UnicodeAttribute(hash_key=True)
+    timestamp = TimeAttribute()
+    final_key_length = NumberAttribute(attr_name="finalKeyLength")
+    root_key_id = UnicodeAttribute(attr_name="rootKeyId")
+    encrypted_final_key = UnicodeAttribute(attr_name="encryptedFinalKey")
+    recovery_seal = BinaryAttribute(attr_name="recoverySeal", legacy_encoding=False, null=True)
+    ttl = NumberAttribute(null=True)
+    root_feed = UnicodeAttribute(null=True)
+
+    @classmethod
+    def index_keys(cls, record: FinalKey) -> dict[str, Any]:
+        return {
+            "root_feed": feed(record.root_key_id, record.session_id),
+            "sort": sort_key(record.timestamp, record.session_id),
+        }
 
 
 class QuantumKeyTable(Table[QuantumKey]):
@@ -143,7 +145,7 @@ def sessions_page(
     link: str | None = None,
     status: SessionStatus | None = None,
 ) -> Page[Session]:
-    """Sessions newest first: all, or of one owner, link or status. The wrapped key is not read."""
+    """Sessions newest first: all, or of one owner, link or status."""
     if owner is not None:
         return page(SessionTable.by_owner, owner, limit=limit, position=position)
     if link is not None:
@@ -151,6 +153,14 @@ def sessions_page(
     if status is not None:
         return page(SessionTable.by_status, status, limit=limit, position=position)
     return page(SessionTable.by_feed, LISTED, limit=limit, position=position)
+
+
+def with_final_key(session_id: str) -> tuple[Session | None, FinalKey | None]:
+    """A session and its final key, read consistently by one call."""
+    if not is_key(session_id):
+        return None, None
+    session, final = find_together((SessionTable, session_id), (FinalKeyTable, session_id))
+    return session, final
 
 
 def stocked(limit: int) -> list[tuple[str, int, int]]:
@@ -162,13 +172,13 @@ def stocked(limit: int) -> list[tuple[str, int, int]]:
 def wrapped_under(root_key_id: str) -> Iterator[str]:
     """Ids of the sessions whose key a root key wraps."""
     for part in partitions(root_key_id):
-        for row in SessionTable.by_root_key.query(part):
+        for row in FinalKeyTable.by_root_key.query(part):
             yield row.session_id
 
 
 def wrapped_count(root_key_id: str) -> int:
     """How many sessions' keys a root key wraps."""
-    return sum(SessionTable.by_root_key.count(part) for part in partitions(root_key_id))
+    return sum(FinalKeyTable.by_root_key.count(part) for part in partitions(root_key_id))
 
 
 def stocked_by_link(limit: int) -> dict[str, int]:

@@ -1,8 +1,8 @@
-"""``python3 apps/stack/install.py run|dev``: the pinned packages, each set in an environment of its own.
+"""``python3 -m apps.stack.install run|dev``: the locked packages, each set in an environment of its own.
 
-Run by the system's Python, so it uses the standard library only, in words that an old Python understands:
-it is the one that has to say that it is too old. What is installed already is not touched, and then nothing
-is asked of the network.
+Run by the system's Python, so it uses the standard library only, in words that an old Python can parse: it is
+the one that has to say that it is too old. What is installed already is not touched, and then nothing is asked
+of the network.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ import os
 import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from apps.stack import package_index, uv
+
+ROOT = uv.ROOT
 VENV = ROOT / ".venv"
 STACK = ROOT / ".venv-stack"
 OLDEST, TOO_NEW = (3, 11), (3, 15)  # as requires-python in pyproject.toml
 SETS = {"run": "requirements-local.txt", "dev": "requirements-dev.txt"}
-UV = "requirements-uv.txt"
+STACK_SET = "apps/stack/embedded/requirements.txt"
 
 
 def main() -> None:
@@ -27,19 +28,13 @@ def main() -> None:
     # The larger set serves for running, too; the smaller must not replace it.
     if wanted == "run" and stamp(VENV, SETS["dev"]).exists():
         wanted = "dev"
-    make_environment(VENV, pip=True)
-    if not is_installed(VENV, UV):
-        say("Installing uv ...")
-        pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        call([*pip, "--require-hashes", "-r", str(ROOT / UV)])
-        mark(VENV, UV)
-    synchronise(VENV, SETS[wanted])
-    make_environment(STACK, pip=False)
-    synchronise(STACK, "requirements-stack.txt")
+    for folder, requirements in ((VENV, SETS[wanted]), (STACK, STACK_SET)):
+        make_environment(folder)
+        synchronise(folder, requirements)
 
 
 def check_python() -> None:
-    """End with a clear word where this Python will not do."""
+    """End with a clear sentence where this Python will not do."""
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     if sys.version_info[:2] < OLDEST:
         sys.exit(
@@ -47,25 +42,19 @@ def check_python() -> None:
         )
     if sys.version_info[:2] >= TOO_NEW:
         sys.exit(f"Python {version} is newer than the pinned packages: 3.11 to 3.14 is needed.")
-    if not (find_spec("venv") and find_spec("ensurepip")):
-        sys.exit(
-            f"Python's venv module is missing. On Debian and Ubuntu: sudo apt install python{version}-venv"
-        )
 
 
-def make_environment(folder: Path, pip: bool) -> None:
-    """An environment here; one that works is kept, one that was moved or is of another Python is made anew."""
+def make_environment(folder: Path) -> None:
+    """Make an environment, unless one is there that works: one that was moved or is of another Python is replaced."""
     if works(folder):
         return
     check_python()
     say(f"Making {folder.name} ...")
-    if folder.exists():
-        shutil.rmtree(str(folder))
-    call([sys.executable, "-m", "venv", *([] if pip else ["--without-pip"]), str(folder)])
+    call_uv("venv", "--clear", "--no-project", "--python", sys.executable, str(folder))
 
 
 def works(folder: Path) -> bool:
-    """Whether the environment's Python starts, is one that the packages support, and knows where it is."""
+    """Return whether the environment's Python starts, is one that the packages support, and knows where it is."""
     python = folder / "bin" / "python"
     if not python.exists():
         return False
@@ -75,42 +64,44 @@ def works(folder: Path) -> bool:
 
 
 def synchronise(folder: Path, requirements: str) -> None:
-    """Exactly the packages of a file, with their bytecode."""
+    """Install exactly the packages of a file, with their bytecode."""
     if is_installed(folder, requirements):
         return
+    check_python()
     say(f"Installing {requirements} into {folder.name} ...")
-    for name in SETS.values():
-        if stamp(folder, name).exists():
-            stamp(folder, name).unlink()
-    uv = [str(VENV / "bin" / "uv"), "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode"]
-    call([*uv, "--python", str(folder / "bin" / "python"), str(ROOT / requirements)])
+    for known in folder.glob(".installed-*"):
+        known.unlink()
+    python = str(folder / "bin" / "python")
+    call_uv(
+        "pip", "sync", "--require-hashes", "--compile-bytecode", "--python", python, str(ROOT / requirements)
+    )
     mark(folder, requirements)
 
 
 def stamp(folder: Path, requirements: str) -> Path:
     """A copy of the file that was installed: its text is compared, since its date changes with each checkout."""
-    return folder / (".installed-" + requirements)
+    return folder / (".installed-" + requirements.replace("/", "-"))
 
 
 def is_installed(folder: Path, requirements: str) -> bool:
+    """Return whether the environment holds what the file says now."""
     known = stamp(folder, requirements)
     return known.exists() and known.read_bytes() == (ROOT / requirements).read_bytes()
 
 
 def mark(folder: Path, requirements: str) -> None:
-    """Written last: an interrupted installation is begun again."""
+    """Note what is installed. It is called last, so that an interrupted installation starts again."""
     shutil.copyfile(str(ROOT / requirements), str(stamp(folder, requirements)))
 
 
-def call(command: list[str]) -> None:
-    left_out = {
-        "PYTHONDONTWRITEBYTECODE",
-        "PYTHONPATH",
-        "PYTHONHOME",
-        "VIRTUAL_ENV",
-        "PIP_REQUIRE_VIRTUALENV",
-    }
+def call_uv(*arguments: str) -> None:
+    left_out = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
     environment = {name: value for name, value in os.environ.items() if name not in left_out}
+    environment.update(package_index.for_uv())
+    call([str(uv.provide(ROOT)), "--quiet", *arguments], environment)
+
+
+def call(command: list[str], environment: dict[str, str]) -> None:
     code = subprocess.call(command, cwd=str(ROOT), env=environment)  # noqa: S603
     if code:
         sys.exit(f"Failed (exit code {code}): {' '.join(command)}")

@@ -14,6 +14,7 @@ django.setup()
 from django.conf import settings
 from django.core.management import call_command
 
+from apps.audit.records import SWEEPER
 from apps.common.root_keys.configured import root_key
 from apps.detections import services as detections
 from apps.stack import resources
@@ -35,7 +36,7 @@ def main() -> None:
 def fill() -> None:
     """The pool and the stock of quantum keys, judged at once: the first request finds both."""
     schedules.refill()
-    detections.judge_overdue(seconds=0, actor=schedules.SWEEPER)
+    detections.judge_overdue(seconds=0, actor=SWEEPER)
 
 
 def wait_for(endpoint: str) -> None:

@@ -13,17 +13,17 @@ Eve is taken to hide in the click rate as well as her method allows.
 | detector_blinding | falls | unchanged above 3 dB | everything | a monitor of the detectors' current; not statistics |
 | noise | + fraction/2 | unchanged | nothing | QBER: noise is not told from Eve |
 
-Attacks add up (``qkd.attacks.combination``): ``InterceptResend(0.1) + BeamSplitting()``, or in words
-``attack("intercept-resend:0.1+beam-splitting")``. What must come of it is worked out by ``expected``.
+Attacks add up (``qkd.attacks.model``): ``InterceptResend(0.1) + BeamSplitting()``, or in words
+``attack("intercept-resend:0.1+beam-splitting")``. What must come of it is worked out by ``expectation``.
 """
 
-from qkd.attacks.combination import Combination, combined
-from qkd.attacks.expectation import Expectation, expected
 from qkd.attacks.flight import Flight, Interception
-from qkd.attacks.model import Attack, NoAttack, Noise
+from qkd.attacks.model import Attack, Combination, NoAttack, combination
+from qkd.attacks.noise import Noise
 from qkd.attacks.notation import KINDS, attack
 from qkd.attacks.resending import BREIDBART_GUESS, Breidbart, DetectorBlinding, InterceptResend
 from qkd.attacks.tapping import BeamSplitting, PhotonNumberSplitting
+from qkd.attacks.theory import Expectation, expectation
 
 __all__ = [
     "BREIDBART_GUESS",
@@ -41,6 +41,6 @@ __all__ = [
     "Noise",
     "PhotonNumberSplitting",
     "attack",
-    "combined",
-    "expected",
+    "combination",
+    "expectation",
 ]

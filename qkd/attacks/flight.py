@@ -42,14 +42,14 @@ class Interception:
     forced: NDArray[np.bool_]
 
 
-def untouched(flight: Flight) -> Interception:
+def no_interception(flight: Flight) -> Interception:
     """Nothing done to any pulse."""
     nowhere = np.zeros(flight.states.size, np.bool_)
     return Interception(flight.states, nowhere, np.zeros_like(flight.states), nowhere, nowhere)
 
 
-def overlaid(below: Interception, above: Interception, chosen: NDArray[np.bool_]) -> Interception:
-    """One where pulses are chosen, the other elsewhere."""
+def overlay(below: Interception, above: Interception, chosen: NDArray[np.bool_]) -> Interception:
+    """``above`` where pulses are chosen, ``below`` elsewhere."""
     return Interception(
         np.where(chosen, above.states, below.states),
         np.where(chosen, above.known, below.known),

@@ -1,8 +1,15 @@
-"""What every attack is made of: parts that Eve puts one behind the other between Alice's door and the fibre.
+"""Attacks: one part, or several that Eve puts one behind the other between Alice's door and the fibre.
 
-A pulse meets the taps first, which keep photons and leave its state alone; then at most one of the measurements,
-which keep nothing and send on what they found; then the noise of the fibre, which is nobody's. All an attack does
-depends on a pulse by its photon number only, so it is worked out as tables over photon numbers.
+Taps and measurements follow each other (``qkd.attacks.roles``): she may keep a photon of a pulse and measure the
+rest. What one pulse does not bear is refused:
+
+- one method twice: that is the method on more of the pulses;
+- measuring and resending it twice: intercept-resend, Breidbart and blinding share the pulses among them;
+- collecting light that the fibre would have lost where the lossless line is used up for something else: to forward
+  what photon-number splitting with blocking left of *every* pulse, or to make up for the half that blinding of
+  *every* pulse costs.
+
+Noise is the fibre's, and goes with everything; it does not reach pulses that Eve makes in front of a blinded detector.
 """
 
 from abc import ABC, abstractmethod
@@ -13,15 +20,13 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd.attacks.flight import Flight, Interception, overlaid, untouched
-from qkd.bits import Bits, checked_number
+from qkd.attacks.flight import Flight, Interception, no_interception, overlay
+from qkd.attacks.roles import NUMBERS, Disturbance, Measurement, Role, Table, Tap, errors, honest_detection
+from qkd.bits import checked_number
 from qkd.channel import Channel
-from qkd.photons import MAX_PHOTONS
 
-Table = NDArray[np.float64]
-"""Probabilities by photon number."""
-
-NUMBERS: NDArray[np.int64] = np.arange(MAX_PHOTONS + 1)
+# Of sums of fractions given in decimals.
+_ROUNDING = 1e-9
 
 
 class Attack(ABC):
@@ -40,7 +45,7 @@ class Attack(ABC):
         """Kind and parameters, for records."""
 
     @abstractmethod
-    def scaled(self, share: float) -> "Attack":
+    def on_share(self, share: float) -> "Attack":
         """The same with all fractions multiplied by a share, [0, 1]."""
 
     def detection(self, link: Channel, photons: NDArray[np.int64]) -> Table:
@@ -52,26 +57,23 @@ class Attack(ABC):
     def intercept(self, flight: Flight, link: Channel, world: np.random.Generator) -> Interception:
         """Act on the pulses in flight."""
         if not self.parts:
-            return untouched(flight)
+            return no_interception(flight)
         bits = flight.states & np.uint8(1)
         known = np.zeros(bits.size, np.bool_)
         for tap in self.taps:
             known |= world.random(bits.size) < tap.holds(link)[flight.photons]
-        found = self._measured(flight, link, world)
+        found = self._measure(flight, link, world)
         states = found.states
-        for noise in self.noises:
-            states = noise.depolarised(states, ~found.forced & (flight.photons > 0), world)
+        for noise in self.disturbances:
+            states = noise.disturb(states, ~found.forced & (flight.photons > 0), world)
         guesses = np.where(known, bits, found.guesses)
         return Interception(states, known | found.known, guesses, known | found.touched, found.forced)
 
     def signal_error(self, misalignment: float) -> float:
         """Error rate of detected photons, given the link's own, in [0, 0.5]; of links that lose 3 dB or more."""
-        forced = sum(part.fraction for part in self.measurements if part.forces)
-        resent = sum(part.fraction for part in self.measurements) - forced
-        error = resent / 4 / (1 - forced) if forced < 1 else 0.0
-        for other in (*(noise.fraction / 2 for noise in self.noises), misalignment):
-            error += other * (1 - 2 * error)
-        return (1 - forced) * error
+        shares = [np.full(NUMBERS.size, part.fraction) for part in self.measurements]
+        forced, wrongly, error = errors(self.measurements, shares, self.disturbances, misalignment)
+        return float((wrongly + (1 - forced) * error)[1])
 
     def information(self) -> float:
         """Eve's mean information on a sifted bit of a detected single photon, once bases are public, in bits.
@@ -81,25 +83,23 @@ class Attack(ABC):
         return sum(part.fraction * part.information_bits for part in self.measurements)
 
     def __add__(self, other: "Attack") -> "Attack":
-        """Both together; see ``qkd.attacks.combination.combined``."""
-        from qkd.attacks.combination import combined  # noqa: PLC0415 - it is made of these
-
-        return combined(self, other)
+        """Both together; see ``combination``."""
+        return combination(self, other)
 
     @property
-    def taps(self) -> "list[Tap]":
+    def taps(self) -> list[Tap]:
         """Parts that keep photons."""
         return [part for part in self.parts if isinstance(part, Tap)]
 
     @property
-    def measurements(self) -> "list[Measurement]":
+    def measurements(self) -> list[Measurement]:
         """Parts that measure and resend; each pulse meets one of them at most."""
         return [part for part in self.parts if isinstance(part, Measurement)]
 
     @property
-    def noises(self) -> "list[Noise]":
+    def disturbances(self) -> list[Disturbance]:
         """Parts that are nobody's."""
-        return [part for part in self.parts if isinstance(part, Noise)]
+        return [part for part in self.parts if isinstance(part, Disturbance)]
 
     def shares(self, link: Channel) -> list[Table]:
         """Of the clicks of n photons, the part that each measurement made; every table has shape (MAX_PHOTONS + 1,)."""
@@ -117,23 +117,17 @@ class Attack(ABC):
     def _tapped_detection(self, link: Channel, photons: NDArray[np.int64]) -> Table:
         seen = honest_detection(link, photons)
         for tap in self.taps:
-            seen = tap.passed(link, photons, seen)
+            seen = tap.detection_behind(link, photons, seen)
         return seen
 
-    def _measured(self, flight: Flight, link: Channel, world: np.random.Generator) -> Interception:
-        found = untouched(flight)
+    def _measure(self, flight: Flight, link: Channel, world: np.random.Generator) -> Interception:
+        found = no_interception(flight)
         draws, low = world.random(flight.states.size), np.zeros(NUMBERS.size)
         for part, share in zip(self.measurements, self.shares(link), strict=True):
             chosen = (draws >= low[flight.photons]) & (draws < (low + share)[flight.photons])
-            found = overlaid(found, part.measured(flight, world), chosen)
+            found = overlay(found, part.measure(flight, world), chosen)
             low = low + share
         return found
-
-
-def honest_detection(link: Channel, photons: NDArray[np.int64]) -> Table:
-    """1 - (1 - eta)^n."""
-    detected: Table = 1 - (1 - link.transmittance) ** photons.astype(np.float64)
-    return detected
 
 
 @dataclass(frozen=True)
@@ -151,17 +145,19 @@ class NoAttack(Attack):
         """Kind only."""
         return {"kind": self.kind}
 
-    def scaled(self, share: float) -> "NoAttack":  # noqa: ARG002 - nothing of nothing
+    def on_share(self, share: float) -> "NoAttack":  # noqa: ARG002 - nothing of nothing
         """Itself."""
         return self
 
 
 @dataclass(frozen=True)
 class Part(Attack):
-    """An attack of one part.
+    """An attack of one part; its class also has one of the roles of ``qkd.attacks.roles``.
 
     Attributes:
         fraction: of the pulses attacked, [0, 1].
+        kind: its name in the notation and in records.
+        takes_lost_light: it collects light that the fibre would have lost.
 
     Raises:
         ValueError: fraction outside [0, 1].
@@ -169,10 +165,24 @@ class Part(Attack):
 
     fraction: float = 1.0
     kind: ClassVar[str]
+    takes_lost_light: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        """Refuse a class without a name or a role: it would do nothing, silently."""
+        super().__init_subclass__()
+        if not issubclass(cls, Role) or not hasattr(cls, "kind"):
+            raise TypeError(
+                f"{cls.__name__} must state its kind, and be a Tap, a Measurement or a Disturbance"
+            )
 
     def __post_init__(self) -> None:
         """Check the fraction."""
         checked_number("fraction", self.fraction, 0, 1)
+
+    @property
+    def takes_the_line(self) -> bool:
+        """Return whether the attack, on every pulse, leaves no light of a lossless line to others."""
+        return False
 
     @property
     def parts(self) -> "tuple[Part, ...]":
@@ -183,7 +193,7 @@ class Part(Attack):
         """Kind and parameters, for records."""
         return {"kind": self.kind, "fraction": self.fraction}
 
-    def scaled(self, share: float) -> Self:
+    def on_share(self, share: float) -> Self:
         """The same on a share of its pulses."""
         return replace(self, fraction=self.fraction * share)
 
@@ -192,54 +202,57 @@ class Part(Attack):
         return self.kind if self.fraction == 1 else f"{self.kind}:{float(self.fraction)!r}"
 
 
-class Tap(Part):
-    """Keeps photons until the bases are public, and lets a pulse go on in the state it had."""
-
-    @abstractmethod
-    def holds(self, link: Channel) -> Table:
-        """Probability that Eve holds a photon of a pulse of n photons that clicked, shape (MAX_PHOTONS + 1,)."""
-
-    def passed(self, link: Channel, photons: NDArray[np.int64], seen: Table) -> Table:  # noqa: ARG002 - for the others
-        """Detection of n photons behind the tap, given that in front of it."""
-        return seen
-
-
-class Measurement(Part):
-    """Measures pulses and resends what it found.
+@dataclass(frozen=True)
+class Combination(Attack):
+    """Two or more parts; made by ``combination``.
 
     Attributes:
-        information_bits: on an attacked sifted bit, once bases are public.
-        guess: probability that Eve then guesses such a bit.
-        certain: part of such bits that she has for certain.
-        forces: the resent light decides Bob's outcomes.
+        parts: of different kinds.
+
+    Raises:
+        ValueError: parts that exclude each other, by name.
     """
 
-    information_bits: ClassVar[float]
-    guess: ClassVar[float]
-    certain: ClassVar[float]
-    forces: ClassVar[bool] = False
+    parts: tuple[Part, ...] = ()
 
-    @abstractmethod
-    def measured(self, flight: Flight, world: np.random.Generator) -> Interception:
-        """What becomes of the pulses if all of them are attacked."""
+    def __post_init__(self) -> None:
+        """Refuse what no Eve can do."""
+        for kind in {part.kind for part in self.parts}:
+            same = [part for part in self.parts if part.kind == kind]
+            if len(same) > 1:
+                _refuse(same, "that is one, of a larger fraction")
+        measuring = [part for part in self.parts if isinstance(part, Measurement)]
+        if sum(part.fraction for part in measuring) > 1 + _ROUNDING:
+            _refuse(measuring, "a pulse is measured once, so their fractions must not exceed 1 in sum")
+        for taker in (part for part in self.parts if part.takes_lost_light):
+            for other in self.parts:
+                if other.takes_the_line and other.fraction == 1:
+                    _refuse([other, taker], "the first of every pulse leaves the second no lost light")
 
-    def clicks(self, seen: Table) -> Table:
-        """Detection of an attacked pulse, given that of one left alone."""
-        return seen
+    def describe(self) -> dict[str, str | float]:
+        """The notation, which holds everything."""
+        return {"kind": str(self)}
+
+    def on_share(self, share: float) -> "Combination":
+        """All parts on a share of their pulses."""
+        return Combination(tuple(part.on_share(share) for part in self.parts))
+
+    def __str__(self) -> str:
+        """In the notation of ``qkd.attacks.attack``."""
+        return "+".join(map(str, self.parts))
 
 
-@dataclass(frozen=True)
-class Noise(Part):
-    """Nobody listens, but a fraction of the photons loses its polarization: honest noise, for comparison."""
-
-    kind: ClassVar[str] = "noise"
-
-    def depolarised(self, states: Bits, exposed: NDArray[np.bool_], world: np.random.Generator) -> Bits:
-        """States with a fraction of those exposed replaced by completely mixed ones."""
-        lost = (world.random(states.size) < self.fraction) & exposed
-        return np.where(lost, world.integers(0, 4, states.size, dtype=np.uint8), states)
+def _refuse(parts: Sequence[Part], why: str) -> None:
+    raise ValueError(f"attacks {' and '.join(map(str, parts))} cannot be combined: {why}")
 
 
-def named(parts: Sequence[Part]) -> str:
-    """The notation of several parts."""
-    return "+".join(map(str, parts))
+def combination(*attacks: Attack) -> Attack:
+    """One attack of several, in whatever order they are given.
+
+    Raises:
+        ValueError: they exclude each other, by name.
+    """
+    parts = [part for attack in attacks for part in attack.parts]
+    if len(parts) < 2:
+        return parts[0] if parts else NoAttack()
+    return Combination(tuple(parts))

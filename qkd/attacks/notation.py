@@ -1,11 +1,13 @@
 """Attacks by name, as requests and command lines give them."""
 
-from qkd.attacks.combination import combined
-from qkd.attacks.model import Attack, NoAttack, Noise, Part
+from dataclasses import fields
+
+from qkd.attacks.model import Attack, NoAttack, Part, combination
+from qkd.attacks.noise import Noise
 from qkd.attacks.resending import Breidbart, DetectorBlinding, InterceptResend
 from qkd.attacks.tapping import BeamSplitting, PhotonNumberSplitting
 
-_MODELS: dict[str, type[Part]] = {
+MODELS: dict[str, type[Part]] = {
     model.kind: model
     for model in (
         InterceptResend,
@@ -16,10 +18,11 @@ _MODELS: dict[str, type[Part]] = {
         Noise,
     )
 }
+"""Every kind of attack; a new one is added here, and nowhere else in the engine."""
 
-KINDS: tuple[str, ...] = (NoAttack.kind, *_MODELS)
+KINDS: tuple[str, ...] = (NoAttack.kind, *MODELS)
 
-_NO_BLOCKING = "no_blocking"
+_NOT = "no_"  # before a parameter that is true or false
 
 
 def attack(kind: str = NoAttack.kind, **parameters: float | bool | None) -> Attack:
@@ -41,26 +44,31 @@ def attack(kind: str = NoAttack.kind, **parameters: float | bool | None) -> Atta
     words = kind.replace("-", "_").split("+")
     if given and (len(words) > 1 or ":" in kind):
         raise ValueError(f"{', '.join(given)} must be given within {kind!r}, as in intercept_resend:0.5")
-    return combined(*(_part(word.strip(), given) for word in words))
+    return combination(*(_part(word.strip(), given) for word in words))
 
 
 def _part(word: str, given: dict[str, float | bool]) -> Attack:
     kind, *options = word.split(":")
-    if kind not in KINDS:
+    if kind != NoAttack.kind and kind not in MODELS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
+    model = MODELS.get(kind)
+    allowed = {field.name for field in fields(model)} if model else set()
     parameters = dict(given)
     for option in options:
-        name, value = ("blocking", False) if option == _NO_BLOCKING else ("fraction", _fraction(option, word))
+        name, value = _parameter(option, word, model)
         if name in parameters:
             raise ValueError(f"{name} is given twice in {word!r}")
         parameters[name] = value
-    allowed: set[str] = set() if kind == NoAttack.kind else {"fraction"}
-    if kind == PhotonNumberSplitting.kind:
-        allowed.add("blocking")
     for name in parameters:
         if name not in allowed:
             raise ValueError(f"{name} is not a parameter of the attack {kind!r}")
-    return _MODELS[kind](**parameters) if kind in _MODELS else NoAttack()
+    return model(**parameters) if model else NoAttack()
+
+
+def _parameter(option: str, word: str, model: type[Part] | None) -> tuple[str, float | bool]:
+    flags = {field.name for field in fields(model) if isinstance(field.default, bool)} if model else set()
+    name = option.removeprefix(_NOT)
+    return (name, False) if name != option and name in flags else ("fraction", _fraction(option, word))
 
 
 def _fraction(option: str, word: str) -> float:

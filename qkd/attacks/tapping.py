@@ -6,13 +6,14 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from qkd.attacks.model import NUMBERS, Table, Tap, honest_detection
+from qkd.attacks.model import Part
+from qkd.attacks.roles import NUMBERS, Table, Tap, honest_detection
 from qkd.channel import Channel
 from qkd.photons import poisson
 
 
 @dataclass(frozen=True)
-class PhotonNumberSplitting(Tap):
+class PhotonNumberSplitting(Tap, Part):
     """Eve counts the photons of each pulse, keeps one of every two or more, and measures it when bases are public.
 
     Without blocking she lets the rest go on as it is: bits of multi-photon pulses are hers, and nothing is seen.
@@ -34,7 +35,12 @@ class PhotonNumberSplitting(Tap):
         if not isinstance(self.blocking, bool):
             raise ValueError(f"blocking must be true or false, not {self.blocking!r}")  # noqa: TRY004 - one error type
 
-    def passed(self, link: Channel, photons: NDArray[np.int64], seen: Table) -> Table:
+    @property
+    def takes_the_line(self) -> bool:
+        """Return whether single photons are blocked: the rest then needs the lossless line."""
+        return self.blocking
+
+    def detection_behind(self, link: Channel, photons: NDArray[np.int64], seen: Table) -> Table:
         """With blocking: what keeps the signal's click rate, from multi-photon pulses as far as they go."""
         return self.fraction * self._split(link, photons) + (1 - self.fraction) * seen
 
@@ -68,7 +74,7 @@ class PhotonNumberSplitting(Tap):
 
 
 @dataclass(frozen=True)
-class BeamSplitting(Tap):
+class BeamSplitting(Tap, Part):
     """Eve replaces the fibre by a lossless one and a beam splitter, and keeps the light that would have been lost.
 
     Bob's statistics are exactly those of the link. Eve knows the bits of which she holds a photon; a single-photon
@@ -80,6 +86,7 @@ class BeamSplitting(Tap):
     """
 
     kind: ClassVar[str] = "beam_splitting"
+    takes_lost_light: ClassVar[bool] = True
 
     def holds(self, link: Channel) -> Table:
         """Of the ways to detect at least one of n photons, those that leave one for Eve."""

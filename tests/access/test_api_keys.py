@@ -8,7 +8,8 @@ import pytest
 from django.test import Client
 
 from apps.access import services
-from apps.access.records import ClientStatus, Role
+from apps.access.records import ClientStatus
+from apps.access.roles import Role
 from apps.access.store import ClientTable
 from apps.common.errors import Refused, Unauthenticated
 from tests import requirement
@@ -32,7 +33,7 @@ def wall(monkeypatch):
             self.now += seconds
 
     clock = Wall()
-    monkeypatch.setattr("apps.access.services.time.monotonic", lambda: clock.now)
+    monkeypatch.setattr(services._known, "_clock", lambda: clock.now)
     return clock
 
 
@@ -122,10 +123,10 @@ def test_a_revoked_key_is_refused_at_once(issued):
 def test_another_process_refuses_a_revoked_key_after_its_cache_time_however_often_it_is_used(issued, wall):
     client, key = issued
     services.authenticate(key)
-    known = services._known.get(client.client_id)
+    known = dict(services._known._items)
     services.revoke(client.client_id, actor=TESTS)
-    assert known is not None
-    services._known.put(known)  # what another process still remembers
+    assert known
+    services._known._items.update(known)  # what another process still remembers
     for _ in range(3):
         services.authenticate(key)
         wall.pass_seconds(services.CACHE_SECONDS / 4)
@@ -138,15 +139,15 @@ def test_another_process_refuses_a_revoked_key_after_its_cache_time_however_ofte
 def test_who_shows_a_wrong_secret_is_not_remembered(issued):
     with pytest.raises(Unauthenticated):
         services.authenticate(issued[0].client_id + ".wrong")
-    assert services._known.items == {}
+    assert len(services._known) == 0
 
 
 @requirement("E3")
 def test_what_is_remembered_is_bounded(issued, monkeypatch):
-    monkeypatch.setattr("apps.access.services.CACHE_ITEMS", 2)
+    monkeypatch.setattr(services._known, "_max_items", 2)
     for _ in range(4):
         services.authenticate(services.issue(name="x", role=Role.CLIENT, actor=TESTS)[1])
-    assert len(services._known.items) <= 2
+    assert len(services._known) == 2
 
 
 @requirement("E3")

@@ -13,8 +13,14 @@ from django.views import View
 
 from apps.access.checks import every_api_view_declares_scopes
 from apps.access.permissions import PUBLIC
-from apps.access.records import ROLE_SCOPES, Role, Scope
+from apps.access.roles import Role, Scope, all_scopes, scopes_of
+from apps.access.scopes import AccessScope
 from apps.access.views import ApiView
+from apps.audit.scopes import AuditScope
+from apps.detections.scopes import DetectionScope
+from apps.files.scopes import FileScope, MessageScope
+from apps.jobs.scopes import JobScope
+from apps.sessions.scopes import SessionScope
 from tests import requirement
 from tests.conftest import Api, empty_aws
 
@@ -52,7 +58,7 @@ def clients():
 def test_each_role_may_do_what_its_scopes_say_and_nothing_else(clients, address, method, needed):
     for role, api in clients.items():
         answer = api.call(method, address, None if method == "GET" else ANYTHING)
-        allowed = needed <= ROLE_SCOPES[role]
+        allowed = needed <= scopes_of(role)
         assert (answer.status_code in {401, 403}) is not allowed, (role, answer.content)
 
 
@@ -69,19 +75,19 @@ def test_without_a_key_only_health_answers(clients, address, method, needed):
 @requirement("E3")
 def test_the_roles_are_what_they_are_meant_to_be():
     """A change of a role is a decision: it is made here too."""
-    everybody_reads = {Scope.SESSIONS_READ, Scope.DETECTIONS_READ, Scope.FILES_READ, Scope.JOBS_READ}
-    assert all(everybody_reads <= scopes for scopes in ROLE_SCOPES.values())
-    decrypting = {Scope.FILES_DECRYPT, Scope.FILES_KEY, Scope.MESSAGES_DECRYPT}
-    assert {role for role, scopes in ROLE_SCOPES.items() if scopes & decrypting} == {
+    everybody_reads = {SessionScope.READ, DetectionScope.READ, FileScope.READ, JobScope.READ}
+    assert all(everybody_reads <= scopes for scopes in map(scopes_of, Role))
+    decrypting = {FileScope.DECRYPT, FileScope.KEY, MessageScope.DECRYPT}
+    assert {role for role in Role if scopes_of(role) & decrypting} == {
         Role.CLIENT,
         Role.ADMINISTRATOR,
     }
-    assert Scope.OWNERS_ALL not in ROLE_SCOPES[Role.CLIENT], "a client sees its own records only"
-    assert {role for role, scopes in ROLE_SCOPES.items() if Scope.AUDIT_READ in scopes} == {
+    assert AccessScope.OWNERS_ALL not in scopes_of(Role.CLIENT), "a client sees its own records only"
+    assert {role for role in Role if AuditScope.READ in scopes_of(role)} == {
         Role.AUDITOR,
         Role.ADMINISTRATOR,
     }
-    assert ROLE_SCOPES[Role.ADMINISTRATOR] == frozenset(Scope)
+    assert scopes_of(Role.ADMINISTRATOR) == frozenset(all_scopes().values())
 
 
 class Undeclared(ApiView):
@@ -90,7 +96,7 @@ class Undeclared(ApiView):
 
 
 class Partly(ApiView):
-    required_scopes = {"GET": Scope.FILES_READ}
+    required_scopes = {"GET": FileScope.READ}
 
     def get(self, _request):
         return HttpResponse()

@@ -8,7 +8,7 @@ from django.conf import settings as django_settings
 from django.test import Client
 from django.urls import get_resolver
 
-from apps.access.records import Role
+from apps.access.roles import Role
 from tests import requirement
 from tests.conftest import Api, empty_aws
 

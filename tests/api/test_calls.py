@@ -36,8 +36,8 @@ def test_the_first_message_of_a_process_costs_two_calls_more(api, stock):
     with counted() as calls:
         api.post("encrypt", MESSAGE)
     assert sorted(calls) == [
+        "BatchGetItem",  # the session and its final key
         "GetItem",  # the client
-        "GetItem",  # the session's wrapped key
         "Query",
         "Query",
         "TransactWriteItems",

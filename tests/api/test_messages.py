@@ -5,7 +5,7 @@ import copy
 
 import pytest
 
-from apps.access.records import Role
+from apps.access.roles import Role
 from apps.detections import services as detections
 from apps.keys import services as keys
 from apps.sessions import services as sessions

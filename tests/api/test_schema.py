@@ -9,7 +9,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 from hypothesis import HealthCheck, settings
 
-from apps.access.records import Role
+from apps.access.roles import Role
 from apps.detections import services as detections
 from apps.keys import services as keys
 from apps.sessions import services as sessions

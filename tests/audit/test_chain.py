@@ -8,13 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.audit import chain, services
-from apps.audit.records import Entry, Event, Outcome, system
+from apps.audit.records import Entry, Outcome, system
 from apps.audit.services import Conflict, record, transaction, verify
 from apps.audit.store import EntryTable, HeadTable
 from apps.common import clock
 from apps.common.dynamodb import Position
+from apps.files.trail import FileEvent
 from apps.jobs.records import Job, JobKind, JobState
 from apps.jobs.store import JobTable
+from apps.jobs.trail import JobEvent
 from tests import requirement
 
 KEY = b"key of these tests"
@@ -28,7 +30,7 @@ def a_chain(length: int) -> list[Entry]:
             chain="000",
             sequence=number,
             timestamp=clock.now(),
-            event=Event.FILE_READ,
+            event=FileEvent.READ,
             outcome=Outcome.OK,
             actor="system:tests",
             source_ip="",
@@ -97,7 +99,7 @@ def test_a_chain_made_with_another_key_does_not_verify():
 @requirement("D3")
 def test_verification_names_an_entry_edited_behind_its_back(aws):
     for number in range(5):
-        record(ACTOR, Event.FILE_READ, file_id=f"file-{number}")
+        record(ACTOR, FileEvent.READ, file_id=f"file-{number}")
     assert verify().problems == []
     row = next(iter(EntryTable.by_file.query("file-2#0")))
     row.update([EntryTable.actor.set("user:mallory")])
@@ -107,7 +109,7 @@ def test_verification_names_an_entry_edited_behind_its_back(aws):
 @requirement("D3")
 def test_a_cut_tail_is_found_even_when_the_head_is_set_back(aws):
     for _ in range(3):
-        record(ACTOR, Event.FILE_READ)
+        record(ACTOR, FileEvent.READ)
     last = next(iter(EntryTable.by_feed.query("all#0", scan_index_forward=False)))
     before = EntryTable.get(last.chain, last.sequence - 1)
     last.delete()
@@ -119,7 +121,7 @@ def test_a_cut_tail_is_found_even_when_the_head_is_set_back(aws):
 
 @requirement("D3")
 def test_an_entry_added_behind_the_head_is_found(aws):
-    record(ACTOR, Event.FILE_READ)
+    record(ACTOR, FileEvent.READ)
     row = next(iter(EntryTable.by_feed.query("all#0")))
     forged = replace(row.record(), sequence=2, file_id="forged")
     EntryTable.of(forged).save()
@@ -138,7 +140,7 @@ def test_nothing_changes_when_the_entry_cannot_be_written(aws):
     EntryTable.delete_table()
     with pytest.raises(services.AuditUnavailable), transaction(ACTOR) as tx:
         tx.put(JobTable.of(a_job()))
-        tx.audit(Event.JOB_QUEUED)
+        tx.audit(JobEvent.QUEUED)
     assert JobTable.find("job") is None
 
 
@@ -147,7 +149,7 @@ def test_no_entry_is_written_when_the_change_is_refused(aws):
     JobTable.of(a_job()).save()
     with pytest.raises(Conflict), transaction(ACTOR) as tx:
         tx.put(JobTable.of(a_job()))
-        tx.audit(Event.JOB_QUEUED)
+        tx.audit(JobEvent.QUEUED)
     assert verify().entries == 0
 
 
@@ -155,7 +157,7 @@ def test_no_entry_is_written_when_the_change_is_refused(aws):
 def test_an_error_inside_the_block_writes_nothing(aws):
     with pytest.raises(KeyError), transaction(ACTOR) as tx:
         tx.put(JobTable.of(a_job()))
-        tx.audit(Event.JOB_QUEUED)
+        tx.audit(JobEvent.QUEUED)
         raise KeyError
     assert JobTable.find("job") is None
     assert verify().entries == 0
@@ -163,11 +165,11 @@ def test_an_error_inside_the_block_writes_nothing(aws):
 
 @requirement("D3")
 def test_a_head_moved_by_another_process_is_followed(aws):
-    record(ACTOR, Event.FILE_READ)
+    record(ACTOR, FileEvent.READ)
     stale = dict(services._chains().heads)
-    record(ACTOR, Event.FILE_READ)
+    record(ACTOR, FileEvent.READ)
     services._chains().heads.update(stale)
-    record(ACTOR, Event.FILE_READ)
+    record(ACTOR, FileEvent.READ)
     verification = verify()
     assert (verification.entries, verification.problems) == (3, [])
 
@@ -176,7 +178,7 @@ def test_a_head_moved_by_another_process_is_followed(aws):
 @pytest.mark.parametrize("by", ["key", "session", "file"])
 def test_entries_are_found_by_what_they_are_about(aws, by):
     for number in range(3):
-        record(ACTOR, Event.FILE_READ, **{f"{by}_id": f"it-{number}"})
+        record(ACTOR, FileEvent.READ, **{f"{by}_id": f"it-{number}"})
     found = services.entries_page(limit=10, by=by, value="it-1").records
     assert [getattr(entry, f"{by}_id") for entry in found] == ["it-1"]
 
@@ -188,7 +190,7 @@ def after(page):
 @requirement("D4", "I6")
 def test_pages_go_back_and_forth_without_loss(aws):
     for _ in range(7):
-        record(ACTOR, Event.FILE_READ)
+        record(ACTOR, FileEvent.READ)
     everything = [entry.sequence for entry in services.entries_page(limit=100).records]
     first = services.entries_page(limit=3)
     second = services.entries_page(limit=3, position=after(first))
@@ -204,7 +206,7 @@ def test_pages_go_back_and_forth_without_loss(aws):
 def test_threads_share_the_chains_without_a_gap(aws):
     def work():
         for _ in range(10):
-            record(ACTOR, Event.FILE_READ)
+            record(ACTOR, FileEvent.READ)
 
     threads = [threading.Thread(target=work) for _ in range(6)]
     for thread in threads:

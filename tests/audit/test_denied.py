@@ -18,7 +18,7 @@ from tests.uploads import record_of, registered
 def not_ok():
     found = [entry for entry in entries_page(limit=200).records if entry.outcome is not Outcome.OK]
     assert verify().problems == []
-    return [(e.event.value, e.outcome.value, e.actor, e.file_id or e.session_id) for e in found]
+    return [(e.event, e.outcome.value, e.actor, e.file_id or e.session_id) for e in found]
 
 
 @requirement("D1", "E2")

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Frame,
+    Page,
+    Request,
+    Response,
+    sync_playwright,
+)
 
 from tests.console import demo
 
@@ -49,29 +58,45 @@ class Watched:
 
     def __init__(self, page: Page, origin: str, shots: Path | None) -> None:
         self.page, self.origin, self.shots = page, origin, shots
-        self.problems: list[str] = []
+        self.documents = 0  # that the page went on to
+        self._wrong: list[str] = []
+        self._asked_by: dict[Request, int] = {}
+        self._given_up: list[Request] = []
+        page.on("framenavigated", self._navigated)
         page.on("console", self._console)
-        page.on("pageerror", lambda error: self.problems.append(f"page error: {error}"))
+        page.on("pageerror", lambda error: self._wrong.append(f"page error: {error}"))
         page.on("requestfailed", self._failed)
         page.on("request", self._request)
         page.on("response", self._response)
 
-    def _failed(self, request: Any) -> None:
-        """Not the icon that the browser itself gave up as the test went on to the next page."""
-        if request.failure != GIVEN_UP or not request.url.endswith("/favicon.svg"):
-            self.problems.append(f"failed: {request.url} {request.failure}")
+    @property
+    def problems(self) -> list[str]:
+        """All that went wrong. A request whose document the page has left was given up by the browser, rightly."""
+        here = [request for request in self._given_up if self._asked_by[request] == self.documents]
+        return [*self._wrong, *(f"failed: {request.url} {GIVEN_UP}" for request in here)]
 
-    def _console(self, message: Any) -> None:
+    def _navigated(self, frame: Frame) -> None:
+        if frame == self.page.main_frame:
+            self.documents += 1
+
+    def _failed(self, request: Request) -> None:
+        if request.failure == GIVEN_UP:
+            self._given_up.append(request)
+        else:
+            self._wrong.append(f"failed: {request.url} {request.failure}")
+
+    def _console(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
-            self.problems.append(f"console: {message.text}")
+            self._wrong.append(f"console: {message.text}")
 
-    def _request(self, request: Any) -> None:
+    def _request(self, request: Request) -> None:
+        self._asked_by[request] = self.documents
         if not request.url.startswith((self.origin, "data:", "blob:")):
-            self.problems.append(f"another origin: {request.url}")
+            self._wrong.append(f"another origin: {request.url}")
 
-    def _response(self, response: Any) -> None:
+    def _response(self, response: Response) -> None:
         if response.status >= 400:
-            self.problems.append(f"{response.status}: {response.url}")
+            self._wrong.append(f"{response.status}: {response.url}")
 
     def open(self, path: str) -> Page:
         self.page.goto(self.origin + path)

@@ -116,7 +116,7 @@ def test_pages_go_on_and_back(signed_in: Watched) -> None:
     first = page.locator("#result_list tbody th").first.inner_text()
     page.get_by_role("link", name="Older →").click()
     page.get_by_role("link", name="← Newer").click()
-    assert page.locator("#result_list tbody th").first.inner_text() == first
+    expect(page.locator("#result_list tbody th").first).to_have_text(first)
     assert signed_in.problems == []
 
 

@@ -6,14 +6,16 @@ from datetime import timedelta
 from typing import Any, get_args
 
 from apps.access import services as access
-from apps.access.records import Role
-from apps.audit.records import Actor, ActorKind, Event
+from apps.access.roles import Role
+from apps.audit.records import Actor, ActorKind
 from apps.audit.services import transaction
 from apps.common import clock
+from apps.custody import retirement
 from apps.detections import services as detections
 from apps.files.records import Document, File, Upload
 from apps.files.states import FileStatus, UploadStatus
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
 from apps.jobs import services as jobs
 from apps.jobs.records import Job, JobKind
 from apps.keys import services as keys
@@ -76,7 +78,7 @@ def file(number: int, name: str, key: PoolKey, source: Session, **changed: Any) 
     made: File = Upload(**values) if uploaded else Document(**values)
     with transaction(PROGRAM) as tx:
         tx.put(FileTable.of(made))
-        tx.audit(Event.FILE_ENCRYPTED, file_id=made.file_id, key_id=key.key_id, session_id=source.session_id)
+        tx.audit(FileEvent.ENCRYPTED, file_id=made.file_id, key_id=key.key_id, session_id=source.session_id)
     return made
 
 
@@ -122,8 +124,8 @@ def fill() -> Demo:
     compromised = session(0.02, eavesdropper=attacked, link="metro")
     session(0.02, key_length=4096, link="stock")
     pending = session(0.02, judged=False)
-    keys.queue_rotation(pool[0].key_id, reason="older than 30 days", actor=ALICE)
-    keys.revoke(pool[1].key_id, reason="laptop lost", actor=ALICE)
+    retirement.rotate(pool[0].key_id, reason="older than 30 days", actor=ALICE)
+    retirement.revoke(pool[1].key_id, reason="laptop lost", actor=ALICE)
     document = file(1, "Rahmenvertrag München 2026.pdf", pool[2], ready)
     file(
         2,

@@ -8,17 +8,23 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from apps.access import services as access
-from apps.access.records import ClientStatus, Role
+from apps.access.records import ClientStatus
+from apps.access.roles import Role
+from apps.access.trail import ClientEvent
 from apps.audit import services as audit
 from apps.audit.records import Event, Outcome
 from apps.audit.store import EntryTable
+from apps.audit.trail import AuditEvent
 from apps.common.errors import Unavailable
+from apps.custody import retirement
 from apps.jobs import services as jobs
 from apps.keys import services as keys
 from apps.keys.records import KeyState
+from apps.keys.trail import PoolKeyEvent
 from apps.sessions import services as sessions
 from apps.sessions import tasks
 from apps.sessions.records import SessionStatus
+from apps.sessions.trail import SessionEvent
 from tests import requirement
 from tests.console.demo import ALICE
 from tests.console.pages import AUDIT, CLIENTS, POOL, SESSIONS, said
@@ -30,7 +36,7 @@ ASKED = {"key_length": "128", "error_rate": "0.02", "eavesdropper": "none", "fra
 
 def latest(event: Event) -> Any:
     """The newest audit entry of a kind."""
-    return next(entry for entry in audit.entries_page(limit=20).records if entry.event is event)
+    return next(entry for entry in audit.entries_page(limit=20).records if entry.event == event)
 
 
 def test_a_session_is_generated_for_whoever_asks(console: Client) -> None:
@@ -38,7 +44,7 @@ def test_a_session_is_generated_for_whoever_asks(console: Client) -> None:
     (made,) = sessions.listed(actor=ALICE, limit=5).records
     assert (made.owner, made.link, made.final_key_length) == ("user:admin", "lab", 128)
     assert answer["Location"] == f"{SESSIONS}{made.session_id}/change/"
-    entry = latest(Event.SESSION_GENERATED)
+    entry = latest(SessionEvent.GENERATED)
     assert (entry.actor, entry.source_ip, entry.session_id) == ("user:admin", "127.0.0.1", made.session_id)
 
 
@@ -100,8 +106,8 @@ def test_a_service_that_is_down_is_told_and_nothing_is_lost(
 @pytest.mark.parametrize(
     ("action", "state", "event"),
     [
-        ("rotate", KeyState.ROTATION_QUEUED, Event.POOL_KEY_ROTATION_QUEUED),
-        ("revoke", KeyState.REVOKED, Event.POOL_KEY_REVOKED),
+        ("rotate", KeyState.ROTATION_QUEUED, PoolKeyEvent.ROTATION_QUEUED),
+        ("revoke", KeyState.REVOKED, PoolKeyEvent.REVOKED),
     ],
 )
 def test_pool_keys_are_moved_after_a_question(
@@ -126,7 +132,7 @@ def test_pool_keys_are_moved_after_a_question(
 
 def test_what_the_state_forbids_is_told_and_the_rest_is_done(console: Client) -> None:
     revoked, active = keys.create(2, actor=ALICE)
-    keys.revoke(revoked.key_id, reason="test", actor=ALICE)
+    retirement.revoke(revoked.key_id, reason="test", actor=ALICE)
     asked = {
         "action": "rotate",
         "_selected_action": [revoked.key_id, active.key_id],
@@ -143,7 +149,7 @@ def test_a_detail_offers_what_its_state_allows(console: Client) -> None:
     (key,) = keys.create(1, actor=ALICE)
     address = f"{POOL}{key.key_id}/change/"
     assert [button["name"] for button in console.get(address).context["buttons"]] == ["rotate", "revoke"]
-    keys.revoke(key.key_id, reason="test", actor=ALICE)
+    retirement.revoke(key.key_id, reason="test", actor=ALICE)
     assert console.get(address).context["buttons"] == []
 
 
@@ -154,7 +160,7 @@ def test_a_client_is_revoked_after_a_question(console: Client) -> None:
     assert access.find(client.client_id).status is ClientStatus.ACTIVE
     console.post(CLIENTS, asked | {"confirmed": "yes"})
     assert access.find(client.client_id).status is ClientStatus.REVOKED
-    assert latest(Event.CLIENT_REVOKED).actor == "user:admin"
+    assert latest(ClientEvent.REVOKED).actor == "user:admin"
     assert "revoked already" in said(console.post(CLIENTS, asked | {"confirmed": "yes"}))[-1]
     assert key.encode() not in console.get(CLIENTS).content
 
@@ -182,7 +188,7 @@ def test_the_trail_is_verified_and_that_is_recorded(console: Client) -> None:
     page = console.post(f"{AUDIT}verify/")
     assert page.context["found"].problems == []
     assert page.context["found"].entries == 3
-    entry = latest(Event.AUDIT_VERIFIED)
+    entry = latest(AuditEvent.VERIFIED)
     assert (entry.actor, entry.outcome, entry.detail["entries"]) == ("user:admin", Outcome.OK, 3)
 
 
@@ -193,7 +199,7 @@ def test_an_entry_edited_behind_the_platforms_back_is_named(console: Client) -> 
     EntryTable.get(edited.chain, edited.sequence).update([EntryTable.actor.set("user:mallory")])
     page = console.post(f"{AUDIT}verify/")
     assert f"chain {edited.chain}, entry {edited.sequence}: its content was changed" in page.content.decode()
-    assert latest(Event.AUDIT_VERIFIED).outcome is Outcome.FAILED
+    assert latest(AuditEvent.VERIFIED).outcome is Outcome.FAILED
 
 
 def test_an_outage_is_a_page_with_a_reason(console: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,10 +11,10 @@ from apps.access.store import ClientTable
 from apps.console.models import DisplayModel, NotInTheDatabase
 from apps.files.store import FileTable
 from apps.keys.models import PoolKey
-from apps.sessions.store import SessionTable
 from tests import requirement
 from tests.console.demo import SEALED, Demo
 from tests.console.pages import AUDIT, CLIENTS, DETECTIONS, FILES, JOBS, LISTS, POOL, SESSIONS, said
+from tests.finals import final_key
 
 
 def change(url: str, pk: str) -> str:
@@ -36,14 +36,12 @@ def details(filled: Demo) -> dict[str, str]:
 
 @requirement("F1", "I2")
 def test_no_page_holds_key_material(console: Client, details: dict[str, str], filled: Demo) -> None:
-    session = SessionTable.find(filled.ready.session_id)
+    final = final_key(filled.ready.session_id)
     client = ClientTable.find(filled.client_id)
-    assert session is not None
-    assert session.encrypted_final_key
     assert client is not None
     key = filled.pool_keys[2]
     assert key.wrapped_seed
-    secrets = [session.encrypted_final_key, client.secret_hash, SEALED]
+    secrets = [final.encrypted_final_key, client.secret_hash, SEALED]
     for blob in (key.wrapped_seed, key.public_key):
         secrets += [base64.b64encode(blob).decode()[:40], blob.hex()[:40], repr(blob)[2:42]]
     for url, pk in details.items():

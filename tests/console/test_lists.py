@@ -8,6 +8,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from apps.custody import retirement
 from apps.keys import services as keys
 from apps.keys.records import KeyState
 from tests import requirement
@@ -102,7 +103,7 @@ def test_a_filter_starts_anew_and_ends_the_one_before(console: Client) -> None:
 @requirement("F1")
 def test_the_cursor_keeps_the_filter(console: Client) -> None:
     for key in keys.create(40, actor=ALICE)[:30]:
-        keys.queue_rotation(key.key_id, reason="test", actor=ALICE)
+        retirement.rotate(key.key_id, reason="test", actor=ALICE)
     first = console.get(POOL, {"state": KeyState.ROTATION_QUEUED})
     second = console.get(POOL + first.context["cl"].older)
     assert len(ids(first)) == 25

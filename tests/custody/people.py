@@ -1,7 +1,7 @@
 """People with console users and API keys of their own."""
 
 from apps.access import services as access
-from apps.access.records import Role
+from apps.access.roles import Role
 from apps.audit.records import Actor, ActorKind
 
 ALICE = Actor(ActorKind.USER, "alice", sees_all=True)

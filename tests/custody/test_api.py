@@ -98,7 +98,7 @@ def test_a_key_is_imported_activated_and_exported_over_the_api(alice, bob):
     assert made.status_code == 201, made.content
     key_id = made.json()["key_id"]
     assert alice.post(f"keys/{key_id}/activate", WHY).json()["state"] == "active"
-    recipient = kem.generate()
+    recipient = kem.generate_key_pair()
     asked = alice.post(
         f"keys/{key_id}/export",
         {**WHY, "recipient_suite": Suite.XWING.value, "recipient_public_key": encoded(recipient.public_key)},
@@ -109,7 +109,7 @@ def test_a_key_is_imported_activated_and_exported_over_the_api(alice, bob):
     given = alice.post(f"approvals/{asked['approval_id']}/export").json()
     sealed, info = base64.b64decode(given["sealed_seed"]), base64.b64decode(given["info"])
     assert info == transfer.info_of(key_id, Suite.XWING)
-    assert kem.open_sealed(Suite.XWING, recipient.seed, sealed, info) == seed
+    assert kem.open_secret(sealed, suite=Suite.XWING, seed=recipient.seed, info=info) == seed
 
 
 @requirement("E2", "C5")
@@ -154,7 +154,7 @@ def test_a_request_is_refused_over_the_api(alice, bob, pool):
 @requirement("E1", "C12")
 def test_recovery_is_asked_for_over_the_api(alice, settings):
     assert alice.post("recovery", WHY).status_code == 409
-    settings.RECOVERY_PUBLIC_KEY = encoded(kem.generate().public_key)
+    settings.RECOVERY_PUBLIC_KEY = encoded(kem.generate_key_pair().public_key)
     asked = alice.post("recovery", WHY).json()
     public = base64.b64decode(settings.RECOVERY_PUBLIC_KEY)
     assert (asked["action"], asked["subject"]) == ("recover", recovery_seal.id_of(public))

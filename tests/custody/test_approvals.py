@@ -6,17 +6,19 @@ import pytest
 from django.contrib.auth.models import User
 
 from apps.audit import services as audit
-from apps.audit.records import Event, Outcome, system
+from apps.audit.records import Outcome, system
 from apps.common import clock
 from apps.common.errors import Forbidden
-from apps.custody import approvals, destruction
+from apps.custody import approvals, destruction, retirement
 from apps.custody.destruction import KeyNeeded
 from apps.custody.records import ApprovalStatus, Guarded, NotApproved, SamePerson
+from apps.custody.trail import ApprovalEvent
 from apps.files import messages
 from apps.files import services as files
-from apps.keys import lifecycle
+from apps.keys import lifecycle, transitions
 from apps.keys import services as keys
 from apps.keys.records import IllegalTransition, KeyState
+from apps.keys.trail import PoolKeyEvent, RotationEvent
 from tests import requirement
 from tests.conftest import TESTS
 from tests.custody.files import encrypted
@@ -120,8 +122,8 @@ def test_a_key_from_birth_to_destruction_in_the_trail(pool, monkeypatch):
     key_id = pool[0].key_id
     lifecycle.suspend(key_id, reason="looked into", actor=ALICE)
     lifecycle.resume(key_id, reason="clean", actor=ALICE)
-    keys.queue_rotation(key_id, reason="old", actor=ALICE)
-    keys.moved(keys.find(key_id), "expire", reason="unneeded", actor=ALICE)
+    retirement.rotate(key_id, reason="old", actor=ALICE)
+    transitions.commit(keys.find(key_id), "expire", reason="unneeded", actor=ALICE)
     approval_id = approved_destruction(keys.find(key_id))
     assert destruction.schedule(approval_id, actor=ALICE).destroy_after is not None
     with pytest.raises(NotApproved):
@@ -132,9 +134,9 @@ def test_a_key_from_birth_to_destruction_in_the_trail(pool, monkeypatch):
     assert keys.find(key_id).state is KeyState.DESTROYED
     trail = audit.entries_page(limit=50, by="key", value=key_id).records
     assert [entry.event for entry in sorted(trail, key=lambda e: (e.timestamp, e.chain, e.sequence))] == [
-        Event.POOL_KEY_CREATED, Event.POOL_KEY_SUSPENDED, Event.POOL_KEY_RESUMED, Event.POOL_KEY_ROTATION_QUEUED,
-        Event.ROTATION_STARTED, Event.POOL_KEY_EXPIRED, Event.APPROVAL_REQUESTED, Event.APPROVAL_GIVEN,
-        Event.APPROVAL_USED, Event.POOL_KEY_DESTRUCTION_SCHEDULED, Event.POOL_KEY_DESTROYED,
+        PoolKeyEvent.CREATED, PoolKeyEvent.SUSPENDED, PoolKeyEvent.RESUMED, PoolKeyEvent.ROTATION_QUEUED,
+        RotationEvent.STARTED, PoolKeyEvent.EXPIRED, ApprovalEvent.REQUESTED, ApprovalEvent.GIVEN,
+        ApprovalEvent.USED, PoolKeyEvent.DESTRUCTION_SCHEDULED, PoolKeyEvent.DESTROYED,
     ]  # fmt: skip
     assert audit.verify().problems == []
 
@@ -216,5 +218,5 @@ def test_no_failed_call_half_destroys_a_key(aws, monkeypatch, fault, each_call):
         found = keys.find(key.key_id)
         assert (found.state, found.wrapped_seed) == (KeyState.DESTROYED, None), call
         events = [e.event for e in audit.entries_page(limit=20, by="key", value=key.key_id).records]
-        assert events.count(Event.POOL_KEY_DESTROYED) == 1, call
+        assert events.count(PoolKeyEvent.DESTROYED) == 1, call
     assert audit.verify().problems == []

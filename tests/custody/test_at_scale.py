@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from apps.custody import rotations, tasks
+from apps.custody import retirement, rotations, tasks
 from apps.files.keys.rewrap import waiting_count
 from apps.jobs import services as jobs
 from apps.jobs.records import JobState
@@ -39,8 +39,7 @@ def test_ten_thousand_files_move_to_another_key(embedded, monkeypatch, settings,
     monkeypatch.setattr(tasks.rewrap_files, "delay", sent.append)
     old, total = keys.create(4, actor=TESTS)[0], 10_000
     file_keys = rows_under(old, total)
-    keys.queue_rotation(old.key_id, reason="test", actor=TESTS)
-    tasks.continue_rotations(actor=TESTS)
+    retirement.rotate(old.key_id, reason="test", actor=TESTS)
     [job_id] = sent
     began = time.monotonic()
     with counted() as calls:

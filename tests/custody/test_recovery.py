@@ -8,17 +8,18 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 
 from apps.audit import services as audit
-from apps.audit.records import Event
 from apps.common.errors import Invalid, Refused
 from apps.custody import approvals, recovery
 from apps.custody.records import ApprovalStatus, NotApproved
+from apps.custody.trail import ApprovalEvent, RecoveryEvent
 from apps.files.opening import FileDamaged
 from apps.keys import recovery_seal, seeds
 from apps.keys import services as keys
 from apps.keys.records import KeyUnusable
+from apps.keys.trail import SecretEvent
 from apps.sessions import finals
 from apps.sessions import services as sessions
-from apps.sessions.store import SessionTable
+from apps.sessions.store import FinalKeyTable
 from qkdseal import kem
 from tests import requirement
 from tests.conftest import TESTS
@@ -26,7 +27,8 @@ from tests.custody.files import encrypted, plaintext_of
 from tests.custody.people import ALICE, BOB
 from tests.custody.processes import process_starts
 from tests.faults import Fault
-from tests.tables import everything
+from tests.finals import final_key
+from tests.tables import every, everything
 
 pytestmark = pytest.mark.django_db
 
@@ -72,11 +74,11 @@ def test_the_root_key_is_gone_and_the_files_come_back(aws, own_root, settings, r
 
     process_starts()
     assert plaintext_of(file) == b"content"
-    events = [entry.event for entry in audit.entries_page(limit=100).records]
-    assert events.count(Event.SECRET_RECOVERED) == 6
+    events = [entry.event for entry in every(audit.entries_page)]
+    assert events.count(SecretEvent.RECOVERED) == 6
     for event in (
-        Event.RECOVERY_KEY_MADE, Event.RECOVERY_CHECKED, Event.APPROVAL_REQUESTED, Event.APPROVAL_GIVEN,
-        Event.APPROVAL_USED, Event.RECOVERY_USED,
+        RecoveryEvent.KEY_MADE, RecoveryEvent.CHECKED, ApprovalEvent.REQUESTED, ApprovalEvent.GIVEN,
+        ApprovalEvent.USED, RecoveryEvent.USED,
     ):  # fmt: skip
         assert event in events
     assert audit.verify().problems == []
@@ -151,7 +153,7 @@ def test_a_seal_opens_for_its_own_record_and_its_own_recovery_key_only(recovery_
 def test_a_changed_seal_is_told_and_keeps_nobody_else(recovery_key, own_root):
     one, two = keys.create(2, actor=TESTS)
     session_id = sessions.generate(sessions.GenerateRequest(), actor=TESTS).session_id
-    SessionTable(session_id=session_id).update([SessionTable.recovery_seal.set(one.recovery_seal or b"")])
+    FinalKeyTable(session_id=session_id).update([FinalKeyTable.recovery_seal.set(one.recovery_seal or b"")])
     own_root.unlink()
     process_starts()
     approval_id = approved()
@@ -173,7 +175,7 @@ def test_a_wrong_setting_is_refused(settings):
 def test_no_failed_call_of_a_recovery_loses_a_secret(recovery_key, own_root, fault, each_call):
     (key,) = keys.create(1, actor=TESTS)
     session_id = sessions.generate(sessions.GenerateRequest(), actor=TESTS).session_id
-    seed, final = seeds.seed_of(key), finals.unwrapped(finals.find(session_id))
+    seed, final = seeds.seed_of(key), finals.unwrapped(final_key(session_id))
 
     def prepare():
         own_root.unlink()
@@ -188,5 +190,5 @@ def test_no_failed_call_of_a_recovery_loses_a_secret(recovery_key, own_root, fau
         if approvals.find(approval_id).status is ApprovalStatus.APPROVED:
             attempt(approval_id)
         assert seeds.unwrapped(keys.find(key.key_id)) == seed, call
-        assert finals.unwrapped(finals.find(session_id)) == final, call
+        assert finals.unwrapped(final_key(session_id)) == final, call
     assert audit.verify().problems == []

@@ -8,7 +8,6 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.audit import services as audit
-from apps.audit.records import Event
 from apps.common import clock
 from apps.common.aws import client
 from apps.common.errors import Refused
@@ -20,6 +19,7 @@ from apps.custody import rootkeys
 from apps.keys import seeds
 from apps.keys import services as keys
 from apps.keys.records import KeyUnusable
+from apps.keys.trail import SecretEvent
 from apps.sessions import finals
 from apps.sessions import services as sessions
 from apps.sessions.records import SessionUnusable
@@ -28,6 +28,7 @@ from tests.conftest import TESTS
 from tests.custody.files import encrypted, plaintext_of
 from tests.custody.processes import process_starts
 from tests.faults import Fault
+from tests.finals import final_key
 
 CONTEXT = {"record": "test", "id": "1"}
 
@@ -61,7 +62,7 @@ def test_everything_moves_to_a_new_local_root_key_and_files_stay_readable(own_st
     assert held == {new: (True, 4, 1), old: (False, 0, 0)}
     assert {keys.find(key.key_id).root_key_id for key in pool} == {new}
     assert plaintext_of(file) == b"content"
-    moved = [e for e in audit.entries_page(limit=50).records if e.event is Event.SECRET_REWRAPPED]
+    moved = [e for e in audit.entries_page(limit=50).records if e.event == SecretEvent.REWRAPPED]
     assert {e.key_id or e.session_id for e in moved} == {key.key_id for key in pool} | {own_stock.session_id}
     assert audit.verify().problems == []
 
@@ -88,7 +89,7 @@ def test_an_old_root_key_is_retired_only_when_nothing_is_under_it(own_stock, poo
 def test_no_failed_call_of_a_root_key_rotation_loses_a_secret(own_root, aws, fault, each_call):
     before = {key.key_id: seeds.seed_of(key) for key in keys.create(1, actor=TESTS)}
     session_id = sessions.generate(sessions.GenerateRequest(), actor=TESTS).session_id
-    final = finals.unwrapped(finals.find(session_id))
+    final = finals.unwrapped(final_key(session_id))
     rootkeys.rotate(actor=TESTS)
 
     def prepare():
@@ -97,7 +98,7 @@ def test_no_failed_call_of_a_root_key_rotation_loses_a_secret(own_root, aws, fau
     for call, _ in each_call("replace the root key", fault, prepare, lambda _: rootkeys.rotate(actor=TESTS)):
         process_starts()
         assert {key_id: seeds.unwrapped(keys.find(key_id)) for key_id in before} == before, call
-        assert finals.unwrapped(finals.find(session_id)) == final, call
+        assert finals.unwrapped(final_key(session_id)) == final, call
         rootkeys.rotate(actor=TESTS)
         assert (rootkeys.status()[0].pool_keys, rootkeys.status()[0].sessions) == (1, 1), call
         assert sum(h.pool_keys + h.sessions for h in rootkeys.status()[1:]) == 0, call
@@ -200,12 +201,12 @@ def test_a_wrapped_secret_opens_for_its_own_record_only(own_stock, pool):
 def test_a_foreign_secret_is_never_put_into_a_record(own_stock, pool):
     foreign = seeds.seed_of(pool[1])
     with pytest.raises(KeyUnusable):
-        seeds.rewrapped(pool[0], foreign, event=Event.SECRET_RECOVERED, actor=TESTS)
+        seeds.rewrapped(pool[0], foreign, event=SecretEvent.RECOVERED, actor=TESTS)
     with pytest.raises(KeyUnusable):
-        seeds.rewrapped(pool[0], foreign[:-1], event=Event.SECRET_RECOVERED, actor=TESTS)
-    found = finals.find(own_stock.session_id)
+        seeds.rewrapped(pool[0], foreign[:-1], event=SecretEvent.RECOVERED, actor=TESTS)
+    found = final_key(own_stock.session_id)
     with pytest.raises(SessionUnusable):
-        finals.rewrapped(found, b"short", event=Event.SECRET_RECOVERED, actor=TESTS)
+        finals.rewrapped(found, b"short", event=SecretEvent.RECOVERED, actor=TESTS)
 
 
 @requirement("C10", "I2")

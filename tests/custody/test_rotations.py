@@ -12,7 +12,7 @@ import pytest
 from apps.audit import services as audit
 from apps.common import clock
 from apps.common.errors import Refused
-from apps.custody import rotations, tasks
+from apps.custody import retirement, rotations, tasks
 from apps.files.keys import rewrap
 from apps.files.keys.rewrap import waiting, waiting_count
 from apps.files.store import FileTable
@@ -53,21 +53,20 @@ def job_of(found):
     return jobs.find(found.job_id, actor=TESTS)
 
 
-def rotated(key, *, move=keys.queue_rotation):
+def rotated(key, *, move=retirement.rotate):
     move(key.key_id, reason="test", actor=TESTS)
     return rotation.find(rotation_id_of(key.key_id))
 
 
 @requirement("C5", "C6", "I5")
 @pytest.mark.parametrize(
-    ("move", "end"), [(keys.queue_rotation, KeyState.EXPIRED), (keys.revoke, KeyState.REVOKED)]
+    ("move", "end"), [(retirement.rotate, KeyState.EXPIRED), (retirement.revoke, KeyState.REVOKED)]
 )
 def test_files_move_to_another_key_and_the_old_one_ends(stock, pool, sent, monkeypatch, settings, move, end):
     old = pool[0]
     files = {n: encrypted(b"content %d" % n, under=old, monkeypatch=monkeypatch) for n in range(3)}
     before = [(v["Key"], v["VersionId"], v["ETag"]) for v in versions(settings.ENCRYPTED_BUCKET)]
     found = rotated(old, move=move)
-    assert tasks.continue_rotations(actor=TESTS) == 1
     worked_off(sent)
     after = [(v["Key"], v["VersionId"], v["ETag"]) for v in versions(settings.ENCRYPTED_BUCKET)]
     assert before == after, "no byte of a body is rewritten"
@@ -110,7 +109,6 @@ def test_a_rotation_killed_ten_times_is_finished(pool, sent, monkeypatch):
     old = pool[0]
     file_keys = rows_under(old, 48)
     rotated(old)
-    tasks.continue_rotations(actor=TESTS)
     (job_id,) = sent
     for attempt in range(10):
         with killed(nth=1 + attempt % 2, applied=attempt % 4 < 2):
@@ -134,7 +132,7 @@ def test_no_failed_call_of_a_rotation_loses_a_file(pool, sent, fault, each_call)
         return old, file_keys
 
     def attempt(subject):
-        tasks.continue_rotations(actor=TESTS)
+        retirement.start_waiting(actor=TESTS)
         worked_off(sent)
 
     for call, (old, file_keys) in each_call("rotate and re-wrap", fault, prepare, attempt):
@@ -144,7 +142,7 @@ def test_no_failed_call_of_a_rotation_loses_a_file(pool, sent, fault, each_call)
             assert keys.find(old.key_id).state is KeyState.ROTATION_QUEUED, call
             job = job_of(found) if found.job_id else None
             if job is None or job.state.ended:
-                tasks.rewrap_later(found, actor=TESTS)  # as an operator does with one that failed
+                retirement.start(found.rotation_id, actor=TESTS)  # as an operator does with one that failed
             else:
                 sent.append(job.job_id)  # as SQS does with a message that nobody acknowledged
             worked_off(sent)
@@ -175,14 +173,13 @@ def test_a_file_that_does_not_open_keeps_the_key_and_is_named(pool, sent):
     envelope = dict(broken.envelope) | {"sealed": "A" * len(broken.envelope["sealed"])}
     FileTable.of(replace(broken, envelope=envelope)).save()
     found = rotated(old)
-    tasks.continue_rotations(actor=TESTS)
     worked_off(sent)
     job = job_of(rotation.find(found.rotation_id))
     assert job.state is JobState.FAILED
     assert job.results["damaged"] == [broken.file_id]
     assert waiting_count(old.key_id) == 1
     assert keys.find(old.key_id).state is KeyState.ROTATION_QUEUED
-    assert tasks.continue_rotations(actor=TESTS) == 0, "what failed waits for someone to look at it"
+    assert retirement.start_waiting(actor=TESTS) == 0, "what failed waits for someone to look at it"
 
 
 @requirement("C6", "F5")
@@ -190,7 +187,6 @@ def test_a_job_is_cancelled_and_started_again(pool, sent, monkeypatch):
     old = pool[0]
     file_keys = rows_under(old, 90)
     found = rotated(old)
-    tasks.continue_rotations(actor=TESTS)
     (job_id,) = sent
     real = rewrap.move
 
@@ -205,8 +201,8 @@ def test_a_job_is_cancelled_and_started_again(pool, sent, monkeypatch):
     assert (job.state, job.done, job.total) == (JobState.CANCELLED, 40, 90)
     with pytest.raises(Refused):
         control.cancel(job_id, actor=TESTS)
-    assert tasks.continue_rotations(actor=TESTS) == 0, "who cancelled it meant it"
-    tasks.rewrap_later(rotation.find(found.rotation_id), actor=TESTS)
+    assert retirement.start_waiting(actor=TESTS) == 0, "who cancelled it meant it"
+    retirement.start(found.rotation_id, actor=TESTS)
     worked_off(sent)
     assert waiting_count(old.key_id) == 0
     assert {opened(file_id)[0] for file_id in file_keys} == {rotation.find(found.rotation_id).new_key_id}
@@ -216,7 +212,6 @@ def test_a_job_is_cancelled_and_started_again(pool, sent, monkeypatch):
 def test_a_waiting_job_is_cancelled_at_once_and_its_message_does_nothing(pool, sent):
     rows_under(pool[0], 1)
     rotated(pool[0])
-    tasks.continue_rotations(actor=TESTS)
     assert control.cancel(sent[0], actor=TESTS).state is JobState.CANCELLED
     worked_off(sent)
     assert waiting_count(pool[0].key_id) == 1
@@ -226,24 +221,24 @@ def test_a_waiting_job_is_cancelled_at_once_and_its_message_does_nothing(pool, s
 def test_one_job_works_on_a_rotation(pool, sent):
     rows_under(pool[0], 1)
     found = rotated(pool[0])
-    tasks.rewrap_later(found, actor=TESTS)
     with pytest.raises(Refused, match="already"):
-        tasks.rewrap_later(rotation.find(found.rotation_id), actor=TESTS)
-    assert tasks.continue_rotations(actor=TESTS) == 0
+        retirement.start(found.rotation_id, actor=TESTS)
+    assert retirement.start_waiting(actor=TESTS) == 0
     worked_off(sent)
     with pytest.raises(Refused, match="is done"):
-        tasks.rewrap_later(rotation.find(found.rotation_id), actor=TESTS)
+        retirement.start(found.rotation_id, actor=TESTS)
 
 
 @requirement("C5", "I5")
 def test_a_key_expires_only_once_the_index_can_have_shown_all_files(pool, sent, monkeypatch):
     monkeypatch.setattr(rotations, "SETTLE_SECONDS", 60)
     rotated(pool[0])
-    assert tasks.continue_rotations(actor=TESTS) == 0
+    worked_off(sent)
+    assert retirement.start_waiting(actor=TESTS) == 0
     assert keys.find(pool[0].key_id).state is KeyState.ROTATION_QUEUED
     later = clock.now() + timedelta(seconds=61)
     monkeypatch.setattr(clock, "now", lambda: later)
-    tasks.continue_rotations(actor=TESTS)
+    retirement.start_waiting(actor=TESTS)
     assert keys.find(pool[0].key_id).state is KeyState.EXPIRED
 
 
@@ -252,7 +247,6 @@ def test_files_go_on_to_a_third_key_when_the_second_is_rotated_meanwhile(pool, s
     old = pool[0]
     file_keys = rows_under(old, 60)
     found = rotated(old)
-    tasks.continue_rotations(actor=TESTS)
     rotated_too: list[str] = []
     real = rewrap.move
 
@@ -275,7 +269,6 @@ def test_a_long_job_is_worked_on_in_slices(pool, sent, monkeypatch):
     monkeypatch.setattr(rotations, "SLICE_SECONDS", 0.0)
     rows_under(pool[0], 90)
     rotated(pool[0])
-    tasks.continue_rotations(actor=TESTS)
     slices = 0
     while sent:
         tasks.rewrap_files(sent.pop(0))

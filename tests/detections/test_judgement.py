@@ -14,15 +14,17 @@ from apps.common.aws import client
 from apps.detections import services
 from apps.detections.services import DetectionNotFound
 from apps.detections.store import DetectionTable
+from apps.sessions import finals
 from apps.sessions import services as sessions
 from apps.sessions.records import SessionNotFound, SessionStatus
 from apps.sessions.services import GenerateRequest
-from apps.sessions.store import SessionTable
+from apps.sessions.store import FinalKeyTable, SessionTable
 from qkdplatform.lambda_handler import handler
 from tests import requirement
 from tests.conftest import TESTS
 from tests.events import stream_insert
 from tests.faults import Fault, injected
+from tests.finals import final_key
 from tests.tables import rows
 from tests.threads import together
 
@@ -52,6 +54,7 @@ def pending(template, *, rate=0.02, expected=0.02, link="link", compared=2000, b
         },
     )
     SessionTable.of(made).save()
+    FinalKeyTable.of(replace(final_key(template.session_id), session_id=made.session_id)).save()
     return made
 
 
@@ -89,7 +92,8 @@ def test_a_session_above_the_threshold_loses_its_key_before_anything_can_use_it(
     assert reasons(detection) == {"qber_above_threshold"}
     item = next(i for i in rows(SessionTable.Meta.table_name) if i["session_id"]["S"] == session.session_id)
     assert item["status"]["S"] == "compromised"
-    assert not {"encryptedFinalKey", "stock_feed"} & item.keys()
+    assert "stock_feed" not in item
+    assert finals.find(session.session_id) is None
 
 
 @requirement("B2")
@@ -230,7 +234,7 @@ def alerts(aws, settings):
 @requirement("B6", "I2")
 def test_a_compromise_is_alerted_without_secrets(alerts, template, caplog):
     session = pending(template, rate=0.2)
-    wrapped = session.encrypted_final_key
+    wrapped = final_key(session.session_id).encrypted_final_key
     with caplog.at_level(logging.DEBUG):
         judged(session)
     (alert,) = alerts()

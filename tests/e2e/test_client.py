@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from apps.stack.configuration import ROOT
-from qkdclient import Client, Damaged, Problem, body
+from qkdclient import Client, Damaged, Problem
 from qkdclient.api import Api
+from qkdseal import CHUNK_SIZE
 from tests import requirement
 from tests.e2e.conftest import eventually
 
@@ -56,7 +57,7 @@ def cutting(monkeypatch, name, after):
 
 @requirement("C1", "C8")
 @pytest.mark.parametrize("local", [False, True], ids=["platform", "local"])
-@pytest.mark.parametrize("size", [0, 1, body.CHUNK, LARGE])
+@pytest.mark.parametrize("size", [0, 1, CHUNK_SIZE, LARGE])
 def test_a_file_comes_back(size, local, client, tmp_path):
     path, told = tmp_path / "a.bin", []
     path.write_bytes(os.urandom(size))
@@ -84,7 +85,7 @@ def test_an_interrupted_upload_sends_only_what_is_missing(client, source, tmp_pa
 
 
 @requirement("C8")
-def test_a_file_that_changed_since_is_uploaded_anew(client, source, tmp_path, monkeypatch):
+def test_a_file_that_changed_since_is_uploaded_from_the_beginning(client, source, tmp_path, monkeypatch):
     cutting(monkeypatch, "put", after=3)
     with pytest.raises(Cut):
         client.upload(source)
@@ -112,8 +113,8 @@ def test_an_interrupted_download_goes_on_where_it_stopped(local, client, source,
     copy = client.download(
         file["file_id"], tmp_path / "copy", local=local, progress=lambda done, _: told.append(done)
     )
-    assert there > LARGE // 2 - body.CHUNK * 64
-    assert told[0] >= there - body.CHUNK
+    assert there > LARGE // 2 - CHUNK_SIZE * 64
+    assert told[0] >= there - CHUNK_SIZE
     assert copy.read_bytes() == source.read_bytes()
 
 

@@ -16,7 +16,7 @@ from tests.running import Run
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 SECOND_PERSON = """
 from apps.access import services
-from apps.access.records import Role
+from apps.access.roles import Role
 from apps.audit.records import Actor, ActorKind
 print("KEY", services.issue(name="second", role=Role.OPERATOR, actor=Actor(ActorKind.USER, "{name}"))[1])
 """

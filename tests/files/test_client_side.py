@@ -8,7 +8,7 @@ import os
 import pytest
 import requests
 
-from apps.access.records import Role
+from apps.access.roles import Role
 from apps.audit.services import entries_page, verify
 from apps.files.reading import content as reading
 from apps.sessions.store import QuantumKeyTable
@@ -79,8 +79,7 @@ def test_every_key_that_leaves_is_recorded(api, stock):
     file_id, _, _ = uploaded(api)
     api.post(f"files/{file_id}/key", {})
     events = [
-        (e.event.value, e.detail.get("purpose"))
-        for e in entries_page(limit=20, by="file", value=file_id).records
+        (e.event, e.detail.get("purpose")) for e in entries_page(limit=20, by="file", value=file_id).records
     ]
     assert events.count(("file.key_released", "encrypt")) == 1
     assert events.count(("file.key_released", "decrypt")) == 1

@@ -248,7 +248,7 @@ def violations(subject: Subject) -> list[str]:
     if file.status is not subject.status:
         found.append(f"status is {file.status}")
     entries = entries_page(limit=100, by="file", value=subject.file_id).records
-    if ENTRY_OF[file.status] not in {entry.event.value for entry in entries}:
+    if ENTRY_OF[file.status] not in {entry.event for entry in entries}:
         found.append(f"I1: {file.status} without its entry")
     for file_id, content in subject.contents.items():
         try:

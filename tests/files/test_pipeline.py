@@ -17,6 +17,7 @@ from django.conf import settings as django_settings
 
 from apps.audit.services import entries_page, verify
 from apps.common.aws import client
+from apps.custody import retirement
 from apps.detections import services as detections
 from apps.files import services
 from apps.files.states import FileStatus
@@ -26,7 +27,7 @@ from apps.keys import services as keys
 from apps.sessions import finals
 from apps.sessions import services as sessions
 from apps.sessions.records import SessionStatus
-from apps.sessions.store import QuantumKeyTable, SessionTable
+from apps.sessions.store import FinalKeyTable, QuantumKeyTable, SessionTable
 from qkdplatform.lambda_handler import handler
 from tests import requirement
 from tests.conftest import TESTS, forget_everything
@@ -393,7 +394,7 @@ def test_an_upload_waits_for_quantum_keys_rather_than_going_without(api, pool):
 @requirement("C5", "I4")
 def test_an_upload_waits_for_a_pool_key_rather_than_going_without(api, stock, pool):
     for key in pool:
-        keys.revoke(key.key_id, reason="test", actor=TESTS)
+        retirement.revoke(key.key_id, reason="test", actor=TESTS)
     upload = registered(api)
     with pytest.raises(ExceptionGroup):
         handler(upload.event, None)
@@ -407,9 +408,8 @@ def test_an_upload_waits_for_a_pool_key_rather_than_going_without(api, stock, po
 def test_a_file_whose_session_was_compromised_is_not_opened(api, stock):
     upload = registered(api)
     deliver(upload.event)
-    SessionTable.get(stock.session_id).update(
-        [SessionTable.status.set(SessionStatus.COMPROMISED), SessionTable.encrypted_final_key.remove()]
-    )
+    SessionTable.get(stock.session_id).update([SessionTable.status.set(SessionStatus.COMPROMISED)])
+    FinalKeyTable.get(stock.session_id).delete()
     finals._kept.clear()
     answer = api.get(f"files/{upload.file_id}/content")
     assert answer.status_code == 409

@@ -5,7 +5,7 @@ from pathlib import Path
 
 APP = Path("apps/files")
 LAYERS = ({"api"}, {"life", "keys"}, {"uploads", "reading"}, {"bodies"}, {"floor"})
-EDGES = {"admin", "models", "events", "tasks", "migrations"}  # know every room
+EDGES = {"admin", "models", "events", "tasks", "schedules", "urls", "migrations"}  # know every room
 
 
 def room_of(module: str) -> str:

@@ -18,7 +18,7 @@ from qkdseal.encoding import json_object, to_json
 from qkdseal.envelope import Envelope
 from qkdseal.errors import PackageInvalid
 from qkdseal.package import TEXT_LIMIT, Package, open_message
-from qkdseal.pqfile import PqfilePackage, unseal
+from qkdseal.pqfile import PqfilePackage, open_pqfile
 from tests.qkdseal import reference
 
 KEY, CONTEXT = bytes(range(32)), b"fuzz"
@@ -70,7 +70,7 @@ def _compatible(changes: bytes) -> None:
     try:
         text = changed(true.encode(), changes).decode("latin-1")
         package = PqfilePackage.from_dict(json_object(text, limit=TEXT_LIMIT))
-        opened = unseal(package, **secrets)
+        opened = open_pqfile(package, **secrets)
     except PackageInvalid:
         return
     assert opened == COMPATIBLE["message"].encode()
@@ -111,7 +111,7 @@ def _ranged(sealed: bytes, released: list[bytes]) -> None:
 
     size = body.plaintext_size(len(sealed))
     whole = {"start": 0, "stop": size, "size": size}
-    released.extend(body.decrypted_range(read_at, key=KEY, context=CONTEXT, **whole))
+    released.extend(body.decrypt_range_chunks(read_at, key=KEY, context=CONTEXT, **whole))
 
 
 READ: list[Callable[[bytes], None]] = [_envelope, _message, _compatible, _body]

@@ -5,18 +5,19 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 
-from apps.audit.records import Event
 from apps.audit.services import transaction
+from apps.files.trail import MessageEvent
 from apps.keys import services
 from tests import requirement
 from tests.conftest import TESTS
+from tests.tables import every
 
 
 def picked_and_used(_=None):
     key = services.pick()
     with transaction(TESTS) as tx:
         services.count_use(tx, key)
-        tx.audit(Event.MESSAGE_ENCRYPTED, key_id=key.key_id)
+        tx.audit(MessageEvent.ENCRYPTED, key_id=key.key_id)
     return key.key_id
 
 
@@ -24,16 +25,17 @@ def uses_after(picks, *, keys, threads):
     services.create(keys, actor=TESTS)
     with ThreadPoolExecutor(threads) as pool:
         picked = Counter(pool.map(picked_and_used, repeat(None, picks)))
-    uses = {key.key_id: int(key.usage) for key in services.listed(limit=100).records}
+    uses = {key.key_id: int(key.usage) for key in every(services.listed)}
     assert uses == {key_id: picked[key_id] for key_id in uses}, "every pick is counted, once"
     return sorted(uses.values())
 
 
 @requirement("C5")
 def test_the_pool_stays_even_under_many_threads(aws):
-    uses = uses_after(200, keys=20, threads=10)
-    assert sum(uses) == 200
-    assert uses[-1] - uses[0] <= 6, uses  # 10 each; ten threads hold one stale pick at most
+    uses = uses_after(300, keys=20, threads=10)
+    assert sum(uses) == 300
+    # 15 each. Picked among the least used they spread by more than 10 once in 10 ** 5 runs; among all, as a rule
+    assert uses[-1] - uses[0] <= 10, uses
 
 
 @requirement("C5")
@@ -47,4 +49,4 @@ def test_concurrent_picks_do_not_meet_on_one_key(aws):
 
     with ThreadPoolExecutor(10) as pool:
         picked = Counter(pool.map(pick, range(10)))
-    assert picked.most_common(1)[0][1] <= 6, picked  # all ten on one key: 1 in 10 ** 9
+    assert picked.most_common(1)[0][1] <= 8, picked  # nine on one key by chance: 1 in 10 ** 7

@@ -1,5 +1,6 @@
 """The pool: keys made, picked evenly, rotated by age, revoked for good, refused when damaged (C3, C5, C10)."""
 
+import random
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -7,13 +8,14 @@ from datetime import timedelta
 import pytest
 
 from apps.audit import services as audit
-from apps.audit.records import Event
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.root_keys.configured import root_key
+from apps.custody import retirement
 from apps.files import messages
+from apps.files.trail import MessageEvent
 from apps.keys import seeds, services
-from apps.keys.records import MOVES, IllegalTransition, KeyNotFound, KeyState, KeyUnusable
+from apps.keys.records import TRANSITIONS, IllegalTransition, KeyNotFound, KeyState, KeyUnusable
 from apps.keys.services import PoolEmpty
 from apps.keys.store import PoolKeyTable
 from qkdseal import kem
@@ -34,7 +36,7 @@ ALLOWED = {
 def used(key):
     with transaction(TESTS) as tx:
         services.count_use(tx, key)
-        tx.audit(Event.MESSAGE_ENCRYPTED, key_id=key.key_id)
+        tx.audit(MessageEvent.ENCRYPTED, key_id=key.key_id)
 
 
 def rewritten(key, **attributes):
@@ -45,14 +47,14 @@ def rewritten(key, **attributes):
 
 
 @requirement("C5")
-def test_the_table_of_moves_is_what_was_decided():
-    assert {(move.source.value, move.target.value) for move in MOVES} == ALLOWED
+def test_the_table_of_transitions_is_what_was_decided():
+    assert {(move.source.value, move.target.value) for move in TRANSITIONS} == ALLOWED
 
 
 @requirement("C5")
-@pytest.mark.parametrize("move", [services.queue_rotation, services.revoke])
-def test_a_move_happens_once(pool, move):
-    moved = move(pool[0].key_id, reason="test", actor=TESTS)
+@pytest.mark.parametrize("move", [retirement.rotate, retirement.revoke])
+def test_a_transition_happens_once(pool, move):
+    moved = move(pool[0].key_id, reason="test", actor=TESTS).key
     assert (moved.reason, moved.changed_at is not None) == ("test", True)
     with pytest.raises(IllegalTransition):
         move(pool[0].key_id, reason="again", actor=TESTS)
@@ -64,13 +66,16 @@ def test_only_the_wrapped_seed_is_kept(aws, suite):
     (key,) = services.create(1, actor=TESTS, suite=suite)
     seed = seeds.seed_of(key)
     assert len(seed) == suite.seed_size
-    assert kem.public_of(suite, seed) == key.public_key
+    assert kem.public_key_of(seed, suite=suite) == key.public_key
     assert repr(seed)[2:-1] not in str(rows(PoolKeyTable.Meta.table_name))
     assert "wrapped_seed" not in repr(key)
 
 
 @requirement("C5")
-def test_uses_are_spread_evenly(pool):
+def test_uses_are_spread_evenly(pool, monkeypatch):
+    monkeypatch.setattr(
+        services, "random", random.Random(1)
+    )  # one run in 26 was less even than this by chance
     for _ in range(60):
         used(services.pick())
     uses = [services.find(key.key_id).usage for key in pool]
@@ -90,8 +95,8 @@ def test_the_least_used_are_picked_from(aws):
 
 @requirement("C5")
 def test_only_active_keys_are_picked_and_used(pool):
-    services.queue_rotation(pool[0].key_id, reason="old", actor=TESTS)
-    services.revoke(pool[1].key_id, reason="leaked", actor=TESTS)
+    retirement.rotate(pool[0].key_id, reason="old", actor=TESTS)
+    retirement.revoke(pool[1].key_id, reason="leaked", actor=TESTS)
     assert {services.pick().key_id for _ in range(40)} == {key.key_id for key in pool[2:]}
     for key in pool[:2]:
         with pytest.raises(KeyUnusable):
@@ -107,7 +112,7 @@ def test_an_empty_pool_says_so(aws):
 @requirement("C5", "I4")
 def test_a_key_revoked_between_pick_and_use_is_not_used(stock, pool, monkeypatch):
     stale = pool[0]
-    services.revoke(stale.key_id, reason="leaked", actor=TESTS)
+    retirement.revoke(stale.key_id, reason="leaked", actor=TESTS)
     picks = iter([stale, stale])
     real = services.pick
     monkeypatch.setattr(services, "pick", lambda _pool: next(picks, None) or real())
@@ -121,10 +126,10 @@ def test_the_pool_refills_below_its_low_water_mark_only(aws, settings):
     settings.POOL_TARGET, settings.POOL_LOW_WATER = 6, 4
     assert services.refill(actor=TESTS) == 6
     active = services.listed(limit=10, state=KeyState.ACTIVE).records
-    services.revoke(active[0].key_id, reason="x", actor=TESTS)
-    services.revoke(active[1].key_id, reason="x", actor=TESTS)
+    retirement.revoke(active[0].key_id, reason="x", actor=TESTS)
+    retirement.revoke(active[1].key_id, reason="x", actor=TESTS)
     assert services.refill(actor=TESTS) == 0
-    services.revoke(active[2].key_id, reason="x", actor=TESTS)
+    retirement.revoke(active[2].key_id, reason="x", actor=TESTS)
     assert services.refill(actor=TESTS) == 3
     assert services.counts()[KeyState.ACTIVE] == 6
 
@@ -143,11 +148,11 @@ def test_keys_are_queued_for_rotation_after_thirty_days(pool, settings):
     age = timedelta(days=30)
     rewritten(pool[0], created_at=clock.now() - age - timedelta(minutes=1))
     rewritten(pool[1], created_at=clock.now() - age + timedelta(minutes=5))
-    assert services.rotate_due(actor=TESTS) == 1
+    assert retirement.rotate_due(actor=TESTS) == 1
     assert services.find(pool[0].key_id).state is KeyState.ROTATION_QUEUED
     assert services.find(pool[1].key_id).state is KeyState.ACTIVE
     assert services.counts()[KeyState.ACTIVE] == 4, "refilled"
-    assert services.rotate_due(actor=TESTS) == 0
+    assert retirement.rotate_due(actor=TESTS) == 0
 
 
 @requirement("C5")
@@ -155,22 +160,22 @@ def test_one_key_that_cannot_be_queued_does_not_keep_the_others(pool, settings, 
     settings.POOL_TARGET = settings.POOL_LOW_WATER = 4
     for key in pool[:3]:
         rewritten(key, created_at=clock.now() - timedelta(days=31))
-    real = services.queue_rotation
+    real = retirement.rotate
 
     def one_is_stuck(key_id, **fields):
         if key_id == pool[1].key_id:
             raise IllegalTransition("changed meanwhile")
         return real(key_id, **fields)
 
-    monkeypatch.setattr(services, "queue_rotation", one_is_stuck)
+    monkeypatch.setattr(retirement, "rotate", one_is_stuck)
     with pytest.raises(ExceptionGroup):
-        services.rotate_due(actor=TESTS)
+        retirement.rotate_due(actor=TESTS)
     assert services.counts()[KeyState.ROTATION_QUEUED] == 2
     assert services.counts()[KeyState.ACTIVE] == 4, "refilled all the same"
 
 
 @requirement("C5")
-@pytest.mark.parametrize("move", [services.queue_rotation, services.revoke])
+@pytest.mark.parametrize("move", [retirement.rotate, retirement.revoke])
 def test_what_a_rotated_or_revoked_key_sealed_still_opens(stock, pool, move):
     package = messages.encrypt(b"still here", actor=TESTS)
     move(package.envelope.pool_key_id, reason="test", actor=TESTS)
@@ -188,7 +193,7 @@ def test_a_destroyed_key_opens_nothing(pool):
 def test_revoking_a_key_forgets_its_seed(pool):
     seeds.seed_of(pool[0])
     assert len(seeds._kept) == 1
-    services.revoke(pool[0].key_id, reason="leaked", actor=TESTS)
+    retirement.revoke(pool[0].key_id, reason="leaked", actor=TESTS)
     assert len(seeds._kept) == 0
 
 
@@ -235,7 +240,7 @@ def test_a_seed_of_another_length_is_refused(pool):
 
 @requirement("C5")
 def test_an_unknown_key_is_not_found(aws):
-    for move in (services.queue_rotation, services.revoke):
+    for move in (retirement.rotate, retirement.revoke):
         with pytest.raises(KeyNotFound):
             move("no such", reason="x", actor=TESTS)
 

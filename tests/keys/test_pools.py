@@ -6,7 +6,7 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
 from apps.common.errors import Invalid
-from apps.custody import tasks
+from apps.custody import retirement, tasks
 from apps.files import messages
 from apps.keys import lifecycle, pools, rotation, services, transfer
 from apps.keys.records import DEFAULT_POOL, Purpose, rotation_id_of
@@ -16,6 +16,7 @@ from qkdseal import kem
 from qkdseal.kem import Suite
 from tests import requirement
 from tests.conftest import TESTS
+from tests.tables import every
 from tests.uploads import record_of, registered
 
 CHAT, PAYROLL = "chat", "payroll"
@@ -32,14 +33,14 @@ def two_pools(settings, api, stock):
 
 
 def active(pool):
-    return {key.key_id for key in services.listed(limit=100).records if key.pool == pool}
+    return {key.key_id for key in every(services.listed) if key.pool == pool}
 
 
 @requirement("C5")
 def test_each_pool_is_filled_to_its_own_target(two_pools):
     assert (len(active(PAYROLL)), len(active(CHAT))) == (3, 2)
     assert services.refill(actor=TESTS) == 0
-    services.revoke(min(active(CHAT)), reason="test", actor=TESTS)
+    retirement.revoke(min(active(CHAT)), reason="test", actor=TESTS)
     assert services.refill(actor=TESTS) == 1
 
 
@@ -70,8 +71,7 @@ def test_files_stay_in_their_pool_when_its_keys_are_rotated(two_pools, api, monk
     upload = registered(api)
     handler(upload.event, None)
     old = str(record_of(upload.file_id).pool_key_id)
-    services.queue_rotation(old, reason="test", actor=TESTS)
-    tasks.continue_rotations(actor=TESTS)
+    retirement.rotate(old, reason="test", actor=TESTS)
     new = record_of(upload.file_id).pool_key_id
     assert new != old
     assert new in active(PAYROLL)
@@ -81,7 +81,7 @@ def test_files_stay_in_their_pool_when_its_keys_are_rotated(two_pools, api, monk
 def test_what_a_removed_pool_sealed_goes_on_to_the_default_one(two_pools, settings, pool):
     old = min(active(PAYROLL))
     settings.KEY_POOLS = {}
-    services.queue_rotation(old, reason="test", actor=TESTS)
+    retirement.rotate(old, reason="test", actor=TESTS)
     _, chosen = rotation.target_of(rotation.find(rotation_id_of(old)), actor=TESTS)
     assert chosen.pool == DEFAULT_POOL
 
@@ -99,13 +99,13 @@ def test_keys_of_every_pool_are_rotated_by_use(two_pools, settings):
     settings.POOL_MAX_USES = 1
     package = messages.encrypt(b"x", actor=TESTS)
     assert package.envelope.pool_key_id in active(CHAT)
-    assert services.rotate_due(actor=TESTS) == 1
+    assert retirement.rotate_due(actor=TESTS) == 1
     assert services.find(package.envelope.pool_key_id).state == "rotation_queued"
 
 
 @requirement("C5")
 def test_a_key_is_imported_into_a_pool_that_there_is(two_pools):
-    pair = kem.generate(Suite.XWING)
+    pair = kem.generate_key_pair(Suite.XWING)
     with pytest.raises(Invalid, match="pool"):
         transfer.imported(pair.seed, suite=pair.suite, reason="x", actor=TESTS, pool="elsewhere")
     key = transfer.imported(pair.seed, suite=pair.suite, reason="x", actor=TESTS, pool=CHAT)

@@ -10,10 +10,12 @@ from apps.audit import services as audit
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.errors import Invalid
+from apps.custody import retirement
 from apps.files import messages
 from apps.keys import diagram, lifecycle, policy, rotation, seeds, services
 from apps.keys.records import (
-    MOVES,
+    PARTICIPLES,
+    TARGETS,
     TRANSITIONS,
     IllegalTransition,
     KeyState,
@@ -29,8 +31,8 @@ BY_NAME = {
     "activate": lifecycle.activate,
     "suspend": lifecycle.suspend,
     "resume": lifecycle.resume,
-    "queue_rotation": services.queue_rotation,
-    "revoke": services.revoke,
+    "queue_rotation": lambda key_id, **named: retirement.rotate(key_id, **named).key,
+    "revoke": lambda key_id, **named: retirement.revoke(key_id, **named).key,
 }
 
 
@@ -45,13 +47,13 @@ def rewritten(key, **attributes):
 
 @requirement("C5")
 @pytest.mark.parametrize(("name", "source"), list(product(BY_NAME, KeyState)), ids=str)
-def test_a_service_makes_exactly_the_moves_of_the_table(pool, name, source):
+def test_a_service_makes_exactly_the_transitions_of_the_table(pool, name, source):
     key = rewritten(pool[0], state=source)
-    targets = [move.target for move in MOVES if move.name == name and move.source is source]
+    targets = [move.target for move in TRANSITIONS if move.name == name and move.source is source]
     if targets:
         assert BY_NAME[name](key.key_id, reason="test", actor=TESTS).state is targets[0]
     else:
-        with pytest.raises(IllegalTransition, match=f"is {source}"):
+        with pytest.raises(IllegalTransition, match=f"is {source.label} and cannot be "):
             BY_NAME[name](key.key_id, reason="test", actor=TESTS)
         assert services.find(key.key_id) == key
 
@@ -60,15 +62,37 @@ def test_a_service_makes_exactly_the_moves_of_the_table(pool, name, source):
 def test_the_documentation_shows_the_diagram_of_the_table(settings):
     written = (settings.BASE_DIR / diagram.PAGE).read_text(encoding="utf-8")
     assert written == diagram.page(), "run manage.py key_states --write"
-    for source, targets in TRANSITIONS.items():
+    for source, targets in TARGETS.items():
         for target in targets:
             assert f"{source} --> {target}" in written
 
 
 @requirement("C5")
+def test_a_refusal_says_what_can_be_done_instead(pool):
+    said = {
+        KeyState.ACTIVE: "is active and cannot be destroyed. It can be suspended, rotated or revoked.",
+        KeyState.SUSPENDED: "is suspended and cannot be destroyed. It can be resumed, rotated or revoked.",
+        KeyState.ROTATION_QUEUED: "is rotating and cannot be destroyed. It can be expired or revoked.",
+        KeyState.DESTROYED: "is destroyed and cannot be destroyed. This is permanent.",
+    }
+    for state, sentence in said.items():
+        key = replace(pool[0], state=state)
+        with pytest.raises(IllegalTransition) as refused:
+            key.transition("destroy")
+        assert refused.value.detail == f"{key.key_id} {sentence}"
+    with pytest.raises(IllegalTransition, match=r"is revoked and cannot be rotated\. It can be destroyed\."):
+        replace(pool[0], state=KeyState.REVOKED).transition("queue_rotation")
+
+
+@requirement("C5")
+def test_every_transition_has_its_word():
+    assert {one.name for one in TRANSITIONS} == PARTICIPLES.keys()
+
+
+@requirement("C5")
 def test_from_destruction_nothing_leads_back():
-    assert not TRANSITIONS[KeyState.DESTROYED]
-    assert not [move for move in MOVES if move.target is KeyState.PRE_ACTIVE]
+    assert not TARGETS[KeyState.DESTROYED]
+    assert not [move for move in TRANSITIONS if move.target is KeyState.PRE_ACTIVE]
 
 
 @requirement("C3", "C5")
@@ -90,7 +114,7 @@ def test_a_key_used_often_enough_is_rotated(pool, settings):
     settings.POOL_MAX_USES, settings.POOL_TARGET, settings.POOL_LOW_WATER = 3, 4, 4
     for uses, key in zip((2, 3, 4), pool, strict=False):
         rewritten(key, usage=uses)
-    assert services.rotate_due(actor=TESTS) == 2
+    assert retirement.rotate_due(actor=TESTS) == 2
     assert services.find(pool[0].key_id).state is KeyState.ACTIVE
     assert services.find(pool[1].key_id).reason == "used 3 times or more"
     assert services.counts()[KeyState.ACTIVE] == 4
@@ -100,7 +124,7 @@ def test_a_key_used_often_enough_is_rotated(pool, settings):
 def test_raising_the_minimum_version_takes_a_whole_generation_out_of_use(stock, pool, settings):
     settings.POOL_TARGET = settings.POOL_LOW_WATER = 4
     package = messages.encrypt(b"x", actor=TESTS)
-    lifecycle.raise_minimum(2, actor=TESTS)
+    retirement.raise_minimum(2, actor=TESTS)
     active = services.listed(limit=20, state=KeyState.ACTIVE).records
     assert {key.version for key in active} == {2}
     assert len(active) == 4
@@ -109,20 +133,21 @@ def test_raising_the_minimum_version_takes_a_whole_generation_out_of_use(stock, 
     with pytest.raises(KeyUnusable, match="below the minimum"):
         seeds.seed_of(old)
     assert seeds.seed_of(old, rewrap=True), "its files can be moved"
-    assert lifecycle.raise_minimum(2, actor=TESTS).minimum == 2, "again finishes what was left"
+    assert retirement.raise_minimum(2, actor=TESTS).minimum == 2, "again finishes what was left"
     for version in (1, 4):
         with pytest.raises(Invalid, match="the minimum is 2"):
-            lifecycle.raise_minimum(version, actor=TESTS)
+            retirement.raise_minimum(version, actor=TESTS)
 
 
 @requirement("C5")
 def test_a_process_knows_a_raised_minimum_after_its_known_time(aws, monkeypatch):
     moment = [0.0]
-    monkeypatch.setattr("apps.keys.policy.time.monotonic", lambda: moment[0])
+    monkeypatch.setattr(policy._known, "_clock", lambda: moment[0])
+    policy.forget()
     assert policy.known().minimum == 1
-    known = policy._known.policy
+    known = dict(policy._known._items)
     policy.raise_minimum(2, actor=TESTS)
-    policy._known.policy, policy._known.until = known, policy.KNOWN_SECONDS  # as another process has it
+    policy._known._items.update(known)  # as another process has it
     moment[0] = policy.KNOWN_SECONDS - 0.1
     assert policy.known().minimum == 1
     moment[0] = policy.KNOWN_SECONDS
@@ -130,7 +155,7 @@ def test_a_process_knows_a_raised_minimum_after_its_known_time(aws, monkeypatch)
 
 
 @requirement("C6")
-@pytest.mark.parametrize("move", [services.queue_rotation, services.revoke])
+@pytest.mark.parametrize("move", [retirement.rotate, retirement.revoke])
 def test_taking_a_key_out_of_use_opens_its_rotation(pool, move):
     move(pool[0].key_id, reason="test", actor=TESTS)
     found = rotation_of(pool[0])
@@ -141,18 +166,18 @@ def test_taking_a_key_out_of_use_opens_its_rotation(pool, move):
 
 @requirement("C6")
 def test_revoking_a_key_in_rotation_keeps_its_one_rotation(pool):
-    services.queue_rotation(pool[0].key_id, reason="old", actor=TESTS)
-    services.revoke(pool[0].key_id, reason="leaked", actor=TESTS)
+    retirement.rotate(pool[0].key_id, reason="old", actor=TESTS)
+    retirement.revoke(pool[0].key_id, reason="leaked", actor=TESTS)
     assert len(rotation.unfinished()) == 1
 
 
 @requirement("C6")
 def test_a_rotation_keeps_its_new_key_while_that_is_active(pool):
-    services.queue_rotation(pool[0].key_id, reason="old", actor=TESTS)
+    retirement.rotate(pool[0].key_id, reason="old", actor=TESTS)
     first, chosen = rotation.target_of(rotation_of(pool[0]), actor=TESTS)
     again, same = rotation.target_of(rotation_of(pool[0]), actor=TESTS)
     assert chosen.key_id == same.key_id == first.new_key_id == again.new_key_id
-    services.queue_rotation(chosen.key_id, reason="old too", actor=TESTS)
+    retirement.rotate(chosen.key_id, reason="old too", actor=TESTS)
     _, other = rotation.target_of(rotation_of(pool[0]), actor=TESTS)
     assert other.state is KeyState.ACTIVE
 

@@ -5,13 +5,13 @@ import os
 import pytest
 
 from apps.audit import services as audit
-from apps.audit.records import Event
 from apps.common.errors import Invalid, Refused
 from apps.custody import approvals, exporting
 from apps.custody.records import NotApproved
 from apps.files import messages
 from apps.keys import lifecycle, seeds, services, transfer
 from apps.keys.records import KeyState, KeyUnusable
+from apps.keys.trail import PoolKeyEvent
 from qkdseal import kem
 from qkdseal.kem import Suite
 from tests import requirement
@@ -30,7 +30,7 @@ def taken_in(seed, suite=Suite.XWING):
 @requirement("C2", "C5")
 @pytest.mark.parametrize("suite", Suite)
 def test_a_pair_is_imported_by_its_seed_and_used_once_activated(stock, suite, monkeypatch):
-    pair = kem.generate(suite)
+    pair = kem.generate_key_pair(suite)
     key = taken_in(pair.seed, suite)
     assert (key.state, key.public_key, key.imported) == (KeyState.PRE_ACTIVE, pair.public_key, True)
     with pytest.raises(KeyUnusable):
@@ -49,7 +49,7 @@ def test_an_expanded_key_is_told_why_it_cannot_be_imported(aws):
         taken_in(os.urandom(2400), Suite.MLKEM768)
     assert refused.value.errors[0].field == "seed"
     for size in (0, 31, 33, 64):
-        with pytest.raises(Invalid, match="seed has 32 bytes"):
+        with pytest.raises(Invalid, match=r"seed of the suite .* has 32 bytes"):
             taken_in(os.urandom(size))
 
 
@@ -69,10 +69,10 @@ def test_no_failed_call_half_imports_a_pair(aws, fault, each_call):
             taken_in(seed)
         except Refused:
             assert call, "it was imported, only the answer was lost"
-        found = transfer.imported_id(kem.public_of(Suite.XWING, seed))
+        found = transfer.imported_id(kem.public_key_of(seed, suite=Suite.XWING))
         assert seeds.unwrapped(services.find(found)) == seed, call
         events = [e.event for e in audit.entries_page(limit=5, by="key", value=found).records]
-        assert events == [Event.POOL_KEY_IMPORTED], call
+        assert events == [PoolKeyEvent.IMPORTED], call
 
 
 def asked(key, recipient, suite=Suite.XWING):
@@ -84,23 +84,28 @@ def asked(key, recipient, suite=Suite.XWING):
 @requirement("C5", "D1", "I2")
 @pytest.mark.parametrize("suite", Suite)
 def test_an_exported_seed_opens_for_its_recipient_only_and_once(pool, suite):
-    recipient, key = kem.generate(suite), pool[0]
+    recipient, key = kem.generate_key_pair(suite), pool[0]
     approval_id = asked(key, recipient.public_key, suite)
     with pytest.raises(NotApproved):
         exporting.export(approval_id, actor=ALICE)
     approvals.approve(approval_id, actor=BOB)
     given = exporting.export(approval_id, actor=ALICE)
-    seed = kem.open_sealed(suite, recipient.seed, given.sealed_seed, transfer.info_of(key.key_id, key.suite))
-    assert kem.public_of(key.suite, seed) == key.public_key == given.public_key
+    seed = kem.open_secret(
+        given.sealed_seed, suite=suite, seed=recipient.seed, info=transfer.info_of(key.key_id, key.suite)
+    )
+    assert kem.public_key_of(seed, suite=key.suite) == key.public_key == given.public_key
     with pytest.raises(kem.OpenFailed):
-        kem.open_sealed(
-            suite, kem.generate(suite).seed, given.sealed_seed, transfer.info_of(key.key_id, key.suite)
+        kem.open_secret(
+            given.sealed_seed,
+            suite=suite,
+            seed=kem.generate_key_pair(suite).seed,
+            info=transfer.info_of(key.key_id, key.suite),
         )
     with pytest.raises(NotApproved):
         exporting.export(approval_id, actor=ALICE)
     assert repr(seed)[2:-1] not in str(everything(but=set()))
     events = [e.event for e in audit.entries_page(limit=9, by="key", value=key.key_id).records]
-    assert Event.POOL_KEY_EXPORTED in events
+    assert PoolKeyEvent.EXPORTED in events
 
 
 @requirement("C5")

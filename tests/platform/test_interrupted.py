@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from apps.access import services as access
-from apps.access.records import ClientStatus, Role
+from apps.access.records import ClientStatus
+from apps.access.roles import Role
 from apps.audit.services import verify
 from apps.common.errors import Refused
+from apps.custody import retirement
 from apps.detections import services as detections
 from apps.files import messages, services
 from apps.files.reading import downloads
@@ -141,7 +143,7 @@ OPERATIONS = {
     ),
     "revoke a pool key": Operation(
         prepare=lambda _: keys.create(1, actor=TESTS)[0].key_id,
-        attempt=lambda key_id: keys.revoke(key_id, reason="x", actor=TESTS),
+        attempt=lambda key_id: retirement.revoke(key_id, reason="x", actor=TESTS),
         ended_well=lambda key_id: keys.find(key_id).state is KeyState.REVOKED,
     ),
     "issue an API key": Operation(

@@ -1,7 +1,10 @@
 """Schedules: each part runs whatever happens to the others, and running twice is the same as once."""
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
+from apps.common.declarations import modules_named
+from apps.common.scheduling import Part, Schedule, collect, parts_of
 from apps.detections import services as detections
 from apps.keys import services as keys
 from apps.keys.records import KeyState
@@ -16,8 +19,10 @@ from tests.uploads import registered
 @pytest.fixture
 def at_once(monkeypatch):
     """Nothing is given time."""
-    for name in ("JUDGED_WITHIN_SECONDS", "ENCRYPTED_WITHIN_SECONDS", "SENT_WITHIN_SECONDS"):
-        monkeypatch.setattr(schedules, name, -1)
+    for module in modules_named("schedules"):
+        for name in vars(module):
+            if name.endswith("_WITHIN_SECONDS"):
+                monkeypatch.setattr(module, name, -1)
 
 
 @requirement("B1", "C1", "I4")
@@ -61,3 +66,28 @@ def test_a_rotation_leaves_young_keys_alone(pool, settings):
     settings.POOL_TARGET = settings.POOL_LOW_WATER = 4
     schedules.rotate()
     assert keys.counts()[KeyState.ACTIVE] == 4
+
+
+@requirement("G1")
+def test_every_app_s_parts_run_in_their_order():
+    names = [part.name for schedule in Schedule for part in parts_of(schedule)]
+    assert len(names) >= 15
+    sweep = [part.name for part in parts_of(Schedule.SWEEP)]
+    assert sweep.index("uploads encrypted") < sweep.index("reservations ended"), "else a key would be lost"
+    assert [part.name for part in parts_of(Schedule.ROTATE)] == ["pool keys rotated"]
+
+
+@requirement("G1")
+@pytest.mark.parametrize(
+    ("again", "named"),
+    [
+        (Part(Schedule.SWEEP, 2, "files shredded", int), "name 'files shredded'"),
+        (Part(Schedule.SWEEP, 1, "files counted", int), "order 1"),
+    ],
+)
+def test_two_parts_of_one_name_or_place_are_refused(again, named):
+    first = Part(Schedule.SWEEP, 1, "files shredded", int)
+    elsewhere = Part(Schedule.REFILL, 1, "files shredded", int)
+    assert collect([elsewhere, first]) == [first, elsewhere]
+    with pytest.raises(ImproperlyConfigured, match=named):
+        collect([first, again])

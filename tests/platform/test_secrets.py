@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from apps.access import services as access
-from apps.access.records import Role
+from apps.access.roles import Role
 from apps.common.aws import client
 from apps.common.root_keys import configured
+from apps.custody import retirement
 from apps.detections import services as detections
 from apps.keys import seeds
 from apps.keys import services as keys
@@ -23,7 +24,7 @@ from tests import requirement
 from tests.conftest import TESTS, Api
 from tests.events import stream_insert
 from tests.faults import Fault, injected
-from tests.tables import everything, versions
+from tests.tables import every, everything, versions
 from tests.uploads import deliver, registered
 
 PASSPHRASE = "correct horse battery staple"
@@ -48,9 +49,9 @@ def found_in(text: bytes, secrets: dict[str, bytes]) -> set[str]:
 def key_material() -> dict[str, bytes]:
     """Every secret that the platform holds: seeds, final keys, and quantum keys cut from them."""
     secrets: dict[str, bytes] = {}
-    for key in keys.listed(limit=100).records:
+    for key in every(keys.listed):
         secrets[f"seed of {key.key_id}"] = seeds.seed_of(key)
-    for session in sessions.listed(actor=TESTS, limit=100).records:
+    for session in every(sessions.listed, actor=TESTS):
         if session.status is SessionStatus.READY:
             final = finals._opened(session.session_id)
             secrets[f"final key of {session.session_id}"] = final
@@ -132,7 +133,7 @@ def work(said: list[bytes]) -> None:
     with injected(Fault.REFUSED, operation="TransactWriteItems"):
         api.post("encrypt", {"plaintext": "x"})
     api.post("qkd/batches", {"count": 1, "key_length": 256, "error_rate": 0.01})
-    keys.revoke(keys.pick().key_id, reason="x", actor=TESTS)
+    retirement.revoke(keys.pick().key_id, reason="x", actor=TESTS)
     schedules.refill()
     detections.judge_overdue(seconds=-1, actor=TESTS)
 

@@ -20,8 +20,8 @@ from qkd.attacks import (
     Noise,
     PhotonNumberSplitting,
     attack,
-    combined,
-    expected,
+    combination,
+    expectation,
 )
 from qkd.channel import Channel, preset
 from qkd.finite_key import binary_entropy
@@ -49,19 +49,19 @@ COMBINATIONS = {
         Eve(intercepted=0.1, tapped=1),
     ),
     "intercept-resend:0.3+breidbart:0.4+noise:0.1": (
-        combined(InterceptResend(0.3), Breidbart(0.4), Noise(0.1)),
+        combination(InterceptResend(0.3), Breidbart(0.4), Noise(0.1)),
         Eve(intercepted=0.3, breidbart=0.4, noise=0.1),
     ),
     "photon-number-splitting:0.6:no-blocking+intercept-resend:0.2+noise:0.05": (
-        combined(PhotonNumberSplitting(0.6, blocking=False), InterceptResend(0.2), Noise(0.05)),
+        combination(PhotonNumberSplitting(0.6, blocking=False), InterceptResend(0.2), Noise(0.05)),
         Eve(split=0.6, intercepted=0.2, noise=0.05),
     ),
     "photon-number-splitting:0.5:no-blocking+beam-splitting:0.7+breidbart:0.3": (
-        combined(PhotonNumberSplitting(0.5, blocking=False), BeamSplitting(0.7), Breidbart(0.3)),
+        combination(PhotonNumberSplitting(0.5, blocking=False), BeamSplitting(0.7), Breidbart(0.3)),
         Eve(split=0.5, tapped=0.7, breidbart=0.3),
     ),
     "detector-blinding:0.3+intercept-resend:0.2+noise:0.2": (
-        combined(DetectorBlinding(0.3), InterceptResend(0.2), Noise(0.2)),
+        combination(DetectorBlinding(0.3), InterceptResend(0.2), Noise(0.2)),
         Eve(blinded=0.3, intercepted=0.2, noise=0.2),
     ),
 }
@@ -87,7 +87,7 @@ def drawn(link, eavesdropper, pulses):
 @pytest.mark.parametrize("name", COMBINATIONS)
 def test_a_combination_does_to_counts_and_knows_what_is_worked_out_for_it(name, link):
     eavesdropper = COMBINATIONS[name][0]
-    theory = expected(link, eavesdropper)
+    theory = expectation(link, eavesdropper)
     gains, qber, knowledge, sifted = drawn(link, eavesdropper, PULSES)
     for (chance, _), seen, gain in zip(link.emissions, gains, theory.gains, strict=True):
         assert seen == close(gain, PULSES * chance)
@@ -101,7 +101,7 @@ def test_a_combination_does_to_counts_and_knows_what_is_worked_out_for_it(name, 
 @pytest.mark.parametrize("name", COMBINATIONS)
 def test_a_combination_is_what_photons_sent_one_by_one_show(name):
     eavesdropper, physical = COMBINATIONS[name]
-    theory, seen = expected(WEAK, eavesdropper), simulate(WEAK, physical, PULSES, seed=3)
+    theory, seen = expectation(WEAK, eavesdropper), simulate(WEAK, physical, PULSES, seed=3)
     for (chance, _), measured, gain in zip(WEAK.emissions, seen.gains, theory.gains, strict=True):
         assert measured == close(gain, PULSES * chance)
     # Of background clicks the engine takes Eve's share as if a photon had been seen: below a part in a thousand here.
@@ -113,15 +113,17 @@ def test_a_combination_is_what_photons_sent_one_by_one_show(name):
 @requirement("A6")
 def test_known_answers_on_single_photons():
     link = Channel(distance_km=20)
-    found = expected(link, combined(InterceptResend(0.2), Breidbart(0.4), Noise(0.1)))
+    found = expectation(link, combination(InterceptResend(0.2), Breidbart(0.4), Noise(0.1)))
     error = 0.6 / 4
     assert found.qber == pytest.approx(error + 0.05 * (1 - 2 * error))
     assert found.known == pytest.approx(0.1)
     assert found.information == pytest.approx(0.1 + 0.4 * (1 - binary_entropy(math.cos(math.pi / 8) ** 2)))
     assert found.gains == pytest.approx((link.gain,))
     # A single photon is on one side only: no tap adds to it.
-    assert expected(link, InterceptResend(0.2) + BeamSplitting()) == expected(link, InterceptResend(0.2))
-    blinded = expected(link, combined(DetectorBlinding(0.5), InterceptResend(0.5)))
+    assert expectation(link, InterceptResend(0.2) + BeamSplitting()) == expectation(
+        link, InterceptResend(0.2)
+    )
+    blinded = expectation(link, combination(DetectorBlinding(0.5), InterceptResend(0.5)))
     assert blinded.qber == pytest.approx(0.125)
     assert blinded.known == pytest.approx(0.75)
 
@@ -129,7 +131,7 @@ def test_known_answers_on_single_photons():
 @requirement("A6")
 def test_blinding_of_half_the_pulses_without_loss_gets_a_third_of_the_clicks():
     # Half of her pulses are lost, and there is no loss to hide it: 1/4 of the pulses against 1/2.
-    found = expected(Channel(misalignment=0.03), DetectorBlinding(0.5))
+    found = expectation(Channel(misalignment=0.03), DetectorBlinding(0.5))
     assert found.gains == pytest.approx((0.75,))
     assert found.known == pytest.approx(1 / 3)
     assert found.qber == pytest.approx(0.02)
@@ -155,17 +157,17 @@ def test_any_possible_combination_gives_probabilities(chosen, fractions, distanc
     parts = [
         attack(kind, fraction=fraction) for kind, fraction in zip(sorted(chosen), fractions, strict=False)
     ]
-    together = combined(*parts)
-    found = expected(link, together)
+    together = combination(*parts)
+    found = expectation(link, together)
     assert 0 <= found.qber <= 0.5 + 1e-12
     assert 0 <= found.known <= found.information + 1e-12 <= 1 + 1e-9
     assert found.guess_rate >= 0.5 + found.known / 2 - 1e-12
     # Whatever Eve adds, she learns no less; only splitting changes which pulses click.
     if "photon_number_splitting" not in chosen:
-        assert found.known >= max(expected(link, part).known for part in parts) - 1e-9
+        assert found.known >= max(expectation(link, part).known for part in parts) - 1e-9
     assert attack(str(together)) == together
     assert together.describe() == {"kind": str(together)}
-    assert combined(*reversed(parts)).signal_error(0.02) == pytest.approx(together.signal_error(0.02))
+    assert combination(*reversed(parts)).signal_error(0.02) == pytest.approx(together.signal_error(0.02))
 
 
 @requirement("A6")
@@ -207,13 +209,13 @@ def test_bad_notation_is_refused_by_name(notation, parameters, name):
 
 @requirement("A6")
 def test_nothing_added_to_an_attack_is_the_attack():
-    assert combined() == NoAttack() == attack("none+none")
+    assert combination() == NoAttack() == attack("none+none")
     assert NoAttack() + Noise(0.1) == Noise(0.1) == attack("noise:0.1")
     assert attack("noise:1e-3") == Noise(0.001)
     assert attack("photon-number-splitting:0.5:no-blocking") == PhotonNumberSplitting(0.5, blocking=False)
     together = InterceptResend(0.5) + Noise(0.2)
     assert isinstance(together, Combination)
-    assert together.scaled(0.5) == InterceptResend(0.25) + Noise(0.1)
+    assert together.on_share(0.5) == InterceptResend(0.25) + Noise(0.1)
 
 
 @requirement("A6", "I7")
@@ -223,7 +225,7 @@ def test_a_session_takes_several_attacks_and_records_them():
     result = run(SessionParameters(channel=link, key_length=256, seed=1, attack=both))
     assert result.attack == {"kind": "intercept_resend:0.02+beam_splitting"}
     json.dumps(result.ledger(), allow_nan=False)
-    theory = expected(link, combined(*both))
+    theory = expectation(link, combination(*both))
     assert result.eve_known_bits / result.sifted_length == pytest.approx(theory.known, rel=0.05)
     kept = result.sifted_length - result.sampled_length
     unknown = result.sifted_length - result.eve_known_bits

@@ -9,16 +9,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qkd import attacks, bb84, eve
-from qkd.attacks import attack
+from qkd.attacks import attack, notation
+from qkd.attacks.model import Part
+from qkd.attacks.roles import Disturbance, Measurement
 from qkd.channel import Channel, preset
 from qkd.detection import judge
 from qkd.finite_key import binary_entropy
 from qkd.randomness import Randomness
 from qkd.session import AbortCode, SessionParameters, run
 from tests import requirement
+from tests.qkd.made_up import MADE_UP
 
 GYS = preset("gys2005")
 SINGLE = Channel(misalignment=0.01)
+WEAK = Channel(
+    distance_km=15,
+    receiver_efficiency=0.8,
+    detector_efficiency=0.5,
+    dark_count_probability=2e-3,
+    misalignment=0.02,
+    intensities=(0.6, 0.2, 0.0),
+    intensity_probabilities=(0.5, 0.3, 0.2),
+)
 
 
 def watched(link, eavesdropper, pulses):
@@ -32,17 +44,57 @@ def watched(link, eavesdropper, pulses):
     return qber, gains, eve.knowledge(sent), sifted
 
 
+@pytest.fixture
+def every_kind(monkeypatch):
+    """Attacks by name, those made up among them."""
+    models = notation.MODELS | {model.kind: model for model in MADE_UP}
+    monkeypatch.setattr(notation, "MODELS", models)
+
+
+EVERY_KIND = [*attacks.KINDS, *(model.kind for model in MADE_UP)]
+
+
 @requirement("A6")
 @pytest.mark.parametrize("fraction", [0.0, 0.3, 1.0])
-@pytest.mark.parametrize("kind", ["intercept_resend", "breidbart", "detector_blinding", "noise"])
-def test_error_rates_and_information_are_those_described(kind, fraction):
-    eavesdropper = attack(kind, fraction=fraction)
+@pytest.mark.parametrize("kind", EVERY_KIND)
+@pytest.mark.parametrize("link", [Channel(distance_km=30, misalignment=0.02), WEAK], ids=["single", "weak"])
+def test_what_is_drawn_is_what_theory_says_of_every_kind(every_kind, link, kind, fraction):
+    eavesdropper = attack(kind, fraction=None if kind == "none" else fraction)
+    theory = attacks.expectation(link, eavesdropper)
+    qber, _, knowledge, sifted = watched(link, eavesdropper, 10**6)
+    assert qber == pytest.approx(theory.qber, abs=5 * math.sqrt(max(theory.qber, 1e-4) / sifted))
+    assert knowledge.information_bits / sifted == pytest.approx(theory.information, abs=0.01)
+    assert knowledge.known_bits / sifted == pytest.approx(theory.known, abs=2.5 / math.sqrt(sifted))
+    assert knowledge.guess_rate == pytest.approx(theory.guess_rate, abs=2.5 / math.sqrt(sifted))
+
+
+@requirement("A6")
+@pytest.mark.parametrize("fraction", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("kind", EVERY_KIND)
+def test_error_rates_and_information_are_those_described(every_kind, kind, fraction):
+    eavesdropper = attack(kind, fraction=None if kind == "none" else fraction)
     link = Channel(distance_km=30, misalignment=0.02)
     qber, gains, knowledge, sifted = watched(link, eavesdropper, 10**6)
     expected = eavesdropper.signal_error(0.02)
     assert qber == pytest.approx(expected, abs=5 * math.sqrt(max(expected, 1e-4) / sifted))
     assert gains[0] == pytest.approx(link.gain, abs=5 * math.sqrt(link.gain / 10**6))
     assert knowledge.information_bits / sifted == pytest.approx(eavesdropper.information(), abs=0.006)
+
+
+@requirement("A6")
+@pytest.mark.parametrize(
+    ("role", "stated", "missing"),
+    [
+        (Measurement, {"kind": "x", "information_bits": 0.5, "guess": 0.75, "certain": 0.5}, "error"),
+        (Measurement, {"kind": "x", "error": 0.25, "guess": 0.75, "certain": 0.5}, "information_bits"),
+        (Disturbance, {"kind": "x"}, "error"),
+        (Measurement, {"error": 0.25, "information_bits": 0.5, "guess": 0.75, "certain": 0.5}, "kind"),
+        (object, {"kind": "x", "error": 0.25}, "Measurement"),
+    ],
+)
+def test_an_attack_that_leaves_a_figure_of_its_own_unstated_is_refused(role, stated, missing):
+    with pytest.raises(TypeError, match=f"Silent must state its .*{missing}"):
+        type("Silent", (role, Part) if role is not object else (Part,), stated)
 
 
 @requirement("A6")
@@ -65,7 +117,7 @@ def test_splitting_with_blocking_keeps_signal_and_errors_and_betrays_itself_by_t
     _, honest, _, _ = watched(GYS, attacks.NoAttack(), 3 * 10**9)
     qber, gains, knowledge, sifted = watched(GYS, attack("photon_number_splitting"), 3 * 10**9)
     # Of the few clicks of the decoys more are background: that is all the errors tell.
-    theory = attacks.expected(GYS, attack("photon_number_splitting"))
+    theory = attacks.expectation(GYS, attack("photon_number_splitting"))
     assert qber == pytest.approx(theory.qber, abs=5 * math.sqrt(theory.qber / sifted))
     assert theory.qber == pytest.approx(GYS.error_rate(), abs=0.001)
     assert gains[0] == pytest.approx(honest[0], rel=0.01)

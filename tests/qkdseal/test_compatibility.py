@@ -28,22 +28,22 @@ from tests import requirement
 from tests.qkdseal import reference
 
 PUBLISHED = Path(cryptography_vectors.__file__).parent
-PAIR = kem.generate(Suite.MLKEM768)
+PAIR = kem.generate_key_pair(Suite.MLKEM768)
 QUANTUM_KEY = os.urandom(32)
-HEADER = pqfile.header_of(file_id="message-1", quantum_key_id="qk-1", context=b"order 7")
+HEADER = pqfile.pqfile_header(file_id="message-1", quantum_key_id="qk-1", context=b"order 7")
 MESSAGE = b"a message of more than one block"
 OURS = json.loads((reference.VECTORS / "pqfile.json").read_text())["vectors"]
 
 
 def sealed():
-    return pqfile.seal(
+    return pqfile.seal_pqfile(
         HEADER, MESSAGE, pool_key_id="pool-1", pool_public_key=PAIR.public_key, quantum_key=QUANTUM_KEY
     )
 
 
 def opened(document, **changes):
     secrets = {"seed": PAIR.seed, "quantum_key": QUANTUM_KEY, "context": b"order 7", **changes}
-    return pqfile.unseal(PqfilePackage.from_dict(document), **secrets)
+    return pqfile.open_pqfile(PqfilePackage.from_dict(document), **secrets)
 
 
 @requirement("C2")
@@ -64,7 +64,7 @@ def test_rfc_7518_appendix_b_3():
     tag = bytes.fromhex("4dd3b4c088a7f45c216839645b2012bf2e6269a8c56a816dbc1b267761955bc5")
     keys: dict[str, bytes] = {"mac_key": key[:32], "encryption_key": key[32:], "aad": aad}
     assert cbc.encrypt(plaintext, iv=iv, **keys) == (iv, ciphertext, tag)
-    assert cbc.decrypt(iv, ciphertext, tag, **keys) == plaintext
+    assert cbc.decrypt(ciphertext, iv=iv, tag=tag, **keys) == plaintext
 
 
 @requirement("C2")
@@ -132,7 +132,7 @@ def test_our_vectors_with_the_reference_and_with_the_product(vector):
     context = None if vector["context"] is None else bytes.fromhex(vector["context"])
     assert reference.opened_pqfile(vector["package"], seed, quantum_key).decode() == vector["message"]
     package = PqfilePackage.from_dict(vector["package"])
-    message = pqfile.unseal(package, seed=seed, quantum_key=quantum_key, context=context)
+    message = pqfile.open_pqfile(package, seed=seed, quantum_key=quantum_key, context=context)
     assert message.decode() == vector["message"]
     assert package.to_dict() == vector["package"]
 
@@ -179,7 +179,7 @@ def test_cut_extended_and_mixed_packages_give_the_one_error():
         {"ciphertext": two.ciphertext, "iv": two.iv, "tag": two.tag},
         {"kem_ciphertext": two.kem_ciphertext},
         {"pool_key_id": "pool-2"},
-        {"header": pqfile.header_of(file_id="message-2", quantum_key_id="qk-1", context=b"order 7")},
+        {"header": pqfile.pqfile_header(file_id="message-2", quantum_key_id="qk-1", context=b"order 7")},
     ):
         with pytest.raises(PackageInvalid):
             opened(replace(one, **changed).to_dict())

@@ -9,9 +9,10 @@ from apps.common.errors import Invalid
 from apps.sessions import services, stock
 from apps.sessions.records import SessionStatus
 from apps.sessions.services import GenerateRequest
-from apps.sessions.store import SessionTable
+from apps.sessions.store import FinalKeyTable, SessionTable
 from tests import requirement
 from tests.conftest import TESTS
+from tests.finals import final_key
 from tests.tables import rows
 
 FULL_INTERCEPT = {"kind": "intercept_resend", "fraction": 1.0}
@@ -30,7 +31,7 @@ def test_a_session_yields_exactly_the_key_that_was_asked_for(aws, key_length, er
     assert made.final_key_length == key_length
     bound = made.ledger["lengths"]["bound"]
     assert key_length <= bound <= made.corrected_key_length < made.sifted_key_length
-    assert made.encrypted_final_key
+    assert final_key(made.session_id).final_key_length == key_length
     assert made.keys_total == key_length // 256
 
 
@@ -50,10 +51,10 @@ def test_a_session_yields_exactly_the_key_that_was_asked_for(aws, key_length, er
 )
 def test_a_session_that_leaves_no_secret_bits_yields_no_key_and_says_why(aws, request_):
     made = generated(key_length=256, **request_)
-    assert (made.final_key_length, made.keys_total, made.encrypted_final_key) == (0, 0, None)
+    assert (made.final_key_length, made.keys_total) == (0, 0)
     assert made.reason_code
     assert made.reason
-    assert "encryptedFinalKey" not in rows(SessionTable.Meta.table_name)[0]
+    assert rows(FinalKeyTable.Meta.table_name) == []
 
 
 @requirement("A7")
@@ -62,8 +63,11 @@ def test_the_table_holds_what_the_requirement_names_and_no_bases(aws):
     item = rows(SessionTable.Meta.table_name)[0]
     named = {
         "session_id", "timestamp", "ttl", "siftedKeyLength", "estimatedQBER", "correctedKeyLength", "finalKeyLength",
-        "status", "encryptedFinalKey",
+        "status",
     }  # fmt: skip
+    (final,) = rows(FinalKeyTable.Meta.table_name)
+    assert {"session_id", "ttl", "encryptedFinalKey"} <= final.keys()
+    assert (final["session_id"], final["ttl"]) == (item["session_id"], item["ttl"])
     assert named <= item.keys()
     assert not {name for name in item if "bas" in name.lower()}
     assert item["timestamp"]["S"].endswith("Z")

@@ -7,12 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from apps.audit.records import Event, system
+from apps.audit.records import system
 from apps.audit.services import AuditUnavailable, transaction, verify
+from apps.common.aws import client
+from apps.common.dynamodb import all_tables
 from apps.common.errors import Unavailable
 from apps.common.root_keys.configured import root_key
 from apps.detections import services as detections
 from apps.files import messages
+from apps.files.trail import FileEvent, MessageEvent
 from apps.sessions import finals, quantum_keys, services
 from apps.sessions import stock as supply
 from apps.sessions.quantum_keys import KeyTaken, _Numbers
@@ -25,10 +28,11 @@ from apps.sessions.records import (
     StockEmpty,
 )
 from apps.sessions.services import GenerateRequest
-from apps.sessions.store import QuantumKeyTable, SessionTable
+from apps.sessions.store import FinalKeyTable, QuantumKeyTable, SessionTable
 from tests import requirement
 from tests.conftest import TESTS
 from tests.faults import Fault, injected
+from tests.finals import final_key
 from tests.tables import rows
 from tests.threads import together
 
@@ -55,15 +59,19 @@ def ready(**request):
 def take(offered, *, state=QuantumKeyState.USED, subject="a message"):
     with transaction(TESTS) as tx:
         quantum_keys.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject=subject, state=state)
-        tx.audit(Event.MESSAGE_ENCRYPTED)
+        tx.audit(MessageEvent.ENCRYPTED)
 
 
 def ids_taken():
     return [item["key_id"]["S"] for item in rows(QuantumKeyTable.Meta.table_name)]
 
 
-def item_of(session_id):
-    return next(i for i in rows(SessionTable.Meta.table_name) if i["session_id"]["S"] == session_id)
+def item_of(session_id, table=SessionTable):
+    return next(i for i in rows(table.Meta.table_name) if i["session_id"]["S"] == session_id)
+
+
+def store_wrapped(session, wrapped):
+    FinalKeyTable.get(session.session_id).update([FinalKeyTable.encrypted_final_key.set(wrapped)])
 
 
 @requirement("I3")
@@ -124,26 +132,53 @@ def test_numbers_lost_by_failures_come_back(stock):
 
 
 @requirement("I5")
-def test_a_session_expires_only_while_nothing_needs_its_keys(stock):
-    assert int(item_of(stock.session_id)["ttl"]["N"]) == stock.ttl
+@pytest.mark.parametrize("table", [SessionTable, FinalKeyTable])
+def test_a_session_expires_only_while_nothing_needs_its_keys(stock, table):
+    assert int(item_of(stock.session_id, table)["ttl"]["N"]) == stock.ttl
     take(quantum_keys.offer())
-    assert "ttl" not in item_of(stock.session_id)
+    assert "ttl" not in item_of(stock.session_id, table)
 
 
 @requirement("I5")
-def test_a_reservation_ends_the_time_to_live_too(stock):
+@pytest.mark.parametrize("table", [SessionTable, FinalKeyTable])
+def test_a_reservation_ends_the_time_to_live_too(stock, table):
     take(quantum_keys.offer(), state=QuantumKeyState.RESERVED)
-    assert "ttl" not in item_of(stock.session_id)
+    assert "ttl" not in item_of(stock.session_id, table)
 
 
 @requirement("I5")
-def test_a_key_cannot_be_taken_from_a_session_that_expired_meanwhile(stock):
+@pytest.mark.parametrize("table", [SessionTable, FinalKeyTable])
+def test_a_key_cannot_be_taken_from_a_session_that_expired_meanwhile(stock, table):
     offered = quantum_keys.offer()
-    SessionTable.get(stock.session_id).delete()
+    table.get(stock.session_id).delete()
     with pytest.raises(SessionUnusable):
         take(offered)
-    assert rows(SessionTable.Meta.table_name) == [], "taking must not bring half a session back"
+    assert rows(table.Meta.table_name) == [], "taking must not bring half a session back"
     assert ids_taken() == []
+
+
+@requirement("I3", "I5")
+def test_whoever_takes_first_the_final_key_stays_for_good(stock):
+    """Several takers saw a session with no key taken; only they end its time to live, in any order."""
+    early = [quantum_keys.offer() for _ in range(3)]
+    assert all(offered.first for offered in early)
+    take(early[2])
+    assert "ttl" not in item_of(stock.session_id, FinalKeyTable)
+    later = quantum_keys.offer()
+    assert not later.first
+    for offered in (later, early[0], early[1]):
+        take(offered)
+    assert services.find(stock.session_id, actor=TESTS).keys_taken == 4
+
+
+@requirement("I5")
+@pytest.mark.parametrize("table", all_tables(), ids=lambda table: table.__name__)
+def test_what_has_a_time_to_live_is_removed_by_the_database(aws, table):
+    found = client("dynamodb").describe_time_to_live(TableName=table.Meta.table_name)["TimeToLiveDescription"]
+    expires = hasattr(table, "ttl")
+    assert (found["TimeToLiveStatus"], found.get("AttributeName")) == (
+        ("ENABLED", "ttl") if expires else ("DISABLED", None)
+    )
 
 
 @requirement("B5", "C3")
@@ -163,8 +198,7 @@ def test_only_a_ready_session_gives_keys(stock, status):
 @requirement("C3", "C10")
 def test_a_wrapped_key_moved_to_another_session_is_refused(stock):
     other = ready(key_length=4096)
-    wrapped = SessionTable.get(other.session_id).encrypted_final_key
-    SessionTable.get(stock.session_id).update([SessionTable.encrypted_final_key.set(wrapped)])
+    store_wrapped(stock, final_key(other.session_id).encrypted_final_key)
     with pytest.raises(SessionUnusable, match="does not unwrap"):
         quantum_keys.offer(session_id=stock.session_id, actor=TESTS)
 
@@ -172,9 +206,7 @@ def test_a_wrapped_key_moved_to_another_session_is_refused(stock):
 @requirement("C3", "C10")
 def test_a_key_of_another_length_than_recorded_is_refused(stock):
     short = root_key().wrap(b"x" * 256, context=finals.context_of(stock.session_id))
-    SessionTable.get(stock.session_id).update(
-        [SessionTable.encrypted_final_key.set(base64.b64encode(short).decode())]
-    )
+    store_wrapped(stock, base64.b64encode(short).decode())
     with pytest.raises(SessionUnusable, match="length"):
         quantum_keys.offer(session_id=stock.session_id, actor=TESTS)
 
@@ -182,7 +214,7 @@ def test_a_key_of_another_length_than_recorded_is_refused(stock):
 @requirement("C3")
 def test_one_damaged_session_does_not_stop_those_who_take_from_the_stock(stock):
     good = ready(key_length=4096)
-    SessionTable.get(stock.session_id).update([SessionTable.encrypted_final_key.set("AAAA")])
+    store_wrapped(stock, "AAAA")
     taken = Counter(messages.encrypt(b"x", actor=TESTS).envelope.header.quantum_key_id for _ in range(8))
     assert {key_id.partition(".")[0] for key_id in taken} == {good.session_id}
 
@@ -219,7 +251,7 @@ def test_a_reservation_that_nobody_uses_ends_and_its_key_is_never_given_again(st
     assert found.state is QuantumKeyState.DISCARDED
     with pytest.raises(SessionUnusable), transaction(TESTS) as tx:
         quantum_keys.use_reserved(tx, offered.key_id)
-        tx.audit(Event.FILE_ENCRYPTED)
+        tx.audit(FileEvent.ENCRYPTED)
     with pytest.raises(KeyTaken):
         take(offered)
 
@@ -231,7 +263,7 @@ def test_a_key_reserved_before_its_session_was_revoked_encrypts_nothing(stock):
     services.revoke(stock.session_id, reason="leaked", actor=TESTS)
     with pytest.raises(SessionUnusable, match="no longer ready"), transaction(TESTS) as tx:
         quantum_keys.use_reserved(tx, offered.key_id)
-        tx.audit(Event.FILE_ENCRYPTED)
+        tx.audit(FileEvent.ENCRYPTED)
     found = quantum_keys.find_taken(offered.key_id)
     assert found is not None
     assert found.state is QuantumKeyState.RESERVED, "it ends as any other that nobody used"

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from apps.audit.records import Event
 from apps.audit.services import transaction, verify
 from apps.common.aws import client
 from apps.common.errors import Invalid
+from apps.custody import retirement
 from apps.detections import services as detections
 from apps.files import messages
+from apps.files.trail import MessageEvent
 from apps.files.uploads import client_side
 from apps.files.uploads.announce import UploadMethod
 from apps.keys import services as keys
@@ -82,14 +83,14 @@ def rivals(monkeypatch):
     def take_first(offered):
         with transaction(TESTS) as tx:
             real_take(tx, offered, purpose=KeyPurpose.MESSAGE, subject="a rival's")
-            tx.audit(Event.MESSAGE_ENCRYPTED)
+            tx.audit(MessageEvent.ENCRYPTED)
 
     def revoke_the_session(offered):
         services.revoke(offered.session_id, reason="leaked", actor=TESTS)
 
     def rotate_the_pool_key(key):
         if keys.find(key.key_id).state is KeyState.ACTIVE:
-            keys.queue_rotation(key.key_id, reason="old", actor=TESTS)
+            retirement.rotate(key.key_id, reason="old", actor=TESTS)
 
     def made(what: str, times: int) -> Rivals:
         if what == "rotation":

@@ -6,6 +6,7 @@ from functools import cache
 from django.conf import settings
 
 from apps.common.root_keys.interface import RootKey, RootKeyUnavailable
+from apps.common.root_keys.ring import RootKeyRing
 
 
 @cache
@@ -20,16 +21,14 @@ def root_key() -> RootKey:
     current = _connected(str(settings.ROOT_KEY))
     if not settings.ROOT_KEY_PREVIOUS:
         return current
-    from apps.common.root_keys.ring import RootKeyRing  # noqa: PLC0415  only what is configured is loaded
-
     return RootKeyRing(current, [_connected(name) for name in settings.ROOT_KEY_PREVIOUS])
 
 
-def wrapped_anew(secret: bytes, *, context: Mapping[str, str]) -> bytes:
-    """A secret under the current root key, tried out before what it replaces is gone.
+def wrap_checked(secret: bytes, *, context: Mapping[str, str]) -> bytes:
+    """Wrap a secret under the current root key, and unwrap it once: it is to replace the only copy there is.
 
     Raises:
-        RootKeyUnavailable: the root key does not answer, or not with what it was given.
+        RootKeyUnavailable: the root key does not answer, or gives back something else.
     """
     root = root_key()
     wrapped = root.wrap(secret, context=context)

@@ -1,7 +1,7 @@
 """Key wrapping: secrets at rest exist only under the root key, bound to their record by a context.
 
-One small interface, two implementations beside it: ``kms.KmsRootKey`` (AWS KMS) and ``local.LocalRootKey`` (a key
-file, for the embedded stack). A *context* is a mapping of strings that names the record, e.g.
+One small interface, and beside it ``kms.KmsRootKey`` (AWS KMS), ``local.LocalRootKey`` (a key file, for the embedded
+stack) and ``ring.RootKeyRing`` (one of them and its predecessors). A *context* is a mapping of strings that names the record, e.g.
 ``{"record": "pool_key", "id": "..."}``. It is authenticated, not secret, and has to be the same again to unwrap,
 so that a wrapped secret copied to another record is useless there.
 """
@@ -30,7 +30,7 @@ class RootKey(Protocol):
 
     @property
     def old_ids(self) -> tuple[str, ...]:
-        """Names of the keys that only unwrap, until everything under them is wrapped anew."""
+        """Names of the keys that only unwrap, until everything under them is re-wrapped."""
 
     def wrap(self, secret: bytes, *, context: Mapping[str, str]) -> bytes:
         """Wrap 1 to 131,072 bytes into a self-describing blob.

@@ -2,8 +2,8 @@
 
 The file is ASCII, mode 0600, one line for each key, ``qkd-root-key-v1 <key id> <key, base64>``: the first wraps,
 those after it only unwrap until they are retired. A process sees another file at its next wrapping, or when it
-meets a secret under a key that it does not know. The key id is the first 8 bytes of SHA-256("qkd-root-key-v1" || key) in hex, so it also checks the
-file. A wrapped secret is
+meets a secret under a key that it does not know. The key id is the first 8 bytes of
+SHA-256("qkd-root-key-v1" || key) in hex, so it also checks the file. A wrapped secret is
 
     "QKL1" || key id (8) || nonce (12, random) || AES-256-GCM(key, nonce, secret, aad)
 

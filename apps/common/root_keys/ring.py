@@ -1,4 +1,4 @@
-"""A root key that wraps, and others that only unwrap until everything is wrapped anew."""
+"""A root key that wraps, and others that only unwrap, until everything under them is re-wrapped."""
 
 from collections.abc import Mapping, Sequence
 

@@ -9,7 +9,7 @@ attempt writes under an object key of its own and the commit decides, so each st
 
 from dataclasses import asdict, replace
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import Conflict, transaction
 from apps.common import clock
 from apps.common.errors import Refused
@@ -21,6 +21,7 @@ from apps.files.opening import DAMAGED, FileDamaged, file_key
 from apps.files.records import Document, FileNotFound, Upload, Version
 from apps.files.states import AT_REST, FileNotReady, as_words
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
 from apps.files.traits import COPIED, named
 from apps.files.uploads import attempts
 from apps.files.uploads.attempts import Attempt
@@ -29,7 +30,7 @@ from apps.sessions.records import SessionNotFound
 from qkdseal import body
 from qkdseal.envelope import Envelope
 from qkdseal.errors import PackageInvalid
-from qkdseal.streams import Joined, Source
+from qkdseal.streams import IteratorSource, Source
 
 
 def reencrypt(file_id: str, *, actor: Actor, progress: Progress | None = None) -> Document | Version:
@@ -98,7 +99,7 @@ def _open(file: Document | Version) -> Source:
     except (PackageInvalid, KeyNotFound, SessionNotFound, ObjectGone):
         raise FileDamaged(DAMAGED) from None
     context = Envelope.from_dict(file.envelope).header.digest()
-    return Joined(body.decrypted_chunks(source, key=key, context=context))
+    return IteratorSource(body.decrypt_chunks(source, key=key, context=context))
 
 
 def _commit(
@@ -113,7 +114,7 @@ def _commit(
             # In the same transaction: from here on nothing else names the old body
             orphan = orphans.note(tx, old, document_id=file.package_id, reason="It was re-encrypted.")
             tx.audit(
-                Event.FILE_REENCRYPTED,
+                FileEvent.REENCRYPTED,
                 file_id=file.file_id,
                 key_id=done.pool_key_id,
                 session_id=services.session_of(done.quantum_key_id),

@@ -7,13 +7,14 @@ files are still to move is one Query on the index by pool key; the files themsel
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import Refused
 from apps.files import store
 from apps.files.records import File
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
 from apps.keys import seeds
 from apps.keys import services as keys
 from apps.keys.records import PoolKey
@@ -103,6 +104,6 @@ def _commit(rewrapped: Sequence[tuple[File, Envelope]], target: PoolKey, actor: 
                 otherwise=FileChanged(f"File {file.file_id} was changed meanwhile."),
             )
             tx.audit(
-                Event.FILE_REWRAPPED, file_id=file.file_id, key_id=target.key_id, old_key_id=file.pool_key_id
+                FileEvent.REWRAPPED, file_id=file.file_id, key_id=target.key_id, old_key_id=file.pool_key_id
             )
         keys.count_use(tx, target, uses=len(rewrapped))

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.sweeps import each
@@ -10,6 +10,7 @@ from apps.files import store
 from apps.files.bodies import orphans
 from apps.files.records import Orphan
 from apps.files.store import FileTable, Kind
+from apps.files.trail import FileEvent
 from apps.files.uploads import attempts
 from apps.sessions import quantum_keys
 from apps.sessions.records import QuantumKey
@@ -25,7 +26,7 @@ def end_attempt(reserved: QuantumKey, *, actor: Actor) -> None:
             orphan = orphans.note(
                 tx, body, document_id=reserved.subject, reason=reason, reservation=reserved.key_id
             )
-            tx.audit(Event.BODY_REMOVED, file_id=reserved.subject, phase="begun", keys=[body.key])
+            tx.audit(FileEvent.BODY_REMOVED, file_id=reserved.subject, phase="begun", keys=[body.key])
     # Noted first: were the key discarded before, nothing would name the body if this process ended here
     quantum_keys.discard([reserved], actor=actor)
     orphans.remove(orphan)
@@ -43,7 +44,7 @@ def _settle(orphan: Orphan, actor: Actor) -> None:
     with transaction(actor) as tx:
         tx.delete(FileTable.of(orphan), condition=FileTable.kind == Kind.ORPHAN)
         tx.audit(
-            Event.BODY_REMOVED,
+            FileEvent.BODY_REMOVED,
             file_id=orphan.document_id,
             phase="done",
             keys=[orphan.body["key"]],

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.sweeps import each
@@ -23,6 +23,7 @@ from apps.files.life import versions
 from apps.files.records import Document, Version
 from apps.files.states import FileStatus
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
 from apps.files.traits import wiped
 
 NAMELESS = "(shredded)"
@@ -50,7 +51,7 @@ def _shred(document: Document, actor: Actor) -> None:
     done = replace(document, status=FileStatus.SHREDDED, shred_after=None)
     with transaction(actor) as tx:
         store.change(tx, document, done)
-        tx.audit(Event.FILE_SHREDDED, file_id=document.file_id, phase="bodies removed")
+        tx.audit(FileEvent.SHREDDED, file_id=document.file_id, phase="bodies removed")
 
 
 def _destroy_keys(file: FileT, status: Any, actor: Actor) -> FileT:
@@ -67,7 +68,7 @@ def _destroy_keys(file: FileT, status: Any, actor: Actor) -> FileT:
         # The whole row: an update would leave attributes that this record no longer knows
         store.replace_row(tx, file, bare, condition=unchanged)
         tx.audit(
-            Event.FILE_SHREDDED,
+            FileEvent.SHREDDED,
             file_id=file.file_id,
             key_id=file.pool_key_id,
             session_id=services.session_of(file.quantum_key_id),

@@ -1,12 +1,13 @@
 """Files that the client decrypts itself: the platform gives out the file's key, and never sees plaintext."""
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.files import services
 from apps.files.bodies import objects
 from apps.files.bodies.objects import ObjectRef
 from apps.files.opening import FileKey
 from apps.files.reading import content
 from apps.files.records import UNKNOWN_TYPE
+from apps.files.trail import FileEvent
 from qkdseal.envelope import Envelope
 
 
@@ -19,7 +20,7 @@ def release_key(file_id: str, *, actor: Actor, passphrase: str | None = None) ->
     """
     file = services.find(file_id, actor=actor)
     released = content.release(
-        file, actor=actor, passphrase=passphrase, event=Event.FILE_KEY_RELEASED, purpose="decrypt"
+        file, actor=actor, passphrase=passphrase, event=FileEvent.KEY_RELEASED, purpose="decrypt"
     )
     where = ObjectRef.of(file.body)
     url = objects.presigned_get(where, name=f"{file.file_id}.encrypted", media_type=UNKNOWN_TYPE)

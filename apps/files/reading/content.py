@@ -16,6 +16,7 @@ from apps.files.reading import ranges
 from apps.files.reading.ranges import RangeNotSatisfiable
 from apps.files.records import Document, File, Upload, Version
 from apps.files.states import FileNotReady, as_words
+from apps.files.trail import FileEvent
 from apps.keys.records import KeyNotFound
 from apps.sessions.records import SessionNotFound
 from qkdseal import body
@@ -37,7 +38,7 @@ def release(
     *,
     actor: Actor,
     passphrase: str | None = None,
-    event: Event = Event.FILE_READ,
+    event: Event = FileEvent.READ,
     **detail: Any,
 ) -> Released:
     """Release a file's key to be read with; the audit entry is written first (I1).
@@ -87,7 +88,7 @@ def report_unopened(file: File, actor: Actor) -> PlatformError:
         "key_id": file.pool_key_id,
         "session_id": services.session_of(file.quantum_key_id),
     }
-    record(actor, Event.FILE_READ, outcome=Outcome.FAILED, **subject)
+    record(actor, FileEvent.READ, outcome=Outcome.FAILED, **subject)
     if file.has_passphrase:
         return Invalid.of("passphrase", "wrong, or the stored package is damaged")
     return FileDamaged(DAMAGED)
@@ -112,7 +113,7 @@ def _read(file: File, actor: Actor, passphrase: str | None) -> Iterator[bytes]:
         source = objects.opened(ObjectRef.of(file.body))
     except ObjectGone:
         raise report_unopened(file, actor) from None
-    plaintext = body.decrypted_chunks(source, key=released.key, context=released.context)
+    plaintext = body.decrypt_chunks(source, key=released.key, context=released.context)
     return _checked(file, actor, plaintext)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import aws, clock
 from apps.files import services
@@ -18,6 +18,7 @@ from apps.files.bodies import objects
 from apps.files.bodies.objects import UPLOADS_PREFIX, ObjectRef
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, UNKNOWN_TYPE, Upload
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
 from apps.files.uploads.passphrases import with_passphrase
 
 PART_BYTES = 16 * 2**20  # 5 GiB in 320 parts
@@ -122,7 +123,7 @@ def _announce(
     upload = begin_parts(with_passphrase(upload, passphrase), place, method)
     with transaction(actor) as tx:
         tx.put(FileTable.of(upload))
-        tx.audit(Event.FILE_REGISTERED, file_id=upload.document_id, method=method.value)
+        tx.audit(FileEvent.REGISTERED, file_id=upload.document_id, method=method.value)
     return target_of(upload, place, method, size_limit)
 
 

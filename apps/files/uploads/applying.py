@@ -15,6 +15,7 @@ from apps.files import store
 from apps.files.records import UNKNOWN_TYPE, Content, Document, Upload, Version, package_id_of, version_id_of
 from apps.files.states import AT_REST, FileNotReady, FileStatus, Transition, as_words, transition
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
 from apps.files.traits import RENEWED, named, values, wiped
 
 _FASTER = "Another delivery of the event was faster."
@@ -40,7 +41,7 @@ class Plan:
     @property
     def event(self) -> Event:
         """What the audit trail says of it."""
-        return _replacement(self.head).event if self.head else Event.FILE_ENCRYPTED
+        return _replacement(self.head).event if self.head else FileEvent.ENCRYPTED
 
     def document(self, source: Mapping[str, str], learnt: Mapping[str, Any]) -> Document:
         """The document with the upload's content, and with what was learnt while it was encrypted."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
 from apps.common import clock
 from apps.files.bodies.objects import BODIES_PREFIX, ObjectRef
@@ -21,6 +21,7 @@ from apps.keys.records import PoolKey, Purpose
 from apps.sessions import quantum_keys
 from apps.sessions.records import KeyPurpose, Offer, QuantumKeyState
 from apps.sessions.taking import take_key
+from apps.sessions.trail import QuantumKeyEvent
 from qkdseal.envelope import Envelope, seal
 from qkdseal.header import Header, PassphraseFactor
 
@@ -78,7 +79,7 @@ def begin(*, document_id: str, file_id: str, owner: str, actor: Actor) -> Attemp
                 state=QuantumKeyState.RESERVED,
             )
             tx.audit(
-                Event.QUANTUM_KEY_RESERVED,
+                QuantumKeyEvent.RESERVED,
                 session_id=offered.session_id,
                 file_id=file_id,
                 quantum_key_id=offered.key_id,

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.errors import Invalid, PlatformError
@@ -21,6 +21,7 @@ from apps.files.opening import FileKey, file_key
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, UNKNOWN_TYPE, Document, Named, Upload
 from apps.files.states import FileNotReady, FileStatus, as_words
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
 from apps.files.traits import values
 from apps.files.uploads import attempts
 from apps.files.uploads.announce import Target, UploadMethod, begin_parts, target_of, upload_of
@@ -80,7 +81,7 @@ def _release(upload: Upload, offered: Offer, passphrase: str | None, actor: Acto
         quantum_keys.take(tx, offered, purpose=KeyPurpose.FILE, subject=upload.file_id)
         keys.count_use(tx, pool_key)
         tx.audit(
-            Event.FILE_KEY_RELEASED,
+            FileEvent.KEY_RELEASED,
             file_id=upload.file_id,
             key_id=pool_key.key_id,
             session_id=offered.session_id,
@@ -158,7 +159,7 @@ def finish(
     with transaction(actor) as tx:
         store.replace_row(tx, file, document, condition=waiting, otherwise=FileNotReady(services.CHANGED))
         tx.audit(
-            Event.FILE_ENCRYPTED,
+            FileEvent.ENCRYPTED,
             file_id=file_id,
             key_id=file.pool_key_id,
             session_id=services.session_of(file.quantum_key_id),

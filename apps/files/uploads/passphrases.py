@@ -23,7 +23,7 @@ def with_passphrase(upload: Upload, passphrase: str | None) -> Upload:
         return upload
     factor = PassphraseFactor()
     try:
-        stretched = factor.stretched(passphrase)
+        stretched = factor.stretch(passphrase)
     except ValueError as error:
         raise Invalid.of("passphrase", str(error)) from None
     wrapped = root_key().wrap(stretched, context=_context(upload))

@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import Conflict, transaction
 from apps.common import clock
 from apps.common.errors import Refused
@@ -25,6 +25,7 @@ from apps.files.bodies.objects import UPLOADS_PREFIX, ObjectGone, ObjectRef
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, Document, File, Upload, rejected
 from apps.files.states import FileNotReady, FileStatus
 from apps.files.store import FileTable
+from apps.files.trail import FileEvent
 from apps.files.uploads import applying, attempts, passphrases
 from apps.files.uploads.applying import Plan
 from apps.files.uploads.attempts import Attempt
@@ -155,7 +156,7 @@ def _reject(upload: Upload, source: ObjectRef, reason: str, actor: Actor) -> Upl
             gone,
             condition=(FileTable.status == FileStatus.AWAITING_UPLOAD) | FileTable.file_id.does_not_exist(),
         )
-        tx.audit(Event.FILE_REJECTED, file_id=upload.file_id, reason=reason)
+        tx.audit(FileEvent.REJECTED, file_id=upload.file_id, reason=reason)
     return gone
 
 

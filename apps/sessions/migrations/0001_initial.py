@@ -35,7 +35,6 @@ class Migration(migrations.Migration):
                 ('reason_code', models.CharField(max_length=64, null=True)),
                 ('reason', models.TextField(null=True)),
                 ('duration_ms', models.FloatField()),
-                ('root_key_id', models.CharField(max_length=255, null=True, verbose_name='wrapped under')),
                 ('ttl', models.IntegerField(null=True)),
                 ('keys_total', models.IntegerField(verbose_name='quantum keys')),
                 ('keys_taken', models.IntegerField()),

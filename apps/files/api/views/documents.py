@@ -12,7 +12,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
-from apps.access.records import Scope
 from apps.access.views import ApiView
 from apps.common.errors import Invalid
 from apps.common.lists import listed, page_of
@@ -22,6 +21,7 @@ from apps.files.api.serializers.files import DownloadOut, FileListQuery, FileOut
 from apps.files.api.serializers.uploads import PassphraseIn, TargetOut, UploadIn
 from apps.files.life import archive
 from apps.files.reading import content, downloads
+from apps.files.scopes import FileScope
 from apps.files.uploads import announce
 
 PASSPHRASE = "X-Passphrase"  # noqa: S105 - the name of a header
@@ -30,7 +30,7 @@ PASSPHRASE = "X-Passphrase"  # noqa: S105 - the name of a header
 class Files(ApiView):
     """The caller's files; all with the scope ``owners:all``."""
 
-    required_scopes = {"GET": Scope.FILES_READ, "POST": Scope.FILES_WRITE}
+    required_scopes = {"GET": FileScope.READ, "POST": FileScope.WRITE}
 
     @extend_schema(parameters=[FileListQuery], responses=page_of(FileOut), operation_id="list_files")
     def get(self, request: Request) -> Response:
@@ -48,7 +48,7 @@ class Files(ApiView):
 class FileDetail(ApiView):
     """One file."""
 
-    required_scopes = {"GET": Scope.FILES_READ, "DELETE": Scope.FILES_WRITE}
+    required_scopes = {"GET": FileScope.READ, "DELETE": FileScope.WRITE}
 
     @extend_schema(responses=FileOut, operation_id="get_file")
     def get(self, request: Request, file_id: str) -> Response:
@@ -64,7 +64,7 @@ class FileDetail(ApiView):
 class FileRestoration(ApiView):
     """A deleted or archived file brought back."""
 
-    required_scopes = {"POST": Scope.FILES_WRITE}
+    required_scopes = {"POST": FileScope.WRITE}
 
     @extend_schema(request=None, responses=FileOut, operation_id="restore_file")
     def post(self, request: Request, file_id: str) -> Response:
@@ -75,7 +75,7 @@ class FileRestoration(ApiView):
 class FileContent(ApiView):
     """A small file's bytes, or a part of any file's."""
 
-    required_scopes = {"GET": Scope.FILES_DECRYPT}
+    required_scopes = {"GET": FileScope.DECRYPT}
 
     @extend_schema(
         parameters=[
@@ -132,7 +132,7 @@ def _rendered(found: content.Answer) -> HttpResponse:
 class FileDownload(ApiView):
     """A file's bytes behind a short-lived URL."""
 
-    required_scopes = {"POST": Scope.FILES_DECRYPT}
+    required_scopes = {"POST": FileScope.DECRYPT}
 
     @extend_schema(request=PassphraseIn, responses={201: DownloadOut}, operation_id="create_download")
     def post(self, request: Request, file_id: str) -> Response:

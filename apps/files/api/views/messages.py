@@ -5,11 +5,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
-from apps.access.records import Scope
 from apps.access.views import ApiView
 from apps.common.serializers import parsed
 from apps.files import messages
 from apps.files.api.serializers.messages import DecryptIn, EncryptIn, MessageOut, PackageOut
+from apps.files.scopes import MessageScope
 from qkdseal.encoding import to_base64
 from qkdseal.header import PackageSuite
 
@@ -17,7 +17,7 @@ from qkdseal.header import PackageSuite
 class Encrypt(ApiView):
     """A message in, a package out."""
 
-    required_scopes = {"POST": Scope.MESSAGES_ENCRYPT}
+    required_scopes = {"POST": MessageScope.ENCRYPT}
 
     @extend_schema(request=EncryptIn, responses=PackageOut, operation_id="encrypt_message")
     def post(self, request: Request) -> Response:
@@ -32,7 +32,7 @@ class Encrypt(ApiView):
 class Decrypt(ApiView):
     """A package in, the message out."""
 
-    required_scopes = {"POST": Scope.MESSAGES_DECRYPT}
+    required_scopes = {"POST": MessageScope.DECRYPT}
 
     @extend_schema(request=DecryptIn, responses=MessageOut, operation_id="decrypt_message")
     def post(self, request: Request) -> Response:

@@ -7,7 +7,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
-from apps.access.records import Scope
 from apps.access.views import ApiView
 from apps.common.lists import ListQuery, listed, page_of
 from apps.common.serializers import parsed
@@ -29,13 +28,14 @@ from apps.files.api.serializers.uploads import (
 from apps.files.life import archive, versions
 from apps.files.reading import client_keys
 from apps.files.records import StorageClass
+from apps.files.scopes import FileScope
 from apps.files.uploads import announce, client_side, giving_up, parts
 
 
 class FileParts(ApiView):
     """The parts of an upload."""
 
-    required_scopes = {"GET": Scope.FILES_WRITE, "POST": Scope.FILES_WRITE}
+    required_scopes = {"GET": FileScope.WRITE, "POST": FileScope.WRITE}
 
     @extend_schema(responses=PartsOut, operation_id="list_parts")
     def get(self, request: Request, file_id: str) -> Response:
@@ -53,7 +53,7 @@ class FileParts(ApiView):
 class FileCompletion(ApiView):
     """The end of an upload in parts."""
 
-    required_scopes = {"POST": Scope.FILES_WRITE}
+    required_scopes = {"POST": FileScope.WRITE}
 
     @extend_schema(request=CompletionIn, responses=FileOut, operation_id="complete_upload")
     def post(self, request: Request, file_id: str) -> Response:
@@ -65,7 +65,7 @@ class FileCompletion(ApiView):
 class FileAbortion(ApiView):
     """An upload given up."""
 
-    required_scopes = {"POST": Scope.FILES_WRITE}
+    required_scopes = {"POST": FileScope.WRITE}
 
     @extend_schema(request=None, responses=FileOut, operation_id="abort_upload")
     def post(self, request: Request, file_id: str) -> Response:
@@ -76,7 +76,7 @@ class FileAbortion(ApiView):
 class FileVersions(ApiView):
     """The versions of a document."""
 
-    required_scopes = {"GET": Scope.FILES_READ, "POST": Scope.FILES_WRITE}
+    required_scopes = {"GET": FileScope.READ, "POST": FileScope.WRITE}
 
     @extend_schema(parameters=[ListQuery], responses=page_of(FileOut), operation_id="list_versions")
     def get(self, request: Request, file_id: str) -> Response:
@@ -94,7 +94,7 @@ class FileVersions(ApiView):
 class FileArchive(ApiView):
     """A file moved to cold storage."""
 
-    required_scopes = {"POST": Scope.FILES_WRITE}
+    required_scopes = {"POST": FileScope.WRITE}
 
     @extend_schema(request=ArchiveIn, responses=FileOut, operation_id="archive_file")
     def post(self, request: Request, file_id: str) -> Response:
@@ -107,7 +107,7 @@ class FileArchive(ApiView):
 class LocalFiles(ApiView):
     """Files that the client encrypts."""
 
-    required_scopes = {"POST": frozenset({Scope.FILES_WRITE, Scope.FILES_KEY})}
+    required_scopes = {"POST": frozenset({FileScope.WRITE, FileScope.KEY})}
 
     @extend_schema(request=LocalFileIn, responses={201: LocalTargetOut}, operation_id="create_local_upload")
     def post(self, request: Request) -> Response:
@@ -119,7 +119,7 @@ class LocalFiles(ApiView):
 class LocalFinish(ApiView):
     """A body that the client has uploaded."""
 
-    required_scopes = {"POST": frozenset({Scope.FILES_WRITE, Scope.FILES_KEY})}
+    required_scopes = {"POST": frozenset({FileScope.WRITE, FileScope.KEY})}
 
     @extend_schema(request=FinishIn, responses=FileOut, operation_id="finish_local_upload")
     def post(self, request: Request, file_id: str) -> Response:
@@ -131,7 +131,7 @@ class LocalFinish(ApiView):
 class FileSecret(ApiView):
     """A file's key."""
 
-    required_scopes = {"POST": Scope.FILES_KEY}
+    required_scopes = {"POST": FileScope.KEY}
 
     @extend_schema(request=PassphraseIn, responses=FileKeyOut, operation_id="release_file_key")
     def post(self, request: Request, file_id: str) -> Response:

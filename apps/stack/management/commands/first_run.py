@@ -9,7 +9,8 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand
 
 from apps.access import services
-from apps.access.records import ClientStatus, Role
+from apps.access.records import ClientStatus
+from apps.access.roles import Role
 from apps.audit.records import system
 from apps.stack.layout import write_private
 

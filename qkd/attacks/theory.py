@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qkd.attacks.model import NUMBERS, Attack, Table
+from qkd.attacks.model import Attack
+from qkd.attacks.roles import NUMBERS, Table, errors
 from qkd.channel import Channel
 from qkd.photons import click_model
 
@@ -28,7 +29,7 @@ class Expectation:
     information: float
 
 
-def expected(link: Channel, attack: Attack) -> Expectation:
+def expectation(link: Channel, attack: Attack) -> Expectation:
     """Work out what ``qkd.bb84.transmit`` draws from.
 
     Clicks fall into classes by intensity, photon number and whether a photon made them; within a class the parts of
@@ -43,8 +44,12 @@ def expected(link: Channel, attack: Attack) -> Expectation:
     if not total:
         return Expectation(gains, 0.5, 0.0, 0.5, 0.0)
     weights = model.weights / total
-    forced, error = _errors(link, attack)
-    wrong = np.where(model.random, (1 - forced[model.photons]) / 2, error[model.photons])
+    forced, wrongly, error = errors(
+        attack.measurements, attack.shares(link), attack.disturbances, link.misalignment
+    )
+    of_photons = wrongly + (1 - forced) * error
+    of_background = wrongly + (1 - forced) / 2
+    wrong = np.where(model.random, of_background[model.photons], of_photons[model.photons])
     known, guessed, information = _knowledge(link, attack)
     return Expectation(
         gains,
@@ -53,17 +58,6 @@ def expected(link: Channel, attack: Attack) -> Expectation:
         float(weights @ guessed[model.photons]),
         float(weights @ information[model.photons]),
     )
-
-
-def _errors(link: Channel, attack: Attack) -> tuple[Table, Table]:
-    """By photon number: clicks that Eve forces, and the error rate of clicks that a photon made."""
-    pairs = list(zip(attack.measurements, attack.shares(link), strict=True))
-    forced = sum((share for part, share in pairs if part.forces), np.zeros(NUMBERS.size))
-    resent = sum((share for part, share in pairs if not part.forces), np.zeros(NUMBERS.size))
-    error = np.divide(resent / 4, 1 - forced, out=np.zeros(NUMBERS.size), where=forced < 1)
-    for flip in (*(noise.fraction / 2 for noise in attack.noises), link.misalignment):
-        error = error + flip * (1 - 2 * error)
-    return forced, (1 - forced) * error
 
 
 def _knowledge(link: Channel, attack: Attack) -> tuple[Table, Table, Table]:

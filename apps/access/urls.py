@@ -1,0 +1,10 @@
+"""Addresses of health of the platform, below /api/v1/."""
+
+from django.urls import path
+
+from apps.access.api import Liveness, Readiness
+
+urlpatterns = [
+    path("health", Liveness.as_view(), name="health"),
+    path("health/ready", Readiness.as_view(), name="readiness"),
+]

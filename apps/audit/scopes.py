@@ -1,0 +1,9 @@
+"""What callers may do with the audit trail."""
+
+from apps.access.roles import Role, Scope
+
+
+class AuditScope(Scope):
+    """The audit trail."""
+
+    READ = "audit:read", "See the audit trail.", Role.AUDITOR

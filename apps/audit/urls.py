@@ -1,0 +1,9 @@
+"""Addresses of the audit trail, below /api/v1/."""
+
+from django.urls import path
+
+from apps.audit.api import Entries
+
+urlpatterns = [
+    path("audit", Entries.as_view(), name="audit"),
+]

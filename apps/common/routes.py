@@ -1,0 +1,35 @@
+"""The addresses of the API: each app declares its own in ``urls.py``, below ``/api/v1/``."""
+
+import re
+from collections.abc import Iterable
+
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import URLPattern, path
+
+from apps.common.declarations import modules_named
+
+V1 = "api/v1/"
+_PARAMETER = re.compile(r"<[^>]+>")
+
+
+def api_routes() -> list[URLPattern]:
+    """Collect the addresses of all apps, each with its whole path."""
+    return collect(route for module in modules_named("urls") for route in module.urlpatterns)
+
+
+def collect(declared: Iterable[URLPattern]) -> list[URLPattern]:
+    """Put addresses below the API's root.
+
+    Raises:
+        ImproperlyConfigured: two have one name, or differ at most in the names of their parameters.
+    """
+    routes: list[URLPattern] = []
+    taken: set[str] = set()
+    for route in declared:
+        address = str(route.pattern)
+        for one in (f"name {route.name!r}", f"address {_PARAMETER.sub('<>', address)!r}"):
+            if one in taken:
+                raise ImproperlyConfigured(f"Two views have the {one}.")
+            taken.add(one)
+        routes.append(path(V1 + address, route.callback, name=route.name))
+    return routes

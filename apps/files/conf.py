@@ -1,0 +1,40 @@
+"""Settings of files."""
+
+from apps.common.environment import Section
+
+section = Section("Files")
+
+UPLOADS_BUCKET = section.text(
+    "UPLOADS_BUCKET", "qkd-{stage}-uploads", about="The bucket that uploads arrive in."
+)
+ENCRYPTED_BUCKET = section.text(
+    "ENCRYPTED_BUCKET", "qkd-{stage}-encrypted", about="The bucket of encrypted bodies."
+)
+DOWNLOADS_BUCKET = section.text(
+    "DOWNLOADS_BUCKET",
+    "qkd-{stage}-downloads",
+    about="The bucket of decrypted copies, which live for minutes.",
+)
+UPLOAD_EVENTS_QUEUE = section.text(
+    "UPLOAD_EVENTS_QUEUE", "qkd-{stage}-upload-events", about="The queue of S3's events about uploads."
+)
+UPLOAD_MAX_BYTES = section.integer("UPLOAD_MAX_BYTES", 5 * 2**30, about="The largest file.")
+EVENT_UPLOAD_BYTES = section.integer(
+    "EVENT_UPLOAD_BYTES",
+    2 * 2**30,
+    about="The largest upload that is encrypted in its event, as Lambda ends at 900 s; larger ones become a job.",
+)
+STREAMED_DOWNLOAD_BYTES = section.integer(
+    "STREAMED_DOWNLOAD_BYTES",
+    4 * 2**20,
+    about="The largest content in an answer itself, as Lambda answers at most 6 MB; larger ones get a link.",
+)
+PRESIGNED_SECONDS = section.integer(
+    "PRESIGNED_SECONDS", 900, low=1, high=3600, about="Seconds that a presigned link works."
+)
+DELETION_WINDOW_DAYS = section.integer(
+    "DELETION_WINDOW_DAYS",
+    30,
+    low=1,
+    about="Days in which a deleted file can be restored, before it is shredded.",
+)

@@ -1,0 +1,35 @@
+"""The files' parts of the schedules."""
+
+from apps.audit.records import SWEEPER
+from apps.common.scheduling import Part, Schedule
+from apps.files import tasks
+from apps.files.life import archive, orphans, shredding, sweeping
+from apps.files.uploads import pipeline
+
+# Long enough that the event itself, and its retries, come first
+ENCRYPTED_WITHIN_SECONDS = 300
+SENT_WITHIN_SECONDS = 300
+
+
+def _encrypt_overdue() -> int:
+    return pipeline.finish_overdue(seconds=ENCRYPTED_WITHIN_SECONDS, actor=SWEEPER, later=tasks.encrypt_later)
+
+
+PARTS = [
+    Part(Schedule.SWEEP, 20, "uploads encrypted", _encrypt_overdue),
+    Part(Schedule.SWEEP, 30, "uploads given up", lambda: sweeping.give_up_uploads(actor=SWEEPER)),
+    Part(Schedule.SWEEP, 40, "stale uploads aborted", sweeping.abort_stale_uploads),
+    Part(Schedule.SWEEP, 50, "reservations ended", lambda: sweeping.end_reservations(actor=SWEEPER)),
+    Part(Schedule.SWEEP, 60, "orphaned bodies removed", lambda: orphans.remove_due(actor=SWEEPER)),
+    Part(Schedule.SWEEP, 70, "downloads removed", sweeping.remove_downloads),
+    Part(
+        Schedule.SWEEP,
+        80,
+        "moves to and from cold storage resumed",
+        lambda: archive.finish_moves(actor=SWEEPER),
+    ),
+    Part(Schedule.SWEEP, 90, "files shredded", lambda: shredding.shred_due(actor=SWEEPER)),
+    Part(
+        Schedule.SWEEP, 110, "encryptions sent again", lambda: tasks.send_unsent(seconds=SENT_WITHIN_SECONDS)
+    ),
+]

@@ -1,0 +1,23 @@
+"""What callers may do with files and messages."""
+
+from apps.access.roles import EVERYBODY, Role, Scope
+
+
+class FileScope(Scope):
+    """Files."""
+
+    READ = "files:read", "See files, without their content.", *EVERYBODY
+    WRITE = "files:write", "Upload, replace, archive, delete and restore files.", Role.CLIENT
+    DECRYPT = "files:decrypt", "Read the content of files.", Role.CLIENT
+    KEY = (
+        "files:key",
+        "Be given the keys of single files, to encrypt and decrypt on the client's side.",
+        Role.CLIENT,
+    )
+
+
+class MessageScope(Scope):
+    """Messages."""
+
+    ENCRYPT = "messages:encrypt", "Encrypt messages.", Role.CLIENT
+    DECRYPT = "messages:decrypt", "Decrypt messages.", Role.CLIENT

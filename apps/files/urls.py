@@ -1,0 +1,34 @@
+"""Addresses of files and messages, below /api/v1/."""
+
+from django.urls import path
+
+from apps.files.api.views.documents import FileContent, FileDetail, FileDownload, FileRestoration, Files
+from apps.files.api.views.messages import Decrypt, Encrypt
+from apps.files.api.views.uploads import (
+    FileAbortion,
+    FileArchive,
+    FileCompletion,
+    FileParts,
+    FileSecret,
+    FileVersions,
+    LocalFiles,
+    LocalFinish,
+)
+
+urlpatterns = [
+    path("files", Files.as_view(), name="files"),
+    path("files/<str:file_id>", FileDetail.as_view(), name="file"),
+    path("files/<str:file_id>/content", FileContent.as_view(), name="file-content"),
+    path("files/<str:file_id>/download", FileDownload.as_view(), name="file-download"),
+    path("files/<str:file_id>/restore", FileRestoration.as_view(), name="file-restore"),
+    path("files/<str:file_id>/parts", FileParts.as_view(), name="file-parts"),
+    path("files/<str:file_id>/complete", FileCompletion.as_view(), name="file-complete"),
+    path("files/<str:file_id>/abort", FileAbortion.as_view(), name="file-abort"),
+    path("files/<str:file_id>/versions", FileVersions.as_view(), name="file-versions"),
+    path("files/<str:file_id>/archive", FileArchive.as_view(), name="file-archive"),
+    path("files/<str:file_id>/key", FileSecret.as_view(), name="file-key"),
+    path("local-files", LocalFiles.as_view(), name="local-files"),
+    path("local-files/<str:file_id>/finish", LocalFinish.as_view(), name="local-finish"),
+    path("encrypt", Encrypt.as_view(), name="encrypt"),
+    path("decrypt", Decrypt.as_view(), name="decrypt"),
+]

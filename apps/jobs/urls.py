@@ -1,0 +1,11 @@
+"""Addresses of jobs, below /api/v1/."""
+
+from django.urls import path
+
+from apps.jobs.api import JobCancellation, JobDetail, Jobs
+
+urlpatterns = [
+    path("jobs", Jobs.as_view(), name="jobs"),
+    path("jobs/<str:job_id>", JobDetail.as_view(), name="job"),
+    path("jobs/<str:job_id>/cancel", JobCancellation.as_view(), name="job-cancel"),
+]

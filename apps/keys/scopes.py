@@ -1,0 +1,15 @@
+"""What callers may do with pool keys."""
+
+from apps.access.roles import READERS, Role, Scope
+
+
+class KeyScope(Scope):
+    """Pool keys, and what is in custody."""
+
+    READ = "keys:read", "See pool keys, rotations and approvals; never a secret.", *READERS
+    MANAGE = (
+        "keys:manage",
+        "Rotate, suspend, revoke and import pool keys; ask for what needs two persons.",
+        Role.OPERATOR,
+    )
+    APPROVE = "keys:approve", "Approve or refuse what another person asked for.", Role.OPERATOR

@@ -1,0 +1,51 @@
+"""What the trail records about pool keys, their pool and their rotations."""
+
+from apps.audit.records import Event
+
+
+class PoolKeyEvent(Event):
+    """Entries about one pool key; those of its states are named after the state."""
+
+    CREATED = "pool_key.created", "A pool key was made."
+    IMPORTED = "pool_key.imported", "A pool key came from outside."
+    ACTIVATED = "pool_key.activated", "A pool key may now encrypt."
+    SUSPENDED = "pool_key.suspended", "A pool key may neither encrypt nor decrypt until it is resumed."
+    RESUMED = "pool_key.resumed", "A suspended pool key may be used again."
+    ROTATION_QUEUED = (
+        "pool_key.rotation_queued",
+        "A pool key encrypts nothing more; its files wait for another key.",
+    )
+    EXPIRED = "pool_key.expired", "No file is under a rotated pool key any more."
+    REVOKED = "pool_key.revoked", "A pool key may be compromised and is out of use for good."
+    EXPORTED = "pool_key.exported", "A pool key left the platform, wrapped for its recipient."
+    DESTRUCTION_SCHEDULED = (
+        "pool_key.destruction_scheduled",
+        "The destruction of a pool key was approved and has a date.",
+    )
+    DESTRUCTION_CANCELLED = (
+        "pool_key.destruction_cancelled",
+        "The destruction of a pool key was cancelled before its date.",
+    )
+    DESTROYED = "pool_key.destroyed", "The secret of a pool key was erased."
+
+
+class PoolEvent(Event):
+    """Entries about a pool."""
+
+    MINIMUM_RAISED = "pool.minimum_raised", "Keys below a version may encrypt nothing more."
+
+
+class RotationEvent(Event):
+    """Entries about the files of a key that goes out of use."""
+
+    STARTED = "rotation.started", "The files of a pool key have to move to another key."
+    TARGETED = "rotation.targeted", "The successor of a pool key was chosen."
+    DONE = "rotation.done", "No file is under the old pool key any more."
+
+
+class SecretEvent(Event):
+    """Entries about wrapped secrets of any record."""
+
+    SEALED = "secret.sealed", "A secret was sealed to the recovery key as well."
+    REWRAPPED = "secret.rewrapped", "A secret was re-wrapped under another root key."
+    RECOVERED = "secret.recovered", "A secret was brought back with the recovery key."

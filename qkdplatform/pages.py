@@ -1,0 +1,106 @@
+"""The pages of the documentation that are made from what the apps declare."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from apps.access.roles import Role, all_scopes
+from apps.audit.records import Event
+from apps.common.declarations import members, modules_named
+from apps.common.environment import Setting, declared
+from apps.common.routes import api_routes
+from apps.common.scheduling import Schedule, parts_of
+
+MADE = "Made from the apps' declarations by `manage.py pages`; a test compares.\n"
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _page(title: str, lead: str, body: str) -> str:
+    return f"# {title}\n\n{lead} {MADE}\n{body}"
+
+
+def events() -> str:
+    """The audit events."""
+    found = members(Event, modules_named("trail"))
+    rows = [[f"`{value}`", event.meaning] for value, event in sorted(found.items())]
+    lead = "What the audit trail records. Each app declares its events in `trail.py`."
+    return _page("Audit events", lead, _table(["Event", "Meaning"], rows))
+
+
+def scopes() -> str:
+    """The scopes, and who holds them."""
+    rows = [
+        [f"`{value}`", scope.meaning, *("yes" if role in scope.roles else "" for role in Role)]
+        for value, scope in sorted(all_scopes().items())
+    ]
+    lead = "What callers of the API may do, and which roles may. Each app declares its scopes in `scopes.py`."
+    return _page("Scopes and roles", lead, _table(["Scope", "Allows to", *Role], rows))
+
+
+def settings() -> str:
+    """The settings."""
+    lead = (
+        "Every setting is a variable of the environment. Each app declares its settings in `conf.py`. In a default,"
+        " `{stage}` stands for `QKD_STAGE`, `{local_dir}` for `LOCAL_DIR`."
+    )
+    sections: dict[str, list[Sequence[str]]] = {}
+    for setting in declared():
+        row = [f"`{setting.name}`", setting.type, _bounds(setting), _default(setting), setting.about]
+        sections.setdefault(setting.section, []).append(row)
+    columns = ["Variable", "Type", "Bounds", "Default", "Meaning"]
+    body = "\n".join(f"## {title}\n\n{_table(columns, rows)}" for title, rows in sorted(sections.items()))
+    return _page("Settings", lead, body)
+
+
+def _bounds(setting: Setting) -> str:
+    if setting.low is None:
+        return ""
+    return f"≥ {setting.low:,}" if setting.high is None else f"{setting.low:,} to {setting.high:,}"
+
+
+def _default(setting: Setting) -> str:
+    if setting.default is None:
+        required = "**must be set**" + (", secret" if setting.secret else "")
+        return required if setting.local is None else f"{required}; local stage: `{setting.local}`"
+    default = f"`{setting.default}`" if setting.default else "empty"
+    return default if setting.local is None else f"{default}; local stage: `{setting.local}`"
+
+
+def urls() -> str:
+    """The addresses of the API."""
+    rows = []
+    for route in api_routes():
+        view = getattr(route.callback, "cls")  # noqa: B009 - DRF's, unknown to Django's types
+        for method, needed in view.required_scopes.items():
+            names = [needed] if isinstance(needed, str) else sorted(needed)
+            rows.append(
+                [method, f"`/{route.pattern}`", ", ".join(f"`{name}`" for name in names) or "open to all"]
+            )
+    lead = "The addresses of the API and the scope that each needs. Each app declares its own in `urls.py`."
+    rows.sort(key=lambda row: row[1].strip("`"))
+    return _page("Addresses", lead, _table(["Method", "Address", "Scope"], rows))
+
+
+def schedules() -> str:
+    """The schedules, and what runs on them."""
+    body = "\n".join(
+        f"## {schedule}\n\n{schedule.meaning}\n\n"
+        + "".join(f"{number}. {part.name}\n" for number, part in enumerate(parts_of(schedule), 1))
+        for schedule in Schedule
+    )
+    lead = (
+        "What runs by itself, in this order; `zappa_settings.json` has the intervals. A part runs even when another"
+        " fails. Each app declares its parts in `schedules.py`."
+    )
+    return _page("Schedules", lead, body)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/events.md": events,
+    "docs/scopes.md": scopes,
+    "docs/settings.md": settings,
+    "docs/urls.md": urls,
+    "docs/schedules.md": schedules,
+}
