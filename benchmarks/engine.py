@@ -40,7 +40,10 @@ def _shown(found: peers.Figures, qber: float) -> str:
 def ours(kernel: str, qber: float, frame_bits: int, *, low_latency: bool = False) -> dict[str, float]:
     """Our figures for the same work."""
     best = min(
-        (speed.reconciled(kernel, qber, frame_bits, BITS, low_latency=low_latency) for _ in range(REPEATS)),
+        (
+            speed.measure_reconciliation(kernel, qber, frame_bits, BITS, low_latency=low_latency)
+            for _ in range(REPEATS)
+        ),
         key=lambda found: found[0],
     )
     seconds, result = best
@@ -75,9 +78,9 @@ def latency() -> None:
         alone, batch = [], []
         for qber in QBERS:
             trips = [
-                speed.reconciled("numba", qber, 1 << 16, 1 << 16, low_latency=low_latency, seed=seed)[
-                    1
-                ].round_trips
+                speed.measure_reconciliation(
+                    "numba", qber, 1 << 16, 1 << 16, low_latency=low_latency, seed=seed
+                )[1].round_trips
                 for seed in range(20)
             ]
             alone.append(f"{np.mean(trips):.0f}")

@@ -19,9 +19,7 @@ from cryptography.hazmat.primitives.poly1305 import Poly1305
 
 from benchmarks.report import table
 from benchmarks.streams import SIZES
-from qkdseal import body, kem
-from qkdseal.header import Header
-from qkdseal.package import open_message, seal_message
+from qkdseal import PIECE_SIZE, Header, generate_key_pair, open_message, seal_message
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = {
@@ -43,18 +41,18 @@ GIB = 2**30
 
 
 def bodies() -> None:
-    """Throughput and memory of bodies of several sizes, each implementation in a process of its own."""
+    """Compare throughput and memory of bodies of several sizes, each implementation in a process of its own."""
     found: dict[str, Any] = {}
     pythons: dict[str, str | None] = {}
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(ROUNDS):
             for name in OURS:
-                found[name] = _better(found.get(name), _measured(name, sys.executable, folder))
+                found[name] = _better(found.get(name), _measure(name, sys.executable, folder))
         for name, (_, package) in PEERS.items():
             if package not in pythons:
                 pythons[package] = _environment(Path(folder) / f"{name}-environment", package)
             python = pythons[package]
-            found[name] = _measured(name, python, folder) if python else None
+            found[name] = _measure(name, python, folder) if python else None
     for direction in DIRECTIONS:
         rows = [[label, *_speeds(found[name], direction)] for name, label in _labels().items()]
         table(f"Bodies, {direction}, GB/s of CPU", ["", *LABELS], rows)
@@ -69,7 +67,7 @@ def _labels() -> dict[str, str]:
 
 
 def _environment(place: Path, package: str) -> str | None:
-    """The Python of an environment with one other library; None where that cannot be installed."""
+    """Make an environment with one other library; return its Python, or None if the library cannot be installed."""
     uv = [sys.executable, "-m", "uv"]
     subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, str(place)], check=True)
     python = str(place / "bin" / "python")
@@ -77,7 +75,7 @@ def _environment(place: Path, package: str) -> str | None:
     return python if subprocess.run(command, check=False).returncode == 0 else None
 
 
-def _measured(name: str, python: str, folder: str) -> dict[str, Any]:
+def _measure(name: str, python: str, folder: str) -> dict[str, Any]:
     done = subprocess.run(
         [python, str(ROOT / "benchmarks" / "streams.py"), name, folder],
         env=os.environ | {"PYTHONPATH": str(ROOT) if name in OURS else ""},
@@ -90,7 +88,7 @@ def _measured(name: str, python: str, folder: str) -> dict[str, Any]:
 
 
 def _better(first: dict[str, Any] | None, second: dict[str, Any]) -> dict[str, Any]:
-    """The least time, and the most memory, of two runs."""
+    """The least time and the most memory of two runs."""
     if first is None:
         return second
     for size, values in second["sizes"].items():
@@ -118,10 +116,10 @@ def _memory(result: dict[str, Any] | None) -> list[str]:
 
 
 def pipeline() -> None:
-    """Uploads through the whole pipeline, S3 generated and forgotten, and what their CPU goes into."""
+    """Measure uploads through the whole pipeline, over an S3 that keeps nothing, and where their CPU goes."""
     rows = []
     for size, label in ((64 * 2**20, "64 MiB"), (GIB, "1 GiB")):
-        runs = [_streamed(size) for _ in range(REPEATS)]
+        runs = [_run_pipeline(size) for _ in range(REPEATS)]
         wall, cpu = (min(run[name] for run in runs) for name in ("seconds", "cpu_seconds"))
         memory = max(run["above_idle"] for run in runs)
         speeds = [f"{size / seconds / 1e9:.2f}" for seconds in (wall, cpu)]
@@ -132,8 +130,8 @@ def pipeline() -> None:
 
 
 def _parts(whole: float) -> None:
-    """Seconds of CPU for 1 GiB of each thing that the pipeline does with every byte."""
-    mac, sha256, piece = hmac.new(bytes(32), digestmod="sha256"), hashlib.sha256(), bytes(body.PIECE_SIZE)
+    """Measure the CPU seconds that each step of the pipeline takes for 1 GiB."""
+    mac, sha256, piece = hmac.new(bytes(32), digestmod="sha256"), hashlib.sha256(), bytes(PIECE_SIZE)
     count = GIB // len(piece)
     encryptor, sealed = Cobblestone256Encryptor(bytes(32), b""), bytearray(len(piece) + 4096)
     parts = {
@@ -164,7 +162,7 @@ def _parts(whole: float) -> None:
     table("For comparison, 1 GiB", ["", "seconds"], rows)
 
 
-def _streamed(size: int) -> dict[str, Any]:
+def _run_pipeline(size: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "tests.files.streaming", str(size)]
     done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, Any] = json.loads(done.stdout)
@@ -172,7 +170,7 @@ def _streamed(size: int) -> dict[str, Any]:
 
 
 def best(work: Callable[[], object]) -> float:
-    """The fastest of a few runs, in seconds of CPU."""
+    """Run ``work`` a few times; return the seconds of CPU of the fastest run."""
     times = []
     for _ in range(REPEATS):
         started = time.process_time()
@@ -182,8 +180,8 @@ def best(work: Callable[[], object]) -> float:
 
 
 def messages() -> None:
-    """CPU of a message of 1 KiB: X-Wing, HKDF, AES-256-GCM and the JSON of the package."""
-    pair, quantum_key, text = kem.generate_key_pair(), os.urandom(32), os.urandom(1024)
+    """Measure the CPU of a message of 1 KiB: X-Wing, HKDF and AES-256-GCM."""
+    pair, quantum_key, text = generate_key_pair(), os.urandom(32), os.urandom(1024)
     header = Header.of(file_id="benchmark", quantum_key_id="benchmark")
 
     def seal() -> object:
@@ -208,7 +206,7 @@ def messages() -> None:
 
 
 def main() -> None:
-    """All tables."""
+    """Print all tables."""
     bodies()
     pipeline()
     messages()

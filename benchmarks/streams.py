@@ -3,7 +3,7 @@
     python benchmarks/streams.py <name> <folder>
 
 Run by ``benchmarks.packages``, ours with our Python, the peers with that of an environment made for them. The source
-is made while it is read, what is encrypted is timed into nowhere, and decrypted from a file. Prints JSON.
+is made while it is read; encryption is timed into a sink that keeps nothing, decryption from a file. Prints JSON.
 """
 
 import io
@@ -23,7 +23,7 @@ BLOCK = memoryview(os.urandom(MIB))
 
 
 class Source(io.RawIOBase):
-    """So many bytes, the same block again and again."""
+    """A stream of so many bytes, the same block repeated."""
 
     def __init__(self, size: int) -> None:
         self._left = size
@@ -79,19 +79,19 @@ class Ours:
     digests = False  # else SHA-256 of the ciphertext as well
 
     def __init__(self) -> None:
-        from qkdseal import body
+        import qkdseal
 
-        self.body, self.key = body, os.urandom(32)
+        self.format, self.key = qkdseal, os.urandom(32)
 
     def encrypt(self, source: Any, sink: Any) -> None:
-        self.body.encrypt_stream(source, sink, key=self.key, context=AAD, hashed=self.digests)
+        self.format.encrypt_stream(source, sink, key=self.key, context=AAD, hashed=self.digests)
 
     def decrypt(self, source: Any, sink: Any) -> None:
-        self.body.decrypt_stream(source, sink, key=self.key, context=AAD)
+        self.format.decrypt_stream(source, sink, key=self.key, context=AAD)
 
 
 class Digests(Ours):
-    """Likewise, with the SHA-256 of the ciphertext in the same thread."""
+    """The same, with the SHA-256 of the ciphertext in the same thread."""
 
     digests = True
 
@@ -183,13 +183,13 @@ class AwsEncryptionSdk:
 
 
 class AwsLargeFrames(AwsEncryptionSdk):
-    """Likewise, with frames as large as Tink's segments."""
+    """The same, with frames as large as Tink's segments."""
 
     frame_length = MIB
 
 
 def copy(source: Any, target: Any) -> None:
-    """Everything, 1 MiB at a time."""
+    """Copy everything, 1 MiB at a time."""
     while piece := source.read(MIB):
         target.write(piece)
 
@@ -206,7 +206,7 @@ IMPLEMENTATIONS: dict[str, type[Any]] = {
 
 
 def fastest(work: Any) -> float:
-    """Seconds of CPU of the fastest of a few runs."""
+    """Run ``work`` a few times; return the seconds of CPU of the fastest run."""
     times: list[float] = []
     while not times or (sum(times) < ENOUGH_SECONDS and len(times) < MOST_RUNS):
         started = time.process_time()
@@ -215,8 +215,8 @@ def fastest(work: Any) -> float:
     return min(times)
 
 
-def measured(one: Any, size: int, sealed: Path) -> dict[str, float]:
-    """CPU seconds to encrypt and decrypt, and the process's peak of memory until then."""
+def measure(one: Any, size: int, sealed: Path) -> dict[str, float]:
+    """Measure the CPU seconds to encrypt and to decrypt, and the process's peak memory so far."""
     encrypting = fastest(lambda: one.encrypt(Source(size), Nowhere()))
     with sealed.open("wb") as sink:
         one.encrypt(Source(size), sink)
@@ -244,7 +244,7 @@ def main() -> None:
     one, sealed = IMPLEMENTATIONS[name](), Path(folder) / name
     one.encrypt(Source(KIB), Nowhere())
     idle = peak()
-    found = {str(size): measured(one, size, sealed) for size in SIZES}
+    found = {str(size): measure(one, size, sealed) for size in SIZES}
     sealed.unlink()
     print(json.dumps({"idle": idle, "sizes": found}))
 

@@ -1,4 +1,4 @@
-"""What Alice and Bob agree on before a session, and what both know of its statistics: nothing here is secret."""
+"""What Alice and Bob agree on before a session, and the statistics that both know. Nothing here is secret."""
 
 import math
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Agreement:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What both parties know once bits are compared.
+    """The statistics that both parties know once bits are compared.
 
     Attributes:
         key_bits: sifted bits kept for the key.
@@ -66,7 +66,7 @@ class Evidence:
     def length(
         self, agreement: Agreement, *, leaked_bits: int, verification_bits: int, discarded_bits: int = 0
     ) -> int:
-        """Secret bits that the finite-key bound leaves; ``discarded_bits`` of ``key_bits`` failed verification."""
+        """Return the secret bits that the finite-key bound leaves; ``discarded_bits`` of ``key_bits`` failed verification."""
         costs = {
             "leaked_bits": leaked_bits,
             "verification_bits": verification_bits,
@@ -84,6 +84,6 @@ class Evidence:
         )
 
     def best_length(self, agreement: Agreement) -> int:
-        """Secret bits that a perfect code, which discloses the Shannon limit, would leave."""
+        """Return the secret bits that a perfect code, which discloses the Shannon limit, would leave."""
         limit = math.ceil(self.key_bits * binary_entropy(min(0.5, self.compared.qber)))
         return self.length(agreement, leaked_bits=limit, verification_bits=0)

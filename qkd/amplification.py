@@ -10,14 +10,14 @@ import hashlib
 import gmpy2
 import numpy as np
 
-from qkd.bits import Bits, as_bits, checked_integer
+from qkd.bits import Bits, as_bits, as_integer
 
 FAMILY = "multiply-add-shift"
 """Name of the hash family, for records."""
 
 
 def seed_size(length: int, final_length: int) -> int:
-    """Bytes of uniformly random public seed for ``length`` bits in and ``final_length`` out."""
+    """Return the bytes of uniformly random public seed for ``length`` bits in and ``final_length`` out."""
     return 2 * _operand_size(length, final_length)
 
 
@@ -26,7 +26,7 @@ def _operand_size(length: int, final_length: int) -> int:
 
 
 def amplify(bits: Bits, final_length: int, *, seed: int | bytes) -> Bits:
-    """Shorten a partly known string to one that nobody knows.
+    """Shorten a string that Eve partly knows to one that she knows nothing about.
 
     Args:
         bits: corrected and verified bits, shape (n,), n > 0.
@@ -43,10 +43,10 @@ def amplify(bits: Bits, final_length: int, *, seed: int | bytes) -> Bits:
     bits = as_bits("bits", bits)
     if not bits.size:
         raise ValueError("bits must not be empty")
-    final_length = checked_integer("final_length", final_length, 0, bits.size)
+    final_length = as_integer("final_length", final_length, 0, bits.size)
     size = _operand_size(bits.size, final_length)
     if not isinstance(seed, bytes):
-        checked_integer("seed", seed, 0, 2**256 - 1)
+        as_integer("seed", seed, 0, 2**256 - 1)
         seed = hashlib.shake_256(b"qkd amplification" + seed.to_bytes(32, "little")).digest(2 * size)
     if len(seed) != 2 * size:
         raise ValueError(f"seed must be {2 * size} bytes for these lengths, not {len(seed)}")

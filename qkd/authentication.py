@@ -2,7 +2,7 @@
 
 Both parties note every message of both directions. At the end of a session Bob sends a tag of what he saw, Alice
 compares it with her own, answers with a tag of hers, and only then is the key released: a message changed, dropped
-or made up on the way is found, except with probability ``epsilon_auth``. One tag per direction instead of one per
+or forged on the way is found, except with probability ``epsilon_auth``. One tag per direction instead of one per
 message keeps the key consumption at some hundred bits, whatever the number of round trips.
 
 A tag is an almost-XOR-universal hash (``qkd.universal``) of the transcript, under a secret key that is used
@@ -33,12 +33,12 @@ _TAGS = 2
 
 
 def tag_bits(epsilon_auth: float) -> int:
-    """Bits of one tag."""
+    """Return the bits of one tag."""
     return universal.tag_length(_MAX_TRANSCRIPT_BITS, epsilon_auth / _TAGS)
 
 
 def consumption(epsilon_auth: float) -> int:
-    """Pad bits that a session uses up: one tag in each direction."""
+    """Return the pad bits that a session uses up: one tag in each direction."""
     return _TAGS * tag_bits(epsilon_auth)
 
 
@@ -65,12 +65,12 @@ class AuthenticationKey:
 
     @classmethod
     def draw(cls, epsilon_auth: float, randomness: Randomness) -> "AuthenticationKey":
-        """A fresh one, as two parties would be installed with."""
+        """Draw a fresh key, as two parties receive it at installation."""
         bits = tag_bits(epsilon_auth)
         return cls(randomness.token(universal.key_size(bits)), randomness.bits(_TAGS * bits))
 
-    def refilled(self, pad: Bits) -> "AuthenticationKey":
-        """The key of the next session: its pad comes out of this one's yield.
+    def with_pad(self, pad: Bits) -> "AuthenticationKey":
+        """Return the key of the next session, whose pad comes out of this session's yield.
 
         Raises:
             ValueError: a pad of another length.
@@ -98,11 +98,11 @@ class Transcript:
         self._messages += message.encode()
 
     def bob_tag(self) -> Bits:
-        """Bob's tag of the transcript so far."""
+        """Return Bob's tag of the transcript so far."""
         return self._tag() ^ self._key.pad[: self._bits]
 
     def alice_tag(self) -> Bits:
-        """Alice's tag of the transcript so far, which holds Bob's."""
+        """Return Alice's tag of the transcript so far, which includes Bob's."""
         return self._tag() ^ self._key.pad[self._bits :]
 
     def _tag(self) -> Bits:
@@ -110,5 +110,5 @@ class Transcript:
 
 
 def same(one: Bits, other: Bits) -> bool:
-    """Whether two tags agree."""
+    """Return whether two tags agree."""
     return bool(np.array_equal(one, other))

@@ -79,12 +79,12 @@ class Transmission:
 
 
 def prepare(bits: Bits, bases: Bits) -> Bits:
-    """Polarization states, ``uint8`` 0..3, of the given bits in the given bases; all of one shape."""
+    """Return the polarization states, ``uint8`` 0..3, of bits in their bases; all of one shape."""
     return 2 * bases + bits
 
 
 def measure(states: Bits, bases: Bits, world: np.random.Generator) -> Bits:
-    """Outcomes of ideal measurements of single photons; all of one shape."""
+    """Draw the outcomes of ideal measurements of single photons; all of one shape."""
     prepared = states >> 1
     if prepared.max(initial=0) > DIAGONAL:
         chance = np.where(prepared == bases, 1.0, np.where(prepared > DIAGONAL, BREIDBART_GUESS, 0.5))
@@ -94,12 +94,12 @@ def measure(states: Bits, bases: Bits, world: np.random.Generator) -> Bits:
 
 
 def sift(alice_bases: Bits, bob_bases: Bits) -> NDArray[np.bool_]:
-    """Where the bases agree, boolean, of the same shape."""
+    """Return where the bases agree, boolean, of the same shape."""
     return np.equal(alice_bases, bob_bases)
 
 
 def transmit(pulses: int, link: Channel, attack: Attack, randomness: Randomness) -> Transmission:
-    """Send pulses.
+    """Send pulses from Alice to Bob, past Eve.
 
     Only clicks are drawn (``qkd.photons``): neither Alice's bit nor a basis changes the chance of a click, so those
     of the pulses that nobody saw need not exist.

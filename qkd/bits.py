@@ -28,19 +28,19 @@ def as_bits(name: str, value: NDArray[Any] | Sequence[int]) -> Bits:
 
 
 def to_integer(bits: Bits) -> int:
-    """The integer whose bit ``i`` is ``bits[i]`` (least significant first)."""
+    """Return the integer whose bit ``i`` is ``bits[i]`` (least significant first)."""
     return int.from_bytes(np.packbits(bits, bitorder="little").tobytes(), "little")
 
 
 def from_integer(value: int, length: int) -> Bits:
-    """The ``length`` lowest bits of a non-negative integer, least significant first."""
+    """Return the ``length`` lowest bits of a non-negative integer, least significant first."""
     packed = np.frombuffer(value.to_bytes((value.bit_length() + 7) // 8 or 1, "little"), np.uint8)
     bits = np.unpackbits(packed, bitorder="little")[:length]
     return np.concatenate((bits, np.zeros(length - bits.size, np.uint8)))
 
 
-def checked_number(name: str, value: object, low: float, high: float, *, open_low: bool = False) -> float:
-    """A finite real number in ``[low, high]`` (``(low, high]`` with ``open_low``).
+def as_number(name: str, value: object, low: float, high: float, *, open_low: bool = False) -> float:
+    """Check a finite real number in ``[low, high]`` (``(low, high]`` with ``open_low``) and return it.
 
     Raises:
         ValueError: anything else, booleans and NaN included; the message names the parameter and its range.
@@ -54,8 +54,8 @@ def checked_number(name: str, value: object, low: float, high: float, *, open_lo
     return number
 
 
-def checked_integer(name: str, value: object, low: int, high: int) -> int:
-    """An integer in ``[low, high]``.
+def as_integer(name: str, value: object, low: int, high: int) -> int:
+    """Check an integer in ``[low, high]`` and return it.
 
     Raises:
         ValueError: anything else, booleans included; the message names the parameter and its range.

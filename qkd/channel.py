@@ -14,7 +14,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qkd.bits import checked_number
+from qkd.bits import as_number
 
 MAX_INTENSITY = 2.0
 """Mean photon number above which a pulse is not weak."""
@@ -60,15 +60,15 @@ class Channel:
 
     def __post_init__(self) -> None:
         """Refuse impossible physics."""
-        checked_number("distance_km", self.distance_km, 0, 10_000)
-        checked_number("attenuation_db_per_km", self.attenuation_db_per_km, 0, 100)
-        checked_number("receiver_efficiency", self.receiver_efficiency, 0, 1, open_low=True)
-        checked_number("detector_efficiency", self.detector_efficiency, 0, 1, open_low=True)
-        checked_number("dark_count_probability", self.dark_count_probability, 0, 0.5)
-        checked_number("misalignment", self.misalignment, 0, 0.5)
+        as_number("distance_km", self.distance_km, 0, 10_000)
+        as_number("attenuation_db_per_km", self.attenuation_db_per_km, 0, 100)
+        as_number("receiver_efficiency", self.receiver_efficiency, 0, 1, open_low=True)
+        as_number("detector_efficiency", self.detector_efficiency, 0, 1, open_low=True)
+        as_number("dark_count_probability", self.dark_count_probability, 0, 0.5)
+        as_number("misalignment", self.misalignment, 0, 0.5)
         # Beyond these, one basis is practically never used and its error rate cannot be known.
-        checked_number("rectilinear_probability", self.rectilinear_probability, 0.01, 0.99)
-        checked_number("after_pulse_probability", self.after_pulse_probability, 0, 0.5)
+        as_number("rectilinear_probability", self.rectilinear_probability, 0.01, 0.99)
+        as_number("after_pulse_probability", self.after_pulse_probability, 0, 0.5)
         self._check_intensities()
 
     def _check_intensities(self) -> None:
@@ -76,9 +76,7 @@ class Channel:
             given = getattr(self, name)
             if isinstance(given, str) or not isinstance(given, Sequence) or len(given) not in (0, 3):
                 raise ValueError(f"{name} must be a list of 3 numbers, or empty, not {given!r}")
-            object.__setattr__(
-                self, name, tuple(checked_number(name, value, 0, MAX_INTENSITY) for value in given)
-            )
+            object.__setattr__(self, name, tuple(as_number(name, value, 0, MAX_INTENSITY) for value in given))
         light, chances = self.intensities, self.intensity_probabilities
         if len(light) != len(chances):
             raise ValueError("intensity_probabilities must be as many as intensities")
@@ -89,12 +87,12 @@ class Channel:
 
     @classmethod
     def from_error_rate(cls, error_rate: float) -> "Channel":
-        """A lossless channel that flips each sifted bit with the given probability, [0, 0.5].
+        """Return a lossless channel that flips each sifted bit with the given probability, [0, 0.5].
 
         Raises:
             ValueError: not a number in that range.
         """
-        checked_number("error_rate", error_rate, 0, 0.5)
+        as_number("error_rate", error_rate, 0, 0.5)
         return cls(misalignment=error_rate, name="error_rate", source="a plain error rate, no loss")
 
     @property
@@ -110,12 +108,12 @@ class Channel:
 
     @property
     def has_decoys(self) -> bool:
-        """Whether Alice's source has three intensities."""
+        """Return whether Alice's source has three intensities."""
         return bool(self.intensities)
 
     @property
     def compares_a_basis(self) -> bool:
-        """Whether the rectilinear basis makes the key and the diagonal one is compared, whole."""
+        """Return whether the rectilinear basis makes the key and all of the diagonal basis is compared."""
         return self.rectilinear_probability != 0.5 or self.has_decoys
 
     @property
@@ -126,22 +124,22 @@ class Channel:
         return tuple(zip(self.intensity_probabilities, self.intensities, strict=True))
 
     def photon_detection(self, intensity: float | None) -> float:
-        """Probability that a photon of a pulse is detected, in [0, 1]."""
+        """Return the probability that a photon of a pulse is detected, in [0, 1]."""
         return self.transmittance if intensity is None else -math.expm1(-self.transmittance * intensity)
 
     def random_clicks(self, intensity: float | None) -> float:
-        """Probability of a click that no photon of the pulse made (background, after-pulse), in [0, 1]."""
+        """Return the probability of a click that no photon of the pulse made (background, after-pulse), in [0, 1]."""
         quiet = 1 - self.photon_detection(intensity)
         background = quiet * self.dark_count_probability
         detection = 1 - quiet + background
         return background + (1 - detection) * self.after_pulse_probability * detection
 
     def gain_at(self, intensity: float | None) -> float:
-        """Probability that a pulse of an intensity gives a click, in [0, 1]."""
+        """Return the probability that a pulse of an intensity gives a click, in [0, 1]."""
         return self.photon_detection(intensity) + self.random_clicks(intensity)
 
     def error_at(self, intensity: float | None, signal_error: float | None = None) -> float:
-        """QBER of the sifted bits of an intensity, in [0, 0.5]."""
+        """Return the QBER of the sifted bits of an intensity, in [0, 0.5]."""
         gain = self.gain_at(intensity)
         if not gain:
             return 0.5
@@ -154,7 +152,7 @@ class Channel:
         return sum(chance * self.gain_at(intensity) for chance, intensity in self.emissions)
 
     def error_rate(self, signal_error: float | None = None) -> float:
-        """QBER of the sifted bits, in [0, 0.5]; without Eve unless the error of detected photons is given."""
+        """Return the QBER of the sifted bits, in [0, 0.5]; without Eve unless the error of detected photons is given."""
         if not self.gain:
             return 0.5
         errors = (
@@ -223,7 +221,7 @@ PRESETS: dict[str, Channel] = {
 
 
 def preset(name: str) -> Channel:
-    """A channel by its name.
+    """Return a preset channel by its name.
 
     Raises:
         ValueError: no such preset; the message lists those there are.

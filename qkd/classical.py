@@ -62,7 +62,7 @@ MAX_MESSAGE_BITS = 1 << 31
 
 
 class ProtocolError(Exception):
-    """The other side does not follow the protocol, or is gone."""
+    """The other side breaks the protocol or is gone."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -81,20 +81,20 @@ class Message:
 
     @classmethod
     def of_bytes(cls, kind: Kind, body: bytes = b"") -> "Message":
-        """A message of whole bytes."""
+        """Make a message of whole bytes."""
         return cls(kind, body, 8 * len(body))
 
     @classmethod
     def of_bits(cls, kind: Kind, bits: Bits) -> "Message":
-        """A message of single bits."""
+        """Make a message of single bits."""
         return cls(kind, np.packbits(bits).tobytes(), bits.size)
 
     def to_bits(self) -> Bits:
-        """The body as bits, shape (bits,)."""
+        """Return the body as bits, shape (bits,)."""
         return np.unpackbits(np.frombuffer(self.body, np.uint8), count=self.bits)
 
     def encode(self) -> bytes:
-        """As it goes over the wire."""
+        """Return the message as it goes over the wire."""
         return _HEADER.pack(self.kind, self.bits) + self.body
 
 
@@ -173,7 +173,7 @@ class SocketChannel(ClassicalChannel):
 
 
 def receive(connection: socket.socket) -> Message | None:
-    """The next message of a connection, None at its end.
+    """Read the next message of a connection; None at its end.
 
     Raises:
         ProtocolError: malformed, longer than ``MAX_MESSAGE_BITS``, or cut off.

@@ -1,4 +1,4 @@
-"""The commands of ``python -m qkd``: each takes its options and gives a report, for people and for machines."""
+"""The commands of ``python -m qkd``: each takes its options and returns a report, as text and as JSON."""
 
 import argparse
 import math
@@ -12,7 +12,7 @@ from qkd.records import SessionParameters
 from qkd.results import SessionResult
 
 EXIT_NO_KEY = 3
-"""The session ran, or was planned, and gives no key; 2 is a wrong command line."""
+"""Exit status of a session that gives no key; 2 is a wrong command line."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ Command = Callable[[argparse.Namespace], Report]
 
 
 def progress(items: Sequence[float], label: str) -> Iterator[float]:
-    """Go through items, with a bar on standard error where somebody is watching."""
+    """Yield the items, with a progress bar on standard error if it is a terminal."""
     watching = sys.stderr.isatty()
     for done, item in enumerate(items):
         if watching:
@@ -50,7 +50,7 @@ def _parameters(options: argparse.Namespace, **changes: object) -> SessionParame
     link = channel.preset(options.channel) if options.channel else None
     if options.distance is not None:
         if link is None:
-            raise ValueError("distance must go with a channel")
+            raise ValueError("distance needs a channel; add --channel")
         link = replace(link, distance_km=options.distance)
     given: dict[str, object] = {
         "key_length": options.key_length,
@@ -73,10 +73,10 @@ def _attack(options: argparse.Namespace) -> attacks.Attack:
 
 
 def run_session(options: argparse.Namespace) -> Report:
-    """One session."""
+    """Run one session."""
     result = session.run(_parameters(options))
     if options.plot:
-        plots.bits(options.plot, result.lengths())
+        plots.draw_bits(options.plot, result.lengths())
     status = 0 if result.aborted is None else EXIT_NO_KEY
     return Report(_summary(result), result.ledger(), status)
 
@@ -101,7 +101,7 @@ def _summary(result: SessionResult) -> str:
 
 
 def plan_session(options: argparse.Namespace) -> Report:
-    """What a key takes."""
+    """Plan a session and say what its key takes."""
     if not (math.isfinite(options.pulse_rate) and options.pulse_rate > 0):
         raise ValueError("pulse-rate must be above 0 Hz")
     planned = session.plan(_parameters(options))
@@ -150,14 +150,14 @@ FIGURES: dict[str, tuple[Callable[[Sequence[float]], dict[str, list[float]]], fl
 
 
 def rate_curves(options: argparse.Namespace) -> Report:
-    """A published figure, with the limit of all protocols beside it."""
+    """Compute a published figure, with the limit of all protocols beside it."""
     if not 0.5 <= options.step <= 100:
         raise ValueError("step must be a number in [0.5, 100] km")
     curves, longest = FIGURES[options.figure]
     distances = [options.step * index for index in range(int(longest / options.step) + 1)]
     found = {name: [max(0.0, value) for value in values] for name, values in curves(distances).items()}
     if options.plot:
-        plots.rates(options.plot, distances, found)
+        plots.draw_rates(options.plot, distances, found)
     lines = ["      km  " + "".join(f"{name:>23}" for name in found)]
     for index, km in enumerate(distances):
         lines.append(f"{km:8.1f}  " + "".join(f"{values[index]:>23.3e}" for values in found.values()))
@@ -166,16 +166,16 @@ def rate_curves(options: argparse.Namespace) -> Report:
 
 
 def attack_sweep(options: argparse.Namespace) -> Report:
-    """Sessions under more and more of an attack."""
+    """Run sessions under growing fractions of an attack."""
     if not 2 <= options.points <= 1001:
         raise ValueError("points must be an integer in [2, 1001]")
     if options.attack == "none":
         options.attack = "intercept_resend"
     whole = _attack(options)
     fractions = [index / (options.points - 1) for index in range(options.points)]
-    rows = [_attacked(options, whole, fraction) for fraction in progress(fractions, "fraction")]
+    rows = [_attack_row(options, whole, fraction) for fraction in progress(fractions, "fraction")]
     if options.plot:
-        plots.attack(options.plot, options.attack, rows)
+        plots.draw_attack(options.plot, options.attack, rows)
     lines = ["fraction   QBER  expected  Eve's bit per bit  expected  secret bits  outcome"]
     lines += [
         f"{row['fraction']:8.3f} {row['qber']:6.2%} {row['expected_qber']:9.2%} {row['eve_information']:18.3f} "
@@ -185,8 +185,8 @@ def attack_sweep(options: argparse.Namespace) -> Report:
     return Report("\n".join(lines), {"attack": options.attack, "rows": rows})
 
 
-def _attacked(options: argparse.Namespace, whole: attacks.Attack, fraction: float) -> dict[str, Any]:
-    """A session under a part of an attack, beside what theory says of it."""
+def _attack_row(options: argparse.Namespace, whole: attacks.Attack, fraction: float) -> dict[str, Any]:
+    """Run a session under a share of an attack and set theory beside it."""
     eavesdropper = whole.on_share(fraction)
     parameters = _parameters(options, attack=eavesdropper)
     result = session.run(parameters)
@@ -204,13 +204,13 @@ def _attacked(options: argparse.Namespace, whole: attacks.Attack, fraction: floa
 
 
 def bench(options: argparse.Namespace) -> Report:
-    """Speeds of this machine."""
-    rows = [speed.row(case) for case in _shown(speed.cases(quick=options.quick))]
+    """Measure the speed of this machine."""
+    rows = [speed.measure(case) for case in _with_progress(speed.cases(quick=options.quick))]
     lines = [f"{row['what']:<44} {row['value']:>12} {row['unit']}" for row in rows]
     return Report("\n".join(lines), rows)
 
 
-def _shown(cases: Iterable[speed.Case]) -> Iterator[speed.Case]:
+def _with_progress(cases: Iterable[speed.Case]) -> Iterator[speed.Case]:
     listed = list(cases)
     for index in progress(range(len(listed)), "bench"):
         yield listed[int(index)]

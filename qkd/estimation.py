@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qkd.bb84 import DIAGONAL
-from qkd.bits import Bits, checked_integer, checked_number
+from qkd.bits import Bits, as_integer, as_number
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class BasisCounts:
     def __post_init__(self) -> None:
         """Refuse impossible counts."""
         for basis in ("rect", "diag"):
-            compared = checked_integer(f"n_{basis}", getattr(self, f"n_{basis}"), 0, 2**62)
-            checked_integer(f"errors_{basis}", getattr(self, f"errors_{basis}"), 0, compared)
+            compared = as_integer(f"n_{basis}", getattr(self, f"n_{basis}"), 0, 2**62)
+            as_integer(f"errors_{basis}", getattr(self, f"errors_{basis}"), 0, compared)
 
     @property
     def total(self) -> int:
@@ -58,8 +58,8 @@ class BasisCounts:
         return self.errors / self.total if self.total else 0.0
 
 
-def count_errors(alice: Bits, bob: Bits, bases: Bits) -> BasisCounts:
-    """Errors per basis; all arrays of one shape."""
+def error_counts(alice: Bits, bob: Bits, bases: Bits) -> BasisCounts:
+    """Count the errors per basis; all arrays of one shape."""
     wrong = alice != bob
     diagonal = bases == DIAGONAL
     n_diag, errors_diag = int(np.count_nonzero(diagonal)), int(np.count_nonzero(wrong & diagonal))
@@ -67,7 +67,7 @@ def count_errors(alice: Bits, bob: Bits, bases: Bits) -> BasisCounts:
 
 
 def qber_interval(errors: int, sample: int, *, confidence: float = 0.99) -> Interval:
-    """Clopper-Pearson interval of the quantum bit error rate.
+    """Return the Clopper-Pearson interval of the quantum bit error rate.
 
     Args:
         errors: mismatching bits among those compared, 0 to ``sample``.
@@ -84,9 +84,9 @@ def qber_interval(errors: int, sample: int, *, confidence: float = 0.99) -> Inte
     """
     from scipy.special import betaincinv  # noqa: PLC0415 - scipy costs a cold start more than the rest of the package
 
-    checked_integer("sample", sample, 1, 2**62)
-    checked_integer("errors", errors, 0, sample)
-    checked_number("confidence", confidence, 1e-9, 1 - 1e-12)
+    as_integer("sample", sample, 1, 2**62)
+    as_integer("errors", errors, 0, sample)
+    as_number("confidence", confidence, 1e-9, 1 - 1e-12)
     tail = (1 - confidence) / 2
     low = float(betaincinv(errors, sample - errors + 1, tail)) if errors else 0.0
     high = float(betaincinv(errors + 1, sample - errors, 1 - tail)) if errors < sample else 1.0
@@ -94,7 +94,7 @@ def qber_interval(errors: int, sample: int, *, confidence: float = 0.99) -> Inte
 
 
 def choose_sample(bases: Bits, size: int, *, by_basis: bool, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Which sifted bits are compared and discarded.
+    """Choose which sifted bits are compared and discarded.
 
     Args:
         bases: bases of the sifted bits, shape (sifted,).

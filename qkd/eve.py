@@ -28,7 +28,7 @@ class Knowledge:
 
 
 def knowledge(transmission: Transmission) -> Knowledge:
-    """Compare Eve's record with Alice's sifted bits."""
+    """Measure what Eve knows by comparing her record with Alice's sifted bits."""
     alice, eve = transmission.alice, transmission.eve
     sifted = sift(alice.bases, transmission.bob.bases)
     total, known = int(np.count_nonzero(sifted)), int(np.count_nonzero(eve.known & sifted))

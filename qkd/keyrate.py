@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from qkd.bits import checked_integer, checked_number
+from qkd.bits import as_integer, as_number
 from qkd.channel import MAX_INTENSITY, Channel
 from qkd.finite_key import DecoyCounts, binary_entropy, lim2014_balance, lim2014_length
 from qkd.optimisation import best_decoys
@@ -22,7 +22,7 @@ LIM2014_SECURITY = 1e-15
 
 
 def plob_bound(transmittance: float) -> float:
-    """Most secret bits per pulse that any protocol without a repeater can reach: -log2(1 - eta).
+    """Return the most secret bits per pulse that any protocol without a repeater reaches: -log2(1 - eta).
 
     Args:
         transmittance: of the whole link, [0, 1); 1 gives infinity.
@@ -32,24 +32,24 @@ def plob_bound(transmittance: float) -> float:
 
     Source: Pirandola, Laurenza, Ottaviani, Banchi, Nature Communications 8, 15043 (2017).
     """
-    checked_number("transmittance", transmittance, 0, 1)
+    as_number("transmittance", transmittance, 0, 1)
     return math.inf if transmittance == 1 else -math.log1p(-transmittance) / math.log(2)
 
 
 def at_distance(channel: Channel, distance_km: float) -> Channel:
-    """The same link with a fibre of another length, km."""
+    """Return the link with a fibre of another length, km."""
     return replace(channel, distance_km=distance_km)
 
 
 def optimal_intensity(misalignment: float, *, efficiency: float = MA2005_EFFICIENCY) -> float:
-    """Signal intensity that is best with perfect decoys and little background.
+    """Return the signal intensity that is best with perfect decoys and little background.
 
     Solves (1 - mu) exp(-mu) = f h(e_d) / (1 - h(e_d)); 0 where nothing does.
 
     Source: Ma, Qi, Zhao, Lo, PRA 72, 012326 (2005), equation 12.
     """
-    checked_number("misalignment", misalignment, 0, 0.5)
-    checked_number("efficiency", efficiency, 1, 10)
+    as_number("misalignment", misalignment, 0, 0.5)
+    as_number("efficiency", efficiency, 1, 10)
     entropy = binary_entropy(misalignment)
     wanted = math.inf if entropy == 1 else efficiency * entropy / (1 - entropy)
     low, high = 0.0, 1.0
@@ -64,7 +64,7 @@ def optimal_intensity(misalignment: float, *, efficiency: float = MA2005_EFFICIE
 def _gllp(
     channel: Channel, signal: float, single_gain: float, single_error: float, efficiency: float
 ) -> float:
-    """-Q f h(E) + Q_1 (1 - h(e_1)), per pulse of equal bases."""
+    """Return -Q f h(E) + Q_1 (1 - h(e_1)), per pulse of equal bases."""
     gain, error = channel.gain_at(signal), channel.error_at(signal)
     return single_gain * (1 - binary_entropy(min(0.5, single_error))) - gain * efficiency * binary_entropy(
         error
@@ -79,7 +79,7 @@ def decoy_asymptotic_rate(
     efficiency: float = MA2005_EFFICIENCY,
     sifting: float = 0.5,
 ) -> float:
-    """Secret bits per pulse of weak coherent pulses with infinitely many decoys and pulses.
+    """Return the secret bits per pulse of weak coherent pulses with infinitely many decoys and pulses.
 
     Args:
         channel: receiver and fibre; its own distance and intensities do not matter.
@@ -98,23 +98,23 @@ def decoy_asymptotic_rate(
     """
     there = at_distance(channel, distance_km)
     best = optimal_intensity(channel.misalignment, efficiency=efficiency)
-    mu = best if signal is None else checked_number("signal", signal, 0, MAX_INTENSITY, open_low=True)
-    checked_number("efficiency", efficiency, 1, 10)
-    checked_number("sifting", sifting, 0, 1, open_low=True)
+    mu = best if signal is None else as_number("signal", signal, 0, MAX_INTENSITY, open_low=True)
+    as_number("efficiency", efficiency, 1, 10)
+    as_number("sifting", sifting, 0, 1, open_low=True)
     single_yield, single_error = there.gain_at(None), there.error_at(None)
     return sifting * _gllp(there, mu, single_yield * mu * math.exp(-mu), single_error, efficiency)
 
 
 def vacuum_weak_bounds(channel: Channel, *, signal: float, decoy: float) -> tuple[float, float]:
-    """Yield (at least) and error rate (at most) of single photons, from a vacuum and a weak decoy.
+    """Bound the yield (from below) and the error rate (from above) of single photons, by a vacuum and a weak decoy.
 
     Raises:
         ValueError: unless 0 < decoy < signal <= 2.
 
     Source: Ma, Qi, Zhao, Lo, PRA 72, 012326 (2005), equations 34 and 37.
     """
-    mu = checked_number("signal", signal, 0, MAX_INTENSITY, open_low=True)
-    nu = checked_number("decoy", decoy, 0, mu, open_low=True)
+    mu = as_number("signal", signal, 0, MAX_INTENSITY, open_low=True)
+    nu = as_number("decoy", decoy, 0, mu, open_low=True)
     if nu == mu:
         raise ValueError(f"decoy must be below the signal of {mu:g}")
     background = channel.gain_at(0.0)
@@ -135,15 +135,15 @@ def vacuum_weak_rate(
     efficiency: float = MA2005_EFFICIENCY,
     sifting: float = 0.5,
 ) -> float:
-    """Secret bits per pulse with one weak decoy and the vacuum, and infinitely many pulses.
+    """Return the secret bits per pulse with one weak decoy and the vacuum, and infinitely many pulses.
 
     Arguments and errors are those of ``decoy_asymptotic_rate``, and 0 < decoy < signal.
 
     Source: Ma, Qi, Zhao, Lo, PRA 72, 012326 (2005), equation 42.
     """
     there = at_distance(channel, distance_km)
-    checked_number("efficiency", efficiency, 1, 10)
-    checked_number("sifting", sifting, 0, 1, open_low=True)
+    as_number("efficiency", efficiency, 1, 10)
+    as_number("sifting", sifting, 0, 1, open_low=True)
     single, error = vacuum_weak_bounds(there, signal=signal, decoy=decoy)
     return sifting * _gllp(there, signal, single * signal * math.exp(-signal), error, efficiency)
 
@@ -174,7 +174,7 @@ def lim2014_rate(
     epsilon_cor: float = 1e-15,
     efficiency: float = LIM2014_EFFICIENCY,
 ) -> FiniteRate:
-    """Secret bits per pulse from a block of sifted bits in the key basis, bias and intensities optimised.
+    """Return the secret bits per pulse from a block of sifted key-basis bits, with the best bias and intensities.
 
     Args:
         channel: with decoys; its weakest intensity is kept.
@@ -191,16 +191,16 @@ def lim2014_rate(
     """
     if not channel.has_decoys:
         raise ValueError("channel must have decoy intensities")
-    checked_integer("block_bits", block_bits, 1, 10**15)
-    checked_number("security", security, 0, 0.01, open_low=True)
-    checked_number("efficiency", efficiency, 1, 10)
+    as_integer("block_bits", block_bits, 1, 10**15)
+    as_number("security", security, 0, 0.01, open_low=True)
+    as_number("efficiency", efficiency, 1, 10)
 
     def block(there: Channel) -> tuple[float, tuple[DecoyCounts, ...], int]:
         pulses = block_bits / (there.rectilinear_probability**2 * there.gain)
         leaked = math.ceil(block_bits * efficiency * binary_entropy(there.error_rate()))
         return pulses, decoy_counts(there, pulses), leaked
 
-    def rated(there: Channel) -> FiniteRate:
+    def finite_rate(there: Channel) -> FiniteRate:
         pulses, counts, leaked = block(there)
         length = block_bits // 2
         for _ in range(3):  # epsilon and length depend on each other; the length moves by a few bits only
@@ -213,18 +213,18 @@ def lim2014_rate(
         return FiniteRate(length / pulses, length, pulses, there)
 
     def cost(there: Channel) -> float:
-        found = rated(there)
+        found = finite_rate(there)
         if found.rate > 0:
             return -math.log(found.rate)
         # Where there is no key the search goes to where the least is missing.
         _, counts, leaked = block(there)
         return 100.0 - lim2014_balance(counts, epsilon_sec=security, leaked_bits=leaked) / block_bits
 
-    return rated(best_decoys(at_distance(channel, distance_km), cost, starts=4))
+    return finite_rate(best_decoys(at_distance(channel, distance_km), cost, starts=4))
 
 
 def maximal_distance(rate: Callable[[float], float], *, longest_km: float = 1000.0) -> float:
-    """Distance in km, to 10 m, up to which a falling rate is positive; 0 if it nowhere is."""
+    """Return the distance in km, to 10 m, up to which a falling rate is positive; 0 if it is positive nowhere."""
     low, high = 0.0, longest_km
     if rate(low) <= 0:
         return 0.0

@@ -23,8 +23,8 @@ _STARTS = (
 )
 
 
-def optimised(demand: Demand) -> Demand:
-    """The same demand with the channel's free choices made: bias, and intensities where it has decoys."""
+def optimum(demand: Demand) -> Demand:
+    """Return the demand with the best bias, and the best intensities where its channel has decoys."""
     channel = demand.channel
 
     def cost(candidate: Channel) -> float:
@@ -44,7 +44,7 @@ def optimised(demand: Demand) -> Demand:
 def best_decoys(
     channel: Channel, cost: Callable[[Channel], float], *, starts: int = 1, evaluations: int = 600
 ) -> Channel:
-    """The link with the bias, the two upper intensities and their probabilities that cost least.
+    """Find the bias, the two upper intensities and their probabilities that cost least, and return the link with them.
 
     The weakest intensity is kept: modulators reach zero no better than they do. A search by simplex may end in a local
     optimum, so the best of several ``starts`` (1 to 4) is taken, and begun again from where it ended.
@@ -85,5 +85,5 @@ def best_decoys(
 
 
 def _inside(x: float, low: float, high: float) -> float:
-    """A number in (low, high) for any real one."""
+    """Map any real number into (low, high)."""
     return low + (high - low) / (1 + math.exp(-max(-50.0, min(50.0, x))))

@@ -25,7 +25,7 @@ Detection = Callable[[NDArray[np.int64]], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Clicks:
-    """What clicked. Each array has shape (clicks,).
+    """Pulses that clicked. Each array has shape (clicks,).
 
     Attributes:
         intensities: index into the link's intensities, 0 for a single-photon source.
@@ -38,7 +38,7 @@ class Clicks:
     random: NDArray[np.bool_]
 
     def part(self, start: int, stop: int) -> "Clicks":
-        """Some of them, one after the other."""
+        """Return consecutive clicks."""
         chosen = slice(start, stop)
         return Clicks(self.intensities[chosen], self.photons[chosen], self.random[chosen])
 
@@ -58,7 +58,7 @@ class ClickModel:
         return min(1.0, float(self.weights.sum()))
 
     def draw(self, pulses: int, world: np.random.Generator) -> Clicks:
-        """Clicks of so many pulses, in random order."""
+        """Draw the clicks of so many pulses, in random order."""
         detected = int(world.binomial(pulses, self.gain))
         if not detected:
             nothing = np.zeros(0, np.uint8)
@@ -72,7 +72,7 @@ class ClickModel:
 
 
 def poisson(intensity: float, photons: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Probability of so many photons at a mean photon number, of the shape of ``photons``."""
+    """Return the probability of so many photons at a mean photon number, of the shape of ``photons``."""
     factorials = np.array([math.factorial(int(number)) for number in photons], np.float64)
     probabilities: NDArray[np.float64] = (
         math.exp(-intensity) * intensity ** photons.astype(np.float64) / factorials
@@ -90,7 +90,7 @@ def _emission(intensity: float | None) -> tuple[NDArray[np.int64], NDArray[np.fl
 
 
 def click_model(link: Channel, detection: Detection) -> ClickModel:
-    """The classes of clicks of a link on which pulses of n photons are detected with ``detection(n)``."""
+    """Build the classes of clicks of a link on which pulses of n photons are detected with ``detection(n)``."""
     weights, intensities, photons, random = [], [], [], []
     for index, (chance, intensity) in enumerate(link.emissions):
         numbers, probabilities = _emission(intensity)

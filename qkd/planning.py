@@ -1,10 +1,12 @@
-"""How many pulses a key takes: the finite-key bound turned round, with room for bad luck."""
+"""Plan how many pulses a key takes: the finite-key bound inverted, with a margin for bad luck."""
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from qkd.channel import Channel
 from qkd.finite_key import binary_entropy
+from qkd.optimisation import optimum
 from qkd.worst_case import DEVIATIONS, MAX_PULSES, MAX_SIFTED_BITS, Demand, best_length
 
 MEASURING_SIFTED_BITS = 4096
@@ -13,7 +15,7 @@ MEASURING_SIFTED_BITS = 4096
 
 @dataclass(frozen=True)
 class Plan:
-    """What a session will do.
+    """How a session will be run.
 
     Attributes:
         feasible: the wanted length will be reached, barring Eve and one unlucky session in 10^6.
@@ -36,7 +38,7 @@ class Plan:
     channel: Channel
 
     def seconds(self, pulse_rate_hz: float) -> float:
-        """Time that sending the pulses takes."""
+        """Return the time that sending the pulses takes."""
         return self.pulses / pulse_rate_hz
 
 
@@ -69,10 +71,15 @@ def plan(
     demand = Demand(
         key_length, channel, epsilon_sec, epsilon_cor, verification_bits, authentication_bits, sample_fraction
     )
-    if optimise:
-        from qkd.optimisation import optimised  # noqa: PLC0415 - it asks this module
+    return plan_for(demand, optimise=optimise)
 
-        demand = optimised(demand)
+
+# A request first asks how long its session takes and then runs it, and a batch runs many alike: one search for all.
+@lru_cache(maxsize=64)
+def plan_for(demand: Demand, *, optimise: bool) -> Plan:
+    """Find the plan for a demand; a repeated demand is answered from memory."""
+    if optimise:
+        demand = optimum(demand)
     clicks = demand.clicks()
     if math.isinf(clicks):
         return _measuring_plan(demand)
@@ -125,7 +132,7 @@ def _refusal(demand: Demand) -> str:
 
 
 def _distance_limit(demand: Demand) -> float | None:
-    """Longest distance, to a kilometre, at which the link gives the wanted length; None if none does."""
+    """Return the longest distance, to a kilometre, at which the link gives the wanted length; None if none does."""
 
     def reaches(distance_km: float) -> bool:
         there = replace(demand, channel=replace(demand.channel, distance_km=distance_km))

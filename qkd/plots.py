@@ -1,4 +1,4 @@
-"""Pictures of what the commands found. They need matplotlib, which is optional."""
+"""Plots of what the commands found. They need matplotlib, which is optional."""
 
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -20,8 +20,8 @@ def _figure() -> tuple[Any, Any]:
     return figure, figure.subplots()
 
 
-def rates(path: str, distances_km: Sequence[float], curves: Mapping[str, Sequence[float]]) -> None:
-    """Secret bits per pulse against distance, logarithmic, into a file.
+def draw_rates(path: str, distances_km: Sequence[float], curves: Mapping[str, Sequence[float]]) -> None:
+    """Draw secret bits per pulse over distance, on a logarithmic scale, into a file.
 
     Raises:
         PlotUnavailable: matplotlib is not installed.
@@ -38,8 +38,8 @@ def rates(path: str, distances_km: Sequence[float], curves: Mapping[str, Sequenc
     figure.savefig(path)
 
 
-def attack(path: str, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """QBER and Eve's information against the part attacked, into a file.
+def draw_attack(path: str, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Draw QBER and Eve's information over the fraction attacked, into a file.
 
     Raises:
         PlotUnavailable: matplotlib is not installed.
@@ -51,14 +51,14 @@ def attack(path: str, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
         fractions, [row["eve_information"] for row in rows], "s-", label="Eve's information, bit per bit"
     )
     axes.axhline(0.11, color="k", linestyle="--", label="11 %")
-    axes.set(xlabel="part of the pulses attacked", title=kind.replace("_", " "), ylim=(0, 1))
+    axes.set(xlabel="fraction of the pulses attacked", title=kind.replace("_", " "), ylim=(0, 1))
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(path)
 
 
-def bits(path: str, lengths: Mapping[str, int]) -> None:
-    """Where the bits of a session went, logarithmic, into a file.
+def draw_bits(path: str, lengths: Mapping[str, int]) -> None:
+    """Draw where the bits of a session went, on a logarithmic scale, into a file.
 
     Raises:
         PlotUnavailable: matplotlib is not installed.

@@ -29,20 +29,20 @@ class Randomness:
         self.world = np.random.Generator(np.random.SFC64(world))
 
     def token(self, size: int) -> bytes:
-        """``size`` uniformly random bytes."""
+        """Draw ``size`` uniformly random bytes."""
         return os.urandom(size) if self.secret else self._study.bytes(size)
 
     def integer(self, bits: int) -> int:
-        """A uniformly random integer below ``2**bits``; ``bits`` is a multiple of 8."""
+        """Draw a uniformly random integer below ``2**bits``; ``bits`` is a multiple of 8."""
         return int.from_bytes(self.token(bits // 8), "little")
 
     def bits(self, count: int) -> Bits:
-        """``count`` uniformly random bits."""
+        """Draw ``count`` uniformly random bits."""
         packed = np.frombuffer(self.token((count + 7) // 8), np.uint8)
         return np.unpackbits(packed, count=count)
 
     def biased_bits(self, count: int, probability_of_one: float) -> Bits:
-        """``count`` independent bits, each 1 with the given probability (rounded to 2**-32)."""
+        """Draw ``count`` independent bits, each 1 with the given probability (rounded to 2**-32)."""
         if probability_of_one == 0.5:
             return self.bits(count)
         words = np.frombuffer(self.token(4 * count), np.uint32)

@@ -1,10 +1,10 @@
-"""What goes into a session."""
+"""Parameters of a session."""
 
 from dataclasses import dataclass, field
 
 from qkd import authentication, reconciliation
 from qkd.attacks import Attack, NoAttack, combination
-from qkd.bits import checked_integer, checked_number
+from qkd.bits import as_integer, as_number
 from qkd.channel import Channel
 from qkd.finite_key import DEFAULT_EPSILON_SEC
 
@@ -13,7 +13,7 @@ MIN_KEY_LENGTH, MAX_KEY_LENGTH, DEFAULT_KEY_LENGTH = 64, 1_048_576, 128
 
 @dataclass(frozen=True, kw_only=True)
 class SessionParameters:
-    """What a session is asked for.
+    """The parameters of a session.
 
     Attributes:
         key_length: bits of the final key, 64 to 1,048,576.
@@ -56,30 +56,30 @@ class SessionParameters:
 
     def __post_init__(self) -> None:
         """Check every parameter."""
-        checked_integer("key_length", self.key_length, MIN_KEY_LENGTH, MAX_KEY_LENGTH)
+        as_integer("key_length", self.key_length, MIN_KEY_LENGTH, MAX_KEY_LENGTH)
         if (self.error_rate is None) == (self.channel is None):
             raise ValueError("exactly one of error_rate and channel must be given")
         if self.error_rate is not None:
-            checked_number("error_rate", self.error_rate, 0, 0.5)
+            as_number("error_rate", self.error_rate, 0, 0.5)
         if self.channel is not None and not isinstance(self.channel, Channel):
             raise ValueError(f"channel must be a Channel, not {type(self.channel).__name__}")
         self._check_attack()
         if self.seed is not None:
-            checked_integer("seed", self.seed, 0, 2**128 - 1)
-        checked_number("epsilon_sec", self.epsilon_sec, 1e-30, 0.01)
-        checked_number("epsilon_cor", self.epsilon_cor, 1e-24, 0.01)
-        checked_number("epsilon_auth", self.epsilon_auth, 1e-24, 0.01)
-        checked_number("confidence", self.confidence, 0.5, 0.999999)
-        checked_integer("frame_bits", self.frame_bits, 1024, reconciliation.MAX_FRAME_BITS)
+            as_integer("seed", self.seed, 0, 2**128 - 1)
+        as_number("epsilon_sec", self.epsilon_sec, 1e-30, 0.01)
+        as_number("epsilon_cor", self.epsilon_cor, 1e-24, 0.01)
+        as_number("epsilon_auth", self.epsilon_auth, 1e-24, 0.01)
+        as_number("confidence", self.confidence, 0.5, 0.999999)
+        as_integer("frame_bits", self.frame_bits, 1024, reconciliation.MAX_FRAME_BITS)
         reconciliation.kernel_name(self.kernel, 0)
         for name in ("optimise", "low_latency"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be true or false")  # noqa: TRY004 - one error type
         if self.sample_fraction is not None:
-            checked_number("sample_fraction", self.sample_fraction, 0.01, 0.9)
+            as_number("sample_fraction", self.sample_fraction, 0.01, 0.9)
             if self.link.compares_a_basis or self.optimise:
                 raise ValueError(
-                    "sample_fraction must not be given for a channel with biased bases or decoys, or an optimised plan"
+                    "sample_fraction must not be given for a channel with biased bases or decoys, nor with optimise"
                 )
 
     def _check_attack(self) -> None:

@@ -1,4 +1,4 @@
-"""What comes out of a session."""
+"""Results of a session."""
 
 import secrets
 from collections.abc import Mapping
@@ -33,13 +33,13 @@ class Abort:
     reason: str
 
     def __str__(self) -> str:
-        """The sentence."""
+        """Return the sentence."""
         return self.reason
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class SessionResult:
-    """What a session gave, and where every bit went. Bases and raw bits are not in it.
+    """The outcome of a session and the account of every bit, without bases and raw bits.
 
     Attributes:
         key: the final key, ``uint8`` 0/1, shape (key_length,), or None; Alice's, equal to Bob's up to epsilon_cor.
@@ -123,12 +123,12 @@ class SessionResult:
         return None if self.key is None else np.packbits(self.key).tobytes()
 
     def same_key(self, other: "SessionResult") -> bool:
-        """Whether both hold a key and it is the same; compared in constant time."""
+        """Return whether both hold the same key; compared in constant time."""
         mine, theirs = self.key_bytes, other.key_bytes
         return mine is not None and theirs is not None and secrets.compare_digest(mine, theirs)
 
     def ledger(self) -> dict[str, object]:
-        """Everything but the key, in plain types, ready for JSON."""
+        """Return everything but the key, in plain types, ready for JSON."""
         low_high = None if self.qber_interval is None else [self.qber_interval.low, self.qber_interval.high]
         return {
             "key_length": self.key_length,
@@ -159,7 +159,7 @@ class SessionResult:
         }
 
     def lengths(self) -> dict[str, int]:
-        """Where the bits went: raw > detected > sifted = sampled + kept, and what the key cost of the kept."""
+        """Return where the bits went: raw > detected > sifted = sampled + kept, and what the key cost of the kept."""
         return {
             "raw": self.raw_length,
             "detected": self.detected_length,
@@ -176,7 +176,7 @@ class SessionResult:
         }
 
     def __repr__(self) -> str:
-        """Lengths and outcome; never key material."""
+        """Return lengths and outcome; never key material."""
         outcome = f"aborted={self.aborted.code.value}" if self.aborted else f"key of {self.final_length} bits"
         return f"SessionResult({outcome}, qber={self.qber:.4f}, sifted={self.sifted_length}, secret={self.secret})"
 

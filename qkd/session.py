@@ -39,7 +39,7 @@ _MISSING = 0.5
 
 
 def plan(parameters: SessionParameters) -> Plan:
-    """Pulses and sample for the wanted key over the channel as it is without Eve, or why there can be none."""
+    """Plan pulses and sample for the wanted key over the channel without Eve, or say why there can be no key."""
     return planning.plan(
         key_length=parameters.key_length,
         channel=parameters.link,
@@ -155,7 +155,7 @@ class _Session:
         return None
 
     def result(self, abort: Abort | None, duration_seconds: float) -> SessionResult:
-        """What is kept of the session."""
+        """Return the result, which keeps no raw bit."""
         parameters, state, disclosed = self.parameters, self.bob.state, self.classical.disclosed
         compared, confidence = state.compared, parameters.confidence
         interval = (

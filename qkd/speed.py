@@ -1,4 +1,4 @@
-"""How fast this machine is, on one core: what ``python -m qkd bench`` measures."""
+"""Measure how fast this machine is on one core, for ``python -m qkd bench``."""
 
 import time
 from collections.abc import Callable
@@ -22,21 +22,21 @@ class Case:
     measure: Callable[[], tuple[str, str]]
 
 
-def row(case: Case) -> dict[str, str]:
-    """Measure."""
+def measure(case: Case) -> dict[str, str]:
+    """Run a measurement and return its name, value and unit."""
     value, unit = case.measure()
     return {"what": case.what, "value": value, "unit": unit}
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
-    """CPU time of this process for a piece of work."""
+    """Return the CPU time of this process for a piece of work."""
     before = time.process_time()
     work()
     return max(1e-9, time.process_time() - before)
 
 
 def cases(*, quick: bool) -> list[Case]:
-    """All measurements; ``quick`` ones are too small to mean much."""
+    """Return all measurements; ``quick`` ones are too small to mean much."""
     found = [
         Case("pulses simulated at 50 km (lim2014)", lambda: _pulses(10**8 if quick else 3 * 10**9)),
         Case("privacy amplification, 10^6 bits", lambda: _amplification(10**5 if quick else 10**6)),
@@ -55,7 +55,7 @@ def cases(*, quick: bool) -> list[Case]:
 
 def _reconciliation(kernel: str, qber: float, frame_bits: int, bits: int) -> Case:
     def measure() -> tuple[str, str]:
-        seconds, result = reconciled(kernel, qber, frame_bits, bits)
+        seconds, result = measure_reconciliation(kernel, qber, frame_bits, bits)
         efficiency = result.leaked_bits / (bits * binary_entropy(qber))
         speed = f"{bits / seconds / 1e6:.1f}"
         return speed, f"Mbit/s  f = {efficiency:.4f}  {result.round_trips:,} round trips"
@@ -64,10 +64,10 @@ def _reconciliation(kernel: str, qber: float, frame_bits: int, bits: int) -> Cas
     return Case(name, measure)
 
 
-def reconciled(
+def measure_reconciliation(
     kernel: str, qber: float, frame_bits: int, bits: int, *, low_latency: bool = False, seed: int = 1
 ) -> tuple[float, ReconciliationResult]:
-    """CPU seconds and outcome of correcting frames with exactly ``qber`` of wrong bits each."""
+    """Correct frames that each hold exactly ``qber`` of wrong bits; return CPU seconds and outcome."""
     rng = np.random.default_rng(seed)
     errors = np.zeros((max(1, bits // frame_bits), min(bits, frame_bits)), np.uint8)
     errors[:, : round(qber * errors.shape[1])] = 1

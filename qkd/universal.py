@@ -19,7 +19,7 @@ _NO_PAD = bytes(16)
 
 
 def tag_length(length: int, epsilon: float) -> int:
-    """Tag bits with which two different strings of ``length`` bits pass with probability <= ``epsilon``.
+    """Return the tag bits with which two different strings of ``length`` bits pass with probability <= ``epsilon``.
 
     Raises:
         ValueError: Poly1305 alone does not reach ``epsilon`` (below about 1e-27 for a million bits).
@@ -31,12 +31,12 @@ def tag_length(length: int, epsilon: float) -> int:
 
 
 def key_size(bits: int) -> int:
-    """Bytes of the key that a tag of ``bits`` bits takes."""
+    """Return the bytes of the key for a tag of ``bits`` bits."""
     return _POINT_BYTES + 2 * ((_VALUE_BITS + bits + 7) // 8)
 
 
 def tag(data: bytes, *, bits: int, key: bytes) -> Bits:
-    """Hash of a byte string.
+    """Hash a byte string to a tag.
 
     Args:
         data: the string.
@@ -56,7 +56,7 @@ def tag(data: bytes, *, bits: int, key: bytes) -> Bits:
 
 
 def _fold(value: int, bits: int, key: bytes) -> Bits:
-    """A number shortened to a tag, shape (bits,), by multiply-add-shift, strongly universal.
+    """Shorten a number to a tag, shape (bits,), by multiply-add-shift, strongly universal.
 
     Source: Dietzfelbinger, STACS 1996.
     """

@@ -16,13 +16,13 @@ FAMILY = "poly1305+multiply-add-shift"
 
 
 def derived_key(seed: int, bits: int) -> bytes:
-    """A key from a seed by SHAKE-256, for studies: the collision bound then holds as if it were uniform."""
+    """Derive a key from a seed by SHAKE-256, for studies: the collision bound then holds as if it were uniform."""
     size = universal.key_size(bits)
     return hashlib.shake_256(b"qkd verification" + seed.to_bytes(64, "little")).digest(size)
 
 
 def tag(string: Bits, *, bits: int, key: bytes) -> Bits:
-    """Hash of a bit string, shape (n,): a tag of shape (bits,).
+    """Hash a bit string, shape (n,), to a tag of shape (bits,).
 
     Raises:
         ValueError: a key of another size than ``universal.key_size(bits)``.

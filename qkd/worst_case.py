@@ -1,4 +1,4 @@
-"""What a link surely gives: the finite-key bound on counts that are worse than expected."""
+"""Bound the key that a link gives even where its counts are worse than expected."""
 
 import math
 from dataclasses import dataclass
@@ -38,11 +38,11 @@ class Demand:
     sample_fraction: float | None = None
 
     def most_clicks(self) -> float:
-        """Clicks of the largest session."""
+        """Return the clicks of the largest session."""
         return min(MAX_SIFTED_BITS / self.channel.sifted_fraction, self.channel.gain * MAX_PULSES)
 
     def clicks(self) -> float:
-        """Fewest clicks that leave the wanted length in the worst planned case; infinite if none does."""
+        """Find the fewest clicks that leave the wanted length in the worst planned case; infinite if none does."""
         high = self.most_clicks()
         if best_length(self, high)[0] < self.key_length:
             return math.inf
@@ -56,12 +56,12 @@ class Demand:
         return high
 
 
-def _below(mean: float, deviations: float = DEVIATIONS) -> float:
+def _low_count(mean: float, deviations: float = DEVIATIONS) -> float:
     return max(0.0, mean - deviations * math.sqrt(mean))
 
 
 def _rate_above(rate: float, count: float) -> float:
-    """An observed rate that is not exceeded, up to the planned bad luck (Bernstein's inequality, rounded up)."""
+    """Return the observed rate that is not exceeded, up to the planned bad luck (Bernstein's inequality)."""
     return min(
         0.5,
         rate + DEVIATIONS * math.sqrt(rate * (1 - rate) / count) + DEVIATIONS**2 / (3 * count) * (rate > 0),
@@ -70,7 +70,7 @@ def _rate_above(rate: float, count: float) -> float:
 
 @lru_cache(maxsize=64)
 def _error_rate(channel: Channel) -> float:
-    """A search for a length asks some hundred times."""
+    """Return the channel's error rate from memory: a search for a length asks some hundred times."""
     return channel.error_rate()
 
 
@@ -80,15 +80,17 @@ def _leak(key_bits: float, error: float) -> int:
 
 
 def best_length(demand: Demand, clicks: float) -> tuple[int, int]:
-    """Worst planned key length from so many clicks, and the size of the sample that gives it."""
+    """Return the worst planned key length from so many clicks, and the size of the sample that gives it."""
     channel = demand.channel
     p = channel.rectilinear_probability
     if channel.has_decoys:
         length, sample = _decoy_length(demand, clicks)
     elif channel.compares_a_basis:
-        length, sample = _worst_length(demand, int(_below(clicks * p**2)), int(_below(clicks * (1 - p) ** 2)))
+        length, sample = _worst_length(
+            demand, int(_low_count(clicks * p**2)), int(_low_count(clicks * (1 - p) ** 2))
+        )
     else:
-        sifted = int(_below(clicks / 2))
+        sifted = int(_low_count(clicks / 2))
         fractions = _FRACTIONS if demand.sample_fraction is None else (demand.sample_fraction,)
         samples = [int(fraction * sifted) for fraction in fractions]
         length, sample = max(_worst_length(demand, sifted - sample, sample) for sample in samples)
@@ -112,7 +114,7 @@ def _worst_length(demand: Demand, key_bits: int, sample_bits: int) -> tuple[int,
 
 
 def decoy_counts(channel: Channel, pulses: float, *, deviations: float = 0.0) -> tuple[DecoyCounts, ...]:
-    """Counts expected of a link with decoys, or such as are worse by so many standard deviations each."""
+    """Return the counts expected of a link with decoys, each worse by so many standard deviations."""
     p = channel.rectilinear_probability
     found = []
     for index, (chance, intensity) in enumerate(channel.emissions):
@@ -135,7 +137,7 @@ def decoy_counts(channel: Channel, pulses: float, *, deviations: float = 0.0) ->
 
 
 def expected_single_photons(channel: Channel, pulses: int, epsilon_sec: float) -> float:
-    """Lower bound of the single-photon clicks in the key basis that the decoys will show without Eve."""
+    """Return the lower bound of the single-photon clicks in the key basis that the decoys will show without Eve."""
     return lim2014_bounds(decoy_counts(channel, pulses), epsilon_sec=epsilon_sec).single
 
 

@@ -8,6 +8,7 @@ from apps.common.declarations import members, modules_named
 from apps.common.environment import Setting, declared
 from apps.common.routes import api_routes
 from apps.common.scheduling import Schedule, parts_of
+from apps.jobs import diagram
 
 MADE = "Made from the apps' declarations by `manage.py pages`; a test compares.\n"
 
@@ -103,4 +104,5 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/settings.md": settings,
     "docs/urls.md": urls,
     "docs/schedules.md": schedules,
+    "docs/job-states.md": diagram.page,
 }

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from qkdseal import kem
 from qkdseal.encoding import Fields, encode_fields, json_object, to_base64, to_json
 from qkdseal.errors import PackageInvalid
-from qkdseal.header import ID_LIMIT, Header, PackageSuite, check_id
+from qkdseal.header import ID_LIMIT, STRETCHED_SIZE, Header, PackageSuite, check_id
 from qkdseal.kem import DEFAULT_SUITE, Suite
 
 SECRET_SIZE = 32
@@ -138,17 +138,19 @@ def seal(
         quantum_key: at least 16 bytes, used for no other package.
         pool_suite: of the pool key.
         passphrase: where the header names a factor.
-        stretched: instead of the passphrase: what ``header.passphrase.stretch`` made of it.
+        stretched: what ``header.passphrase.stretch`` made of it, instead of the passphrase.
 
     Raises:
         ValueError: the quantum key is too short, the public key is not of the suite, an id is malformed, or there
             is a passphrase without a factor in the header, or the reverse.
     """
     secret = os.urandom(SECRET_SIZE)
-    if passphrase is not None and header.passphrase is not None:
+    if passphrase is not None:
+        if header.passphrase is None:
+            raise ValueError(_TOGETHER)
+        if stretched is not None:
+            raise ValueError("Give the passphrase or its stretched form, not both.")
         stretched = header.passphrase.stretch(passphrase)
-    elif passphrase is not None:
-        raise ValueError(_TOGETHER)
     file_key = _file_key(header, secret, quantum_key, stretched)
     return _seal_to(header, secret, pool_key_id, pool_suite, pool_public_key), file_key
 
@@ -247,7 +249,12 @@ def _file_key(header: Header, secret: bytes, quantum_key: bytes, stretched: byte
     _check_quantum_key(quantum_key)
     if (stretched is None) != (header.passphrase is None):
         raise ValueError(_TOGETHER)
-    secret += stretched or b""
+    if stretched is not None:
+        if len(stretched) != STRETCHED_SIZE:
+            raise ValueError(
+                f"A stretched passphrase has {STRETCHED_SIZE} bytes; this one has {len(stretched)}."
+            )
+        secret += stretched
     info = encode_fields(_FILE_KEY_LABEL, header.digest())
     return HKDF(SHA512(), FILE_KEY_SIZE, quantum_key, info).derive(secret)
 

@@ -16,6 +16,7 @@ from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
 
 from apps.access import services as access
+from apps.access.authentication import as_actor
 from apps.access.roles import Role
 from apps.audit import services as audit
 from apps.audit.records import system
@@ -123,7 +124,7 @@ class Api:
 
     def __init__(self, role: Role) -> None:
         self.client, self.key = access.issue(name=role.value, role=role, actor=TESTS)
-        self.actor = self.client.actor("127.0.0.1")
+        self.actor = as_actor(self.client, source_ip="127.0.0.1")
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """Call ``/api/v1/<path>``; dictionaries are sent as JSON, bytes and text as they are."""

@@ -6,7 +6,8 @@ from rest_framework.request import Request
 
 from apps.access import services
 from apps.access.records import ApiClient
-from apps.audit.records import Actor
+from apps.access.scopes import AccessScope
+from apps.audit.records import Actor, ActorKind
 
 HEADER = "X-API-Key"
 
@@ -41,4 +42,10 @@ def client_of(request: Request) -> ApiClient:
 
 def actor_of(request: Request) -> Actor:
     """Who acts, and from where: the address that the gateway saw, not what a header claims."""
-    return client_of(request).actor(source_ip=str(request.META.get("REMOTE_ADDR", "")))
+    return as_actor(client_of(request), source_ip=str(request.META.get("REMOTE_ADDR", "")))
+
+
+def as_actor(client: ApiClient, *, source_ip: str) -> Actor:
+    """The client as the one who acts."""
+    sees_all = AccessScope.OWNERS_ALL in client.scopes
+    return Actor(ActorKind.CLIENT, client.client_id, source_ip, sees_all=sees_all)

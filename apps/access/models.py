@@ -12,7 +12,7 @@ class ApiClient(DisplayModel):
     name = models.CharField(max_length=255)
     role = models.CharField(max_length=32)
     status = models.CharField(max_length=16)
-    scopes = models.JSONField("may")
+    scopes = models.JSONField("permissions")
     created_at = models.DateTimeField("issued at")
     created_by = models.CharField("issued by", max_length=128)
 

@@ -5,8 +5,6 @@ from datetime import datetime
 from enum import StrEnum
 
 from apps.access.roles import Role, Scope, scopes_of
-from apps.access.scopes import AccessScope
-from apps.audit.records import Actor, ActorKind
 
 
 class ClientStatus(StrEnum):
@@ -30,9 +28,3 @@ class ApiClient:
     def scopes(self) -> frozenset[Scope]:
         """What the client may do."""
         return scopes_of(self.role)
-
-    def actor(self, source_ip: str) -> Actor:
-        """The client as the one who acts."""
-        return Actor(
-            ActorKind.CLIENT, self.client_id, source_ip, sees_all=AccessScope.OWNERS_ALL in self.scopes
-        )

@@ -1,4 +1,4 @@
-"""The audit trail in the console: who did what to what, and whether the chains still hold."""
+"""The audit trail in the console: entries by actor and subject, and the verification of the chains."""
 
 import re
 from typing import Any
@@ -16,7 +16,7 @@ from apps.audit.trail import AuditEvent
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import NotFound
 from apps.console import dashboard, render
-from apps.console.filters import by_exact
+from apps.console.filters import exact_filter
 from apps.console.models import DisplayModel
 from apps.console.render import Tone, column
 from apps.console.store_admin import StoreAdmin
@@ -27,12 +27,12 @@ _ID = re.compile(r"([0-9]{1,8})-([0-9]{1,15})")
 
 
 def id_of(chain: str, sequence: int) -> str:
-    """An entry's place as one word."""
+    """Return the id of an entry: its chain and its number."""
     return f"{chain}-{sequence}"
 
 
 def subjects(viewer: Any, entry: Entry | models.Entry) -> Any:
-    """What the entry is about, as links."""
+    """Link to the subjects of an entry."""
     return render.inline(
         [
             render.link(viewer, "qkd_sessions.session", entry.session_id),
@@ -45,19 +45,19 @@ def subjects(viewer: Any, entry: Entry | models.Entry) -> Any:
 @admin.register(models.Entry)
 class EntryAdmin(StoreAdmin):
     section, place = "Oversight", 1
-    empty_text = "Nothing has happened yet: every operation on a key, session or file leaves an entry here."
+    empty_text = "No entries yet. Every operation on a key, session or file leaves one."
     search_fields = ("entry_id",)
-    search_help_text = "Exact id of an entry: chain and number, like 003-17"
+    search_help_text = "Exact entry id: chain and number, such as 003-17"
     list_filter = (
-        by_exact("actor", title="who"),
-        by_exact("session"),
-        by_exact("key", title="pool key"),
-        by_exact("file"),
+        exact_filter("actor"),
+        exact_filter("session"),
+        exact_filter("key", title="pool key"),
+        exact_filter("file"),
     )
     list_display = ("identity", "when", "what", "badge", "who", "about", "source_ip")
     fieldsets = (
         (None, {"fields": ("when", "what", "badge", "who_else", "source_ip")}),
-        ("What it is about", {"fields": ("session", "key", "file")}),
+        ("Subject", {"fields": ("session", "key", "file")}),
         ("Details", {"fields": ("details",)}),
         ("Place in the chain", {"fields": ("chain", "sequence", "before", "previous", "own")}),
     )
@@ -65,18 +65,18 @@ class EntryAdmin(StoreAdmin):
     when = column("timestamp", render.moment, "time (UTC)")
     what = column("event", lambda value: render.words(value).replace(".", ": "), "event")
     badge = column("outcome", lambda value: render.badge(value, TONES), "outcome")
-    who = column("actor", str, "who")
+    who = column("actor", str, "actor")
     details = column("detail", render.document, "details")
-    previous = column("previous_hash", render.code, "hash before")
+    previous = column("previous_hash", render.code, "previous hash")
     own = column("hash", render.code, "hash")
 
-    @admin.display(description="about")
+    @admin.display(description="subject")
     def about(self, obj: models.Entry) -> Any:
         return subjects(obj.viewer, obj)
 
-    @admin.display(description="who")
+    @admin.display(description="actor")
     def who_else(self, obj: models.Entry) -> Any:
-        more = render.list_link(obj.viewer, "audit.entry", "what else they did", actor=obj.actor)
+        more = render.list_link(obj.viewer, "audit.entry", "all their activity", actor=obj.actor)
         return render.inline([obj.actor, more])
 
     @admin.display(description="session")
@@ -95,13 +95,13 @@ class EntryAdmin(StoreAdmin):
     def _about(obj: models.Entry, target: str, by: str, pk: str | None) -> Any:
         if not pk:
             return render.NONE
-        more = render.list_link(obj.viewer, "audit.entry", "all entries about it", **{by: pk})
+        more = render.list_link(obj.viewer, "audit.entry", "related entries", **{by: pk})
         return render.inline([render.link(obj.viewer, target, pk, render.code(pk)), more])
 
-    @admin.display(description="entry before")
+    @admin.display(description="previous entry")
     def before(self, obj: models.Entry) -> Any:
         if obj.sequence <= 1:
-            return "none: the chain begins here"
+            return "None. This is the first entry of its chain."
         return render.link(obj.viewer, "audit.entry", id_of(obj.chain, obj.sequence - 1))
 
     def as_display(self, record: Entry) -> DisplayModel:
@@ -134,7 +134,7 @@ class EntryAdmin(StoreAdmin):
         ]
 
     def verify_view(self, request: HttpRequest) -> HttpResponse:
-        """Walk every chain and say what was found; that it was done is itself an entry."""
+        """Verify every chain, show the result and record it as an entry."""
         if not request.user.has_perm("audit.verify_audit"):
             raise PermissionDenied
         found = services.verify() if request.method == "POST" else None
@@ -169,7 +169,7 @@ def _latest(request: HttpRequest) -> dashboard.Content:
         )
         for entry in services.entries_page(limit=LATEST).records
     ]
-    columns = ("Entry", "Time (UTC)", "Event", "Outcome", "Who", "About")
+    columns = ("Entry", "Time (UTC)", "Event", "Outcome", "Actor", "Subject")
     return dashboard.Content(columns=columns, rows=rows, note="" if rows else EntryAdmin.empty_text)
 
 

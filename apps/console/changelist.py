@@ -27,17 +27,17 @@ class Records(Protocol):
     def page(
         self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str
     ) -> Page[Any]:
-        """One page of records; ``filters`` holds at most one of the list's filters."""
+        """Return one page of records; ``filters`` holds at most one of the list's filters."""
 
     def find_or_none(self, request: HttpRequest, object_id: str) -> Any | None:
-        """One record, or None."""
+        """Return one record, or None."""
 
     def display_for(self, request: HttpRequest, record: Any) -> DisplayModel:
-        """The record as its display model, for the user who looks at it."""
+        """Return the record as its display model, for the user who looks at it."""
 
 
 class Selection:
-    """The little of a QuerySet that ``ModelAdmin.response_action`` asks for: the records that were ticked."""
+    """The part of a QuerySet that ``ModelAdmin.response_action`` uses: the selected records."""
 
     def __init__(self, find: Callable[[str], DisplayModel | None]) -> None:
         self.find = find
@@ -45,12 +45,12 @@ class Selection:
     def filter(self, *, pk__in: Iterable[str]) -> list[DisplayModel]:
         chosen = list(dict.fromkeys(pk__in))
         if len(chosen) > MAX_SELECTED:
-            raise SuspiciousOperation(f"At most {MAX_SELECTED} records can be selected.")
+            raise SuspiciousOperation(f"Select at most {MAX_SELECTED} records.")
         found = [self.find(pk) for pk in chosen]
         return [record for record in found if record is not None]
 
     def __iter__(self) -> Iterator[NoReturn]:
-        raise SuspiciousOperation("An action takes the records that were ticked, never all of them.")
+        raise SuspiciousOperation("Actions apply to selected rows only, never to all records.")
 
 
 class StoreChangeList(ChangeList):
@@ -59,7 +59,7 @@ class StoreChangeList(ChangeList):
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
         self.title = str(capfirst(self.opts.verbose_name_plural))
-        self.params = {}  # a search by id starts anew: it keeps no filter and no cursor
+        self.params = {}  # a search by id keeps no filter and no cursor
 
     def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
         lookups = super().get_filters_params(params)
@@ -101,9 +101,7 @@ class StoreChangeList(ChangeList):
         }
         asked = {name: value for name, value in filters.items() if value}
         if len(asked) + bool(self.query) > 1:
-            messages.error(
-                request, "Choose one filter, or search by id: each of them is an index of its own."
-            )
+            messages.error(request, "Use one filter at a time.")
             return Page([])
         if self.query:
             found = self.records.find_or_none(request, self.query.strip())
@@ -120,7 +118,7 @@ class StoreChangeList(ChangeList):
         try:
             return cursors.load(request.GET.get(CURSOR_VAR), self.opts.label)
         except Invalid:
-            messages.warning(request, "The link to that page is not one of this list; here is its beginning.")
+            messages.warning(request, "That page link is no longer valid. Showing the newest.")
             return None
 
     def _link(self, cursor: str | None) -> str | None:
@@ -129,7 +127,7 @@ class StoreChangeList(ChangeList):
     def get_query_string(
         self, new_params: dict[str, Any] | None = None, remove: Iterable[str] | None = None
     ) -> str:
-        """A link that chooses a filter starts at the first page and ends what was chosen before."""
+        """Return a link; one that chooses a filter starts at the first page and clears the filter before."""
         changed: dict[str, Any] = {CURSOR_VAR: None}
         names = {str(getattr(chosen, "parameter_name", "")) for chosen in self.list_filter}
         if names & set(new_params or {}):

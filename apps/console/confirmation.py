@@ -1,4 +1,4 @@
-"""Actions that ask first: a page that says what will happen, then one service call for each record."""
+"""Actions that ask first: a page says what will happen, then a service is called for each record."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -9,13 +9,13 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from apps.console.failures import told
+from apps.console.failures import tell_failures
 from apps.console.models import DisplayModel
 from apps.console.store_admin import StoreAdmin
 
 
 class ReasonForm(forms.Form):
-    """Why: it stays in the audit trail."""
+    """Asks for the reason, which is kept in the audit trail."""
 
     reason = forms.CharField(
         max_length=200,
@@ -24,7 +24,7 @@ class ReasonForm(forms.Form):
     )
 
 
-def confirmed(
+def ask_then_act(
     model_admin: StoreAdmin,
     request: HttpRequest,
     records: Iterable[DisplayModel],
@@ -36,10 +36,10 @@ def confirmed(
     done: str,
     form_class: type[forms.Form] = forms.Form,
 ) -> HttpResponse | None:
-    """Show what will happen; once that is confirmed, do it to each record and say how it went.
+    """Show what will happen; once it is confirmed, do it to each record and report the outcome.
 
-    ``act`` is the service, called with a record's id and what the form gave; ``done`` is e.g. "revoked", for the
-    message and the history.
+    ``act`` is the service, called with a record's id and the form's data; ``done`` is a participle like "revoked", for
+    the message and the history.
     """
     chosen = list(records)
     form = form_class(request.POST if "confirmed" in request.POST else None)
@@ -70,7 +70,7 @@ def _carry_out(
 ) -> None:
     count = 0
     for record in records:
-        with told(request, about=str(record)):
+        with tell_failures(request, about=str(record)):
             act(str(record.pk))
             model_admin.log_change(request, record, f"{done.capitalize()}.")
             count += 1

@@ -1,4 +1,4 @@
-"""The overview: panels that the apps register, each for those who may view what it shows."""
+"""The overview: panels that the apps register, each shown to users who may view its records."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ REFRESH_SECONDS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A number to be seen at a glance."""
+    """A number to take in at a glance."""
 
     label: str
     value: str
@@ -38,17 +38,17 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What a panel shows: any of figures, a table and a chart of points against a threshold."""
+    """The content of a panel: any of figures, a table and a chart of points with a threshold."""
 
     figures: Sequence[Figure] = ()
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[Any]] = ()
-    note: str = ""  # instead of an empty table, or what there is to know
+    note: str = ""  # instead of an empty table, or below the figures
     points: Sequence[Point] = ()
     threshold: float = 0.0
 
     def chart(self) -> dict[str, Any]:
-        """The chart's data as JSON."""
+        """Return the chart's data as JSON."""
         points = [
             {"label": p.label, "value": p.value, "low": p.low, "high": p.high, "tone": p.tone, "url": p.url}
             for p in self.points
@@ -58,7 +58,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """A part of the overview. ``permission`` is Django's name of who may see it."""
+    """A part of the overview. ``permission`` is the Django permission needed to see it."""
 
     name: str
     title: str
@@ -72,18 +72,18 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A panel with what it shows now."""
+    """A panel with its current content."""
 
     panel: Panel
     content: Content = field(default_factory=Content)
 
     @property
     def chart_id(self) -> str:
-        """The element that holds the chart's data."""
+        """Id of the element that holds the chart's data."""
         return f"chart-{self.panel.name}"
 
     def body(self) -> SafeString:
-        """Everything but the chart."""
+        """Return the HTML of everything but the chart."""
         return render_to_string("console/panel_body.html", {"content": self.content})
 
 
@@ -95,8 +95,8 @@ def register(panel: Panel) -> None:
     _panels[panel.name] = panel
 
 
-def loaded(request: HttpRequest) -> list[Loaded]:
-    """The panels that the user may see; one that fails says so and leaves the others alone."""
+def load_panels(request: HttpRequest) -> list[Loaded]:
+    """Load the panels that the user may see; one that fails says so and leaves the others alone."""
     permitted = [panel for panel in _panels.values() if request.user.has_perm(panel.permission)]
     return [
         Loaded(panel, _content(panel, request)) for panel in sorted(permitted, key=lambda panel: panel.place)
@@ -111,7 +111,7 @@ def _content(panel: Panel, request: HttpRequest) -> Content:
 
 
 def as_json(request: HttpRequest) -> dict[str, Any]:
-    """The same for the live refresh."""
+    """Return the panels as JSON, for the live refresh."""
     return {
         "panels": [
             {
@@ -119,6 +119,6 @@ def as_json(request: HttpRequest) -> dict[str, Any]:
                 "body": shown.body(),
                 "chart": shown.content.chart() if shown.panel.has_chart else None,
             }
-            for shown in loaded(request)
+            for shown in load_panels(request)
         ]
     }

@@ -1,4 +1,4 @@
-"""What services raise, told to the person at the console: a message or a page with the reason, never a bare 500."""
+"""Failures of services as messages or pages that give the reason, never a bare 500."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -21,16 +21,16 @@ FAILURES = (PlatformError, PynamoDBException, BotoCoreError, ClientError, RootKe
 
 
 def problem_of(error: Exception) -> PlatformError:
-    """The error as it may be told; what is ours to mend is logged with its causes."""
+    """Return the error as it may be shown; server errors are logged with their causes."""
     problem = as_problem(error)
     if problem.status >= 500:
-        log.error("the console could not do what was asked", exc_info=error)
+        log.error("console request failed", exc_info=error)
     return problem
 
 
 @contextmanager
-def told(request: HttpRequest, *, about: str = "") -> Iterator[None]:
-    """What a service refuses within the block becomes a message."""
+def tell_failures(request: HttpRequest, *, about: str = "") -> Iterator[None]:
+    """Show failures of services within the block as messages."""
     try:
         yield
     except FAILURES as error:
@@ -38,8 +38,8 @@ def told(request: HttpRequest, *, about: str = "") -> Iterator[None]:
         messages.error(request, f"{about}: {detail}" if about else detail)
 
 
-def explained(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """A view whose failures are a page that says what is wrong and what can be done."""
+def explain_failures(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Wrap a view so that failures become a page that says what is wrong and what to do."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""Filters of lists. Each is answered by an index of its own, so one of them can be used at a time."""
+"""Filters of lists. Each one reads an index of its own, so only one can be used at a time."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -9,11 +9,13 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from apps.console import render
+
 LIMIT = 255  # longer than any id or name; DynamoDB refuses index keys of more than 2,048 bytes
 
 
 class IndexFilter(SimpleListFilter):
-    """What the list's adapter reads; nothing here touches a query set."""
+    """A filter whose value the change list passes to the service; no query set is involved."""
 
     parameter_name: str
 
@@ -22,12 +24,12 @@ class IndexFilter(SimpleListFilter):
 
 
 class ChoiceFilter(IndexFilter):
-    """One of the known values."""
+    """A filter by one of the known values."""
 
     values: tuple[str, ...] = ()
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        return [(value, value.replace("_", " ").capitalize()) for value in self.values]
+        return [(value, render.heading(value)) for value in self.values]
 
     def value(self) -> str | None:
         chosen = super().value()
@@ -37,7 +39,7 @@ class ChoiceFilter(IndexFilter):
 
 
 class ExactFilter(IndexFilter):
-    """A value that the reader types: an id, a name."""
+    """A filter by a value that the user types: an id, a name."""
 
     template = "console/filter_exact.html"
 
@@ -54,18 +56,18 @@ class ExactFilter(IndexFilter):
         return typed or None
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        """The link that takes the filter away, if it is set."""
+        """Yield the link that clears the filter, if it is set."""
         if self.value():
             link = changelist.get_query_string({self.parameter_name: None})
-            yield {"selected": True, "query_string": link, "display": "Take the filter away"}
+            yield {"selected": True, "query_string": link, "display": "Clear filter"}
 
 
-def by_choice(parameter: str, values: Iterable[str], *, title: str | None = None) -> type[ChoiceFilter]:
-    """A filter by one of ``values``."""
+def choice_filter(parameter: str, values: Iterable[str], *, title: str | None = None) -> type[ChoiceFilter]:
+    """Make a filter by one of ``values``."""
     named = {"parameter_name": parameter, "title": title or parameter, "values": tuple(map(str, values))}
     return type("ChoiceFilter", (ChoiceFilter,), named)
 
 
-def by_exact(parameter: str, *, title: str | None = None) -> type[ExactFilter]:
-    """A filter by a typed value."""
+def exact_filter(parameter: str, *, title: str | None = None) -> type[ExactFilter]:
+    """Make a filter by a typed value."""
     return type("ExactFilter", (ExactFilter,), {"parameter_name": parameter, "title": title or parameter})

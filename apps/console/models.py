@@ -1,4 +1,4 @@
-"""What the console shows of records that live in DynamoDB: models without a table."""
+"""Display models without a table: the fields that the console shows of records in DynamoDB."""
 
 from typing import Any, NoReturn, Self
 
@@ -8,15 +8,15 @@ from django.db import models
 
 
 class NotInTheDatabase(ObjectDoesNotExist):
-    """Somebody asked the relational database for a record that is kept in DynamoDB."""
+    """Code asked the relational database for a record that lives in DynamoDB."""
 
 
 class ElsewhereManager(models.Manager["DisplayModel"]):
-    """Explains itself instead of sending SQL to a table that does not exist."""
+    """Raise an explanation instead of sending SQL to a table that does not exist."""
 
     def get_queryset(self) -> NoReturn:
         raise NotInTheDatabase(
-            f"{self.model.__name__} names what the console shows; its records are read through the app's services."
+            f"{self.model.__name__} has no table. Read its records through the app's services."
         )
 
 
@@ -27,7 +27,7 @@ class DisplayModel(models.Model):
     """
 
     objects = ElsewhereManager()
-    viewer: AbstractBaseUser | AnonymousUser  # who looks: a link is made only to what they may open
+    viewer: AbstractBaseUser | AnonymousUser  # the user who looks: links lead only to what they may open
 
     class Meta:
         abstract = True
@@ -39,13 +39,17 @@ class DisplayModel(models.Model):
         return str(self.pk)
 
     def save(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        raise NotInTheDatabase("Records are changed by the app's services, with their audit entry.")
+        raise NotInTheDatabase(
+            "This record has no table. Change it through the app's services, which also write the audit entry."
+        )
 
     def delete(self, *_args: Any, **_kwargs: Any) -> NoReturn:
-        raise NotInTheDatabase("Records are changed by the app's services, with their audit entry.")
+        raise NotInTheDatabase(
+            "This record has no table. Change it through the app's services, which also write the audit entry."
+        )
 
     @classmethod
     def of(cls, record: object, **computed: Any) -> Self:
-        """The record's fields of the same names; ``computed`` for those that it has under no such name."""
+        """Copy the record's fields of the same names; ``computed`` gives those that the record lacks."""
         names = [field.name for field in cls._meta.concrete_fields]
         return cls(**{name: computed[name] if name in computed else getattr(record, name) for name in names})

@@ -14,11 +14,15 @@ from django.utils.safestring import SafeString
 
 NONE = escape("\N{EN DASH}")
 _UUID = re.compile(r"([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_SPOKEN = {
+    "pre_active": "pre-active",
+    "rotation_queued": "rotating",
+}  # names that do not read well word by word
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
 class Tone(StrEnum):
-    """How a value is meant; the style sheet has a colour for each."""
+    """How a value is meant; the style sheet gives each tone a colour."""
 
     GOOD = "good"
     WAIT = "wait"
@@ -28,24 +32,24 @@ class Tone(StrEnum):
 
 
 def words(value: str) -> str:
-    """``rotation_queued`` as it is read aloud."""
-    return str(value).replace("_", " ").replace("qber", "QBER")
+    """Return a name of the code, like ``awaiting_upload``, as people read it."""
+    return _SPOKEN.get(str(value)) or str(value).replace("_", " ").replace("qber", "QBER")
 
 
 def heading(value: str) -> str:
-    """The same at the beginning of a line."""
+    """Return a name of the code as people read it, capitalised."""
     text = words(value)
     return text[:1].upper() + text[1:]
 
 
 def badge(value: str, tones: Mapping[Any, Tone] | Tone) -> SafeString:
-    """A state, in its colour; the text says it too."""
+    """Render a state in its colour and in words."""
     tone = tones if isinstance(tones, Tone) else tones.get(value, Tone.MUTED)
     return format_html('<span class="badge tone-{}">{}</span>', tone, words(value))
 
 
 def rate(value: float, *, threshold: float | None = None, digits: int = 2) -> SafeString:
-    """A fraction in percent; above the threshold bad, from three quarters of it on worth a look."""
+    """Render a fraction in percent: bad above the threshold, a warning from three quarters of it."""
     tone = None
     if threshold is not None:
         tone = Tone.BAD if value > threshold else Tone.WAIT if value > 0.75 * threshold else Tone.GOOD
@@ -57,12 +61,12 @@ def rate(value: float, *, threshold: float | None = None, digits: int = 2) -> Sa
 
 
 def number(value: float | None) -> SafeString:
-    """A count with thousands apart."""
+    """Render a count with separated thousands."""
     return format_html('<span class="number">{}</span>', NONE if value is None else f"{value:,}")
 
 
 def size(value: int | None) -> SafeString:
-    """Bytes in the unit that reads best."""
+    """Render a size in the unit that reads best."""
     if value is None:
         return format_html('<span class="number">{}</span>', NONE)
     scaled, unit = float(value), 0
@@ -73,7 +77,7 @@ def size(value: int | None) -> SafeString:
 
 
 def moment(value: datetime | None) -> SafeString:
-    """A time in UTC, to the second; the title has the microseconds."""
+    """Render a time in UTC, to the second; the title has the microseconds."""
     if value is None:
         return NONE
     utc = value.astimezone(UTC)
@@ -86,21 +90,21 @@ def moment(value: datetime | None) -> SafeString:
 
 
 def short(value: str | None) -> SafeString:
-    """An id with its UUID cut to eight digits, the whole of it in the title."""
+    """Render an id with its UUID cut to eight digits and the whole of it in the title."""
     if not value:
         return NONE
     return format_html('<code class="id" title="{}">{}</code>', value, _UUID.sub(r"\1", value))
 
 
 def code(value: str | None) -> SafeString:
-    """An id, a digest, a path: to be read character by character."""
+    """Render an id, a digest or a path, which is read character by character."""
     return format_html('<code class="id whole">{}</code>', value) if value else NONE
 
 
 def link(
     viewer: AbstractBaseUser | AnonymousUser, target: str, pk: str | None, text: str | None = None
 ) -> SafeString:
-    """The page of a record of ``target`` (``app.model``), or its id alone for who may not open it."""
+    """Link to a record of ``target`` (``app.model``); users who may not open it see its id alone."""
     if not pk:
         return NONE
     label = text or short(pk)
@@ -111,7 +115,7 @@ def link(
 
 
 def list_link(viewer: AbstractBaseUser | AnonymousUser, target: str, text: str, **filters: str) -> SafeString:
-    """The list of ``target``, filtered; a dash for who may not see it."""
+    """Link to the filtered list of ``target``; users who may not see it get a dash."""
     if not may_view(viewer, target):
         return NONE
     app, model = target.split(".")
@@ -120,18 +124,18 @@ def list_link(viewer: AbstractBaseUser | AnonymousUser, target: str, text: str, 
 
 
 def url_link(url: str, text: str) -> SafeString:
-    """A link to a page that the reader may open."""
+    """Link to a page that the user may open."""
     return format_html('<a href="{}">{}</a>', url, text)
 
 
 def may_view(viewer: AbstractBaseUser | AnonymousUser, target: str) -> bool:
-    """Whether someone may open records of ``target``."""
+    """Return whether a user may open records of ``target``."""
     app, model = target.split(".")
     return bool(getattr(viewer, "has_perm", None) and viewer.has_perm(f"{app}.view_{model}"))  # type: ignore[union-attr]
 
 
 def document(value: Any) -> SafeString:
-    """A JSON document: mappings as definition lists, lists of mappings as tables."""
+    """Render a JSON document: mappings as definition lists, lists of mappings as tables."""
     if isinstance(value, Mapping):
         rows = ((heading(name), document(item)) for name, item in value.items())
         return _definitions(rows) if value else NONE
@@ -165,7 +169,7 @@ def _sequence(values: Sequence[Any]) -> SafeString:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> SafeString:
-    """A small table; cells are escaped unless they are HTML already."""
+    """Render a small table; cells are escaped unless they are HTML already."""
     head = format_html_join("", '<th scope="col">{}</th>', ((column,) for column in columns))
     body = format_html_join(
         "", "<tr>{}</tr>", ((format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows)
@@ -178,7 +182,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> SafeString:
 
 
 def bars(amounts: Sequence[tuple[str, int, str]]) -> SafeString:
-    """Amounts on a common scale: label, amount, what it means. The widths are attributes: CSP allows no style."""
+    """Draw amounts (label, amount, meaning) on a common scale. The widths are attributes, as CSP allows no style."""
     largest = max((amount for _, amount, _ in amounts), default=0) or 1
     rows = (
         (label, f"{amount:,}", f"{max(100 * amount / largest, 0.4 if amount else 0):.2f}%", meaning)
@@ -196,7 +200,7 @@ def bars(amounts: Sequence[tuple[str, int, str]]) -> SafeString:
 
 
 def progress(done: int, total: int) -> SafeString:
-    """How far something is."""
+    """Render how much of the total is done."""
     return format_html(
         '<progress value="{}" max="{}"></progress> <span class="number">{} / {}</span>',
         done, max(total, 1), f"{done:,}", f"{total:,}",
@@ -204,7 +208,7 @@ def progress(done: int, total: int) -> SafeString:
 
 
 def column(name: str, show: Callable[[Any], Any], label: str) -> Callable[[Any, Any], Any]:
-    """A column or detail field of a ModelAdmin: the model's field ``name``, shown by ``show``."""
+    """Make a column or detail field of a ModelAdmin: the model's field ``name``, rendered by ``show``."""
 
     def display(_model_admin: Any, obj: Any) -> Any:
         return show(getattr(obj, name))
@@ -214,5 +218,5 @@ def column(name: str, show: Callable[[Any], Any], label: str) -> Callable[[Any, 
 
 
 def inline(parts: Sequence[Any]) -> SafeString:
-    """Links and remarks side by side; what may not be seen is left out."""
+    """Render links and remarks side by side, without those that the user may not see."""
     return format_html_join(" · ", "{}", ((part,) for part in parts if part and part != NONE)) or NONE

@@ -9,7 +9,7 @@ from django.urls import URLPattern, URLResolver, path
 from django.utils.text import slugify
 
 from apps.console import dashboard
-from apps.console.failures import explained
+from apps.console.failures import explain_failures
 
 SECTIONS = ("Quantum keys", "Encryption", "Oversight", "Access")
 PEOPLE = "auth"  # Django's own app of users and groups
@@ -26,18 +26,18 @@ class ConsoleSite(AdminSite):
         return [data, *super().get_urls()]
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:  # noqa: FBT001, FBT002, RUF100 - Django's signature
-        return super().admin_view(explained(view), cacheable)
+        return super().admin_view(explain_failures(view), cacheable)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        context = {"panels": dashboard.loaded(request), "refresh_seconds": dashboard.REFRESH_SECONDS}
+        context = {"panels": dashboard.load_panels(request), "refresh_seconds": dashboard.REFRESH_SECONDS}
         return super().index(request, context | (extra_context or {}))
 
     def dashboard_data(self, request: HttpRequest) -> HttpResponse:
-        """What the overview shows now, for its live refresh."""
+        """Return the current overview, for its live refresh."""
         return JsonResponse(dashboard.as_json(request))
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
-        """Grouped by what the operator looks for, not by Django app."""
+        """Return the lists grouped by what operators look for, not by Django app."""
         apps = super().get_app_list(request, app_label)
         if app_label is not None:
             return apps

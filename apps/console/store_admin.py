@@ -32,9 +32,9 @@ ID_LIMIT = 255  # longer than any id; DynamoDB refuses keys of more than 2,048 b
 
 
 class StoreAdmin(ModelAdmin):
-    """Lists and shows the records of one kind. A subclass says how they are listed and found."""
+    """List and show the records of one kind. A subclass says how they are listed and found."""
 
-    section: ClassVar[str] = ""  # where the side bar has it, and at which place there
+    section: ClassVar[str] = ""  # of the side bar; ``place`` orders the lists within it
     place: ClassVar[int] = 0
     empty_text: ClassVar[str] = "Nothing here yet."
     search_help_text = "Exact id"
@@ -49,38 +49,38 @@ class StoreAdmin(ModelAdmin):
     def page(
         self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str
     ) -> Page[Any]:
-        """One page of records; ``filters`` holds at most one of ``list_filter``'s parameters."""
+        """Return one page of records; ``filters`` holds at most one of ``list_filter``'s parameters."""
         raise NotImplementedError
 
     def find(self, request: HttpRequest, object_id: str) -> Any:
-        """One record; NotFound if there is none."""
+        """Return one record, or raise NotFound."""
         raise NotImplementedError
 
     def as_display(self, record: Any) -> DisplayModel:
-        """The record as its display model."""
+        """Return the record as its display model."""
         model: type[DisplayModel] = self.model
         return model.of(record)
 
-    def settles_in(self, obj: DisplayModel) -> int | None:  # noqa: ARG002 - for subclasses
-        """Seconds after which the page is worth loading again, because the platform is still at work."""
+    def refresh_seconds(self, obj: DisplayModel) -> int | None:  # noqa: ARG002 - for subclasses
+        """Return the seconds after which the page reloads while the record is still being processed, or None."""
         return None
 
     def offers(self, obj: DisplayModel, action: str) -> bool:  # noqa: ARG002 - for subclasses
-        """Whether an action makes sense for a record in its state; the service decides in the end."""
+        """Return whether to offer an action for a record in its state; the service has the last word."""
         return True
 
     def tools(self, request: HttpRequest) -> list[dict[str, str]]:  # noqa: ARG002 - for subclasses
-        """Buttons above the list: ``{"label", "url"}``."""
+        """Return the buttons above the list: ``{"label", "url"}``."""
         return []
 
     def display_for(self, request: HttpRequest, record: Any) -> DisplayModel:
-        """The record as its display model, for whoever looks."""
+        """Return the record as its display model, for the user who looks at it."""
         obj = self.as_display(record)
         obj.viewer = request.user
         return obj
 
     def find_or_none(self, request: HttpRequest, object_id: str) -> Any | None:
-        """One record, or None."""
+        """Return one record, or None."""
         if not 0 < len(object_id) <= ID_LIMIT:
             return None
         try:
@@ -115,7 +115,7 @@ class StoreAdmin(ModelAdmin):
         return False
 
     def allows(self, request: HttpRequest, action: str) -> bool:
-        """Whether the user holds ``<app>.<action>_<model>``."""
+        """Return whether the user holds ``<app>.<action>_<model>``."""
         permission = f"{self.opts.app_label}.{action}_{self.opts.model_name}"
         return bool(request.user.has_perm(permission))
 
@@ -123,23 +123,23 @@ class StoreAdmin(ModelAdmin):
         return self.allows(request, "view")
 
     def list_url(self) -> str:
-        """Where the list is."""
+        """Return the URL of the list."""
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         if request.method == "POST" and ACTION_CHECKBOX_NAME not in request.POST:
-            messages.warning(request, "Tick what the action is meant for first.")
+            messages.warning(request, "Select at least one row.")
             return HttpResponseRedirect(request.get_full_path())
         if ERROR_FLAG in request.GET:  # where the admin leads to from a filter that it does not know
-            messages.warning(request, "There is no such filter here; this is the whole list.")
+            messages.warning(request, "Unknown filter ignored; showing everything.")
         context = {"tools": self.tools(request), "empty_text": self.empty_text}
         return super().changelist_view(request, context | (extra_context or {}))
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:  # type: ignore[override]  # the stubs have Django 6's
         if request.POST.get("select_across", "0") != "0":
-            raise SuspiciousOperation("An action takes the records that were ticked, never all of them.")
+            raise SuspiciousOperation("Actions apply to selected rows only, never to all records.")
         return super().response_action(request, queryset)
 
     def render_change_form(
@@ -155,12 +155,12 @@ class StoreAdmin(ModelAdmin):
             context |= {
                 "title": capfirst(self.opts.verbose_name),
                 "buttons": self._buttons(request, obj),
-                "refresh_seconds": self.settles_in(obj),
+                "refresh_seconds": self.refresh_seconds(obj),
             }
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def _buttons(self, request: HttpRequest, obj: DisplayModel) -> list[dict[str, Any]]:
-        """The list's actions, for the one record of the page."""
+        """Return the list's actions that apply to the record of the page."""
         offered = [
             (name, action) for name, action in self.get_actions(request).items() if self.offers(obj, name)
         ]

@@ -48,6 +48,6 @@ def export(approval_id: str, *, actor: Actor) -> Exported:
     recipient = base64.b64decode(approval.parameters["recipient_public_key"])
     with transaction(actor) as tx:
         approvals.use(tx, approval)
-        return transfer.exported(
+        return transfer.export(
             tx, key, recipient=recipient, suite=Suite(approval.parameters["recipient_suite"])
         )

@@ -19,13 +19,12 @@ from apps.common.root_keys.configured import root_key
 from apps.custody import approvals
 from apps.custody.records import Approval, Guarded
 from apps.custody.trail import RecoveryEvent
-from apps.keys import recovery_seal, seeds
+from apps.keys import recovery_seal, seeds, wrapped_secrets
 from apps.keys import services as keys
-from apps.keys.records import PoolKey
 from apps.keys.trail import SecretEvent
+from apps.keys.wrapped_secrets import WrappedSecret, seal_for_recovery
 from apps.sessions import finals
 from apps.sessions import services as sessions
-from apps.sessions.records import FinalKey
 from qkdseal import kem
 
 T = TypeVar("T")
@@ -74,7 +73,7 @@ def make(*, threshold: int, shares: int, actor: Actor) -> Made:
     return Made(name, base64.b64encode(pair.public_key).decode(), list(words))
 
 
-def joined(words: Sequence[str]) -> bytes:
+def seed_from(words: Sequence[str]) -> bytes:
     """The private half of the configured recovery key, from enough of its shares.
 
     Raises:
@@ -107,10 +106,10 @@ def seal_missing(*, actor: Actor, progress: Progress | None = None) -> Report:
     current_id()
     report = Report()
     for secret in _secrets():
-        if recovery_seal.is_current(secret.recovery_seal):
+        if recovery_seal.is_current(secret.wrapping.recovery_seal):
             report.already += 1
         else:
-            _tried(report, secret, lambda: _seal(secret, actor))  # noqa: B023 - called at once
+            _attempt(report, secret, lambda: seal_for_recovery(secret, actor=actor))  # noqa: B023 - called at once
         if progress is not None:
             progress(report.done + report.already)
     return report
@@ -123,12 +122,12 @@ def check(words: Sequence[str], *, actor: Actor) -> Report:
         Invalid: the shares do not give the configured recovery key.
     """
     name, report = current_id(), Report()
-    seed = joined(words) if words else None
+    seed = seed_from(words) if words else None
     for secret in _secrets():
-        if not recovery_seal.is_current(secret.recovery_seal):
-            report.unsealed.append(_name(secret))
+        if not recovery_seal.is_current(secret.wrapping.recovery_seal):
+            report.unsealed.append(secret.label)
         elif seed is not None and report.done < SAMPLES:
-            _tried(report, secret, lambda: _compare(secret, seed))  # noqa: B023 - called at once
+            _attempt(report, secret, lambda: _compare(secret, seed))  # noqa: B023 - called at once
         else:
             report.already += 1
     record(
@@ -162,14 +161,14 @@ def use(words: Sequence[str], *, approval_id: str, actor: Actor, progress: Progr
         RootKeyUnavailable: the new root key does not answer.
     """
     approval = approvals.check(approval_id, Guarded.RECOVER, current_id())
-    seed, root, report = joined(words), root_key(), Report()
+    seed, root, report = seed_from(words), root_key(), Report()
     for secret in _secrets():
-        if secret.root_key_id == root.id:
+        if secret.wrapping.root_key_id == root.id:
             report.already += 1
-        elif secret.recovery_seal is None:
-            report.unsealed.append(_name(secret))
+        elif secret.wrapping.recovery_seal is None:
+            report.unsealed.append(secret.label)
         else:
-            _tried(report, secret, lambda: _recover(secret, seed, actor))  # noqa: B023 - called at once
+            _attempt(report, secret, lambda: _recover(secret, seed, actor))  # noqa: B023 - called at once
         if progress is not None:
             progress(report.done + report.already)
     with transaction(actor) as tx:
@@ -186,19 +185,16 @@ def use(words: Sequence[str], *, approval_id: str, actor: Actor, progress: Progr
     return report
 
 
-Secret = PoolKey | FinalKey
-
-
-def _secrets() -> Iterator[Secret]:
-    """Every wrapped secret, by pages of one Query each."""
-    for summary in _all(keys.listed):
-        key = keys.find(summary.key_id)
+def _secrets() -> Iterator[WrappedSecret]:
+    """Every wrapped secret, by pages of one Query each; what is listed may be stale, so each is read again."""
+    for listed in _all(keys.listed):
+        key = keys.find(listed.key_id)
         if key.wrapped_seed is not None:
-            yield key
-    for listed in _all(lambda **place: sessions.listed(actor=_EVERYONE, **place)):
-        final = finals.find(listed.session_id)
+            yield seeds.secret_of(key)
+    for session in _all(lambda **place: sessions.listed(actor=_EVERYONE, **place)):
+        final = finals.find(session.session_id)
         if final is not None:
-            yield final
+            yield finals.secret_of(final)
 
 
 def _all(fetch: Callable[..., Page[T]]) -> Iterator[T]:
@@ -206,52 +202,25 @@ def _all(fetch: Callable[..., Page[T]]) -> Iterator[T]:
         yield from page.records
 
 
-def _tried(report: Report, secret: Secret, do: Callable[[], None]) -> None:
-    """What fails for one secret is reported, and does not keep the others."""
+def _attempt(report: Report, secret: WrappedSecret, do: Callable[[], None]) -> None:
+    """Do something to a secret. What fails is reported, and does not keep the others."""
     try:
         do()
     except Conflict:
         report.already += 1  # someone else did it just now
     except kem.OpenFailed:
-        report.failed[_name(secret)] = "the recovery seal does not open: it was changed, or is of another key"
+        report.failed[secret.label] = "the recovery seal does not open: it was changed, or is of another key"
     except PlatformError as error:
-        report.failed[_name(secret)] = error.detail
+        report.failed[secret.label] = error.detail
     else:
         report.done += 1
 
 
-def _seal(secret: Secret, actor: Actor) -> None:
-    if isinstance(secret, PoolKey):
-        seeds.sealed_for_recovery(secret, actor=actor)
-    else:
-        finals.sealed_for_recovery(secret, actor=actor)
-
-
-def _compare(secret: Secret, seed: bytes) -> None:
-    opened = _opened(secret, seed)
-    kept = seeds.unwrapped(secret) if isinstance(secret, PoolKey) else finals.unwrapped(secret)
-    if opened != kept:
+def _compare(secret: WrappedSecret, seed: bytes) -> None:
+    if wrapped_secrets.open_seal(secret, seed=seed) != wrapped_secrets.unwrap(secret):
         raise Refused("the recovery seal holds something else than the root key wraps")
 
 
-def _recover(secret: Secret, seed: bytes, actor: Actor) -> None:
-    opened = _opened(secret, seed)
-    if isinstance(secret, PoolKey):
-        seeds.rewrapped(secret, opened, event=SecretEvent.RECOVERED, actor=actor)
-    else:
-        finals.rewrapped(secret, opened, event=SecretEvent.RECOVERED, actor=actor)
-
-
-def _opened(secret: Secret, seed: bytes) -> bytes:
-    context = _context(secret)
-    return recovery_seal.opened(secret.recovery_seal or b"", seed=seed, context=context)
-
-
-def _context(secret: Secret) -> dict[str, str]:
-    if isinstance(secret, PoolKey):
-        return seeds.context_of(secret.key_id)
-    return finals.context_of(secret.session_id)
-
-
-def _name(secret: Secret) -> str:
-    return secret.key_id if isinstance(secret, PoolKey) else f"session {secret.session_id}"
+def _recover(secret: WrappedSecret, seed: bytes, actor: Actor) -> None:
+    opened = wrapped_secrets.open_seal(secret, seed=seed)
+    wrapped_secrets.rewrap(secret, opened, event=SecretEvent.RECOVERED, actor=actor)

@@ -5,7 +5,7 @@ passes over what is done. What cannot be done now is told in the job's results, 
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,9 +18,8 @@ from apps.custody.rotations import SLICE_SECONDS, Pace
 from apps.files.keys import reencrypt, rewrap
 from apps.files.life import versions
 from apps.files.records import Content, File, FileNotFound
-from apps.jobs import control
-from apps.jobs import services as jobs
 from apps.jobs.records import Job
+from apps.jobs.running import Work
 from apps.keys import services as keys
 from apps.keys.records import KeyState
 from apps.sessions import quantum_keys
@@ -104,13 +103,8 @@ def _sealed(document_id: str) -> Iterator[File]:
     return (file for file in versions.contents(document_id) if file.envelope)
 
 
-def run(job: Job, *, actor: Actor, alive: Callable[[], object]) -> bool:
-    """Work on a job for a while; whether it has ended.
-
-    Args:
-        job: as started.
-        actor: who acts.
-        alive: called at each sign of progress.
+def run(work: Work, *, actor: Actor) -> bool:
+    """Work on a job for a while; return whether it is done.
 
     Raises:
         JobCancelled: someone asked for that.
@@ -118,36 +112,34 @@ def run(job: Job, *, actor: Actor, alive: Callable[[], object]) -> bool:
         StockEmpty, PoolEmpty: no new key is there; the job is to be asked for again.
     """
     left: dict[str, str] = {}
-    until, pace = time.monotonic() + SLICE_SECONDS, Pace(settings.REWRAP_PER_SECOND)
-    for file in _affected(Named.of(job)):
-        if _is_done(file, job):
+    until, pace = time.monotonic() + SLICE_SECONDS, Pace(settings.REWRAP_PER_SECOND, sleep=work.pause)
+    for file in _affected(Named.of(work.job)):
+        work.heartbeat()  # a job that goes on passes over much that is done
+        if _is_done(file, work.job):
             continue
         try:
-            _reencrypt(file, actor, alive)
+            _reencrypt(file, actor, work)
         except Refused as error:
             left[file.file_id] = error.detail
-        alive()
         told = {"left": dict(list(left.items())[:TOLD])}
-        job = control.report(job, done=int(job.done) + (file.file_id not in left), results=told)
+        work.report(done=int(work.job.done) + (file.file_id not in left), results=told)
         if time.monotonic() > until:
             return False
         pace.after(1)
     if left:
         raise FilesLeft(f"{len(left)} files could not be encrypted anew; the results say why.")
-    jobs.end(job)
     return True
 
 
-def _reencrypt(file: File, actor: Actor, alive: Callable[[], object]) -> None:
-    """Encrypt one file anew, waiting a while for quantum keys where they are used up: sessions are run for more."""
+def _reencrypt(file: File, actor: Actor, work: Work) -> None:
+    """Re-encrypt one file, waiting a while for quantum keys where they are used up: sessions are run for more."""
     for waited in range(WAITS + 1):
         try:
-            reencrypt.reencrypt(file.file_id, actor=actor, progress=lambda _: alive())
+            reencrypt.reencrypt(file.file_id, actor=actor, progress=lambda _: work.heartbeat())
         except Unavailable:
             if waited == WAITS:
                 raise
-            alive()
-            time.sleep(WAIT_SECONDS)
+            work.pause(WAIT_SECONDS)
         else:
             return
 

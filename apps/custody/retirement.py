@@ -11,10 +11,11 @@ from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common.errors import Refused
 from apps.common.sweeps import each
-from apps.custody import rotations, tasks
+from apps.custody import rotations
+from apps.custody.job_kinds import CustodyJob
 from apps.files.keys import rewrap
 from apps.jobs import services as jobs
-from apps.jobs.records import Job, JobKind
+from apps.jobs.records import Job
 from apps.keys import policy, rotation, seeds, transitions
 from apps.keys import services as keys
 from apps.keys.records import (
@@ -64,7 +65,7 @@ def _retire(key_id: str, name: str, *, reason: str, actor: Actor) -> Retired:
         transitions.apply(tx, key, name, reason=reason, job_id=job.job_id)
         jobs.put(tx, job)
     seeds.forget(key_id)
-    jobs.dispatch(job, tasks.rewrap_files.delay)
+    jobs.dispatch(job)
     return Retired(keys.find(key_id), job)
 
 
@@ -103,13 +104,13 @@ def _start(found: Rotation, actor: Actor) -> Job:
     with transaction(actor) as tx:
         rotation.assign_job(tx, found, job_id=job.job_id)
         jobs.put(tx, job)
-    jobs.dispatch(job, tasks.rewrap_files.delay)
+    jobs.dispatch(job)
     return job
 
 
 def _new_job(rotation_id: str, key_id: str, actor: Actor) -> Job:
     return jobs.new(
-        JobKind.REWRAP_FILES,
+        CustodyJob.REWRAP_FILES,
         total=rewrap.waiting_count(key_id),
         parameters={"rotation_id": rotation_id, "old_key_id": key_id},
         actor=actor,

@@ -1,4 +1,4 @@
-"""Root keys replaced: every wrapped secret moves to the current one, one after another, each with its entry.
+"""Root keys replaced: every wrapped secret is re-wrapped under the current one, each with its entry.
 
 While that goes on the old root key still unwraps. What is left is one Query for each kind of secret, so an
 interrupted replacement goes on by being started again. An old root key is retired only when nothing is under it.
@@ -15,9 +15,10 @@ from apps.common.root_keys.configured import root_key
 from apps.common.root_keys.local import LocalRootKey
 from apps.common.root_keys.ring import RootKeyRing
 from apps.custody.trail import RootKeyEvent
-from apps.keys import seeds
+from apps.keys import seeds, wrapped_secrets
 from apps.keys import services as keys
 from apps.keys.trail import SecretEvent
+from apps.keys.wrapped_secrets import SecretKind, WrappedSecret, count_under
 from apps.sessions import finals
 
 SETTLE_SECONDS = 60  # an index shows a secret this long after it was wrapped at the latest
@@ -42,13 +43,13 @@ def status() -> list[Holding]:
     """The current root key and the older ones."""
     root = root_key()
     return [
-        Holding(name, name == root.id, seeds.wrapped_count(name), finals.wrapped_count(name))
+        Holding(name, name == root.id, count_under(seeds.KIND, name), count_under(finals.KIND, name))
         for name in (root.id, *root.old_ids)
     ]
 
 
 def rotate(*, actor: Actor, progress: Progress | None = None) -> int:
-    """Wrap everything under a new root key; returns how many secrets moved.
+    """Wrap everything under a new root key; returns how many secrets were re-wrapped.
 
     A local root key is made here, unless an earlier rotation is not finished. With KMS, ``ROOT_KEY`` names the
     new key and ``ROOT_KEY_PREVIOUS`` the old one before this runs.
@@ -71,42 +72,51 @@ def rotate(*, actor: Actor, progress: Progress | None = None) -> int:
 
 
 def rewrap_all(*, actor: Actor, progress: Progress | None = None) -> int:
-    """Move every secret that is under an older root key to the current one; returns how many moved.
+    """Re-wrap every secret that is under an older root key; returns how many were.
 
     Raises:
         KeyUnusable, SessionUnusable: one is damaged; it stays as it is, the others are done when run again.
     """
-    moves: list[tuple[Callable[[str, Actor], bool], str]] = []
-    for old in root_key().old_ids:
-        moves += [(_move_seed, key_id) for key_id in seeds.wrapped_under(old)]
-        moves += [(_move_final, session_id) for session_id in finals.wrapped_under(old)]
-    moved = 0
-    for number, (move, name) in enumerate(moves, start=1):
-        moved += move(name, actor)
+    waiting = [
+        (find, identifier)
+        for old in root_key().old_ids
+        for kind, find in _FINDERS
+        for identifier in wrapped_secrets.ids_under(kind, old)
+    ]
+    rewrapped = 0
+    for number, (find, identifier) in enumerate(waiting, start=1):
+        rewrapped += _rewrap(find(identifier), actor)
         if progress is not None:
-            progress(number, len(moves))
-    return moved
+            progress(number, len(waiting))
+    return rewrapped
 
 
-def _move_seed(key_id: str, actor: Actor) -> bool:
+def _seed(key_id: str) -> WrappedSecret | None:
     key = keys.find(key_id)
-    if key.wrapped_seed is None or key.root_key_id == root_key().id:
-        return False  # destroyed or moved since the Query
-    try:
-        seeds.rewrapped(key, seeds.unwrapped(key), event=SecretEvent.REWRAPPED, actor=actor)
-    except Conflict:
-        return False  # someone else moved it just now
-    return True
+    return None if key.wrapped_seed is None else seeds.secret_of(key)
 
 
-def _move_final(session_id: str, actor: Actor) -> bool:
-    found = finals.find(session_id)
-    if found is None or found.root_key_id == root_key().id:
-        return False
+def _final(session_id: str) -> WrappedSecret | None:
+    final = finals.find(session_id)
+    return None if final is None else finals.secret_of(final)
+
+
+_FINDERS: tuple[tuple[SecretKind, Callable[[str], WrappedSecret | None]], ...] = (
+    (seeds.KIND, _seed),
+    (finals.KIND, _final),
+)
+
+
+def _rewrap(secret: WrappedSecret | None, actor: Actor) -> bool:
+    """Re-wrap a secret; return whether that was still to be done."""
+    if secret is None or secret.wrapping.root_key_id == root_key().id:
+        return False  # removed or re-wrapped since the Query
     try:
-        finals.rewrapped(found, finals.unwrapped(found), event=SecretEvent.REWRAPPED, actor=actor)
+        wrapped_secrets.rewrap(
+            secret, wrapped_secrets.unwrap(secret), event=SecretEvent.REWRAPPED, actor=actor
+        )
     except Conflict:
-        return False
+        return False  # someone else re-wrapped it just now
     return True
 
 
@@ -121,7 +131,8 @@ def retire(*, actor: Actor) -> tuple[str, ...]:
     for held in status():
         if not held.current and held.pool_keys + held.sessions:
             raise Refused(
-                f"{held.pool_keys} pool keys and {held.sessions} sessions are wrapped under {held.root_key_id}."
+                f"{held.pool_keys} pool keys and {held.sessions} sessions are wrapped under {held.root_key_id}. "
+                "Re-wrap them first: manage.py root_key rotate."
             )
     root = _local()
     if root is None or not root.old_ids:

@@ -5,6 +5,7 @@ over. Of the body not a byte is read or written.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,9 +17,9 @@ from apps.common.dynamodb import pages
 from apps.common.errors import Refused
 from apps.files.keys import rewrap
 from apps.files.records import File
-from apps.jobs import control
 from apps.jobs import services as jobs
 from apps.jobs.records import Job, JobState
+from apps.jobs.running import Work
 from apps.keys import rotation, seeds
 from apps.keys import services as keys
 from apps.keys.records import (
@@ -44,6 +45,7 @@ class Pace:
     """Not more than so many files a second."""
 
     per_second: float
+    sleep: Callable[[float], object] = time.sleep
     files: int = 0
     began: float = 0.0
 
@@ -51,7 +53,7 @@ class Pace:
         """Wait until the files so far are not too many."""
         self.began = self.began or time.monotonic()
         self.files += count
-        time.sleep(max(0.0, self.began + self.files / self.per_second - time.monotonic()))
+        self.sleep(max(0.0, self.began + self.files / self.per_second - time.monotonic()))
 
 
 class Stage(StrEnum):
@@ -62,36 +64,32 @@ class Stage(StrEnum):
     DONE = "done"
 
 
-def run(job: Job, *, actor: Actor) -> bool:
-    """Work on a job for a while; return whether it has ended.
+def run(work: Work, *, actor: Actor) -> bool:
+    """Work on a job for a while; return whether it is done.
 
     Raises:
         JobCancelled: someone asked for that.
         FilesDamaged: all others have moved.
         KeyUnusable, PoolEmpty: the old key does not open, or there is no new one.
     """
-    found = rotation.find(str(job.parameters["rotation_id"]))
+    found = rotation.find(str(work.job.parameters["rotation_id"]))
     if found.status is RotationStatus.DONE:
-        jobs.end(job)
         return True
     source = keys.find(found.old_key_id)
-    done, until = int(job.done), time.monotonic() + SLICE_SECONDS
+    done, until = int(work.job.done), time.monotonic() + SLICE_SECONDS
     damaged: list[str] = []
-    pace = Pace(settings.REWRAP_PER_SECOND)
+    pace = Pace(settings.REWRAP_PER_SECOND, sleep=work.pause)
     for batch in pages(lambda at: rewrap.waiting(source.key_id, position=at)):
         found, moved = _move(batch.records, source, found, actor)
         done += moved.count
         damaged += moved.damaged
-        job = control.report(job, done=done, results={"damaged": damaged[:DAMAGED_SHOWN]})
+        work.report(done=done, results={"damaged": damaged[:DAMAGED_SHOWN]})
         if time.monotonic() > until:
             return False
         pace.after(moved.count)
     if damaged:
         raise FilesDamaged(f"{len(damaged)} files do not open with key {source.key_id}.")
-    if advance(found, actor=actor) is Stage.MOVING:
-        return False
-    jobs.end(job)
-    return True
+    return advance(found, actor=actor) is not Stage.MOVING
 
 
 def _move(batch: list[File], source: PoolKey, found: Rotation, actor: Actor) -> tuple[Rotation, rewrap.Moved]:

@@ -2,15 +2,10 @@
 
 from apps.audit.records import SWEEPER
 from apps.common.scheduling import Part, Schedule
-from apps.custody import destruction, retirement, tasks
-
-SENT_WITHIN_SECONDS = 300  # long enough that the message itself, and its retries, come first
+from apps.custody import destruction, retirement
 
 PARTS = [
     Part(Schedule.SWEEP, 120, "rotations started", lambda: retirement.start_waiting(actor=SWEEPER)),
     Part(Schedule.SWEEP, 130, "pool keys destroyed", lambda: destruction.destroy_due(actor=SWEEPER)),
-    Part(
-        Schedule.SWEEP, 140, "re-wrappings sent again", lambda: tasks.send_unsent(seconds=SENT_WITHIN_SECONDS)
-    ),
     Part(Schedule.ROTATE, 10, "pool keys rotated", lambda: retirement.rotate_due(actor=SWEEPER)),
 ]

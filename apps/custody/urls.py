@@ -2,18 +2,7 @@
 
 from django.urls import path
 
-from apps.custody.api import (
-    KeyActivation,
-    KeyResumption,
-    KeyRevocation,
-    KeyRotation,
-    KeySuspension,
-    Reencryptions,
-    RotationDetail,
-    RotationResumption,
-    Rotations,
-)
-from apps.custody.api_approvals import (
+from apps.custody.api.approvals import (
     ApprovalDetail,
     ApprovalGiving,
     ApprovalRefusal,
@@ -24,6 +13,17 @@ from apps.custody.api_approvals import (
     DestructionRequest,
     ExportRequest,
     RecoveryRequest,
+)
+from apps.custody.api.rotations import (
+    KeyActivation,
+    KeyResumption,
+    KeyRevocation,
+    KeyRotation,
+    KeySuspension,
+    Reencryptions,
+    RotationDetail,
+    RotationResumption,
+    Rotations,
 )
 
 KEY, ROTATION, APPROVAL = "keys/<str:key_id>", "rotations/<str:rotation_id>", "approvals/<str:approval_id>"

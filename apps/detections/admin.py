@@ -1,4 +1,4 @@
-"""Detections in the console: what the detector found about each session."""
+"""Detections in the console: the detector's verdict on each session."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from apps.access.console import actor_of
 from apps.common.dynamodb import Page, Position
 from apps.console import dashboard, render
-from apps.console.filters import by_choice
+from apps.console.filters import choice_filter
 from apps.console.render import Tone, column
 from apps.console.store_admin import StoreAdmin
 from apps.detections import models, services
@@ -26,22 +26,22 @@ LATEST = 6  # of each verdict in the overview
 
 
 def verdict_of(found: Detection | models.Detection) -> str:
-    """The verdict in one word."""
+    """Return the verdict in one word."""
     return COMPROMISED if found.is_compromised else ANOMALOUS if found.is_anomalous else CLEAN
 
 
 def codes(found: Detection | models.Detection) -> str:
-    """The reasons by their names."""
+    """Return the names of the reasons."""
     return ", ".join(render.words(reason["code"]) for reason in found.reasons) or render.NONE
 
 
 @admin.register(models.Detection)
 class DetectionAdmin(StoreAdmin):
     section, place = "Quantum keys", 2
-    empty_text = "No verdicts yet: every session is judged soon after it has run."
+    empty_text = "No verdicts yet. Each session is judged soon after it has run."
     search_fields = ("session_id",)
-    search_help_text = "Exact id of the session"
-    list_filter = (by_choice("verdict", (COMPROMISED, ANOMALOUS)),)
+    search_help_text = "Exact session id"
+    list_filter = (choice_filter("verdict", (COMPROMISED, ANOMALOUS)),)
     list_display = ("identity", "verdict", "became", "rate", "chi_square", "confidence", "why", "on", "when")
     fieldsets = (
         (None, {"fields": ("verdict", "became", "when", "who", "on", "related")}),
@@ -49,13 +49,13 @@ class DetectionAdmin(StoreAdmin):
         ("Reasons", {"fields": ("reasons_table",), "classes": ("whole",)}),
     )
     identity = column("session_id", render.short, "session")
-    became = column("outcome", lambda value: render.badge(value, OUTCOMES), "session became")
+    became = column("outcome", lambda value: render.badge(value, OUTCOMES), "outcome")
     limit = column("threshold", render.rate, "threshold")
     chi_square = column("chi_square_value", lambda value: f"{value:.2f}", "χ²")
     confidence = column("confidence_level", lambda value: render.rate(value, digits=1), "confidence")
     on = column("link", str, "link")
-    who = column("owner", str, "session run by")
-    when = column("detected_at", render.moment, "judged at (UTC)")
+    who = column("owner", str, "started by")
+    when = column("detected_at", render.moment, "judged (UTC)")
     tests = column("p_values", render.document, "p-values")
 
     @admin.display(description="verdict")
@@ -73,9 +73,9 @@ class DetectionAdmin(StoreAdmin):
     @admin.display(description="reasons")
     def reasons_table(self, obj: models.Detection) -> Any:
         if not obj.reasons:
-            return "None: nothing speaks against the session."
+            return "No findings."
         return render.table(
-            ("Finding", "In detail"),
+            ("Finding", "Details"),
             [(render.heading(reason["code"]), reason["detail"]) for reason in obj.reasons],
         )
 
@@ -114,9 +114,9 @@ def _latest(request: HttpRequest) -> dashboard.Content:
         )
         for detection in found[:LATEST]
     ]
-    note = "" if rows else "Nothing was found: no session is compromised or anomalous."
+    note = "" if rows else "No compromised or anomalous sessions."
     return dashboard.Content(
-        columns=("Session", "Verdict", "QBER", "Reasons", "Judged at (UTC)"), rows=rows, note=note
+        columns=("Session", "Verdict", "QBER", "Reasons", "Judged (UTC)"), rows=rows, note=note
     )
 
 

@@ -10,9 +10,9 @@ class Detection(DisplayModel):
 
     session_id = models.CharField("session", max_length=64, primary_key=True)
     detected_at = models.DateTimeField("judged at")
-    owner = models.CharField("session run by", max_length=128)
+    owner = models.CharField("started by", max_length=128)
     link = models.CharField(max_length=64)
-    outcome = models.CharField("session became", max_length=16)
+    outcome = models.CharField("outcome", max_length=16)
     qber_calculated = models.FloatField("QBER")
     threshold = models.FloatField()
     chi_square_value = models.FloatField("χ²")

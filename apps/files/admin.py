@@ -1,4 +1,4 @@
-"""Files in the console: what was uploaded and how it is encrypted. Nothing here opens a file."""
+"""Files in the console: uploads and how they are encrypted. Nothing here opens a file."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from apps.access.console import actor_of
 from apps.common.dynamodb import Page, Position
 from apps.console import render
-from apps.console.filters import by_choice, by_exact
+from apps.console.filters import choice_filter, exact_filter
 from apps.console.models import DisplayModel
 from apps.console.render import Tone, column
 from apps.console.store_admin import StoreAdmin
@@ -29,7 +29,7 @@ TONES = {
 
 
 def envelope_header(envelope: Mapping[str, Any]) -> dict[str, Any]:
-    """How the envelope was made: named fields only, so that nothing sealed in it gets on a page."""
+    """Return how the envelope was made: named fields only, so that nothing sealed reaches a page."""
     header = envelope.get("header", {})
     if not header:
         return {}
@@ -38,18 +38,18 @@ def envelope_header(envelope: Mapping[str, Any]) -> dict[str, Any]:
         "suite": header.get("suite"),
         "body": header.get("body"),
         "sealed_to": envelope.get("pool_suite"),
-        "bound_to_a_context": bool(header.get("context_digest")),
-        "passphrase_as_well": bool(header.get("passphrase")),
+        "bound_to_context": bool(header.get("context_digest")),
+        "passphrase_protected": bool(header.get("passphrase")),
     }
 
 
 @admin.register(models.File)
 class FileAdmin(StoreAdmin):
     section, place = "Encryption", 2
-    empty_text = "No files yet: what programs upload through the API is listed here."
+    empty_text = "No files yet. Files uploaded through the API appear here."
     search_fields = ("file_id",)
-    search_help_text = "Exact id of a file"
-    list_filter = (by_choice("status", FileStatus), by_exact("document_type", title="type"))
+    search_help_text = "Exact file id"
+    list_filter = (choice_filter("status", FileStatus), exact_filter("document_type", title="type"))
     list_display = ("title", "state", "document_type", "length", "who", "uploaded", "key")
     fieldsets = (
         (None, {"fields": ("name", "state_and_why", "document_type", "media_type", "who", "related")}),
@@ -61,16 +61,16 @@ class FileAdmin(StoreAdmin):
     title = column("name", str, "name")
     state = column("status", lambda value: render.badge(value, TONES), "status")
     length = column("size", render.size, "size")
-    sealed_length = column("ciphertext_size", render.size, "size of the ciphertext")
-    digest = column("ciphertext_sha256", render.code, "ciphertext, SHA-256")
+    sealed_length = column("ciphertext_size", render.size, "ciphertext size")
+    digest = column("ciphertext_sha256", render.code, "ciphertext SHA-256")
     who = column("owner", str, "owner")
-    uploaded = column("uploaded_at", render.moment, "uploaded at (UTC)")
-    encrypted = column("encrypted_at", render.moment, "encrypted at (UTC)")
+    uploaded = column("uploaded_at", render.moment, "uploaded (UTC)")
+    encrypted = column("encrypted_at", render.moment, "encrypted (UTC)")
     given = column("attributes", render.document, "attributes")
     how = column("suite", lambda value: value or render.NONE, "suite")
     header = column("envelope_header", render.document, "envelope")
-    plaintext = column("source", render.document, "uploaded to")
-    ciphertext = column("body", render.document, "ciphertext at")
+    plaintext = column("source", render.document, "upload location")
+    ciphertext = column("body", render.document, "ciphertext location")
 
     @admin.display(description="status")
     def state_and_why(self, obj: models.File) -> Any:
@@ -88,7 +88,7 @@ class FileAdmin(StoreAdmin):
         return render.inline(
             [
                 render.code(obj.quantum_key_id),
-                render.link(obj.viewer, "qkd_sessions.session", session, "its session"),
+                render.link(obj.viewer, "qkd_sessions.session", session, "session"),
             ]
         )
 

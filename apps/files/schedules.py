@@ -6,9 +6,7 @@ from apps.files import tasks
 from apps.files.life import archive, orphans, shredding, sweeping
 from apps.files.uploads import pipeline
 
-# Long enough that the event itself, and its retries, come first
-ENCRYPTED_WITHIN_SECONDS = 300
-SENT_WITHIN_SECONDS = 300
+ENCRYPTED_WITHIN_SECONDS = 300  # long enough that the event itself, and its retries, come first
 
 
 def _encrypt_overdue() -> int:
@@ -29,7 +27,4 @@ PARTS = [
         lambda: archive.finish_moves(actor=SWEEPER),
     ),
     Part(Schedule.SWEEP, 90, "files shredded", lambda: shredding.shred_due(actor=SWEEPER)),
-    Part(
-        Schedule.SWEEP, 110, "encryptions sent again", lambda: tasks.send_unsent(seconds=SENT_WITHIN_SECONDS)
-    ),
 ]

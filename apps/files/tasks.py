@@ -1,59 +1,59 @@
 """Encrypting in the background what takes longer than a Lambda may run."""
 
-import logging
 import uuid
 
-from celery import Task, shared_task
-
 from apps.audit.records import Actor, ActorKind, system
+from apps.common import clock
 from apps.files.bodies.objects import ObjectRef
-from apps.files.records import File
-from apps.files.uploads import pipeline
+from apps.files.job_kinds import FileJob
+from apps.files.records import Upload
+from apps.files.uploads import giving_up, pipeline
 from apps.jobs import services as jobs
-from apps.jobs.messages import keep_hidden
-from apps.jobs.records import Job, JobKind
+from apps.jobs.control import JobCancelled
+from apps.jobs.records import JobState
+from apps.jobs.running import Work, job_task
 
-log = logging.getLogger(__name__)
 MIB = 2**20
 ENCRYPTOR = system("encryptor")
 
 
-def encrypt_later(source: ObjectRef, file: File, size: int) -> Job:
-    """Encrypt an upload in the background: one job for each object version, whose progress its owner sees."""
+def encrypt_later(source: ObjectRef, file: Upload, size: int) -> str | None:
+    """Encrypt an upload in the background: one job for each object version, whose progress its owner sees.
+
+    Returns:
+        why the upload is given up instead: its encryption was cancelled a day ago, and nothing came since.
+    """
     kind, _, identifier = file.owner.partition(":")
     name = f"encrypt {source.bucket}/{source.key}/{source.version}"
-    return jobs.enqueue_once(
-        JobKind.ENCRYPT_UPLOAD,
+    job = jobs.enqueue_once(
+        FileJob.ENCRYPT_UPLOAD,
         job_id=str(uuid.uuid5(pipeline.NAMESPACE, name)),
         total=-(-size // MIB),
         parameters=source.as_document() | {"file_id": file.file_id},
         actor=Actor(ActorKind(kind), identifier),
-        send=encrypt_upload.delay,
     )
+    if job.state is not JobState.CANCELLED or job.ended_at is None:
+        return None
+    # Again, as a job that was cancelled while it waited has no worker that could
+    giving_up.note_cancelled(file.file_id, source, actor=ENCRYPTOR)
+    return giving_up.CANCELLED if job.ended_at < clock.ago(giving_up.KEPT_SECONDS) else None
 
 
-@shared_task(name="files.encrypt_upload", bind=True)
-def encrypt_upload(self: "Task[[str], None]", job_id: str) -> None:
-    """Encrypt a job's upload from its beginning; the sweep queues one again whose worker was killed or failed."""
-    job = jobs.start_alone(job_id)
-    if job is None:
-        return
+@job_task(FileJob.ENCRYPT_UPLOAD, failure="The upload could not be encrypted; it is tried again.", alone=True)
+def encrypt_upload(work: Work) -> bool:
+    """Encrypt a job's upload from its beginning; the sweep queues one again whose worker was killed or failed.
 
-    def progress(done: int) -> None:
-        jobs.progress(job, done=done // MIB)
-        keep_hidden(self.request)
-
-    keep_hidden(self.request)
+    Cancelled on its way, the attempt ends: its parts are aborted, its quantum key is discarded. The plaintext stays
+    for a day, and the file awaits its upload, with the reason; the sweep does not start it against the cancellation.
+    Content that is uploaded again in that time is encrypted by a job of its own; else the upload is rejected.
+    """
+    source = ObjectRef.of(work.job.parameters)
+    work.report(done=0)
     try:
-        pipeline.encrypt_uploaded(ObjectRef.of(job.parameters), actor=ENCRYPTOR, progress=progress)
-    except Exception:
-        log.exception("job %s failed", job_id)
-        jobs.end(job, error="The upload could not be encrypted; it is tried again.")
-        return
-    jobs.progress(job, done=job.total)
-    jobs.end(job)
-
-
-def send_unsent(*, seconds: int) -> int:
-    """Send jobs again whose message was lost between record and queue; returns how many."""
-    return jobs.send_unsent({JobKind.ENCRYPT_UPLOAD: encrypt_upload.delay}, seconds=seconds)
+        pipeline.encrypt_uploaded(
+            source, actor=ENCRYPTOR, progress=lambda done: work.report(done=done // MIB)
+        )
+    except JobCancelled:
+        giving_up.note_cancelled(str(work.job.parameters["file_id"]), source, actor=ENCRYPTOR)
+        raise
+    return work.complete(done=int(work.job.total))

@@ -9,6 +9,10 @@ class FileEvent(Event):
     REGISTERED = "file.registered", "An upload was announced."
     ENCRYPTED = "file.encrypted", "A file was encrypted; its plaintext is no longer needed."
     REJECTED = "file.rejected", "An upload was refused or given up."
+    ENCRYPTION_CANCELLED = (
+        "file.encryption_cancelled",
+        "An upload's encryption was cancelled; its plaintext is kept for a day.",
+    )
     REWRAPPED = "file.rewrapped", "A file's envelope moved to another pool key; its body stayed."
     REENCRYPTED = "file.reencrypted", "A file was re-encrypted: envelope and body."
     READ = "file.read", "A file's content was read."

@@ -1,4 +1,4 @@
-"""Jobs in the console: long work and how far it is."""
+"""Jobs in the console: long-running work and its progress."""
 
 from typing import Any
 
@@ -27,23 +27,23 @@ LATEST = 5  # in the overview
 @admin.register(models.Job)
 class JobAdmin(StoreAdmin):
     section, place = "Oversight", 2
-    empty_text = "No jobs yet: batches of sessions that programs ask for are listed here."
+    empty_text = "No jobs yet. Long-running work, such as batches of sessions, appears here."
     search_fields = ("job_id",)
-    search_help_text = "Exact id of a job"
+    search_help_text = "Exact job id"
     list_display = ("identity", "what", "badge", "progress", "who", "queued", "ended")
     fieldsets = (
         (None, {"fields": ("what", "badge_and_why", "progress", "who")}),
         ("Times", {"fields": ("queued", "started", "ended")}),
-        ("What was asked for", {"fields": ("asked",)}),
-        ("Results", {"fields": ("made",)}),
+        ("Request", {"fields": ("asked",)}),
+        ("Results", {"fields": ("results",)}),
     )
     identity = column("job_id", render.short, "job")
     what = column("kind", render.words, "kind")
     badge = column("state", lambda value: render.badge(value, TONES), "state")
-    who = column("owner", str, "asked by")
-    queued = column("created_at", render.moment, "queued at (UTC)")
-    started = column("started_at", render.moment, "started at (UTC)")
-    ended = column("ended_at", render.moment, "ended at (UTC)")
+    who = column("owner", str, "requested by")
+    queued = column("created_at", render.moment, "queued (UTC)")
+    started = column("started_at", render.moment, "started (UTC)")
+    ended = column("ended_at", render.moment, "ended (UTC)")
     asked = column("parameters", render.document, "parameters")
 
     @admin.display(description="state")
@@ -54,8 +54,8 @@ class JobAdmin(StoreAdmin):
     def progress(self, obj: models.Job) -> Any:
         return render.progress(obj.done, obj.total)
 
-    @admin.display(description="made")
-    def made(self, obj: models.Job) -> Any:
+    @admin.display(description="results")
+    def results(self, obj: models.Job) -> Any:
         others = {name: value for name, value in obj.results.items() if name != "session_ids"}
         sessions = [
             render.link(obj.viewer, "qkd_sessions.session", session_id)
@@ -73,7 +73,7 @@ class JobAdmin(StoreAdmin):
     def find(self, request: HttpRequest, object_id: str) -> Job:
         return services.find(object_id, actor=actor_of(request))
 
-    def settles_in(self, obj: DisplayModel) -> int | None:
+    def refresh_seconds(self, obj: DisplayModel) -> int | None:
         return 5 if isinstance(obj, models.Job) and not JobState(obj.state).ended else None
 
 

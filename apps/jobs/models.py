@@ -11,13 +11,13 @@ class Job(DisplayModel):
     job_id = models.CharField("job", max_length=64, primary_key=True)
     kind = models.CharField(max_length=64)
     state = models.CharField(max_length=16)
-    owner = models.CharField("asked by", max_length=128)
+    owner = models.CharField("requested by", max_length=128)
     total = models.IntegerField()
     done = models.IntegerField()
     created_at = models.DateTimeField("queued at")
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
-    parameters = models.JSONField("asked for")
+    parameters = models.JSONField("request")
     results = models.JSONField()
     error = models.TextField(null=True)  # noqa: DJ001 - as in the record
 

@@ -19,7 +19,7 @@ from apps.common.dynamodb import (
     partitions,
     sort_key,
 )
-from apps.jobs.records import Job, JobKind, JobState
+from apps.jobs.records import Job, JobState
 
 LISTED = "all"
 
@@ -29,11 +29,11 @@ class JobTable(Table[Job]):
     record_type = Job
     by_feed = index("feed", "feed")
     by_owner = index("by_owner", "owner_feed")
-    # Only jobs that no worker has started.
-    by_queued = index("by_queued", "queued_feed")
+    # Only jobs that have not ended: the sweep looks for lost messages among them.
+    by_unfinished = index("by_unfinished", "unfinished_feed")
 
     job_id = UnicodeAttribute(hash_key=True)
-    kind = EnumAttribute(JobKind)
+    kind = UnicodeAttribute()
     state = EnumAttribute(JobState)
     owner = UnicodeAttribute()
     total = NumberAttribute()
@@ -47,14 +47,15 @@ class JobTable(Table[Job]):
     heard_at = TimeAttribute(null=True)
     cancel_requested = BooleanAttribute(default=False)
     owner_feed = UnicodeAttribute(null=True)
-    queued_feed = UnicodeAttribute(null=True)
+    run = UnicodeAttribute(null=True)
+    unfinished_feed = UnicodeAttribute(null=True)
 
     @classmethod
     def index_keys(cls, record: Job) -> dict[str, Any]:
         return {
             "feed": feed(LISTED, record.job_id),
             "owner_feed": feed(record.owner, record.job_id),
-            "queued_feed": feed(LISTED, record.job_id) if record.state is JobState.QUEUED else None,
+            "unfinished_feed": None if record.state.ended else feed(LISTED, record.job_id),
             "sort": sort_key(record.created_at, record.job_id),
         }
 
@@ -66,8 +67,8 @@ def jobs_page(*, limit: int, position: Position | None, owner: str | None) -> Pa
     return page(JobTable.by_owner, owner, limit=limit, position=position)
 
 
-def queued() -> Iterator[Job]:
-    """Jobs that no worker has started, the oldest first."""
+def unfinished() -> Iterator[Job]:
+    """Jobs that have not ended, the oldest first."""
     for part in partitions(LISTED):
-        for row in JobTable.by_queued.query(part):
+        for row in JobTable.by_unfinished.query(part):
             yield row.record()

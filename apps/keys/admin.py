@@ -13,8 +13,8 @@ from django.utils.html import format_html
 from apps.access.console import actor_of
 from apps.common.dynamodb import Page, Position
 from apps.console import dashboard, render
-from apps.console.confirmation import ReasonForm, confirmed
-from apps.console.filters import by_choice
+from apps.console.confirmation import ReasonForm, ask_then_act
+from apps.console.filters import choice_filter
 from apps.console.models import DisplayModel
 from apps.console.render import Tone, column
 from apps.console.store_admin import StoreAdmin
@@ -38,10 +38,10 @@ OFFERED = {"rotate": KeyState.ROTATION_QUEUED, "revoke": KeyState.REVOKED}
 @admin.register(models.PoolKey)
 class PoolKeyAdmin(StoreAdmin):
     section, place = "Encryption", 1
-    empty_text = "The pool is empty: the platform fills it by itself, every few minutes."
+    empty_text = "The pool is empty. The platform refills it every few minutes."
     search_fields = ("key_id",)
-    search_help_text = "Exact id of a pool key"
-    list_filter = (by_choice("state", KeyState),)
+    search_help_text = "Exact pool-key id"
+    list_filter = (choice_filter("state", KeyState),)
     list_display = ("identity", "badge", "kind", "uses", "made", "used")
     actions = ("rotate", "revoke")
     fieldsets = (
@@ -52,12 +52,12 @@ class PoolKeyAdmin(StoreAdmin):
     identity = column("key_id", render.short, "pool key")
     badge = column("state", lambda value: render.badge(value, TONES), "state")
     kind = column("suite", str, "suite")
-    uses = column("usage", render.number, "times used")
-    digest = column("fingerprint", render.code, "public key, SHA-256")
-    made = column("created_at", render.moment, "made at (UTC)")
+    uses = column("usage", render.number, "uses")
+    digest = column("fingerprint", render.code, "public key SHA-256")
+    made = column("created_at", render.moment, "created (UTC)")
     used = column("last_used_at", render.moment, "last used (UTC)")
     changed = column("changed_at", render.moment, "state changed (UTC)")
-    wrapped = column("root_key_id", render.code, "private seed wrapped under")
+    wrapped = column("root_key_id", render.code, "private seed wrapped by")
 
     @admin.display(description="state")
     def badge_and_why(self, obj: models.PoolKey) -> Any:
@@ -92,13 +92,13 @@ class PoolKeyAdmin(StoreAdmin):
 
     @admin.action(description="Rotate…", permissions=["rotate"])
     def rotate(self, request: HttpRequest, queryset: QuerySet[models.PoolKey]) -> HttpResponse | None:
-        return confirmed(
+        return ask_then_act(
             self,
             request,
             queryset,
             lambda key_id, given: _retire(request, retirement.rotate, key_id, given["reason"]),
             title="Rotate pool keys",
-            warning="Nothing more will be encrypted under these keys. What they encrypted stays readable. "
+            warning="Nothing new will be encrypted with these keys. Existing files stay readable. "
             "A job moves their files to other keys.",
             button="Rotate",
             done="queued for rotation",
@@ -107,14 +107,14 @@ class PoolKeyAdmin(StoreAdmin):
 
     @admin.action(description="Revoke…", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[models.PoolKey]) -> HttpResponse | None:
-        return confirmed(
+        return ask_then_act(
             self,
             request,
             queryset,
             lambda key_id, given: _retire(request, retirement.revoke, key_id, given["reason"]),
             title="Revoke pool keys",
             warning="Marks these keys as compromised. This is permanent. A job moves their files to other keys.",
-            button="Revoke for good",
+            button="Revoke permanently",
             done="revoked",
             form_class=ReasonForm,
         )

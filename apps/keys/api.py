@@ -39,7 +39,7 @@ class PoolKeys(ApiView):
         """Import a key pair by its seed; activate it to put it to use."""
         body = parsed(ImportIn, request)
         suite = Suite(body.pop("suite"))
-        key = transfer.imported(body.pop("seed"), suite=suite, actor=actor_of(request), **body)
+        key = transfer.import_pair(body.pop("seed"), suite=suite, actor=actor_of(request), **body)
         return Response(PoolKeyOut(key).data, status=201)
 
 

@@ -11,13 +11,13 @@ class PoolKey(DisplayModel):
     key_id = models.CharField("pool key", max_length=64, primary_key=True)
     suite = models.CharField(max_length=64)
     state = models.CharField(max_length=32)
-    fingerprint = models.CharField("public key, SHA-256", max_length=64)
-    root_key_id = models.CharField("wrapped under", max_length=255)
-    created_at = models.DateTimeField("made at")
-    usage = models.IntegerField("times used")
+    fingerprint = models.CharField("public key SHA-256", max_length=64)
+    root_key_id = models.CharField("wrapped by", max_length=255)
+    created_at = models.DateTimeField("created at")
+    usage = models.IntegerField("uses")
     last_used_at = models.DateTimeField("last used at", null=True)
     changed_at = models.DateTimeField("state changed at", null=True)
-    reason = models.CharField("why", max_length=255, null=True)  # noqa: DJ001 - as in the record
+    reason = models.CharField("reason", max_length=255, null=True)  # noqa: DJ001 - as in the record
 
     class Meta(DisplayModel.Meta):
         verbose_name = "pool key"

@@ -31,11 +31,11 @@ def public_key() -> bytes | None:
     Raises:
         ImproperlyConfigured: the setting is not one.
     """
-    return _parsed(settings.RECOVERY_PUBLIC_KEY) if settings.RECOVERY_PUBLIC_KEY else None
+    return _key_in(settings.RECOVERY_PUBLIC_KEY) if settings.RECOVERY_PUBLIC_KEY else None
 
 
 @lru_cache(maxsize=4)
-def _parsed(text: str) -> bytes:
+def _key_in(text: str) -> bytes:
     try:
         key = base64.b64decode(text, validate=True)
         kem.check_public_key(key, suite=SUITE)
@@ -51,8 +51,8 @@ def id_of(key: bytes) -> str:
     return hashlib.sha256(_LABEL + key).digest()[:ID_SIZE].hex()
 
 
-def sealed(secret: bytes, *, context: Mapping[str, str]) -> bytes | None:
-    """The secret sealed to the recovery key, or None where none is configured."""
+def seal(secret: bytes, *, context: Mapping[str, str]) -> bytes | None:
+    """Seal a secret to the recovery key; None where none is configured."""
     key = public_key()
     if key is None:
         return None
@@ -61,31 +61,36 @@ def sealed(secret: bytes, *, context: Mapping[str, str]) -> bytes | None:
     )
 
 
-def demanded(secret: bytes, *, context: Mapping[str, str]) -> bytes:
-    """As ``sealed``, where there has to be a recovery key.
+def require_seal(secret: bytes, *, context: Mapping[str, str]) -> bytes:
+    """As ``seal``, where there has to be a recovery key.
 
     Raises:
         Refused: none is configured.
     """
-    seal = sealed(secret, context=context)
-    if seal is None:
-        raise Refused("No recovery key is configured.")
-    return seal
+    made = seal(secret, context=context)
+    if made is None:
+        raise Refused("No recovery key is configured: RECOVERY_PUBLIC_KEY is empty.")
+    return made
+
+
+def key_id_of(seal: bytes) -> str:
+    """The id of the recovery key that a seal is to."""
+    return seal[:ID_SIZE].hex()
 
 
 def is_current(seal: bytes | None) -> bool:
-    """Whether a seal is to the configured recovery key."""
+    """Return whether a seal is to the configured recovery key."""
     key = public_key()
-    return seal is not None and key is not None and seal[:ID_SIZE].hex() == id_of(key)
+    return seal is not None and key is not None and key_id_of(seal) == id_of(key)
 
 
-def opened(seal: bytes, *, seed: bytes, context: Mapping[str, str]) -> bytes:
+def open_seal(seal: bytes, *, seed: bytes, context: Mapping[str, str]) -> bytes:
     """The secret in a seal, by the private half of the recovery key.
 
     Raises:
         OpenFailed: another recovery key or context, or a changed seal.
     """
-    if seal[:ID_SIZE].hex() != id_of(kem.public_key_of(seed, suite=SUITE)):
+    if key_id_of(seal) != id_of(kem.public_key_of(seed, suite=SUITE)):
         raise kem.OpenFailed
     return kem.open_secret(seal[ID_SIZE:], suite=SUITE, seed=seed, info=_info(context))
 

@@ -13,8 +13,7 @@ from apps.audit.services import Transaction, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import Unavailable
-from apps.common.root_keys.configured import root_key
-from apps.keys import policy, pools, recovery_seal, seeds, store
+from apps.keys import policy, pools, seeds, store, wrapped_secrets
 from apps.keys.records import (
     DEFAULT_POOL,
     KeyNotFound,
@@ -34,27 +33,29 @@ class PoolEmpty(Unavailable):
     """No active key to seal to."""
 
 
-def _made(suite: kem.Suite, version: int = 1, pool: str = DEFAULT_POOL) -> PoolKey:
-    key_id = f"pk-{uuid.uuid4()}"
-    return recorded(
-        kem.generate_key_pair(suite), key_id=key_id, state=KeyState.ACTIVE, version=version, pool=pool
-    )
+def _new_key(suite: kem.Suite, version: int, pool: str) -> PoolKey:
+    pair = kem.generate_key_pair(suite)
+    return wrap_pair(pair, key_id=f"pk-{uuid.uuid4()}", state=KeyState.ACTIVE, version=version, pool=pool)
 
 
-def recorded(pair: kem.KeyPair, *, key_id: str, state: KeyState, version: int, pool: str) -> PoolKey:
-    """The record of a key pair, its seed wrapped under the root key."""
-    root = root_key()
+def wrap_pair(pair: kem.KeyPair, *, key_id: str, state: KeyState, version: int, pool: str) -> PoolKey:
+    """Make the record of a key pair, its seed wrapped under the root key.
+
+    Raises:
+        RootKeyUnavailable: the root key cannot be used now.
+    """
+    wrapping = wrapped_secrets.wrap(seeds.KIND, key_id, pair.seed)
     return PoolKey(
         key_id=key_id,
         suite=pair.suite,
         state=state,
         public_key=pair.public_key,
-        wrapped_seed=root.wrap(pair.seed, context=seeds.context_of(key_id)),
-        root_key_id=root.id,
+        wrapped_seed=wrapping.stored,
+        root_key_id=wrapping.root_key_id,
         created_at=clock.now(),
         version=version,
         imported=state is KeyState.PRE_ACTIVE,
-        recovery_seal=recovery_seal.sealed(pair.seed, context=seeds.context_of(key_id)),
+        recovery_seal=wrapping.recovery_seal,
         pool=pool,
     )
 
@@ -66,7 +67,7 @@ def create(
     version = policy.read().current
     made: list[PoolKey] = []
     while len(made) < count:
-        batch = [_made(suite, version, pool) for _ in range(min(BATCH, count - len(made)))]
+        batch = [_new_key(suite, version, pool) for _ in range(min(BATCH, count - len(made)))]
         with transaction(actor) as tx:
             for key in batch:
                 tx.put(PoolKeyTable.of(key))

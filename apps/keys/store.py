@@ -167,18 +167,6 @@ def due_for_destruction(moment: datetime) -> Iterator[PoolKey]:
             yield row.record()
 
 
-def wrapped_under(root_key_id: str) -> Iterator[str]:
-    """Ids of the keys whose seed a root key wraps."""
-    for part in partitions(root_key_id):
-        for row in PoolKeyTable.by_root_key.query(part):
-            yield row.key_id
-
-
-def wrapped_count(root_key_id: str) -> int:
-    """How many seeds a root key wraps."""
-    return sum(PoolKeyTable.by_root_key.count(part) for part in partitions(root_key_id))
-
-
 def rotations_page(*, limit: int, position: Position | None) -> Page[Rotation]:
     """All rotations, newest first."""
     return page(RotationTable.by_feed, LISTED, limit=limit, position=position)

@@ -31,8 +31,8 @@ class Exported:
     sealed_seed: bytes = field(repr=False)
 
 
-def imported(seed: bytes, *, suite: Suite, reason: str, actor: Actor, pool: str = DEFAULT_POOL) -> PoolKey:
-    """Take in a key pair by its seed; it is ``pre_active`` until someone activates it.
+def import_pair(seed: bytes, *, suite: Suite, reason: str, actor: Actor, pool: str = DEFAULT_POOL) -> PoolKey:
+    """Import a key pair by its seed; it is ``pre_active`` until someone activates it.
 
     The id is derived from the public key, so that a pair is imported once.
 
@@ -44,19 +44,19 @@ def imported(seed: bytes, *, suite: Suite, reason: str, actor: Actor, pool: str 
         public = kem.public_key_of(seed, suite=suite)
     except ValueError as error:
         raise Invalid.of("seed", str(error)) from None
-    key_id = imported_id(public)
+    key_id = id_of_import(public)
     pair = kem.KeyPair(suite=suite, seed=seed, public_key=public)
     if pool not in pools.known():
         raise Invalid.of("pool", f"one of {', '.join(pools.known())}")
     version = policy.read().current
-    key = services.recorded(pair, key_id=key_id, state=KeyState.PRE_ACTIVE, version=version, pool=pool)
+    key = services.wrap_pair(pair, key_id=key_id, state=KeyState.PRE_ACTIVE, version=version, pool=pool)
     with transaction(actor) as tx:
         tx.put(PoolKeyTable.of(key), otherwise=Refused(f"This key pair was imported before, as {key_id}."))
         tx.audit(PoolKeyEvent.IMPORTED, key_id=key_id, suite=suite.value, pool=pool, reason=reason)
     return services.find(key_id)
 
 
-def imported_id(public_key: bytes) -> str:
+def id_of_import(public_key: bytes) -> str:
     """The id of an imported pair."""
     return f"pk-{uuid.uuid5(NAMESPACE, public_key.hex())}"
 
@@ -88,7 +88,7 @@ def info_of(key_id: str, suite: Suite) -> bytes:
     return b"\x00".join((LABEL, suite.encode(), key_id.encode()))
 
 
-def exported(tx: Transaction, key: PoolKey, *, recipient: bytes, suite: Suite) -> Exported:
+def export(tx: Transaction, key: PoolKey, *, recipient: bytes, suite: Suite) -> Exported:
     """Seal a key's seed to a recipient; the transaction's entry is to be committed before it is given out.
 
     Raises:
@@ -98,7 +98,7 @@ def exported(tx: Transaction, key: PoolKey, *, recipient: bytes, suite: Suite) -
     check_exportable(key)
     check_recipient(recipient, suite=suite)
     sealed = kem.seal_secret(
-        seeds.unwrapped(key), suite=suite, public_key=recipient, info=info_of(key.key_id, key.suite)
+        seeds.unwrap(key), suite=suite, public_key=recipient, info=info_of(key.key_id, key.suite)
     )
     tx.audit(PoolKeyEvent.EXPORTED, key_id=key.key_id, recipient=kem.fingerprint(recipient))
     return Exported(key.key_id, key.suite, key.public_key, suite, sealed)

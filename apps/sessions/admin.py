@@ -1,4 +1,4 @@
-"""Sessions in the console: the list, one session, the form to run one, and the overview's panels."""
+"""Sessions in the console: list, detail, the form that generates one, and the overview's panels."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from apps.access.console import actor_of
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import PlatformError
 from apps.console import dashboard, render
-from apps.console.filters import by_choice, by_exact
+from apps.console.filters import choice_filter, exact_filter
 from apps.console.models import DisplayModel
 from apps.console.render import Tone, column
 from apps.console.store_admin import StoreAdmin
@@ -30,31 +30,31 @@ RECENT = 60  # sessions in the overview's chart: one Query, and still one point 
 @admin.register(models.Session)
 class SessionAdmin(StoreAdmin):
     section, place = "Quantum keys", 1
-    empty_text = "No sessions yet: generate one to see BB84 at work."
+    empty_text = "No sessions yet. Generate one to see BB84 at work."
     search_fields = ("session_id",)
-    search_help_text = "Exact id of a session"
-    list_filter = (by_choice("status", SessionStatus), by_exact("link"))
+    search_help_text = "Exact session id"
+    list_filter = (choice_filter("status", SessionStatus), exact_filter("link"))
     list_display = ("identity", "state", "rate", "bits", "keys", "on", "who", "when")
     fieldsets = (
         (None, {"fields": ("state_and_why", "when", "judged", "who", "on", "related")}),
-        ("Error rate", {"fields": ("rate", "interval", "expected", "compared", "corrected")}),
+        ("Error rate", {"fields": ("rate", "interval", "expected", "compared", "corrected_bits")}),
         ("Key", {"fields": ("asked_bits", "bits", "keys", "random", "wrapped", "expires")}),
         ("Where the bits went", {"fields": ("lengths",), "classes": ("whole",)}),
-        ("What was asked for", {"fields": ("asked",)}),
-        ("How it was done", {"fields": ("details",)}),
+        ("Request", {"fields": ("asked",)}),
+        ("Protocol details", {"fields": ("details",)}),
     )
     identity = column("session_id", render.short, "session")
     state = column("status", lambda value: render.badge(value, TONES), "status")
     rate = column("estimated_qber", qber, "QBER")
-    bits = column("final_key_length", render.number, "bits of key")
+    bits = column("final_key_length", render.number, "key bits")
     on = column("link", str, "link")
-    who = column("owner", str, "run by")
-    when = column("timestamp", render.moment, "run at (UTC)")
-    judged = column("judged_at", render.moment, "judged at (UTC)")
+    who = column("owner", str, "started by")
+    when = column("timestamp", render.moment, "started (UTC)")
+    judged = column("judged_at", render.moment, "judged (UTC)")
     expected = column("expected_qber", render.rate, "expected QBER")
     compared = column("counts", by_basis, "compared bits")
-    asked_bits = column("key_length", render.number, "bits asked for")
-    random = column("secret", lambda value: "yes" if value else "no: from a seed, for study only", "secret")
+    asked_bits = column("key_length", render.number, "requested bits")
+    random = column("secret", lambda value: "yes" if value else "no (seeded, for study only)", "secret")
     asked = column("parameters", render.document, "parameters")
 
     @admin.display(description="status")
@@ -71,7 +71,7 @@ class SessionAdmin(StoreAdmin):
             f"{obj.keys_total - obj.keys_taken} of {obj.keys_total} left" if obj.keys_total else render.NONE
         )
 
-    @admin.display(description="wrapped under")
+    @admin.display(description="wrapped by")
     def wrapped(self, obj: models.Session) -> Any:
         final = finals.find(obj.pk)
         return render.NONE if final is None else render.code(final.root_key_id)
@@ -81,7 +81,7 @@ class SessionAdmin(StoreAdmin):
         return (
             render.moment(datetime.fromtimestamp(obj.ttl, UTC))
             if obj.ttl
-            else "never: a file or message needs it"
+            else "never (a file or message needs it)"
         )
 
     @admin.display(description="related")
@@ -116,7 +116,7 @@ class SessionAdmin(StoreAdmin):
         return render.document(found | {"duration_ms": obj.duration_ms})
 
     @admin.display(description="corrected bits")
-    def corrected(self, obj: models.Session) -> Any:
+    def corrected_bits(self, obj: models.Session) -> Any:
         return by_basis(obj.ledger["corrected"]) if "corrected" in obj.ledger else render.NONE
 
     def page(
@@ -130,7 +130,7 @@ class SessionAdmin(StoreAdmin):
     def find(self, request: HttpRequest, object_id: str) -> Session:
         return services.find(object_id, actor=actor_of(request))
 
-    def settles_in(self, obj: DisplayModel) -> int | None:
+    def refresh_seconds(self, obj: DisplayModel) -> int | None:
         return 3 if isinstance(obj, models.Session) and obj.status == SessionStatus.PENDING else None
 
     def tools(self, request: HttpRequest) -> list[dict[str, str]]:
@@ -143,7 +143,7 @@ class SessionAdmin(StoreAdmin):
         return [path("generate/", view, name="qkd_sessions_session_generate"), *super().get_urls()]
 
     def generate_view(self, request: HttpRequest) -> HttpResponse:
-        """Run a session with what the form says."""
+        """Generate a session from the form."""
         if not self.allows(request, "generate"):
             raise PermissionDenied
         form = GenerateForm(request.POST or None)
@@ -152,7 +152,7 @@ class SessionAdmin(StoreAdmin):
             context = {
                 **self.admin_site.each_context(request),
                 "title": "Generate a session",
-                "intro": "Runs BB84 from the first photon to the final key, then leaves the verdict to the detector.",
+                "intro": "Runs BB84 from the first photon to the final key. The detector then judges the session.",
                 "form": form,
                 "button": "Generate",
                 "opts": self.opts,
@@ -162,22 +162,23 @@ class SessionAdmin(StoreAdmin):
         return answer
 
     def _answer(self, request: HttpRequest, form: GenerateForm) -> HttpResponse | None:
-        """Where to look on: at the session, or at the job that runs one too long for a request."""
-        asked, actor = form.asked(), actor_of(request)
+        """Generate the session, or queue a job where it takes too long for a request, and redirect there."""
+        asked, actor = form.to_request(), actor_of(request)
         try:
             if services.estimated_seconds(asked) > settings.GENERATE_LIMIT_SECONDS:
                 job = tasks.generate_later(asked, count=1, actor=actor)
-                messages.success(request, "That takes longer than a page may: a job runs the session.")
+                messages.success(request, "This session takes too long for a request, so a job runs it.")
                 return self._onwards(request, "jobs.job", job.job_id)
             made = services.generate(asked, actor=actor)
         except PlatformError as error:
-            form.refuse(error)
+            form.show_errors(error)
             return None
         if made.reason:
-            messages.warning(request, f"The session left no key: {made.reason}.")
+            messages.warning(request, f"The session produced no key: {made.reason}.")
         else:
             messages.success(
-                request, f"The session left a key of {made.final_key_length:,} bits; it is being judged."
+                request,
+                f"The session produced a key of {made.final_key_length:,} bits. It is now being judged.",
             )
         return self._onwards(request, "qkd_sessions.session", made.session_id)
 
@@ -209,7 +210,7 @@ def _recent(request: HttpRequest) -> dashboard.Content:
         )
         for session in reversed(found)
     ]  # fmt: skip
-    note = f"Of the last {len(found)} sessions." if found else SessionAdmin.empty_text
+    note = f"The last {len(found)} sessions." if found else SessionAdmin.empty_text
     return dashboard.Content(
         figures=figures, points=points, threshold=100 * settings.QBER_THRESHOLD, note=note
     )
@@ -218,7 +219,7 @@ def _recent(request: HttpRequest) -> dashboard.Content:
 def _stock(_request: HttpRequest) -> dashboard.Content:
     ready, low = stock.stock().total, settings.STOCK_LOW_WATER
     tone = Tone.GOOD if ready >= low else Tone.WAIT if ready else Tone.BAD
-    note = f"Each encrypts one file or message. Below {low} the platform runs sessions by itself."
+    note = f"Each key encrypts one file or message. Below {low} keys the platform generates more."
     return dashboard.Content(
         figures=[dashboard.Figure(label="Ready", value=f"{ready:,}", tone=tone)], note=note
     )
@@ -233,6 +234,6 @@ dashboard.register(
 )  # fmt: skip
 dashboard.register(
     dashboard.Panel(
-        name="stock", title="Quantum keys in stock", permission=_MAY_VIEW, load=_stock, place=2, width="third"
+        name="stock", title="Quantum-key stock", permission=_MAY_VIEW, load=_stock, place=2, width="third"
     )
 )

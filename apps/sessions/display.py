@@ -1,4 +1,4 @@
-"""How the console shows what a session is made of."""
+"""Rendering of a session's parts in the console."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,11 +20,11 @@ LENGTHS = {
     "raw": "pulses sent by Alice",
     "detected": "clicks at Bob's detectors",
     "sifted": "measured in the basis they were sent in",
-    "sampled": "compared in public to estimate the QBER, then thrown away",
+    "sampled": "compared publicly to estimate the QBER, then discarded",
     "kept": "left for the key",
-    "leaked": "parities disclosed while errors were corrected",
-    "verification": "disclosed to verify that both keys are the same",
-    "corrected": "the same on both sides",
+    "leaked": "parities disclosed by error correction",
+    "verification": "disclosed to verify that both keys are equal",
+    "corrected": "equal on both sides",
     "bound": "secret bits that the finite-key bound allows",
     "final": "bits of the key",
 }
@@ -34,7 +34,7 @@ BASES = {"rectilinear": "rect", "diagonal": "diag"}
 
 
 def by_basis(counts: Mapping[str, int]) -> Any:
-    """Bits of known error in each basis."""
+    """Render errors and QBER of each basis."""
     found = [(name, counts[f"n_{basis}"], counts[f"errors_{basis}"]) for name, basis in BASES.items()]
     rows = [
         (
@@ -49,5 +49,5 @@ def by_basis(counts: Mapping[str, int]) -> Any:
 
 
 def qber(value: float) -> Any:
-    """The rate, coloured by the platform's threshold."""
+    """Render the rate, coloured by the platform's threshold."""
     return render.rate(value, threshold=settings.QBER_THRESHOLD)

@@ -1,4 +1,4 @@
-"""The console's form for a session."""
+"""The console's form that generates a session."""
 
 from typing import Any
 
@@ -8,36 +8,56 @@ from django.conf import settings
 from apps.common.errors import PlatformError
 from apps.sessions import services
 from apps.sessions.serializers import LINK
+from qkd.records import MAX_KEY_LENGTH, MIN_KEY_LENGTH
 
 
 class GenerateForm(forms.Form):
-    """What ``services.GenerateRequest`` takes; the service checks the values."""
+    """Fields of ``services.GenerateRequest``. Bounds that are known beforehand are checked here, the rest by the service."""
 
     key_length = forms.IntegerField(
         initial=settings.QUANTUM_KEY_BITS,
-        help_text=f"Bits of the final key. Each {settings.QUANTUM_KEY_BITS} of them are a quantum key for one file or message.",
+        min_value=MIN_KEY_LENGTH,
+        max_value=MAX_KEY_LENGTH,
+        help_text=f"Bits of the final key. Every {settings.QUANTUM_KEY_BITS} bits are a quantum key for one file or message.",
+        error_messages=dict.fromkeys(
+            ("required", "invalid", "min_value", "max_value"),
+            f"Enter {MIN_KEY_LENGTH:,} to {MAX_KEY_LENGTH:,} bits.",
+        ),
     )
     error_rate = forms.FloatField(
         initial=0.02,
-        help_text=f"Of the channel, 0 to 0.5; above {settings.QBER_THRESHOLD} no secret bit is left.",
+        min_value=0,
+        max_value=0.5,
+        help_text=f"Error rate of the channel, 0 to 0.5. Above {settings.QBER_THRESHOLD} no secret bits remain.",
+        error_messages=dict.fromkeys(
+            ("required", "invalid", "min_value", "max_value"), "Enter a number from 0 to 0.5."
+        ),
     )
     eavesdropper = forms.ChoiceField(
         choices=[("none", "None"), ("intercept_resend", "Intercept and resend")],
-        help_text="What Eve does on the quantum channel. The session does not know of her.",
+        help_text="What Eve does on the quantum channel. Alice and Bob are not told.",
     )
     fraction = forms.FloatField(
         required=False,
-        label="Eve's share",
-        help_text="Of the photons that she intercepts, 0 to 1; empty: all of them.",
+        label="Intercepted fraction",
+        min_value=0,
+        max_value=1,
+        help_text="Fraction of the photons that Eve intercepts, 0 to 1. Leave it empty for all of them.",
+        error_messages=dict.fromkeys(
+            ("invalid", "min_value", "max_value"), "Enter a number from 0 to 1, or leave it empty."
+        ),
     )
     link = forms.RegexField(
         LINK,
         initial=services.DEFAULT_LINK,
-        help_text="The session is judged by the history of its link, too. Letters, digits, dots and dashes.",
+        error_messages=dict.fromkeys(
+            ("required", "invalid"), "Letters, digits, dots, dashes and underscores, up to 64."
+        ),
+        help_text="The verdict also considers the history of the link.",
     )
 
-    def asked(self) -> services.GenerateRequest:
-        """The request that the form describes."""
+    def to_request(self) -> services.GenerateRequest:
+        """Return the request that the form describes."""
         given = self.cleaned_data
         eavesdropper: dict[str, Any] = {"kind": given["eavesdropper"]}
         if given["fraction"] is not None and given["eavesdropper"] != "none":
@@ -49,8 +69,8 @@ class GenerateForm(forms.Form):
             link=given["link"],
         )
 
-    def refuse(self, error: PlatformError) -> None:
-        """Put what the service says beside the fields that it names; the engine's sentences begin with the name."""
-        told = [(found.field, found.message) for found in error.errors]
-        for name, message in told or [(error.detail.partition(" ")[0], error.detail)]:
+    def show_errors(self, error: PlatformError) -> None:
+        """Show the service's errors beside the fields that they name; the engine's sentences begin with the name."""
+        named = [(found.field, found.message) for found in error.errors]
+        for name, message in named or [(error.detail.partition(" ")[0], error.detail)]:
             self.add_error(name if name in self.fields else None, message)

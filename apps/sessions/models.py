@@ -9,13 +9,13 @@ class Session(DisplayModel):
     """A session without its key."""
 
     session_id = models.CharField("session", max_length=64, primary_key=True)
-    timestamp = models.DateTimeField("run at")
+    timestamp = models.DateTimeField("started at")
     judged_at = models.DateTimeField(null=True)
     status = models.CharField(max_length=16)
-    owner = models.CharField("run by", max_length=128)
+    owner = models.CharField("started by", max_length=128)
     link = models.CharField(max_length=64)
-    parameters = models.JSONField("asked for")
-    key_length = models.IntegerField("key length asked for")
+    parameters = models.JSONField("request")
+    key_length = models.IntegerField("requested key length")
     expected_qber = models.FloatField("expected QBER")
     estimated_qber = models.FloatField("QBER")
     qber_low = models.FloatField()
@@ -24,7 +24,7 @@ class Session(DisplayModel):
     ledger = models.JSONField()
     sifted_key_length = models.IntegerField("sifted bits")
     corrected_key_length = models.IntegerField("corrected bits")
-    final_key_length = models.IntegerField("bits of key")
+    final_key_length = models.IntegerField("key bits")
     secret = models.BooleanField("from a CSPRNG")
     reason_code = models.CharField(max_length=64, null=True)  # noqa: DJ001 - as in the record
     reason = models.TextField(null=True)  # noqa: DJ001 - as in the record

@@ -169,18 +169,6 @@ def stocked(limit: int) -> list[tuple[str, int, int]]:
     return [(row.session_id, int(row.keys_taken), int(row.keys_total)) for row in rows]
 
 
-def wrapped_under(root_key_id: str) -> Iterator[str]:
-    """Ids of the sessions whose key a root key wraps."""
-    for part in partitions(root_key_id):
-        for row in FinalKeyTable.by_root_key.query(part):
-            yield row.session_id
-
-
-def wrapped_count(root_key_id: str) -> int:
-    """How many sessions' keys a root key wraps."""
-    return sum(FinalKeyTable.by_root_key.count(part) for part in partitions(root_key_id))
-
-
 def stocked_by_link(limit: int) -> dict[str, int]:
     """Quantum keys left for each link, counted over at most ``limit`` sessions of each shard."""
     found: dict[str, int] = {}

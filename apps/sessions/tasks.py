@@ -1,29 +1,17 @@
 """Sessions in the background: batches, and what takes longer than the API may."""
 
-import logging
-import time
-from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING
-
-from celery import shared_task
 from django.conf import settings
 
 from apps.audit.records import Actor, ActorKind, system
 from apps.common import clock
 from apps.jobs import services as jobs
-from apps.jobs.messages import keep_hidden
-from apps.jobs.records import Job, JobKind
+from apps.jobs.records import Job
+from apps.jobs.running import Work, job_task
 from apps.sessions import services, stock
+from apps.sessions.job_kinds import SessionJob
 from apps.sessions.services import GenerateRequest
 
-if TYPE_CHECKING:
-    from celery import Task
-
-log = logging.getLogger(__name__)
-MAX_BATCH = 1000
 REFILLER = system("refiller")
-TOLD_SECONDS = 60  # between signs that the worker lives: far below the queue's visibility time-out
 REFILL_SECONDS = 900  # a refill takes no longer; one that is older is no reason not to start another
 
 
@@ -34,50 +22,25 @@ def generate_later(request: GenerateRequest, *, count: int, actor: Actor) -> Job
         Invalid: names the field and what is allowed.
     """
     services.estimated_seconds(request)  # refuses what the engine would refuse
-    return jobs.enqueue(
-        JobKind.GENERATE_SESSIONS,
-        total=count,
-        parameters=request.as_document(),
-        actor=actor,
-        send=generate_batch.delay,
-    )
+    return jobs.enqueue(SessionJob.GENERATE, total=count, parameters=request.as_document(), actor=actor)
 
 
-@shared_task(name="sessions.generate_batch", bind=True)
-def generate_batch(self: "Task[[str], None]", job_id: str) -> None:
-    """Run a job's sessions, each recorded before the next, so that a killed worker's job goes on where it was."""
-    job = jobs.start(job_id)
-    if job is None:
-        return
-    try:
-        _run(job, alive=lambda: keep_hidden(self.request))
-    except jobs.JobTakenOver:
-        log.info("job %s is done by another worker", job_id)
-    except Exception:
-        log.exception("job %s failed", job_id)
-        jobs.end(job, error="A session could not be run; what was made until then is kept.")
+@job_task(SessionJob.GENERATE, failure="A session could not be run; what was made until then is kept.")
+def generate_batch(work: Work) -> bool:
+    """Run a job's sessions, each recorded before the next, so that a killed worker's job goes on where it was.
 
-
-def _run(job: Job, *, alive: Callable[[], object]) -> None:
-    request = GenerateRequest(**job.parameters)
-    kind, _, identifier = job.owner.partition(":")
+    A cancellation is seen after the session under way, which is recorded and named in the results.
+    """
+    request = GenerateRequest(**work.job.parameters)
+    kind, _, identifier = work.job.owner.partition(":")
     owner = Actor(ActorKind(kind), identifier)
-    told = time.monotonic()
-    made: list[str] = list(job.results.get("session_ids", []))
-    while len(made) < job.total:
+    made: list[str] = list(work.job.results.get("session_ids", []))
+    while len(made) < work.job.total:
         made.append(services.generate(request, actor=owner).session_id)
-        jobs.advance(job, done=len(made), results={"session_ids": made})
-        if time.monotonic() - told > TOLD_SECONDS:
-            alive()
-            told = time.monotonic()
-        if job.owner == str(REFILLER):
-            time.sleep(settings.STOCK_SESSION_PAUSE)  # a core is not only there for the stock
-    jobs.end(replace(job, done=len(made)))
-
-
-def send_unsent(*, seconds: int) -> int:
-    """Send jobs again whose message was lost between record and queue; returns how many."""
-    return jobs.send_unsent({JobKind.GENERATE_SESSIONS: generate_batch.delay}, seconds=seconds)
+        work.report(done=len(made), results={"session_ids": made})
+        if work.job.owner == str(REFILLER):
+            work.pause(settings.STOCK_SESSION_PAUSE)  # a core is not only there for the stock
+    return True
 
 
 def refill_later() -> int:

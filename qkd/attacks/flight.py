@@ -43,13 +43,13 @@ class Interception:
 
 
 def no_interception(flight: Flight) -> Interception:
-    """Nothing done to any pulse."""
+    """Return an interception that leaves every pulse alone."""
     nowhere = np.zeros(flight.states.size, np.bool_)
     return Interception(flight.states, nowhere, np.zeros_like(flight.states), nowhere, nowhere)
 
 
 def overlay(below: Interception, above: Interception, chosen: NDArray[np.bool_]) -> Interception:
-    """``above`` where pulses are chosen, ``below`` elsewhere."""
+    """Return ``above`` where pulses are chosen and ``below`` elsewhere."""
     return Interception(
         np.where(chosen, above.states, below.states),
         np.where(chosen, above.known, below.known),

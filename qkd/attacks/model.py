@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from qkd.attacks.flight import Flight, Interception, no_interception, overlay
 from qkd.attacks.roles import NUMBERS, Disturbance, Measurement, Role, Table, Tap, errors, honest_detection
-from qkd.bits import checked_number
+from qkd.bits import as_number
 from qkd.channel import Channel
 
 # Of sums of fractions given in decimals.
@@ -42,14 +42,14 @@ class Attack(ABC):
 
     @abstractmethod
     def describe(self) -> dict[str, str | float]:
-        """Kind and parameters, for records."""
+        """Return kind and parameters, for records."""
 
     @abstractmethod
     def on_share(self, share: float) -> "Attack":
-        """The same with all fractions multiplied by a share, [0, 1]."""
+        """Return the same attack with all fractions multiplied by a share, [0, 1]."""
 
     def detection(self, link: Channel, photons: NDArray[np.int64]) -> Table:
-        """Probability that a pulse of so many photons is detected, background apart; of the shape of ``photons``."""
+        """Return the probability that a pulse of so many photons is detected, background apart; shape of ``photons``."""
         tapped = self._tapped_detection(link, photons)
         seen: Table = sum((part.fraction * part.clicks(tapped) for part in self.measurements), np.zeros(()))
         return seen + (1 - sum(part.fraction for part in self.measurements)) * tapped
@@ -61,7 +61,7 @@ class Attack(ABC):
         bits = flight.states & np.uint8(1)
         known = np.zeros(bits.size, np.bool_)
         for tap in self.taps:
-            known |= world.random(bits.size) < tap.holds(link)[flight.photons]
+            known |= world.random(bits.size) < tap.share_held(link)[flight.photons]
         found = self._measure(flight, link, world)
         states = found.states
         for noise in self.disturbances:
@@ -70,20 +70,20 @@ class Attack(ABC):
         return Interception(states, known | found.known, guesses, known | found.touched, found.forced)
 
     def signal_error(self, misalignment: float) -> float:
-        """Error rate of detected photons, given the link's own, in [0, 0.5]; of links that lose 3 dB or more."""
+        """Return the error rate of detected photons, given the link's own; holds for links that lose 3 dB or more."""
         shares = [np.full(NUMBERS.size, part.fraction) for part in self.measurements]
         forced, wrongly, error = errors(self.measurements, shares, self.disturbances, misalignment)
         return float((wrongly + (1 - forced) * error)[1])
 
     def information(self) -> float:
-        """Eve's mean information on a sifted bit of a detected single photon, once bases are public, in bits.
+        """Return Eve's mean information, in bits, on a sifted bit of a single photon once bases are public.
 
-        Of links that lose 3 dB or more. Taps give none: a single photon is on one side only.
+        It holds for links that lose 3 dB or more. Taps give none: a single photon is on one side only.
         """
         return sum(part.fraction * part.information_bits for part in self.measurements)
 
     def __add__(self, other: "Attack") -> "Attack":
-        """Both together; see ``combination``."""
+        """Combine two attacks; see ``combination``."""
         return combination(self, other)
 
     @property
@@ -102,7 +102,7 @@ class Attack(ABC):
         return [part for part in self.parts if isinstance(part, Disturbance)]
 
     def shares(self, link: Channel) -> list[Table]:
-        """Of the clicks of n photons, the part that each measurement made; every table has shape (MAX_PHOTONS + 1,)."""
+        """Return which part of the clicks of n photons each measurement made; tables of shape (MAX_PHOTONS + 1,)."""
         tapped, all_of_it = self._tapped_detection(link, NUMBERS), self.detection(link, NUMBERS)
         return [
             np.divide(
@@ -142,11 +142,11 @@ class NoAttack(Attack):
         return ()
 
     def describe(self) -> dict[str, str | float]:
-        """Kind only."""
+        """Return the kind."""
         return {"kind": self.kind}
 
     def on_share(self, share: float) -> "NoAttack":  # noqa: ARG002 - nothing of nothing
-        """Itself."""
+        """Return the same: a share of nothing is nothing."""
         return self
 
 
@@ -177,7 +177,7 @@ class Part(Attack):
 
     def __post_init__(self) -> None:
         """Check the fraction."""
-        checked_number("fraction", self.fraction, 0, 1)
+        as_number("fraction", self.fraction, 0, 1)
 
     @property
     def takes_the_line(self) -> bool:
@@ -190,15 +190,15 @@ class Part(Attack):
         return (self,)
 
     def describe(self) -> dict[str, str | float]:
-        """Kind and parameters, for records."""
+        """Return kind and parameters, for records."""
         return {"kind": self.kind, "fraction": self.fraction}
 
     def on_share(self, share: float) -> Self:
-        """The same on a share of its pulses."""
+        """Return the same attack on a share of its pulses."""
         return replace(self, fraction=self.fraction * share)
 
     def __str__(self) -> str:
-        """In the notation of ``qkd.attacks.attack``."""
+        """Return the notation that ``qkd.attacks.attack`` reads."""
         return self.kind if self.fraction == 1 else f"{self.kind}:{float(self.fraction)!r}"
 
 
@@ -220,25 +220,29 @@ class Combination(Attack):
         for kind in {part.kind for part in self.parts}:
             same = [part for part in self.parts if part.kind == kind]
             if len(same) > 1:
-                _refuse(same, "that is one, of a larger fraction")
+                _refuse(same, "give the attack once, with a larger fraction")
         measuring = [part for part in self.parts if isinstance(part, Measurement)]
         if sum(part.fraction for part in measuring) > 1 + _ROUNDING:
-            _refuse(measuring, "a pulse is measured once, so their fractions must not exceed 1 in sum")
+            _refuse(
+                measuring, "a pulse is measured once; lower their fractions until they add up to 1 at most"
+            )
         for taker in (part for part in self.parts if part.takes_lost_light):
             for other in self.parts:
                 if other.takes_the_line and other.fraction == 1:
-                    _refuse([other, taker], "the first of every pulse leaves the second no lost light")
+                    _refuse(
+                        [other, taker], "on every pulse the first leaves the second no lost light to collect"
+                    )
 
     def describe(self) -> dict[str, str | float]:
-        """The notation, which holds everything."""
+        """Return the notation, which holds every parameter."""
         return {"kind": str(self)}
 
     def on_share(self, share: float) -> "Combination":
-        """All parts on a share of their pulses."""
+        """Return the combination with all parts on a share of their pulses."""
         return Combination(tuple(part.on_share(share) for part in self.parts))
 
     def __str__(self) -> str:
-        """In the notation of ``qkd.attacks.attack``."""
+        """Return the notation that ``qkd.attacks.attack`` reads."""
         return "+".join(map(str, self.parts))
 
 
@@ -247,7 +251,7 @@ def _refuse(parts: Sequence[Part], why: str) -> None:
 
 
 def combination(*attacks: Attack) -> Attack:
-    """One attack of several, in whatever order they are given.
+    """Combine attacks into one; their order does not matter.
 
     Raises:
         ValueError: they exclude each other, by name.

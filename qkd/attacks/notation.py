@@ -26,7 +26,7 @@ _NOT = "no_"  # before a parameter that is true or false
 
 
 def attack(kind: str = NoAttack.kind, **parameters: float | bool | None) -> Attack:
-    """An attack by its kind, or by the kinds of its parts.
+    """Make an attack from its kind, or from the kinds of its parts.
 
     Args:
         kind: one of ``KINDS``, hyphens or underscores, or several joined by ``+``. A kind may be followed by

@@ -96,7 +96,7 @@ class DetectorBlinding(Measurement, Part):
         return True
 
     def clicks(self, seen: Table) -> Table:
-        """That of the link, up to the half that her choice of basis costs."""
+        """Return the link's own detection, up to the half that her choice of basis costs."""
         return np.minimum(seen, 0.5)
 
     def measure(self, flight: Flight, world: np.random.Generator) -> Interception:

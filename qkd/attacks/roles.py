@@ -26,7 +26,7 @@ NUMBERS: NDArray[np.int64] = np.arange(MAX_PHOTONS + 1)
 
 
 def honest_detection(link: Channel, photons: NDArray[np.int64]) -> Table:
-    """Probability that a pulse of n photons is detected without Eve: 1 - (1 - eta)^n."""
+    """Return the probability that a pulse of n photons is detected without Eve: 1 - (1 - eta)^n."""
     detected: Table = 1 - (1 - link.transmittance) ** photons.astype(np.float64)
     return detected
 
@@ -53,11 +53,11 @@ class Tap(Role):
     """Keeps photons until the bases are public, and lets a pulse go on in the state it had."""
 
     @abstractmethod
-    def holds(self, link: Channel) -> Table:
-        """Probability that Eve holds a photon of a pulse of n photons that clicked, shape (MAX_PHOTONS + 1,)."""
+    def share_held(self, link: Channel) -> Table:
+        """Return the probability that Eve holds a photon of a pulse of n that clicked, shape (MAX_PHOTONS + 1,)."""
 
     def detection_behind(self, link: Channel, photons: NDArray[np.int64], seen: Table) -> Table:  # noqa: ARG002 - for the others
-        """Detection of n photons behind the tap, given that in front of it."""
+        """Return the detection of n photons behind the tap, given that in front of it."""
         return seen
 
 
@@ -84,7 +84,7 @@ class Measurement(Role):
         """Draw what becomes of the pulses if all of them are attacked."""
 
     def clicks(self, seen: Table) -> Table:
-        """Detection of an attacked pulse, given that of one left alone."""
+        """Return the detection of an attacked pulse, given that of one left alone."""
         return seen
 
 
@@ -114,7 +114,7 @@ def errors(
     disturbances: Sequence[Disturbance],
     misalignment: float,
 ) -> tuple[Table, Table, Table]:
-    """What becomes of clicks, by photon number.
+    """Work out how clicks go wrong, by photon number.
 
     Args:
         measurements: that Eve makes.

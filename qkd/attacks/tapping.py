@@ -41,7 +41,7 @@ class PhotonNumberSplitting(Tap, Part):
         return self.blocking
 
     def detection_behind(self, link: Channel, photons: NDArray[np.int64], seen: Table) -> Table:
-        """With blocking: what keeps the signal's click rate, from multi-photon pulses as far as they go."""
+        """Return the detection that, with blocking, keeps the signal's click rate as far as multi-photon pulses allow."""
         return self.fraction * self._split(link, photons) + (1 - self.fraction) * seen
 
     def _split(self, link: Channel, photons: NDArray[np.int64]) -> Table:
@@ -57,19 +57,19 @@ class PhotonNumberSplitting(Tap, Part):
         forwarded = throttle * (1 - (1 - at_bob) ** left.astype(np.float64))
         return np.where(photons == 1, min(single, at_bob), forwarded)
 
-    def holds(self, link: Channel) -> Table:
-        """All multi-photon pulses that she attacked; how many of those that clicked these are, Bayes' rule says."""
+    def share_held(self, link: Channel) -> Table:
+        """Return, by Bayes' rule, the part of the clicks that come from multi-photon pulses she attacked."""
         attacked = self.fraction * self._split(link, NUMBERS)
         clicked = attacked + (1 - self.fraction) * honest_detection(link, NUMBERS)
         several = (NUMBERS > 1) & (clicked > 0)
         return np.divide(attacked, clicked, out=np.zeros(NUMBERS.size), where=several)
 
     def describe(self) -> dict[str, str | float]:
-        """Kind, fraction and whether single photons are blocked."""
+        """Return kind, fraction and whether single photons are blocked."""
         return super().describe() | {"blocking": self.blocking}
 
     def __str__(self) -> str:
-        """In the notation of ``qkd.attacks.attack``."""
+        """Return the notation that ``qkd.attacks.attack`` reads."""
         return super().__str__() + ("" if self.blocking else ":no-blocking")
 
 
@@ -88,8 +88,8 @@ class BeamSplitting(Tap, Part):
     kind: ClassVar[str] = "beam_splitting"
     takes_lost_light: ClassVar[bool] = True
 
-    def holds(self, link: Channel) -> Table:
-        """Of the ways to detect at least one of n photons, those that leave one for Eve."""
+    def share_held(self, link: Channel) -> Table:
+        """Return the part of the ways to detect at least one of n photons that leave one for Eve."""
         tapped = self.fraction * (1 - link.fibre_transmittance)
         photons = NUMBERS.astype(np.float64)
         without = (1 - tapped) ** photons - np.maximum(0.0, 1 - tapped - link.transmittance) ** photons

@@ -1,4 +1,4 @@
-"""What an attack must do to a link's counts, and what Eve must learn: worked out, not simulated."""
+"""Predict from formulas, without simulation, what an attack does to a link's counts and what Eve learns."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class Expectation:
 
 
 def expectation(link: Channel, attack: Attack) -> Expectation:
-    """Work out what ``qkd.bb84.transmit`` draws from.
+    """Predict the figures of a link under an attack: those of the distribution that ``qkd.bb84.transmit`` draws from.
 
     Clicks fall into classes by intensity, photon number and whether a photon made them; within a class the parts of
     an attack are independent, and every wrong bit is an independent flip.
@@ -61,8 +61,8 @@ def expectation(link: Channel, attack: Attack) -> Expectation:
 
 
 def _knowledge(link: Channel, attack: Attack) -> tuple[Table, Table, Table]:
-    """By photon number: bits that Eve has for certain, guesses right, and her information."""
-    held = 1 - np.prod([1 - tap.holds(link) for tap in attack.taps] or [np.ones(NUMBERS.size)], axis=0)
+    """Return, by photon number, the bits that Eve has for certain, those she guesses right, and her information."""
+    held = 1 - np.prod([1 - tap.share_held(link) for tap in attack.taps] or [np.ones(NUMBERS.size)], axis=0)
     known = information = np.zeros(NUMBERS.size)
     guessed = np.full(NUMBERS.size, 0.5)
     for part, share in zip(attack.measurements, attack.shares(link), strict=True):

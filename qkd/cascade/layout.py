@@ -22,7 +22,7 @@ _QUICK_THIRD_PASS_LEVEL = 12
 
 
 def block_levels(length: int, qber: float, *, together: bool = False) -> tuple[int, int, int]:
-    """log2 of the block sizes of passes 1 to 3; a frame always has at least two blocks, if it has two bits.
+    """Return log2 of the block sizes of passes 1 to 3; a frame always has at least two blocks, if it has two bits.
 
     With ``together`` the second pass has blocks of a quarter of the size: chains of corrections that pull each
     other then end after a third of the round trips, for two percent more of disclosed parities.
@@ -40,7 +40,7 @@ def block_levels(length: int, qber: float, *, together: bool = False) -> tuple[i
 
 
 def subset_count(length: int) -> int:
-    """Random halves of a frame.
+    """Return the number of random halves of a frame.
 
     Eleven, as published, leave errors in a few frames of ten thousand. Frames in which the third pass has two blocks
     only, as published lengths have, get one more. Short frames, which are a whole session, get twenty: nine bits are
@@ -92,7 +92,7 @@ class Layout:
                 self.size += batch.frames * (self.width[index] >> level)
 
     def tops(self, index: int) -> tuple[int, int]:
-        """First node and end of the opened blocks of a pass; none of them is padding only."""
+        """Return first node and end of the opened blocks of a pass; none of them is padding only."""
         start = int(self.start[index, self.batch.levels[index]])
         return start, start + self.batch.frames * (self.width[index] >> self.batch.levels[index])
 

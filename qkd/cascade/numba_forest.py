@@ -153,7 +153,7 @@ def _learn(answers, flags, front, questions, state):  # type: ignore[no-untyped-
 
 @numba.njit(cache=True)
 def _move_freely(bits, flags, orders, front, questions, state):  # type: ignore[no-untyped-def] # compiled
-    """All that needs no question: drop what became even, descend where one half is padding, correct bits."""
+    """Do all that needs no question: drop what became even, descend where one half is padding, correct bits."""
     while True:
         kept = wrong = 0
         for entry in range(state.front):

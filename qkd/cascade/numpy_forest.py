@@ -27,7 +27,7 @@ class _Front:
     def of(self, chosen: NDArray[np.bool_]) -> "_Front":
         return _Front(self.passes[chosen], self.levels[chosen], self.nodes[chosen])
 
-    def joined(self, others: "list[_Front]") -> "_Front":
+    def with_others(self, others: "list[_Front]") -> "_Front":
         every = [self, *others]
         return _Front(
             np.concatenate([front.passes for front in every]),
@@ -108,21 +108,21 @@ class NumpyForest:
                     nodes = nodes[~known]
                     if not nodes.size:
                         break
-                nodes = _toggled_parents(nodes)
+                nodes = _parents_to_toggle(nodes)
         self._add(found)
 
     def _new(self, index: int, level: int, nodes: Nodes) -> _Front:
         return _Front(np.full(nodes.size, index), np.full(nodes.size, level), nodes)
 
     def _add(self, found: list[_Front]) -> None:
-        self._front = self._front.joined(found)
+        self._front = self._front.with_others(found)
 
     def _places_of(self, passes: Nodes, levels: Nodes, nodes: Nodes) -> Nodes:
         places: Nodes = self._layout.start[passes, levels] + nodes
         return places
 
     def _smallest_first(self) -> NDArray[np.bool_]:
-        """Of the front, in each frame the nodes of the pass that has the smallest."""
+        """Return which nodes of the front belong, in each frame, to the pass that has the smallest."""
         front = self._front
         frames = (front.nodes << front.levels) // self._width[front.passes]
         best = np.full(self._batch.frames, _NOBODY)
@@ -131,7 +131,7 @@ class NumpyForest:
         return chosen
 
     def _move_freely(self) -> None:
-        """All that needs no question: drop what became even, descend where one half is padding, correct bits."""
+        """Do all that needs no question: drop what became even, descend where one half is padding, correct bits."""
         while True:
             front = self._front
             self._front = front = front.of(
@@ -161,8 +161,8 @@ class NumpyForest:
             self._known[at] = self._known[at + 1] = True
 
 
-def _toggled_parents(nodes: Nodes) -> Nodes:
-    """Parents that contain one of the sorted nodes; where both children are given, nothing changes."""
+def _parents_to_toggle(nodes: Nodes) -> Nodes:
+    """Return the parents that contain one of the sorted nodes; where both children are given, nothing changes."""
     parents = nodes >> 1
     twice = parents[1:] == parents[:-1]
     if not twice.any():

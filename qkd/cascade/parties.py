@@ -18,19 +18,19 @@ class Answers(Protocol):
     """Who answers Bob's questions: Alice, or what reaches her over a channel. Each call is one round trip."""
 
     def open_pass(self, index: int) -> Bits:
-        """Parities of the opened blocks of a pass, of all frames; from the second pass on without each frame's last."""
+        """Return the parities of the opened blocks of a pass, of all frames; from the second pass on without each frame's last."""
         ...
 
     def open_subsets(self) -> Bits:
-        """Parities of all subsets, frames first."""
+        """Return the parities of all subsets, frames first."""
         ...
 
     def blocks(self, nodes: Indices) -> Bits:
-        """Parities of blocks, by their places in the layout."""
+        """Return the parities of blocks, by their places in the layout."""
         ...
 
     def parts(self, parts: Indices) -> Bits:
-        """Parities of the members of subsets within intervals; rows (frame, subset, start, stop)."""
+        """Return the parities of subset members within intervals; rows (frame, subset, start, stop)."""
         ...
 
 
@@ -54,7 +54,7 @@ class Alice:
         self._opened = 0
 
     def open_pass(self, index: int) -> Bits:
-        """Parities of the opened blocks of a pass; from the second pass on without each frame's last."""
+        """Return the parities of the opened blocks of a pass; from the second pass on without each frame's last."""
         if index != self._opened or index >= PASSES:
             raise ValueError(f"pass must be {self._opened}, not {index}")
         self._opened += 1
@@ -64,18 +64,18 @@ class Alice:
         return (tops[:, :-1] if index else tops).reshape(-1)
 
     def open_subsets(self) -> Bits:
-        """Parities of all subsets, frames first."""
+        """Return the parities of all subsets, frames first."""
         return self._subsets.parities(self._frames).reshape(-1)
 
     def blocks(self, nodes: Indices) -> Bits:
-        """Parities of blocks, by their places in the layout."""
+        """Return the parities of blocks, by their places in the layout."""
         try:
             return self._nodes[nodes.view(np.uint32)]  # what is negative becomes too large
         except IndexError:
             raise ValueError("nodes must be places in the layout") from None
 
     def parts(self, parts: Indices) -> Bits:
-        """Parities of the members of subsets within intervals; rows (frame, subset, start, stop)."""
+        """Return the parities of subset members within intervals; rows (frame, subset, start, stop)."""
         shape = self._layout.batch
         limits = (shape.frames - 1, self._subsets.count - 1, shape.length, shape.length)
         if parts.size and (int(parts.min()) < 0 or (parts.max(axis=0) > limits).any()):
@@ -159,7 +159,7 @@ class Bob:
     def _bisect(
         self, subsets: Subsets, frames: Bits, chosen: NDArray[np.int64], subset: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """One wrong bit of an odd subset of each of the chosen frames."""
+        """Find one wrong bit of an odd subset in each of the chosen frames."""
         start = np.zeros(chosen.size, np.int64)
         stop = np.full(chosen.size, self._batch.length, np.int64)
         while (stop - start > 1).any():

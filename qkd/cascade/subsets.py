@@ -27,7 +27,7 @@ class Subsets:
         return len(self._members)
 
     def parities(self, frames: Bits) -> Bits:
-        """Parities of all subsets in frames of shape (frames, length); shape (frames, subsets)."""
+        """Return the parities of all subsets in frames of shape (frames, length); shape (frames, subsets)."""
         found = np.empty((len(frames), self.count), np.uint8)
         packed = _words(frames)
         for index, members in enumerate(self._packed):
@@ -36,7 +36,7 @@ class Subsets:
         return found
 
     def part_parities(self, frames: Bits, parts: Indices) -> Bits:
-        """Parities of members within intervals; rows (frame, subset, start, stop)."""
+        """Return the parities of members within intervals; rows (frame, subset, start, stop)."""
         return np.array([self._part_parity(frames, *part) for part in parts.tolist()], np.uint8)
 
     def _part_parity(self, frames: Bits, frame: int, subset: int, start: int, stop: int) -> int:

@@ -1,8 +1,8 @@
-"""The judge: makes the tests of a session, and says what they found."""
+"""Judge a session: run the tests on its counts and report the findings."""
 
 from collections.abc import Sequence
 
-from qkd.bits import checked_number
+from qkd.bits import as_number
 from qkd.detection.statistics import chi_square_bases, chi_square_expected, drift, probability_above
 from qkd.detection.verdict import Reason, ReasonCode, Verdict
 from qkd.estimation import BasisCounts, qber_interval
@@ -37,10 +37,10 @@ def judge(
     Raises:
         ValueError: an argument outside its range.
     """
-    checked_number("threshold", threshold, 0, 0.5, open_low=True)
-    checked_number("significance", significance, 0, 1, open_low=True)
+    as_number("threshold", threshold, 0, 0.5, open_low=True)
+    as_number("significance", significance, 0, 1, open_low=True)
     if expected_qber is not None:
-        checked_number("expected_qber", expected_qber, 0, 0.5)
+        as_number("expected_qber", expected_qber, 0, 0.5)
     if not counts.total:
         nothing = Reason(ReasonCode.NO_DATA, "no bits were compared")
         return Verdict(
@@ -56,7 +56,7 @@ def judge(
 
 
 class _Tests:
-    """The tests of one session, and what they found."""
+    """The tests of one session and their findings."""
 
     def __init__(self, counts: BasisCounts, threshold: float, significance: float) -> None:
         self.counts = counts
@@ -75,9 +75,9 @@ class _Tests:
                 f"QBER {counts.qber:.2%} is above the threshold of {self.threshold:.2%}",
                 above,
             )
-        chi_square = 0.0 if expected_qber is None else self._against_expected(expected_qber)
-        self._between_bases()
-        self._against_history(history)
+        chi_square = 0.0 if expected_qber is None else self._test_expectation(expected_qber)
+        self._test_bases()
+        self._test_history(history)
         return Verdict(
             qber=counts.qber,
             interval=qber_interval(counts.errors, counts.total),
@@ -93,7 +93,7 @@ class _Tests:
         self.reasons.append(Reason(code, detail))
         self.convictions.append(confidence)
 
-    def _against_expected(self, expected_qber: float) -> float:
+    def _test_expectation(self, expected_qber: float) -> float:
         chi_square, p = chi_square_expected(self.counts.errors, self.counts.total, expected_qber)
         self.p_values["expected"] = p
         # Fewer errors than expected are a wrong expectation, not an eavesdropper.
@@ -105,7 +105,7 @@ class _Tests:
             )
         return chi_square
 
-    def _between_bases(self) -> None:
+    def _test_bases(self) -> None:
         found = chi_square_bases(self.counts)
         if found is None:
             return
@@ -119,7 +119,7 @@ class _Tests:
                 1 - p,
             )
 
-    def _against_history(self, history: Sequence[BasisCounts]) -> None:
+    def _test_history(self, history: Sequence[BasisCounts]) -> None:
         found = drift(self.counts, history)
         if found is None:
             return

@@ -1,4 +1,4 @@
-"""The tests: each takes counts and gives p-values, and convicts nobody."""
+"""Statistical tests: each takes counts and returns p-values; none of them judges."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ _EWMA_WEIGHT = 0.25
 
 
 def chi_square_expected(errors: int, compared: int, expected_qber: float) -> tuple[float, float]:
-    """Pearson's test of errors and correct bits against an expected rate.
+    """Run Pearson's test of errors and correct bits against an expected rate.
 
     An expected rate below half an error in the sample counts as half an error: the approximation, and a channel
     called perfect, would otherwise convict on a single error.
@@ -29,7 +29,7 @@ def chi_square_expected(errors: int, compared: int, expected_qber: float) -> tup
 
 
 def chi_square_bases(counts: BasisCounts) -> tuple[float, float] | None:
-    """2x2 test of independence of error and basis.
+    """Run the 2x2 test of independence of error and basis.
 
     Returns:
         Chi-square with one degree of freedom, and its p-value; None where an expected cell is below 5, where the
@@ -47,7 +47,7 @@ def chi_square_bases(counts: BasisCounts) -> tuple[float, float] | None:
 
 
 def drift(counts: BasisCounts, history: Sequence[BasisCounts]) -> tuple[float, float] | None:
-    """One-sided p-values of a sudden rise and of a gradual drift of the QBER against the link's history.
+    """Return one-sided p-values of a sudden rise and of a gradual drift of the QBER against the link's history.
 
     The first half of the history sets the habit: its pooled rate, and the spread between sessions beyond binomial
     noise. Later sessions are standardised against it; the newest is tested by itself (rise), and all of them by an
@@ -85,19 +85,19 @@ def drift(counts: BasisCounts, history: Sequence[BasisCounts]) -> tuple[float, f
 
 
 def _excess_variance(sessions: Sequence[BasisCounts], rate: float) -> float:
-    """Variance between sessions beyond binomial noise, by the method of moments; at least 0."""
+    """Return the variance between sessions beyond binomial noise, by the method of moments; at least 0."""
     observed = sum((session.qber - rate) ** 2 for session in sessions) / (len(sessions) - 1)
     binomial = sum(rate * (1 - rate) / session.total for session in sessions) / len(sessions)
     return max(0.0, observed - binomial)
 
 
 def probability_above(counts: BasisCounts, rate: float) -> float:
-    """Posterior probability, from a uniform prior, that the true error rate is above ``rate``."""
+    """Return the posterior probability, from a uniform prior, that the true error rate is above ``rate``."""
     from scipy.special import betainc  # noqa: PLC0415 - as in ``drift``
 
     return 1 - float(betainc(counts.errors + 1, counts.total - counts.errors + 1, rate))
 
 
 def _chi_square_tail(chi_square: float) -> float:
-    """P(chi-square with one degree of freedom > value)."""
+    """Return P(chi-square with one degree of freedom > value)."""
     return math.erfc(math.sqrt(chi_square / 2))

@@ -1,4 +1,4 @@
-"""What the statistics may say of a session."""
+"""Verdicts on sessions and the reasons for them."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -32,7 +32,7 @@ class Reason:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What the statistics say of a session.
+    """The verdict of the statistics on a session.
 
     Attributes:
         qber: recalculated from the counts.
@@ -44,7 +44,7 @@ class Verdict:
         is_anomalous: any reason was found, drift included.
         confidence_level: in [0, 1]. Compromised: 1 - p of the strongest convicting test, for the threshold the
             posterior probability (uniform prior) that the true rate is above it. Clean: that it is not above it.
-        reasons: in the order of the tests; empty if there is nothing to say.
+        reasons: in the order of the tests; empty without findings.
     """
 
     qber: float

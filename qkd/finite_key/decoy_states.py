@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qkd.bits import checked_integer, checked_number
+from qkd.bits import as_integer, as_number
 from qkd.finite_key.entropy import binary_entropy
 
 
@@ -43,18 +43,18 @@ class SinglePhotons:
 
 
 def lim2014_bounds(counts: Sequence[DecoyCounts], *, epsilon_sec: float) -> SinglePhotons:
-    """Bounds on what single photons gave; arguments, errors and source are those of ``lim2014_length``."""
+    """Bound what single photons gave; arguments, errors and source are those of ``lim2014_length``."""
     if len(counts) != 3:
         raise ValueError(f"counts must be of three intensities, not {len(counts)}")
     mu1, mu2, mu3 = (count.intensity for count in counts)
     if not (mu1 > mu2 + mu3 and mu2 > mu3 >= 0):
         raise ValueError("counts must have intensities mu1 > mu2 + mu3 and mu2 > mu3 >= 0")
-    checked_number("epsilon_sec", epsilon_sec, 0, 1, open_low=True)
+    as_number("epsilon_sec", epsilon_sec, 0, 1, open_low=True)
     vacuum, single = _vacuum_and_single([count.key_clicks for count in counts], counts, epsilon_sec)
     _, single_test = _vacuum_and_single([count.test_clicks for count in counts], counts, epsilon_sec)
     if single <= 0 or single_test <= 0:
         return SinglePhotons(vacuum, max(0.0, single), 0.5)
-    errors = _scaled([count.test_errors for count in counts], counts, epsilon_sec)
+    errors = _scaled_clicks([count.test_errors for count in counts], counts, epsilon_sec)
     single_errors = max(0.0, _emission(1, counts) * (errors[1][1] - errors[2][0]) / (mu2 - mu3))
     ratio = single_errors / single_test
     if ratio >= 0.5:
@@ -73,7 +73,7 @@ def lim2014_length(
     verification_bits: int = 0,
     discarded_bits: int = 0,
 ) -> int:
-    """Secret bits of a BB84 session with weak coherent pulses of three intensities.
+    """Return the secret bits of a BB84 session with weak coherent pulses of three intensities.
 
     l = floor(s_0 + s_1 (1 - h(phi)) - leak_EC - 6 log2(21/eps_sec) - log2(2/eps_cor)).
 
@@ -99,8 +99,8 @@ def lim2014_length(
         ("verification_bits", verification_bits),
         ("discarded_bits", discarded_bits),
     ):
-        checked_integer(name, count, 0, 2**62)
-    checked_number("epsilon_cor", epsilon_cor, 0, 1, open_low=True)
+        as_integer(name, count, 0, 2**62)
+    as_number("epsilon_cor", epsilon_cor, 0, 1, open_low=True)
     balance = lim2014_balance(
         counts, epsilon_sec=epsilon_sec, leaked_bits=leaked_bits, discarded_bits=discarded_bits
     )
@@ -111,7 +111,7 @@ def lim2014_length(
 def lim2014_balance(
     counts: Sequence[DecoyCounts], *, epsilon_sec: float, leaked_bits: int, discarded_bits: int = 0
 ) -> float:
-    """Entropy of the key clicks less what was disclosed, before the constant terms; negative where that is more.
+    """Return the entropy of the key clicks less what was disclosed, before the constant terms; it may be negative.
 
     Arguments, errors and source are those of ``lim2014_length``.
     """
@@ -124,17 +124,17 @@ def lim2014_balance(
 
 
 def _emission(photons: int, counts: Sequence[DecoyCounts]) -> float:
-    """tau_n: probability that Alice emits ``photons`` photons."""
+    """Return tau_n, the probability that Alice emits ``photons`` photons."""
     return sum(
         count.probability * math.exp(-count.intensity) * count.intensity**photons / math.factorial(photons)
         for count in counts
     )
 
 
-def _scaled(
+def _scaled_clicks(
     clicks: list[int], counts: Sequence[DecoyCounts], epsilon_sec: float
 ) -> list[tuple[float, float]]:
-    """n-_k and n+_k: clicks per intensity, scaled, with Hoeffding's deviation down and up."""
+    """Return n-_k and n+_k: scaled clicks per intensity, with Hoeffding's deviation down and up."""
     deviation = math.sqrt(sum(clicks) / 2 * math.log(21 / epsilon_sec))
     return [
         (
@@ -148,10 +148,10 @@ def _scaled(
 def _vacuum_and_single(
     clicks: list[int], counts: Sequence[DecoyCounts], epsilon_sec: float
 ) -> tuple[float, float]:
-    """Lower bounds of the clicks from empty pulses and from single photons."""
+    """Return lower bounds of the clicks from empty pulses and from single photons."""
     mu1, mu2, mu3 = (count.intensity for count in counts)
     tau0, tau1 = _emission(0, counts), _emission(1, counts)
-    (_, high1), (low2, high2), (low3, high3) = _scaled(clicks, counts, epsilon_sec)
+    (_, high1), (low2, high2), (low3, high3) = _scaled_clicks(clicks, counts, epsilon_sec)
     vacuum = max(0.0, tau0 * (mu2 * low3 - mu3 * high2) / (mu2 - mu3))
     bracket = low2 - high3 - (mu2**2 - mu3**2) / mu1**2 * (high1 - vacuum / tau0)
     single = tau1 * mu1 * bracket / (mu1 * (mu2 - mu3) - mu2**2 + mu3**2)
@@ -159,7 +159,7 @@ def _vacuum_and_single(
 
 
 def _random_sampling(epsilon_sec: float, ratio: float, sample: float, rest: float) -> float:
-    """gamma(a, b, c, d) of equation 5: from the errors of the test basis to the phase errors of the key basis."""
+    """Return gamma(a, b, c, d) of equation 5: from the errors of the test basis to the phase errors of the key basis."""
     # At b = 0 the published expression is 0 * log(infinity); its limit is 0, but one error less than seen is not
     # a safe reading of "no error", so half an error stands in.
     bounded = max(ratio, 0.5 / sample)

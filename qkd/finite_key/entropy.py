@@ -4,7 +4,7 @@ import math
 
 
 def binary_entropy(probability: float) -> float:
-    """h(p) in bits, p in [0, 1]."""
+    """Return h(p) in bits, p in [0, 1]."""
     if probability in (0, 1):
         return 0.0
     return -probability * math.log2(probability) - (1 - probability) * math.log2(1 - probability)

@@ -2,7 +2,7 @@
 
 import math
 
-from qkd.bits import checked_integer, checked_number
+from qkd.bits import as_integer, as_number
 from qkd.finite_key.entropy import binary_entropy
 
 DEFAULT_EPSILON_SEC = 1e-10
@@ -10,7 +10,7 @@ DEFAULT_EPSILON_SEC = 1e-10
 
 
 def phase_error_margin(key_bits: int, sample_bits: int, epsilon_sec: float) -> float:
-    """By how much the phase error rate of the key bits may exceed the error rate of the sample.
+    """Return how far the phase error rate of the key bits may exceed the error rate of the sample.
 
     mu = sqrt((n + k)/(n k) * (k + 1)/k * ln(4/eps_sec)): Serfling's inequality for sampling without replacement.
 
@@ -31,7 +31,7 @@ def tomamichel2012_length(
     verification_bits: int = 0,
     discarded_bits: int = 0,
 ) -> int:
-    """Secret bits of a single-photon BB84 session.
+    """Return the secret bits of a single-photon BB84 session.
 
     l = floor(n (1 - h(Q + mu)) - leak_EC - log2(2 / (eps_sec^2 eps_cor))).
 
@@ -61,12 +61,12 @@ def tomamichel2012_length(
     quality q = 1; for samples of both bases Tomamichel & Leverrier, Quantum 1, 14 (2017).
     """
     for name, count in (("key_bits", key_bits), ("sample_bits", sample_bits), ("leaked_bits", leaked_bits)):
-        checked_integer(name, count, 0, 2**62)
-    checked_integer("verification_bits", verification_bits, 0, 2**62)
-    checked_integer("discarded_bits", discarded_bits, 0, 2**62)
-    checked_number("qber", qber, 0, 1)
-    checked_number("epsilon_sec", epsilon_sec, 0, 1, open_low=True)
-    checked_number("epsilon_cor", epsilon_cor, 0, 1, open_low=True)
+        as_integer(name, count, 0, 2**62)
+    as_integer("verification_bits", verification_bits, 0, 2**62)
+    as_integer("discarded_bits", discarded_bits, 0, 2**62)
+    as_number("qber", qber, 0, 1)
+    as_number("epsilon_sec", epsilon_sec, 0, 1, open_low=True)
+    as_number("epsilon_cor", epsilon_cor, 0, 1, open_low=True)
     if not key_bits or not sample_bits:
         return 0
     whole = key_bits + discarded_bits

@@ -79,7 +79,7 @@ class Alice:
     def _disclose_sample(self, seed: bytes) -> Message:
         if self._sifted is None or len(seed) != SEED_BYTES:
             raise ProtocolError("the sample takes sifted bits and a seed")
-        self._sample = self._sifted.sampled(self._agreement, seed)
+        self._sample = self._sifted.sample(self._agreement, seed)
         self._expected = {Kind.COUNTS}
         return Message.of_bits(Kind.SAMPLE, self._sifted.bits[self._sample])
 

@@ -10,7 +10,7 @@ from qkd.authentication import AuthenticationKey, Transcript, same
 from qkd.bb84 import DIAGONAL, BobRecord
 from qkd.bits import Bits
 from qkd.classical import ClassicalChannel, Kind, Message, ProtocolError
-from qkd.estimation import BasisCounts, count_errors
+from qkd.estimation import BasisCounts, error_counts
 from qkd.parties.common import COUNTS, SEED_BYTES, Secrets, Sifted, extract
 from qkd.randomness import Randomness
 from qkd.reconciliation import Frames, ReconciliationResult, reconcile_as_bob
@@ -107,12 +107,12 @@ class Bob:
         """Compare a sample, and announce its errors."""
         sifted = self._sifted_bits()
         seed = self._randomness.token(SEED_BYTES)
-        sample = sifted.sampled(self._agreement, seed)
+        sample = sifted.sample(self._agreement, seed)
         theirs = self._channel.ask(Message.of_bytes(Kind.SAMPLE, seed)).to_bits()
         mine, bases = sifted.bits[sample], sifted.bases[sample]
         if theirs.size != mine.size:
             raise ProtocolError("the sample is not of the size agreed")
-        compared = count_errors(theirs, mine, bases)
+        compared = error_counts(theirs, mine, bases)
         wrong = sifted.intensities[sample][(theirs != mine) & (bases == DIAGONAL)]
         errors = np.bincount(wrong, minlength=3).tolist()
         body = COUNTS.pack(compared.errors_rect, compared.errors_diag, *errors)
@@ -140,7 +140,7 @@ class Bob:
         good = result.verified_bits
         self.state.reconciled = result
         self.state.discarded_bits = int(np.count_nonzero(~good))
-        self.state.corrected = count_errors(result.bits[good], self._kept[good], self._kept_bases[good])
+        self.state.corrected = error_counts(result.bits[good], self._kept[good], self._kept_bases[good])
         self.state.bound = evidence.length(
             agreement,
             leaked_bits=result.leaked_bits,

@@ -1,4 +1,4 @@
-"""What both parties do alike: sample, count, extract."""
+"""Steps that both parties do alike: sample, count, extract."""
 
 import struct
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ class Sifted:
     bases: Bits
     intensities: Bits
 
-    def sampled(self, agreement: Agreement, seed: bytes) -> NDArray[np.bool_]:
-        """Which of them are compared."""
+    def sample(self, agreement: Agreement, seed: bytes) -> NDArray[np.bool_]:
+        """Choose which sifted bits are compared."""
         return choose_sample(
             self.bases,
             min(agreement.sample_bits, max(0, self.bases.size - 1)),
@@ -39,7 +39,7 @@ class Sifted:
     def evidence(
         self, agreement: Agreement, sample: NDArray[np.bool_], compared: BasisCounts, errors: list[int]
     ) -> Evidence:
-        """The statistics, given the errors of the compared diagonal bits by intensity."""
+        """Return the statistics, given the errors of the compared diagonal bits by intensity."""
         kept = int(np.count_nonzero(~sample))
         if not agreement.intensities:
             return Evidence(key_bits=kept, compared=compared)
@@ -69,6 +69,6 @@ class Secrets:
 
 
 def extract(bits: Bits, agreement: Agreement, seed: bytes) -> Secrets:
-    """The secrets that verified bits hold."""
+    """Extract key and pad from verified bits."""
     extracted = amplification.amplify(bits, agreement.extracted_length, seed=seed)
     return Secrets(extracted[: agreement.key_length], extracted[agreement.key_length :])

@@ -28,7 +28,7 @@ class AliceReconciliation:
         """Hold her bits."""
         self.frames = Frames.of(bits.size, frame_bits)
         self.leaked_bits = self.verification_bits = 0
-        self._bits = self.frames.padded(bits)
+        self._bits = self.frames.to_rows(bits)
         self._tag_bits = self.frames.tag_bits(epsilon_cor)
         self._waiting = self.frames.batches()
         self._batch: cascade.Alice | None = None

@@ -51,14 +51,14 @@ class ReconciliationResult:
     kernel: str
 
     def __repr__(self) -> str:
-        """Everything but the bits."""
+        """Return everything but the bits."""
         return (
             f"ReconciliationResult({self.bits.size} bits, leaked_bits={self.leaked_bits}, "
             f"round_trips={self.round_trips}, verified={self.verified})"
         )
 
 
-class _Asking:
+class _RemoteAlice:
     """Alice, as Bob's Cascade sees her: every call is a round trip over the channel."""
 
     def __init__(self, channel: ClassicalChannel) -> None:
@@ -84,7 +84,7 @@ class _Asking:
 
 
 def kernel_name(kernel: str, bits: int) -> str:
-    """The kernel that a name stands for: ``auto`` is numba where it is installed and worth its start.
+    """Return the kernel that a name stands for: ``auto`` is numba where it is installed and worth its start.
 
     Raises:
         ValueError: not one of ``KERNELS``, or numba asked for and not installed.
@@ -118,7 +118,7 @@ def reconcile_as_bob(
     epsilon_cor: float = DEFAULT_EPSILON_COR,
     low_latency: bool = False,
 ) -> ReconciliationResult:
-    """Bob's side: correct his bits by asking whoever answers at the other end of the channel.
+    """Correct Bob's bits by asking whoever answers at the other end of the channel.
 
     Arguments and errors are those of ``reconcile``.
 
@@ -127,7 +127,7 @@ def reconcile_as_bob(
     """
     kernel = kernel_name(kernel, bits.size)
     frames = Frames.of(bits.size, frame_bits)
-    corrected = frames.padded(bits)
+    corrected = frames.to_rows(bits)
     leaked_before, trips_before = channel.disclosed[Purpose.PARITY], channel.round_trips
     levels = cascade.block_levels(frames.length, qber, together=low_latency)
     seeds = np.random.SeedSequence(seed).spawn(len(frames.batches()))
@@ -137,7 +137,7 @@ def reconcile_as_bob(
         batch = Batch(stop - first, frames.length, levels, int.from_bytes(packed, "little"))
         schedule = Schedule(batch)
         forest = _forest(kernel, corrected[first:stop].reshape(-1), batch, schedule)
-        bob = cascade.Bob(forest, batch, _Asking(channel), together=low_latency)
+        bob = cascade.Bob(forest, batch, _RemoteAlice(channel), together=low_latency)
         corrected[first:stop] = bob.correct(schedule.subsets).reshape(stop - first, -1)
     tag_bits = frames.tag_bits(epsilon_cor)
     key = verification.derived_key(seed, tag_bits) if verification_key is None else verification_key

@@ -34,25 +34,25 @@ class Frames:
 
     @classmethod
     def of(cls, size: int, frame_bits: int) -> "Frames":
-        """As few frames as ``frame_bits`` allows, of nearly that length."""
+        """Cut a string into as few frames as ``frame_bits`` allows, of nearly that length."""
         count = -(-size // frame_bits)
         return cls(size, count, -(-size // count))
 
-    def padded(self, bits: Bits) -> Bits:
-        """Frames as rows, shape (count, length)."""
+    def to_rows(self, bits: Bits) -> Bits:
+        """Return the frames as rows, shape (count, length)."""
         whole = np.zeros(self.count * self.length, np.uint8)
         whole[: self.size] = bits
         return whole.reshape(self.count, self.length)
 
     def batches(self) -> list[tuple[int, int]]:
-        """First frame and end of each batch."""
+        """Return first frame and end of each batch."""
         step = max(1, _BATCH_BITS // self.length)
         return [(first, min(first + step, self.count)) for first in range(0, self.count, step)]
 
     def mask(self, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Bits of the chosen frames, shape (size,)."""
+        """Return which bits are in the chosen frames, shape (size,)."""
         return np.repeat(chosen, self.length)[: self.size]
 
     def tag_bits(self, epsilon_cor: float) -> int:
-        """Length of a frame's tag, with which all frames together meet ``epsilon_cor``."""
+        """Return the length of a frame's tag with which all frames together meet ``epsilon_cor``."""
         return universal.tag_length(self.length, epsilon_cor / self.count)

@@ -1,7 +1,7 @@
 """Reconciliation of two strings in one process."""
 
 from qkd import universal
-from qkd.bits import Bits, as_bits, checked_integer, checked_number
+from qkd.bits import Bits, as_bits, as_integer, as_number
 from qkd.classical import LocalChannel
 from qkd.reconciliation.alice import AliceReconciliation
 from qkd.reconciliation.bob import DEFAULT_EPSILON_COR, ReconciliationResult, reconcile_as_bob
@@ -42,10 +42,10 @@ def reconcile(
         raise ValueError(
             f"alice_bits and bob_bits must be of one length > 0, not {alice_bits.size} and {bob_bits.size}"
         )
-    checked_number("qber", qber, 0, 0.5)
-    checked_integer("seed", seed, 0, 2**256 - 1)
-    checked_number("epsilon_cor", epsilon_cor, 0, 1, open_low=True)
-    checked_integer("frame_bits", frame_bits, 1, MAX_FRAME_BITS)
+    as_number("qber", qber, 0, 0.5)
+    as_integer("seed", seed, 0, 2**256 - 1)
+    as_number("epsilon_cor", epsilon_cor, 0, 1, open_low=True)
+    as_integer("frame_bits", frame_bits, 1, MAX_FRAME_BITS)
     frames = Frames.of(bob_bits.size, frame_bits)
     if verification_key is not None:
         wanted = universal.key_size(frames.tag_bits(epsilon_cor))

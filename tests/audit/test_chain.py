@@ -14,7 +14,7 @@ from apps.audit.store import EntryTable, HeadTable
 from apps.common import clock
 from apps.common.dynamodb import Position
 from apps.files.trail import FileEvent
-from apps.jobs.records import Job, JobKind, JobState
+from apps.jobs.records import Job, JobState
 from apps.jobs.store import JobTable
 from apps.jobs.trail import JobEvent
 from tests import requirement
@@ -49,7 +49,7 @@ def found(entries: list[Entry], length: int, key: bytes = KEY) -> list[int]:
 
 
 def a_job(job_id: str = "job") -> Job:
-    return Job(job_id, JobKind.GENERATE_SESSIONS, JobState.QUEUED, "system:tests", 1, clock.now())
+    return Job(job_id, "generate_sessions", JobState.QUEUED, "system:tests", 1, clock.now())
 
 
 @requirement("D3")

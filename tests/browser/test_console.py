@@ -80,7 +80,7 @@ def test_a_key_is_revoked_after_a_question(signed_in: Watched, filled: Demo) -> 
     page.get_by_role("button", name="Revoke…").click()
     signed_in.shoot("confirm")
     page.get_by_label("Reason").fill("the laptop was stolen")
-    page.get_by_role("button", name="Revoke for good").click()
+    page.get_by_role("button", name="Revoke permanently").click()
     expect(page.locator(".messagelist")).to_contain_text("1 pool key revoked")
     signed_in.shoot("revoked")
     assert signed_in.problems == []
@@ -96,7 +96,7 @@ def test_an_empty_platform_says_what_to_do(watched: Watched, admin_user: object,
     expect(page.locator("#panel-qber")).to_contain_text("No sessions yet")
     watched.shoot("empty-overview")
     watched.open("/admin/qkd_sessions/session/")
-    expect(page.locator(".empty")).to_contain_text("No sessions yet: generate one")
+    expect(page.locator(".empty")).to_contain_text("No sessions yet. Generate one")
     watched.shoot("empty-list")
     assert watched.problems == []
 

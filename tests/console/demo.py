@@ -16,11 +16,13 @@ from apps.files.records import Document, File, Upload
 from apps.files.states import FileStatus, UploadStatus
 from apps.files.store import FileTable
 from apps.files.trail import FileEvent
+from apps.jobs import control
 from apps.jobs import services as jobs
-from apps.jobs.records import Job, JobKind
+from apps.jobs.records import Job
 from apps.keys import services as keys
 from apps.keys.records import PoolKey
 from apps.sessions import services as sessions
+from apps.sessions.job_kinds import SessionJob
 from apps.sessions.records import Session
 
 ALICE = Actor(ActorKind.USER, "alice", "192.0.2.7", sees_all=True)
@@ -85,19 +87,14 @@ def file(number: int, name: str, key: PoolKey, source: Session, **changed: Any) 
 def job(done: int, total: int, *, error: str | None = None, ended: bool = False) -> Job:
     """A job that is so far."""
     parameters = {"key_length": 256, "error_rate": 0.02}
-    made = jobs.enqueue(
-        JobKind.GENERATE_SESSIONS,
-        total=total,
-        parameters=parameters,
-        actor=PROGRAM,
-        send=lambda _job_id: None,
-    )
-    started = jobs.start(made.job_id) if done else None
+    made = jobs.new(SessionJob.GENERATE, total=total, parameters=parameters, actor=PROGRAM)
+    with transaction(PROGRAM) as tx:
+        jobs.put(tx, made)
+    started = control.start(made.job_id) if done else None
     if started is not None:
-        for step in range(1, done + 1):
-            jobs.advance(started, done=step, results={})
+        reported = control.report(started, done=done)
         if ended:
-            jobs.end(started, error=error)
+            control.end(reported, error=error)
     return jobs.find(made.job_id, actor=ALICE)
 
 

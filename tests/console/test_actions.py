@@ -25,6 +25,7 @@ from apps.sessions import services as sessions
 from apps.sessions import tasks
 from apps.sessions.records import SessionStatus
 from apps.sessions.trail import SessionEvent
+from qkd.records import MAX_KEY_LENGTH, MIN_KEY_LENGTH
 from tests import requirement
 from tests.console.demo import ALICE
 from tests.console.pages import AUDIT, CLIENTS, POOL, SESSIONS, said
@@ -50,7 +51,7 @@ def test_a_session_is_generated_for_whoever_asks(console: Client) -> None:
 
 def test_an_attacked_session_says_why_it_left_no_key(console: Client) -> None:
     answer = console.post(GENERATE, ASKED | {"eavesdropper": "intercept_resend", "fraction": "1"})
-    assert "left no key" in said(answer)[0]
+    assert "produced no key" in said(answer)[0]
     (made,) = sessions.listed(actor=ALICE, limit=5).records
     assert made.status is SessionStatus.PENDING
     assert made.parameters["eavesdropper"] == {"kind": "intercept_resend", "fraction": 1.0}
@@ -77,7 +78,13 @@ def test_a_wrong_value_is_told_beside_its_field(console: Client, field: str, val
 
 def test_a_wrong_share_of_the_eavesdropper_is_told(console: Client) -> None:
     page = console.post(GENERATE, ASKED | {"eavesdropper": "intercept_resend", "fraction": "3"})
-    assert "fraction" in str(page.context["form"].errors)
+    assert page.context["form"].errors["fraction"] == ["Enter a number from 0 to 1, or leave it empty."]
+
+
+@pytest.mark.parametrize("bits", [MIN_KEY_LENGTH - 1, MAX_KEY_LENGTH + 1])
+def test_a_wrong_key_length_says_what_to_enter(console: Client, bits: int) -> None:
+    page = console.post(GENERATE, ASKED | {"key_length": str(bits)})
+    assert page.context["form"].errors["key_length"] == ["Enter 64 to 1,048,576 bits."]
 
 
 def test_what_takes_too_long_becomes_a_job(
@@ -156,7 +163,7 @@ def test_a_detail_offers_what_its_state_allows(console: Client) -> None:
 def test_a_client_is_revoked_after_a_question(console: Client) -> None:
     client, key = access.issue(name="exporter", role=Role.CLIENT, actor=ALICE)
     asked = {"action": "revoke", "_selected_action": [client.client_id]}
-    assert b"refused from now on" in console.post(CLIENTS, asked | {"index": "0"}).content
+    assert b"refused within 30 seconds" in console.post(CLIENTS, asked | {"index": "0"}).content
     assert access.find(client.client_id).status is ClientStatus.ACTIVE
     console.post(CLIENTS, asked | {"confirmed": "yes"})
     assert access.find(client.client_id).status is ClientStatus.REVOKED
@@ -176,9 +183,9 @@ def test_select_across_is_refused(console: Client, across: str) -> None:
 def test_too_many_or_no_records_are_refused(console: Client) -> None:
     many = {"action": "revoke", "_selected_action": [f"pk-{number}" for number in range(101)], "index": "0"}
     assert console.post(POOL, many).status_code == 400
-    assert "Tick" in said(console.post(POOL, {"action": "revoke", "index": "0"}))[0]
+    assert "Select at least one row." in said(console.post(POOL, {"action": "revoke", "index": "0"}))[0]
     gone = console.post(POOL, {"action": "revoke", "_selected_action": ["pk-gone"], "index": "0"})
-    assert b"None of the records is there any more" in gone.content
+    assert b"None of the selected records exists any more" in gone.content
 
 
 @requirement("D3")

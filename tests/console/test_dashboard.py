@@ -57,9 +57,9 @@ def test_figures_count_what_there_is(console: Client, filled: Demo) -> None:
 def test_an_empty_platform_says_what_to_do(console: Client) -> None:
     shown = panels(console)
     assert shown["qber"]["chart"]["points"] == []
-    assert "generate one" in shown["qber"]["body"]
+    assert "Generate one" in shown["qber"]["body"]
     assert "pool is empty" in shown["pool"]["body"]
-    assert "Nothing was found" in shown["detections"]["body"]
+    assert "No compromised or anomalous sessions" in shown["detections"]["body"]
 
 
 def test_it_renews_itself(console: Client, filled: Demo) -> None:
@@ -75,7 +75,7 @@ def test_a_panel_that_fails_leaves_the_others_alone(console: Client, monkeypatch
     monkeypatch.setattr(keys, "counts", down)
     shown = panels(console)
     assert "Not available right now. Try again." in shown["pool"]["body"]
-    assert "generate one" in shown["qber"]["body"]
+    assert "Generate one" in shown["qber"]["body"]
     assert console.get("/admin/").status_code == 200
 
 

@@ -4,11 +4,13 @@ from collections import Counter, deque
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+import pytest
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.test import Client
 from django.urls import resolve
 
+from apps.console import render
 from tests import requirement
 from tests.console.demo import Demo
 from tests.console.pages import AUDIT, POOL, SESSIONS, Elements
@@ -81,3 +83,19 @@ def test_pages_that_no_link_leads_to_are_strict_too(console: Client, client: Cli
 @requirement("F1")
 def test_the_root_leads_to_the_console(client: Client) -> None:
     assert client.get("/")["Location"] == "/admin/"
+
+
+@requirement("F1")
+def test_signing_out_says_so_and_leads_back(console: Client) -> None:
+    page = console.post("/admin/logout/")
+    assert "You are signed out." in page.content.decode()
+    assert 'href="/admin/"' in page.content.decode()
+    assert_strict(page, "/admin/logout/")
+
+
+@requirement("F1")
+@pytest.mark.parametrize(("state", "read"), [("pre_active", "Pre-active"), ("rotation_queued", "Rotating")])
+def test_states_read_as_people_say_them(console: Client, state: str, read: str) -> None:
+    page = console.get(POOL, {"state": state}).content.decode()
+    assert f">{read}</a>" in page
+    assert render.heading(state) == read

@@ -29,7 +29,7 @@ def test_staff_without_permissions_sees_nothing(person: People, filled: Demo, ca
     for url in (*LISTS.values(), *ACTIONS, *details, f"{POOL}{filled.pool_keys[0].key_id}/history/"):
         assert client.get(url).status_code == 403, url
     assert client.get("/admin/dashboard/data/").json() == {"panels": []}
-    assert b"may not view anything yet" in client.get("/admin/").content
+    assert b"have no permissions yet" in client.get("/admin/").content
     assert calls == []  # nothing is even read
 
 

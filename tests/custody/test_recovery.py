@@ -86,14 +86,14 @@ def test_the_root_key_is_gone_and_the_files_come_back(aws, own_root, settings, r
 
 @requirement("C12", "I2")
 def test_any_two_of_three_shares_give_the_key_and_one_does_not(recovery_key):
-    seeds = {recovery.joined(pair) for pair in combinations(recovery_key.shares, 2)}
+    seeds = {recovery.seed_from(pair) for pair in combinations(recovery_key.shares, 2)}
     assert len(seeds) == 1
     (seed,) = seeds
     with pytest.raises(Invalid):
-        recovery.joined(recovery_key.shares[:1])
+        recovery.seed_from(recovery_key.shares[:1])
     changed = recovery_key.shares[0].replace(recovery_key.shares[0].split()[-1], "academic")
     with pytest.raises(Invalid):
-        recovery.joined([changed, recovery_key.shares[1]])
+        recovery.seed_from([changed, recovery_key.shares[1]])
     assert seed not in str(everything(but=set())).encode()
     assert all(share not in str(everything(but=set())) for share in recovery_key.shares)
 
@@ -102,7 +102,7 @@ def test_any_two_of_three_shares_give_the_key_and_one_does_not(recovery_key):
 def test_shares_of_another_recovery_key_are_refused(recovery_key):
     other = recovery.make(threshold=2, shares=2, actor=TESTS)
     with pytest.raises(Invalid, match="another recovery key"):
-        recovery.joined(other.shares)
+        recovery.seed_from(other.shares)
 
 
 @requirement("C12")
@@ -138,15 +138,15 @@ def test_a_recovery_without_a_second_person_is_refused(recovery_key):
 @requirement("C12")
 def test_a_seal_opens_for_its_own_record_and_its_own_recovery_key_only(recovery_key):
     one, two = keys.create(2, actor=TESTS)
-    seed = recovery.joined(recovery_key.shares[:2])
+    seed = recovery.seed_from(recovery_key.shares[:2])
     assert one.recovery_seal is not None
-    assert recovery_seal.opened(
-        one.recovery_seal, seed=seed, context=seeds.context_of(one.key_id)
-    ) == seeds.unwrapped(one)
+    assert recovery_seal.open_seal(
+        one.recovery_seal, seed=seed, context=seeds.KIND.context_of(one.key_id)
+    ) == seeds.unwrap(one)
     with pytest.raises(kem.OpenFailed):
-        recovery_seal.opened(one.recovery_seal, seed=seed, context=seeds.context_of(two.key_id))
+        recovery_seal.open_seal(one.recovery_seal, seed=seed, context=seeds.KIND.context_of(two.key_id))
     with pytest.raises(kem.OpenFailed):
-        recovery_seal.opened(one.recovery_seal, seed=bytes(32), context=seeds.context_of(one.key_id))
+        recovery_seal.open_seal(one.recovery_seal, seed=bytes(32), context=seeds.KIND.context_of(one.key_id))
 
 
 @requirement("C12")
@@ -175,7 +175,7 @@ def test_a_wrong_setting_is_refused(settings):
 def test_no_failed_call_of_a_recovery_loses_a_secret(recovery_key, own_root, fault, each_call):
     (key,) = keys.create(1, actor=TESTS)
     session_id = sessions.generate(sessions.GenerateRequest(), actor=TESTS).session_id
-    seed, final = seeds.seed_of(key), finals.unwrapped(final_key(session_id))
+    seed, final = seeds.seed_of(key), finals.unwrap(final_key(session_id))
 
     def prepare():
         own_root.unlink()
@@ -189,6 +189,6 @@ def test_no_failed_call_of_a_recovery_loses_a_secret(recovery_key, own_root, fau
         process_starts()
         if approvals.find(approval_id).status is ApprovalStatus.APPROVED:
             attempt(approval_id)
-        assert seeds.unwrapped(keys.find(key.key_id)) == seed, call
-        assert finals.unwrapped(final_key(session_id)) == final, call
+        assert seeds.unwrap(keys.find(key.key_id)) == seed, call
+        assert finals.unwrap(final_key(session_id)) == final, call
     assert audit.verify().problems == []

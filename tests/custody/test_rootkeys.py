@@ -16,7 +16,7 @@ from apps.common.root_keys.interface import RootKeyUnavailable, UnwrapFailed
 from apps.common.root_keys.local import LocalRootKey
 from apps.common.root_keys.ring import RootKeyRing
 from apps.custody import rootkeys
-from apps.keys import seeds
+from apps.keys import seeds, wrapped_secrets
 from apps.keys import services as keys
 from apps.keys.records import KeyUnusable
 from apps.keys.trail import SecretEvent
@@ -89,7 +89,7 @@ def test_an_old_root_key_is_retired_only_when_nothing_is_under_it(own_stock, poo
 def test_no_failed_call_of_a_root_key_rotation_loses_a_secret(own_root, aws, fault, each_call):
     before = {key.key_id: seeds.seed_of(key) for key in keys.create(1, actor=TESTS)}
     session_id = sessions.generate(sessions.GenerateRequest(), actor=TESTS).session_id
-    final = finals.unwrapped(final_key(session_id))
+    final = finals.unwrap(final_key(session_id))
     rootkeys.rotate(actor=TESTS)
 
     def prepare():
@@ -97,8 +97,8 @@ def test_no_failed_call_of_a_root_key_rotation_loses_a_secret(own_root, aws, fau
 
     for call, _ in each_call("replace the root key", fault, prepare, lambda _: rootkeys.rotate(actor=TESTS)):
         process_starts()
-        assert {key_id: seeds.unwrapped(keys.find(key_id)) for key_id in before} == before, call
-        assert finals.unwrapped(final_key(session_id)) == final, call
+        assert {key_id: seeds.unwrap(keys.find(key_id)) for key_id in before} == before, call
+        assert finals.unwrap(final_key(session_id)) == final, call
         rootkeys.rotate(actor=TESTS)
         assert (rootkeys.status()[0].pool_keys, rootkeys.status()[0].sessions) == (1, 1), call
         assert sum(h.pool_keys + h.sessions for h in rootkeys.status()[1:]) == 0, call
@@ -201,12 +201,14 @@ def test_a_wrapped_secret_opens_for_its_own_record_only(own_stock, pool):
 def test_a_foreign_secret_is_never_put_into_a_record(own_stock, pool):
     foreign = seeds.seed_of(pool[1])
     with pytest.raises(KeyUnusable):
-        seeds.rewrapped(pool[0], foreign, event=SecretEvent.RECOVERED, actor=TESTS)
+        wrapped_secrets.rewrap(seeds.secret_of(pool[0]), foreign, event=SecretEvent.RECOVERED, actor=TESTS)
     with pytest.raises(KeyUnusable):
-        seeds.rewrapped(pool[0], foreign[:-1], event=SecretEvent.RECOVERED, actor=TESTS)
+        wrapped_secrets.rewrap(
+            seeds.secret_of(pool[0]), foreign[:-1], event=SecretEvent.RECOVERED, actor=TESTS
+        )
     found = final_key(own_stock.session_id)
     with pytest.raises(SessionUnusable):
-        finals.rewrapped(found, b"short", event=SecretEvent.RECOVERED, actor=TESTS)
+        wrapped_secrets.rewrap(finals.secret_of(found), b"short", event=SecretEvent.RECOVERED, actor=TESTS)
 
 
 @requirement("C10", "I2")

@@ -18,7 +18,7 @@ from apps.files.keys.rewrap import waiting, waiting_count
 from apps.files.store import FileTable
 from apps.jobs import control
 from apps.jobs import services as jobs
-from apps.jobs.records import Job, JobKind, JobState
+from apps.jobs.records import Job, JobState
 from apps.keys import rotation, seeds
 from apps.keys import services as keys
 from apps.keys.records import KeyState, RotationStatus, rotation_id_of
@@ -288,7 +288,7 @@ def test_the_pace_is_kept():
 @requirement("C6", "F5")
 def test_a_job_tells_its_rate_and_when_it_will_be_done():
     started = clock.now()
-    job = Job("1", JobKind.REWRAP_FILES, JobState.RUNNING, "user:a", 100, started, started_at=started)
+    job = Job("1", "rewrap_files", JobState.RUNNING, "user:a", 100, started, started_at=started)
     assert (job.per_second, job.eta_seconds) == (None, None)
     later = replace(job, done=25, heard_at=started + timedelta(seconds=5))
     assert (later.per_second, later.eta_seconds) == (5.0, 15.0)

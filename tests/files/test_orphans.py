@@ -19,8 +19,9 @@ from apps.files.records import StorageClass
 from apps.files.states import FileStatus
 from apps.files.uploads import client_side, parts
 from apps.files.uploads.announce import UploadMethod
+from apps.jobs import control, running
 from apps.jobs import services as jobs
-from apps.jobs.records import JobState
+from apps.jobs.records import SILENT_SECONDS, JobState
 from apps.sessions import quantum_keys
 from apps.sessions.records import QuantumKeyState
 from apps.sessions.store import QuantumKeyTable
@@ -363,17 +364,17 @@ def test_a_large_upload_becomes_one_job_with_progress(api, stock, sent, settings
         handler(upload.event, None)
     assert api.get(f"files/{upload.file_id}").json()["status"] == "awaiting_upload"
     [job_id] = sent
-    told, tell = [], jobs.progress
+    told, tell = [], control.report
 
-    def progress(job, *, done):
+    def report(job, *, done, results=None):
         told.append(done)
-        tell(job, done=done)
+        return tell(job, done=done, results=results)
 
-    monkeypatch.setattr(jobs, "progress", progress)
+    monkeypatch.setattr(control, "report", report)
     tasks.encrypt_upload(job_id)
     shown = api.get(f"jobs/{job_id}").json()
     assert (shown["state"], shown["done"], shown["total"]) == ("succeeded", 3, 3)
-    assert told == [0, 1, 2, 3]
+    assert told == [0, 1, 2]
     assert upload.is_safe
     tasks.encrypt_upload(job_id)
     assert upload.is_safe
@@ -403,6 +404,7 @@ def test_the_message_of_a_long_job_is_kept_from_being_delivered_again(
     sqs.send_message(QueueUrl=url, MessageBody=job_id)
     [message] = sqs.receive_message(QueueUrl=url, VisibilityTimeout=1)["Messages"]
     hidden = []
+    monkeypatch.setattr(running, "HIDDEN_SECONDS", 0)
 
     def around(call, aws, name, arguments):
         if name == "ChangeMessageVisibility":
@@ -411,7 +413,7 @@ def test_the_message_of_a_long_job_is_kept_from_being_delivered_again(
 
     with watched(around):
         run_from_message(job_id, message["ReceiptHandle"])
-    assert hidden == [(message["ReceiptHandle"], 900)] * 3  # at the start, then after each full MiB
+    assert hidden == [(message["ReceiptHandle"], 900)] * 4  # at the start, then with each report
     assert upload.is_safe
 
 
@@ -443,9 +445,9 @@ def test_a_job_that_failed_or_fell_silent_is_sent_again_by_the_sweep(api, stock,
     later(seconds=400)
     sweep()
     assert sent == [job_id, job_id]
-    jobs.start_alone(job_id)
-    assert jobs.start_alone(job_id) is None  # another worker is at it
-    later(seconds=jobs.SILENT_SECONDS + 60)
+    control.start(job_id, alone=True)
+    assert control.start(job_id, alone=True) is None  # another worker is at it
+    later(seconds=SILENT_SECONDS + 60)
     sweep()
     assert sent == [job_id] * 3
     tasks.encrypt_upload(job_id)

@@ -1,9 +1,9 @@
-"""What one input of the fuzzer does to a package: it opens as it is, or there is the one error and nothing else.
+"""What one input of the fuzzer does to a package: it opens unchanged, or gives the one error and nothing else.
 
     python -m tests.fuzz.packages [options of libFuzzer]      with atheris installed
 
-An input's first byte chooses what is read; the rest is either read as it stands, or taken as a list of changes to
-a true one. Whatever else than ``PackageInvalid`` comes out is a finding.
+An input's first byte chooses what is read; the rest is either read as it is, or taken as a list of changes to
+a valid one. Anything other than ``PackageInvalid`` comes out is a finding.
 """
 
 import io
@@ -53,7 +53,7 @@ def _message(changes: bytes) -> None:
     true = to_json(MESSAGE["package"])
     seed, quantum_key = bytes.fromhex(MESSAGE["seed"]), bytes.fromhex(MESSAGE["quantum_key"])
     try:
-        package = Package.from_text(changed(true.encode(), changes).decode("latin-1"))
+        package = Package.from_text(apply_changes(true.encode(), changes).decode("latin-1"))
         opened = open_message(package, seed=seed, quantum_key=quantum_key)
     except PackageInvalid:
         return
@@ -68,7 +68,7 @@ def _compatible(changes: bytes) -> None:
         "quantum_key": bytes.fromhex(COMPATIBLE["quantum_key"]),
     }
     try:
-        text = changed(true.encode(), changes).decode("latin-1")
+        text = apply_changes(true.encode(), changes).decode("latin-1")
         package = PqfilePackage.from_dict(json_object(text, limit=TEXT_LIMIT))
         opened = open_pqfile(package, **secrets)
     except PackageInvalid:
@@ -78,8 +78,8 @@ def _compatible(changes: bytes) -> None:
 
 
 def _body(changes: bytes) -> None:
-    sealed = changed(BODY, changes)
-    for read in (_whole, _streamed, _ranged):
+    sealed = apply_changes(BODY, changes)
+    for read in (_read_whole, _read_stream, _read_range):
         released: list[bytes] = []
         refused: PackageInvalid | None = None
         try:
@@ -93,11 +93,11 @@ def _body(changes: bytes) -> None:
             assert PLAINTEXT.startswith(b"".join(released))
 
 
-def _whole(sealed: bytes, released: list[bytes]) -> None:
+def _read_whole(sealed: bytes, released: list[bytes]) -> None:
     released.append(body.open_bytes(KEY, CONTEXT, sealed))
 
 
-def _streamed(sealed: bytes, released: list[bytes]) -> None:
+def _read_stream(sealed: bytes, released: list[bytes]) -> None:
     sink = io.BytesIO()
     try:
         body.decrypt_stream(io.BytesIO(sealed), sink, key=KEY, context=CONTEXT)
@@ -105,7 +105,7 @@ def _streamed(sealed: bytes, released: list[bytes]) -> None:
         released.append(sink.getvalue())
 
 
-def _ranged(sealed: bytes, released: list[bytes]) -> None:
+def _read_range(sealed: bytes, released: list[bytes]) -> None:
     def read_at(offset: int, length: int) -> bytes:
         return sealed[offset : offset + length]
 
@@ -117,8 +117,8 @@ def _ranged(sealed: bytes, released: list[bytes]) -> None:
 READ: list[Callable[[bytes], None]] = [_envelope, _message, _compatible, _body]
 
 
-def changed(true: bytes, program: bytes) -> bytes:
-    """The true bytes with changes of six bytes each: what, where (3), with what (2)."""
+def apply_changes(true: bytes, program: bytes) -> bytes:
+    """The valid bytes with changes of six bytes each: what, where (3), with what (2)."""
     made = bytearray(true)
     for what, where, value in _steps(program):
         at = where % (len(made) + 1)
@@ -171,7 +171,7 @@ CHANGES: list[Callable[[bytearray, int, int], None]] = [_flip, _set, _cut, _remo
 
 
 def main() -> None:
-    """Let atheris make inputs, led by the branches that they reach."""
+    """Let atheris make inputs, guided by the branches that they reach."""
     import atheris
 
     atheris.instrument_all()

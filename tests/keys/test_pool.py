@@ -233,7 +233,7 @@ def test_a_damaged_seed_is_refused(pool, damage):
 
 @requirement("C3")
 def test_a_seed_of_another_length_is_refused(pool):
-    short = root_key().wrap(b"short", context=seeds.context_of(pool[0].key_id))
+    short = root_key().wrap(b"short", context=seeds.KIND.context_of(pool[0].key_id))
     with pytest.raises(KeyUnusable):
         seeds.seed_of(rewritten(pool[0], wrapped_seed=short))
 

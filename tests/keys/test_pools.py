@@ -107,8 +107,8 @@ def test_keys_of_every_pool_are_rotated_by_use(two_pools, settings):
 def test_a_key_is_imported_into_a_pool_that_there_is(two_pools):
     pair = kem.generate_key_pair(Suite.XWING)
     with pytest.raises(Invalid, match="pool"):
-        transfer.imported(pair.seed, suite=pair.suite, reason="x", actor=TESTS, pool="elsewhere")
-    key = transfer.imported(pair.seed, suite=pair.suite, reason="x", actor=TESTS, pool=CHAT)
+        transfer.import_pair(pair.seed, suite=pair.suite, reason="x", actor=TESTS, pool="elsewhere")
+    key = transfer.import_pair(pair.seed, suite=pair.suite, reason="x", actor=TESTS, pool=CHAT)
     lifecycle.activate(key.key_id, reason="x", actor=TESTS)
     assert key.key_id in {services.pick(CHAT).key_id for _ in range(60)}
     assert key.key_id not in {services.pick().key_id for _ in range(60)}

@@ -12,7 +12,7 @@ from apps.common import clock
 from apps.common.errors import Invalid
 from apps.custody import retirement
 from apps.files import messages
-from apps.keys import diagram, lifecycle, policy, rotation, seeds, services
+from apps.keys import admin, diagram, lifecycle, policy, rotation, seeds, services
 from apps.keys.records import (
     PARTICIPLES,
     TARGETS,
@@ -87,6 +87,11 @@ def test_a_refusal_says_what_can_be_done_instead(pool):
 @requirement("C5")
 def test_every_transition_has_its_word():
     assert {one.name for one in TRANSITIONS} == PARTICIPLES.keys()
+
+
+@requirement("C5")
+def test_every_state_has_its_row_and_its_colour():
+    assert set(KeyState) == diagram.SP_800_57.keys() == admin.TONES.keys()
 
 
 @requirement("C5")

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 
 def taken_in(seed, suite=Suite.XWING):
-    return transfer.imported(seed, suite=suite, reason="moved here", actor=TESTS)
+    return transfer.import_pair(seed, suite=suite, reason="moved here", actor=TESTS)
 
 
 @requirement("C2", "C5")
@@ -69,8 +69,8 @@ def test_no_failed_call_half_imports_a_pair(aws, fault, each_call):
             taken_in(seed)
         except Refused:
             assert call, "it was imported, only the answer was lost"
-        found = transfer.imported_id(kem.public_key_of(seed, suite=Suite.XWING))
-        assert seeds.unwrapped(services.find(found)) == seed, call
+        found = transfer.id_of_import(kem.public_key_of(seed, suite=Suite.XWING))
+        assert seeds.unwrap(services.find(found)) == seed, call
         events = [e.event for e in audit.entries_page(limit=5, by="key", value=found).records]
         assert events == [PoolKeyEvent.IMPORTED], call
 

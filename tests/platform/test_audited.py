@@ -20,12 +20,12 @@ from apps.files.reading import downloads
 from apps.files.trail import FileEvent, MessageEvent
 from apps.files.uploads import announce, pipeline
 from apps.jobs import services as jobs
-from apps.jobs.records import JobKind
 from apps.keys import seeds
 from apps.keys import services as keys
 from apps.keys.trail import PoolKeyEvent
 from apps.sessions import finals, quantum_keys
 from apps.sessions import services as sessions
+from apps.sessions.job_kinds import SessionJob
 from apps.sessions.records import KeyPurpose, QuantumKeyState, Session
 from apps.sessions.services import GenerateRequest
 from apps.sessions.trail import QuantumKeyEvent, SessionEvent
@@ -115,14 +115,8 @@ OPERATIONS = {
     "publish a file": lambda s: downloads.publish(s.file.file_id, actor=TESTS),
     "delete a file": lambda s: services.delete(s.file.file_id, actor=TESTS),
     "restore a file": lambda s: services.restore(s.deleted.file_id, actor=TESTS),
-    "queue a job": lambda _: jobs.enqueue(
-        JobKind.GENERATE_SESSIONS, total=1, parameters={}, actor=TESTS, send=_must_not_be_called
-    ),
+    "queue a job": lambda _: jobs.enqueue(SessionJob.GENERATE, total=1, parameters={}, actor=TESTS),
 }
-
-
-def _must_not_be_called(_: str) -> None:
-    raise AssertionError
 
 
 @requirement("I1", "D2")

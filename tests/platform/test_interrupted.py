@@ -10,7 +10,7 @@ import pytest
 from apps.access import services as access
 from apps.access.records import ClientStatus
 from apps.access.roles import Role
-from apps.audit.services import verify
+from apps.audit.services import transaction, verify
 from apps.common.errors import Refused
 from apps.custody import retirement
 from apps.detections import services as detections
@@ -19,12 +19,12 @@ from apps.files.reading import downloads
 from apps.files.states import FileStatus
 from apps.files.uploads import announce
 from apps.jobs import services as jobs
-from apps.jobs.records import JobKind
 from apps.keys import seeds
 from apps.keys import services as keys
 from apps.keys.records import KeyState
 from apps.sessions import services as sessions
 from apps.sessions import tasks
+from apps.sessions.job_kinds import SessionJob
 from apps.sessions.records import SessionStatus
 from apps.sessions.services import GenerateRequest
 from apps.sessions.store import QuantumKeyTable
@@ -69,13 +69,10 @@ def deleted(api: Any) -> Any:
 
 
 def batch(_: Any) -> str:
-    return jobs.enqueue(
-        JobKind.GENERATE_SESSIONS,
-        total=1,
-        parameters=SMALL.as_document(),
-        actor=TESTS,
-        send=lambda _: None,
-    ).job_id
+    job = jobs.new(SessionJob.GENERATE, total=1, parameters=SMALL.as_document(), actor=TESTS)
+    with transaction(TESTS) as tx:
+        jobs.put(tx, job)
+    return job.job_id
 
 
 def status(upload: Any) -> FileStatus:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from qkd.estimation import BasisCounts, choose_sample, count_errors, qber_interval
+from qkd.estimation import BasisCounts, choose_sample, error_counts, qber_interval
 from tests import requirement
 
 
@@ -44,7 +44,7 @@ def test_known_answer():
 @requirement("B3")
 def test_errors_are_counted_per_basis():
     alice, bob = np.array([0, 0, 1, 1, 1], np.uint8), np.array([0, 1, 1, 0, 0], np.uint8)
-    counts = count_errors(alice, bob, np.array([0, 0, 0, 1, 1], np.uint8))
+    counts = error_counts(alice, bob, np.array([0, 0, 0, 1, 1], np.uint8))
     assert counts == BasisCounts(n_rect=3, errors_rect=1, n_diag=2, errors_diag=2)
     assert counts.qber == 3 / 5
 

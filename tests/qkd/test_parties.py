@@ -259,8 +259,8 @@ def test_bob_notices_that_alice_is_gone():
 def test_the_next_sessions_authentication_comes_out_of_this_one():
     shared = AuthenticationKey.draw(1e-15, Randomness(3))
     _, bob, _ = two_parties()
-    renewed = shared.refilled(lead(bob).pad)
+    renewed = shared.with_pad(lead(bob).pad)
     assert renewed.hash_key == shared.hash_key
     assert renewed.pad.size == shared.pad.size
     with pytest.raises(ValueError, match="pad"):
-        shared.refilled(renewed.pad[:-2])
+        shared.with_pad(renewed.pad[:-2])

@@ -1,7 +1,7 @@
 """A second implementation of docs/package-format.md, from its text alone: slow, plain, for tests.
 
-It shares no code with qkdseal. ``python -m tests.qkdseal.reference`` writes the vectors anew; what HPKE draws
-at random cannot be given to the library, so the sealed secrets of an existing file are kept.
+It shares no code with qkdseal. ``python -m tests.qkdseal.reference`` writes the vectors of
+bodies again; what HPKE draws at random cannot be given to the library, so whole messages were made once.
 """
 
 import base64

@@ -215,6 +215,22 @@ def test_a_passphrase_without_a_factor_is_refused() -> None:
 
 
 @requirement("C4")
+@pytest.mark.parametrize("stretched", [b"", bytes(31), bytes(64)], ids=len)
+def test_a_stretched_passphrase_of_another_length_is_refused(stretched: bytes) -> None:
+    """An empty one would leave the passphrase without effect."""
+    made = Header.of(file_id="f", quantum_key_id="q", passphrase=FACTOR)
+    with pytest.raises(ValueError, match=f"has 32 bytes; this one has {len(stretched)}"):
+        sealed(made=made, stretched=stretched)
+
+
+@requirement("C4")
+def test_a_passphrase_is_given_in_one_form_only() -> None:
+    made = Header.of(file_id="f", quantum_key_id="q", passphrase=FACTOR)
+    with pytest.raises(ValueError, match="the passphrase or its stretched form"):
+        sealed(made=made, passphrase="one", stretched=FACTOR.stretch("another"))
+
+
+@requirement("C4")
 @pytest.mark.parametrize("iterations", [-1, 0, 1, MIN_ITERATIONS - 1, header.MAX_ITERATIONS + 1, 2**40])
 def test_iterations_are_bounded_when_made_and_when_read(iterations: int) -> None:
     with pytest.raises(ValueError, match="iterations"):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from qkdseal.encoding import to_json
 from qkdseal.envelope import Envelope
 from tests import requirement
-from tests.fuzz.packages import BODY, CHANGES, MESSAGE, READ, changed, one_input
+from tests.fuzz.packages import BODY, CHANGES, MESSAGE, READ, apply_changes, one_input
 
 step = st.tuples(st.integers(0, len(CHANGES) - 1), st.integers(0, 2**24 - 1), st.integers(0, 2**16 - 1)).map(
     lambda values: bytes([values[0]]) + values[1].to_bytes(3, "big") + values[2].to_bytes(2, "big")
@@ -40,8 +40,8 @@ def test_a_package_that_opened_though_changed_would_be_found(monkeypatch):
 def test_every_change_changes():
     where = (70).to_bytes(3, "big")
     for number in range(len(CHANGES)):
-        assert changed(BODY, bytes([number]) + where + b"\x00\x02") != BODY
-    assert changed(to_json(MESSAGE["package"]).encode(), b"") == to_json(MESSAGE["package"]).encode()
+        assert apply_changes(BODY, bytes([number]) + where + b"\x00\x02") != BODY
+    assert apply_changes(to_json(MESSAGE["package"]).encode(), b"") == to_json(MESSAGE["package"]).encode()
 
 
 @requirement("C2", "C9")

@@ -205,7 +205,7 @@ def test_a_wrapped_key_moved_to_another_session_is_refused(stock):
 
 @requirement("C3", "C10")
 def test_a_key_of_another_length_than_recorded_is_refused(stock):
-    short = root_key().wrap(b"x" * 256, context=finals.context_of(stock.session_id))
+    short = root_key().wrap(b"x" * 256, context=finals.KIND.context_of(stock.session_id))
     store_wrapped(stock, base64.b64encode(short).decode())
     with pytest.raises(SessionUnusable, match="length"):
         quantum_keys.offer(session_id=stock.session_id, actor=TESTS)

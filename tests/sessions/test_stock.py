@@ -12,6 +12,7 @@ from apps.files import messages
 from apps.files.trail import MessageEvent
 from apps.jobs import services as jobs
 from apps.jobs.records import JobState
+from apps.jobs.running import Work
 from apps.sessions import finals, quantum_keys, services, stock, tasks
 from apps.sessions.records import KeyPurpose, SessionStatus, SessionUnusable, StockEmpty
 from apps.sessions.services import GenerateRequest
@@ -71,7 +72,7 @@ def test_a_low_stock_raises_an_alarm_and_is_refilled_by_a_job(aws, settings, sen
 @requirement("A8")
 def test_a_refill_runs_at_its_pace(aws, settings, sent, monkeypatch):
     slept: list[float] = []
-    monkeypatch.setattr("apps.sessions.tasks.time.sleep", slept.append)
+    monkeypatch.setattr(Work, "pause", lambda _, seconds: slept.append(seconds))
     settings.STOCK_SESSION_PAUSE, settings.STOCK_TARGET = 7.0, 128
     tasks.refill_later()
     tasks.generate_batch(sent.pop())

@@ -54,16 +54,17 @@ def reencrypt(file_id: str, *, actor: Actor, progress: Progress | None = None) -
     )
     envelope, new_key = attempt.seal(file.package_id)
     try:
-        written = encrypted.write(
-            plaintext,
-            attempt.place,
-            name=file.name,
-            file_key=new_key,
-            context=envelope.header.digest(),
-            until=attempt.until,
-            storage_class=file.storage_class,
-            progress=progress,
-        )
+        with attempt.end_if_cancelled(actor=actor):
+            written = encrypted.write(
+                plaintext,
+                attempt.place,
+                name=file.name,
+                file_key=new_key,
+                context=envelope.header.digest(),
+                until=attempt.until,
+                storage_class=file.storage_class,
+                progress=progress,
+            )
     except PackageInvalid:
         raise FileDamaged(DAMAGED) from None
     new = asdict(written) | attempts.as_fields(envelope) | {"encrypted_at": clock.now()}

@@ -10,9 +10,9 @@ from apps.common.sweeps import each
 from apps.files import store
 from apps.files.bodies import objects
 from apps.files.bodies.objects import BODIES_PREFIX, CLIENT_BODIES_PREFIX, DOWNLOADS_PREFIX
-from apps.files.life import orphans
+from apps.files.records import Upload
 from apps.files.states import FileStatus
-from apps.files.uploads import giving_up
+from apps.files.uploads import attempts, giving_up
 from apps.sessions import quantum_keys
 from apps.sessions.records import KeyPurpose
 
@@ -24,9 +24,7 @@ def end_reservations(*, actor: Actor) -> int:
     stale = quantum_keys.stale_reservations()
     files = [key for key in stale if key.purpose is KeyPurpose.FILE]
     others = [key for key in stale if key.purpose is not KeyPurpose.FILE]
-    return each(files, lambda key: orphans.end_attempt(key, actor=actor)) + quantum_keys.discard(
-        others, actor=actor
-    )
+    return each(files, lambda key: attempts.end(key, actor=actor)) + quantum_keys.discard(others, actor=actor)
 
 
 def abort_stale_uploads() -> int:
@@ -66,5 +64,9 @@ def give_up_uploads(*, actor: Actor) -> int:
         for status in (FileStatus.AWAITING_UPLOAD, FileStatus.AWAITING_BODY)
         for upload in store.uploads_before(status, moment)
     ]
-    reason = "Nothing was uploaded in time."
-    return each(waiting, lambda upload: giving_up.give_up(upload, reason=reason, actor=actor))
+    late = "Nothing was uploaded in time."
+
+    def give_up(upload: Upload) -> None:
+        giving_up.give_up(upload, reason=giving_up.CANCELLED if upload.reason else late, actor=actor)
+
+    return each(waiting, give_up)

@@ -87,9 +87,8 @@ class Plan:
             & (FileTable.envelope == self.head.envelope)  # a re-wrapping meanwhile would be undone
         )
         # What describes the content stands with the document, and goes with it
-        applied = replace(
-            wiped(self.upload, text="(applied)"), status=FileStatus.APPLIED, source=document.source
-        )
+        kept = wiped(self.upload, text="(applied)")
+        applied = replace(kept, status=FileStatus.APPLIED, source=document.source, reason=None)
         store.replace_row(tx, self.head, document, condition=unchanged, otherwise=refused)
         tx.put(FileTable.of(_earlier(self.head)), otherwise=refused)
         store.replace_row(tx, self.upload, applied, condition=awaited, otherwise=refused)

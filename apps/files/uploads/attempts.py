@@ -5,6 +5,8 @@ other; the commit decides which one counts. What an interrupted attempt leaves i
 the body to be removed.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,12 +16,15 @@ from django.conf import settings
 from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
 from apps.common import clock
+from apps.files.bodies import orphans
 from apps.files.bodies.objects import BODIES_PREFIX, ObjectRef
+from apps.files.trail import FileEvent
+from apps.jobs.control import JobCancelled
 from apps.keys import services as keys
 from apps.keys.pools import pool_for
 from apps.keys.records import PoolKey, Purpose
 from apps.sessions import quantum_keys
-from apps.sessions.records import KeyPurpose, Offer, QuantumKeyState
+from apps.sessions.records import KeyPurpose, Offer, QuantumKey, QuantumKeyState
 from apps.sessions.taking import take_key
 from apps.sessions.trail import QuantumKeyEvent
 from qkdseal.envelope import Envelope, seal
@@ -58,6 +63,17 @@ class Attempt:
         quantum_keys.use_reserved(tx, self.offered.key_id)
         keys.count_use(tx, self.pool_key)
 
+    @contextmanager
+    def end_if_cancelled(self, *, actor: Actor) -> Iterator[None]:
+        """End this attempt where its job is cancelled within the block. Whatever else fails is left to the sweep."""
+        try:
+            yield
+        except JobCancelled:
+            reserved = quantum_keys.find_taken(self.offered.key_id)
+            if reserved is not None:
+                end(reserved, reason="The job that wrote it was cancelled.", actor=actor)
+            raise
+
 
 def begin(*, document_id: str, file_id: str, owner: str, actor: Actor) -> Attempt:
     """Reserve a quantum key for an attempt, and pick the pool key to seal to.
@@ -87,6 +103,23 @@ def begin(*, document_id: str, file_id: str, owner: str, actor: Actor) -> Attemp
         return offered
 
     return Attempt(document_id, take_key(reserve, actor=actor), pool_key, until)
+
+
+def end(
+    reserved: QuantumKey, *, actor: Actor, reason: str = "The attempt that wrote it did not come back."
+) -> None:
+    """End an attempt: from here on it cannot commit, and its body is removed."""
+    body = place_of(reserved.subject, reserved.key_id)
+    orphan = orphans.find_note(body)
+    if orphan is None:
+        with transaction(actor) as tx:
+            orphan = orphans.note(
+                tx, body, document_id=reserved.subject, reason=reason, reservation=reserved.key_id
+            )
+            tx.audit(FileEvent.BODY_REMOVED, file_id=reserved.subject, phase="begun", keys=[body.key])
+    # Noted first: were the key discarded before, nothing would name the body if this process ended here
+    quantum_keys.discard([reserved], actor=actor)
+    orphans.remove(orphan)
 
 
 def place_of(document_id: str, quantum_key_id: str) -> ObjectRef:

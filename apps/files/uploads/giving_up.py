@@ -1,5 +1,7 @@
 """Uploads that were announced and do not come."""
 
+from dataclasses import replace
+
 from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.files import services, store
@@ -7,6 +9,11 @@ from apps.files.bodies import objects, orphans
 from apps.files.bodies.objects import ObjectRef
 from apps.files.records import Upload, rejected
 from apps.files.states import AWAITED, FileNotReady, FileStatus, as_words, transition
+from apps.files.trail import FileEvent
+
+KEPT_SECONDS = 86_400  # of a plaintext whose encryption was cancelled, for its owner to decide what comes
+CANCELLED = "Its encryption was cancelled, and its content was not uploaded again."
+_UPLOAD_AGAIN = "Its encryption was cancelled. Upload the content again to have it encrypted."
 
 
 def abort(file_id: str, *, actor: Actor) -> Upload:
@@ -45,3 +52,20 @@ def give_up(upload: Upload, *, reason: str, actor: Actor, otherwise: Exception |
     if orphan is not None:
         orphans.remove(orphan)
     return gone
+
+
+def note_cancelled(file_id: str, source: ObjectRef, *, actor: Actor) -> None:
+    """Tell an announced upload's owner that its encryption was cancelled; the plaintext stays. Idempotent.
+
+    An object that nobody announced has no record that could say so; its job does.
+    """
+    upload = store.find_file(file_id)
+    if not isinstance(upload, Upload) or upload.status is not FileStatus.AWAITING_UPLOAD:
+        return
+    if upload.source == source.as_document():
+        return
+    # With its source, the plaintext is this record's also once that is rejected, and is removed then
+    noted = replace(upload, reason=_UPLOAD_AGAIN, source=source.as_document())
+    with transaction(actor) as tx:
+        store.change(tx, upload, noted)
+        tx.audit(FileEvent.ENCRYPTION_CANCELLED, file_id=file_id)

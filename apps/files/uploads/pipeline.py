@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 NAMESPACE = uuid.UUID("6f1b0a1e-6f6b-4b59-9f0e-4c0d9a1d2a55")  # of file ids derived from objects
 DIRECT_OWNER = "system:uploads"  # of objects that nobody announced
 
-Later = Callable[[ObjectRef, Upload, int], object]
+Later = Callable[[ObjectRef, Upload, int], str | None]
 
 
 def encrypt_uploaded(
@@ -45,8 +45,8 @@ def encrypt_uploaded(
     Args:
         source: the object.
         actor: who acts.
-        later: takes an object over ``EVENT_UPLOAD_BYTES``, to be encrypted where more time is; its record is
-            returned as it is.
+        later: takes an object over ``EVENT_UPLOAD_BYTES``, to be encrypted where more time is, and its record is
+            returned as it is; or says why the upload is given up.
         progress: is told the bytes encrypted so far, now and then.
 
     Raises:
@@ -66,8 +66,10 @@ def encrypt_uploaded(
         elif applying.is_orphaned(file):
             file = _reject(file, source, "Its document was deleted for good meanwhile.", actor)
         elif later is not None and size > settings.EVENT_UPLOAD_BYTES:
-            later(source, file, size)
-            return file
+            given_up = later(source, file, size)
+            if given_up is None:
+                return file
+            file = _reject(file, source, given_up, actor)
         else:
             file = _encrypt(file, source, actor, progress)
     # Also after a duplicate event: the first delivery may have ended just before this step
@@ -104,15 +106,16 @@ def _encrypt(upload: Upload, source: ObjectRef, actor: Actor, progress: Progress
         document_id=upload.document_id, file_id=upload.file_id, owner=upload.owner, actor=actor
     )
     envelope, file_key = attempt.seal(plan.package_id, *passphrases.factor_of(upload))
-    written = encrypted.write(
-        objects.opened(source),
-        attempt.place,
-        name=upload.name,
-        file_key=file_key,
-        context=envelope.header.digest(),
-        until=attempt.until,
-        progress=progress,
-    )
+    with attempt.end_if_cancelled(actor=actor):
+        written = encrypted.write(
+            objects.opened(source),
+            attempt.place,
+            name=upload.name,
+            file_key=file_key,
+            context=envelope.header.digest(),
+            until=attempt.until,
+            progress=progress,
+        )
     try:
         sealed = attempts.as_fields(envelope) | {"encrypted_at": clock.now()}
         document = plan.document(source.as_document(), asdict(written) | sealed)

@@ -1,5 +1,5 @@
 'use strict';
-// The overview: draws the chart from the data in the page, then asks for newer data as long as somebody looks.
+// The overview: draws the chart from the data in the page, then fetches newer data while the page is visible.
 {
     const panels = document.getElementById('panels');
     const refreshed = document.getElementById('refreshed');
@@ -100,7 +100,7 @@
             refreshed.textContent = `Live, ${new Date().toISOString().slice(11, 19)} UTC`;
             refreshed.classList.remove('stale');
         } catch {
-            refreshed.textContent = 'Not live at the moment; trying again.';
+            refreshed.textContent = 'Connection lost. Retrying.';
             refreshed.classList.add('stale');
         }
     }

@@ -1,0 +1,177 @@
+"""Secrets at rest: wrapped under the root key, bound to their record, and sealed to the recovery key.
+
+Seeds of pool keys and final keys of sessions are kept alike. Each app has a ``SecretKind`` that says where its
+secrets are, and makes a ``WrappedSecret`` of a record.
+"""
+
+import binascii
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pynamodb.attributes import Attribute
+
+from apps.audit.records import Actor, Event
+from apps.audit.services import Transaction, transaction
+from apps.common.dynamodb import feed, partitions
+from apps.common.errors import Refused
+from apps.common.root_keys.configured import root_key, wrap_checked
+from apps.common.root_keys.interface import UnwrapFailed
+from apps.keys import recovery_seal
+from apps.keys.trail import SecretEvent
+
+
+@dataclass(frozen=True, slots=True)
+class SecretKind:
+    """Where secrets of one kind are kept, and what is said of them."""
+
+    record: str  # names the record in the context that the secret is bound to
+    subject: str  # names it in audit entries
+    label: str  # names it in sentences, with {} for the id
+    table: Any  # has root_key_id, root_feed, recovery_seal and the index by_root_key
+    column: Attribute[Any]  # of the wrapped secret
+    unusable: type[Refused]
+    as_stored: Callable[[bytes], Any] = bytes
+    as_blob: Callable[[Any], bytes] = bytes
+
+    def context_of(self, identifier: str) -> dict[str, str]:
+        """What a secret is bound to: copied to another record it does not open."""
+        return {"record": self.record, "id": identifier}
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapping:
+    """A secret as its record keeps it."""
+
+    root_key_id: str
+    stored: Any = field(repr=False)
+    recovery_seal: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedSecret:
+    """The secret of one record.
+
+    Args:
+        kind: of the secret.
+        identifier: of the record.
+        wrapping: as the record keeps it.
+        check: raises the kind's ``unusable`` for bytes that are not this record's secret.
+    """
+
+    kind: SecretKind
+    identifier: str
+    wrapping: Wrapping
+    check: Callable[[bytes], None]
+
+    @property
+    def label(self) -> str:
+        """As sentences name it."""
+        return self.kind.label.format(self.identifier)
+
+    @property
+    def context(self) -> dict[str, str]:
+        """What it is bound to."""
+        return self.kind.context_of(self.identifier)
+
+
+def wrap(kind: SecretKind, identifier: str, secret: bytes) -> Wrapping:
+    """Wrap a new record's secret, and seal it to the recovery key if there is one.
+
+    Raises:
+        RootKeyUnavailable: the root key cannot be used now.
+    """
+    root, context = root_key(), kind.context_of(identifier)
+    blob = root.wrap(secret, context=context)
+    return Wrapping(
+        root_key_id=root.id,  # after wrapping: another process may have replaced the root key just before
+        stored=kind.as_stored(blob),
+        recovery_seal=recovery_seal.seal(secret, context=context),
+    )
+
+
+def unwrap(found: WrappedSecret) -> bytes:
+    """The secret as the root key opens it, checked against its record.
+
+    Raises:
+        the kind's ``unusable``: what is stored is not this record's secret.
+        RootKeyUnavailable: the root key cannot be used now.
+    """
+    try:
+        blob = found.kind.as_blob(found.wrapping.stored)
+        secret = root_key().unwrap(blob, context=found.context)
+    except (UnwrapFailed, binascii.Error):
+        raise found.kind.unusable(
+            f"The secret of {found.label} does not unwrap: its record was changed, or its root key is gone."
+        ) from None
+    found.check(secret)
+    return secret
+
+
+def rewrap(found: WrappedSecret, secret: bytes, *, event: Event, actor: Actor) -> None:
+    """Wrap a secret under the current root key, in the place of what is stored.
+
+    Raises:
+        the kind's ``unusable``: it is another record's secret.
+        Conflict: the record was changed meanwhile; nothing was.
+        RootKeyUnavailable: the root key cannot be used now.
+    """
+    found.check(secret)
+    kind, root = found.kind, root_key()
+    blob = wrap_checked(secret, context=found.context)
+    with transaction(actor) as tx:
+        tx.update(
+            kind.table(found.identifier),
+            [
+                kind.column.set(kind.as_stored(blob)),
+                kind.table.root_key_id.set(root.id),
+                kind.table.root_feed.set(feed(root.id, found.identifier)),
+            ],
+            condition=kind.column == found.wrapping.stored,
+        )
+        _audit(tx, found, event, old_root_key_id=found.wrapping.root_key_id, root_key_id=root.id)
+
+
+def seal_for_recovery(found: WrappedSecret, *, actor: Actor) -> None:
+    """Seal a secret to the recovery key, in the place of an older seal.
+
+    Raises:
+        Refused: no recovery key is configured.
+        the kind's ``unusable``: the secret does not unwrap.
+        Conflict: the record was changed meanwhile; nothing was.
+    """
+    kind = found.kind
+    seal = recovery_seal.require_seal(unwrap(found), context=found.context)
+    with transaction(actor) as tx:
+        tx.update(
+            kind.table(found.identifier),
+            [kind.table.recovery_seal.set(seal)],
+            condition=kind.column == found.wrapping.stored,
+        )
+        _audit(tx, found, SecretEvent.SEALED, recovery_key_id=recovery_seal.key_id_of(seal))
+
+
+def open_seal(found: WrappedSecret, *, seed: bytes) -> bytes:
+    """The secret in a recovery seal, by the private half of the recovery key.
+
+    Raises:
+        OpenFailed: the seal was changed, or is to another recovery key.
+    """
+    return recovery_seal.open_seal(found.wrapping.recovery_seal or b"", seed=seed, context=found.context)
+
+
+def ids_under(kind: SecretKind, root_key_id: str) -> Iterator[str]:
+    """Ids of the records whose secret a root key wraps: one Query for each shard."""
+    for part in partitions(root_key_id):
+        for row in kind.table.by_root_key.query(part):
+            yield row.key
+
+
+def count_under(kind: SecretKind, root_key_id: str) -> int:
+    """How many secrets a root key wraps."""
+    return sum(kind.table.by_root_key.count(part) for part in partitions(root_key_id))
+
+
+def _audit(tx: Transaction, found: WrappedSecret, event: Event, **detail: Any) -> None:
+    fields: dict[str, Any] = {found.kind.subject: found.identifier, **detail}
+    tx.audit(event, **fields)
