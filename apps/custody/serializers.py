@@ -28,13 +28,13 @@ class RetiredKeyOut(PoolKeyOut):
 
 
 class DestructionIn(ReasonIn):
-    """A key's destruction, asked for."""
+    """A request for a key's destruction."""
 
     lose_messages = FlagField(default=False, help_text="messages sealed to the key will never open again")
 
 
 class ReencryptionIn(ReasonIn):
-    """What counts as known: a session's quantum keys, a pool key, or one file's key."""
+    """What may be compromised: a session's quantum keys, a pool key, or one file's key."""
 
     session_id = TextField(required=False, max_length=64)
     key_id = TextField(required=False, max_length=64)
@@ -44,13 +44,13 @@ class ReencryptionIn(ReasonIn):
         named = [name for name in Source if name in attrs]
         if len(named) != 1:
             raise serializers.ValidationError(
-                {"session_id": "give exactly one of session_id, key_id and file_id"}
+                {"session_id": "Give exactly one of session_id, key_id and file_id."}
             )
         return {"named": Named(named[0], attrs[named[0]]), "reason": attrs["reason"]}
 
 
 class ExportIn(ReasonIn):
-    """A key's export, asked for."""
+    """A request for a key's export."""
 
     recipient_suite = serializers.ChoiceField(choices=SUITES)
     recipient_public_key = BytesField(max_bytes=Suite.XWING.public_size)
@@ -63,7 +63,7 @@ class ApprovalListQuery(ListQuery):
 
 
 class ApprovalOut(serializers.Serializer[Any]):
-    """A request, and what a second person said."""
+    """A request and its decision."""
 
     approval_id = serializers.CharField()
     action = serializers.CharField()

@@ -8,21 +8,21 @@ from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
 from apps.access.views import ApiView
-from apps.common.lists import ListQuery, listed, page_of
+from apps.common.lists import ListQuery, list_response, page_of
 from apps.jobs import control, services
 from apps.jobs.scopes import JobScope
 from apps.jobs.serializers import JobOut
 
 
 class Jobs(ApiView):
-    """The caller's jobs, or all for who sees all."""
+    """The caller's jobs, or all for callers with the scope owners:all."""
 
     required_scopes = {"GET": JobScope.READ}
 
     @extend_schema(parameters=[ListQuery], responses=page_of(JobOut), operation_id="list_jobs")
     def get(self, request: Request) -> Response:
         """Jobs, newest first."""
-        return listed(request, JobOut, partial(services.listed, actor=actor_of(request)), salt="jobs")
+        return list_response(request, JobOut, partial(services.listed, actor=actor_of(request)), salt="jobs")
 
 
 class JobDetail(ApiView):
