@@ -16,7 +16,8 @@ from apps.files.bodies import objects
 from apps.files.keys import reencrypt
 from apps.files.life import archive, shredding
 from apps.files.opening import FileDamaged, file_key
-from apps.files.records import FileNotFound, FileNotReady, FileStatus, StorageClass
+from apps.files.records import Document, FileNotFound, StorageClass
+from apps.files.states import FileNotReady, FileStatus
 from apps.files.store import FileTable
 from apps.jobs import control
 from apps.jobs import services as jobs
@@ -171,6 +172,7 @@ def test_a_deleted_file_stays_deleted_and_can_be_restored(api, plenty):
     services.delete(file_id, actor=TESTS)
     until = record_of(file_id).shred_after
     after = reencrypt.reencrypt(file_id, actor=TESTS)
+    assert isinstance(after, Document)
     assert (after.status, after.shred_after) == (FileStatus.DELETED, until)
     services.restore(file_id, actor=TESTS)
     assert plaintext_of(file_id) == b"content"
@@ -197,14 +199,14 @@ def test_a_changed_body_is_not_given_a_new_seal(api, plenty):
 def test_two_at_once_leave_one_body_that_opens(api, plenty, monkeypatch):
     content = os.urandom(1000)
     file_id = encrypted(api, content)
-    real = reencrypt._committed
+    real = reencrypt._commit
 
     def after_another(*arguments):
-        monkeypatch.setattr(reencrypt, "_committed", real)
+        monkeypatch.setattr(reencrypt, "_commit", real)
         reencrypt.reencrypt(file_id, actor=TESTS)
         return real(*arguments)
 
-    monkeypatch.setattr(reencrypt, "_committed", after_another)
+    monkeypatch.setattr(reencrypt, "_commit", after_another)
     with pytest.raises(FileNotReady, match="meanwhile"):
         reencrypt.reencrypt(file_id, actor=TESTS)
     assert plaintext_of(file_id) == content

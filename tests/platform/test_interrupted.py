@@ -16,7 +16,7 @@ from apps.custody import retirement
 from apps.detections import services as detections
 from apps.files import messages, services
 from apps.files.reading import downloads
-from apps.files.records import FileStatus
+from apps.files.states import FileStatus
 from apps.files.uploads import announce
 from apps.jobs import services as jobs
 from apps.keys import seeds
