@@ -32,16 +32,20 @@ class JobDetail(ApiView):
 
     @extend_schema(responses=JobOut, operation_id="get_job")
     def get(self, request: Request, job_id: str) -> Response:
-        """How far a job is."""
+        """The state, progress and results of a job."""
         return Response(JobOut(services.find(job_id, actor=actor_of(request))).data)
 
 
 class JobCancellation(ApiView):
-    """The end of a job before it is done."""
+    """The cancellation of one job."""
 
     required_scopes = {"POST": JobScope.CANCEL}
 
     @extend_schema(request=None, responses=JobOut, operation_id="cancel_job")
     def post(self, request: Request, job_id: str) -> Response:
-        """Stop a job: at once while it waits, after its current step while it runs."""
+        """Cancel a job.
+
+        A queued job ends at once, a running one within seconds; `done` and `results` say how far it came. Idempotent
+        until the job has ended, then refused with 409.
+        """
         return Response(JobOut(control.cancel(job_id, actor=actor_of(request))).data)

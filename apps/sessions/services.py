@@ -1,7 +1,7 @@
 """QKD sessions: run and kept ``pending`` until judged, found, listed."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -21,6 +21,8 @@ from qkd import attacks, channel, session
 
 SIFTED_BITS_PER_SECOND = 400_000  # of a slow Lambda core, reconciliation included: `make bench`
 DEFAULT_LINK = "local"
+
+Engine = Callable[[session.SessionParameters], session.SessionResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +81,20 @@ def estimated_seconds(request: GenerateRequest) -> float:
     return session.plan(_parameters(request)).expected_sifted / SIFTED_BITS_PER_SECOND
 
 
-def generate(request: GenerateRequest, *, actor: Actor) -> Session:
+def generate(request: GenerateRequest, *, actor: Actor, engine: Engine = session.run) -> Session:
     """Run a BB84 session and keep it ``pending``, with its audit entry. Raw bits end with this call.
 
     A session that left no secret bit is kept too, with the reason: the detector judges its counts.
 
+    Args:
+        request: what is asked for.
+        actor: who owns the session.
+        engine: runs it; where it raises, nothing is kept.
+
     Raises:
         Invalid: names the field and what is allowed.
     """
-    result = session.run(_parameters(request))
+    result = engine(_parameters(request))
     made = _record(request, result, owner=str(actor))
     final = finals.wrap(made, result.key_bytes) if result.key_bytes is not None else None
     with transaction(actor) as tx:
