@@ -24,7 +24,7 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """How the schema names it."""
+    """What the OpenAPI schema says of API keys."""
 
     target_class = ApiKeyAuthentication
     name = "ApiKey"

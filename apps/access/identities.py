@@ -1,4 +1,4 @@
-"""Who stands behind an actor, so that nobody can be a second person to themselves.
+"""Tell who stands behind an actor, so that nobody can approve what they asked for under another name.
 
 A person is one principal, whatever the name, the sign-in or the API key. Two persons who share an e-mail address
 count as one all the same: it is one who reads what both are sent.

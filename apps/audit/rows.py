@@ -10,7 +10,7 @@ from typing import Any
 
 from apps.audit.records import Entry
 from apps.audit.tagging import GONE
-from apps.common.authenticated import is_authentic, revision_of
+from apps.common.authenticated import revision_of
 from apps.common.dynamodb import Table, all_tables
 
 
@@ -56,7 +56,7 @@ def row_problems(newest: Mapping[str, str]) -> Iterator[RowProblem]:
 
 def _wrong(row: Table[Any], newest: str) -> str:
     tag = row.tag or ""
-    if not is_authentic(row.short_name(), row.deciding(), tag):
+    if not row.is_authentic():
         return "its content is not what the platform wrote"
     if not newest:
         return "no entry says that it was made"

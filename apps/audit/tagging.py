@@ -88,7 +88,7 @@ def tombstone(row: Table[Any]) -> str:
 
 
 def _next(row: Table[Any], item: dict[str, Any]) -> str:
-    return make_tag(row.short_name(), item, revision=_revision(row))
+    return make_tag(row.tagged_as(), item, revision=_revision(row))
 
 
 def _revision(row: Table[Any]) -> int:

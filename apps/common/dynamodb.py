@@ -43,14 +43,14 @@ EnumT = TypeVar("EnumT", bound=StrEnum)
 
 @cache
 def connection() -> Connection:
-    """This process's connection to DynamoDB."""
+    """Return this process's connection to DynamoDB."""
     return Connection(
         region=settings.AWS_REGION, connect_timeout_seconds=3, read_timeout_seconds=10, max_retry_attempts=3
     )
 
 
 class EnumAttribute(Attribute[EnumT], Generic[EnumT]):
-    """A StrEnum kept by its value."""
+    """A StrEnum, stored as its value."""
 
     attr_type = "S"
 
@@ -118,7 +118,7 @@ class Table(Model, Generic[RecordT]):
 
     @classmethod
     def _get_connection(cls) -> TableConnection:
-        """One client for all tables: making one for each takes longer than a cold start may."""
+        """Share one client between all tables: making one for each takes longer than a cold start may."""
         made = super()._get_connection()
         with _sharing:
             if made.connection is not connection():
@@ -128,7 +128,7 @@ class Table(Model, Generic[RecordT]):
 
     @classmethod
     def of(cls, record: RecordT) -> "Table[RecordT]":
-        """The row of a record; ``index_keys`` adds what the indexes are read by."""
+        """Return the row of a record; ``index_keys`` adds what the indexes are read by."""
         values = {field.name: getattr(record, field.name) for field in fields(record)}  # type: ignore[arg-type]
         return cls(**values, **cls.index_keys(record))
 
@@ -137,19 +137,31 @@ class Table(Model, Generic[RecordT]):
         return {}
 
     def record(self) -> RecordT:
-        """The record of a row that was read whole, its tag checked.
+        """Return the record of a row that was read whole, once its tag is checked.
 
         Raises:
             RecordForged: the platform did not write it so.
         """
-        if self.is_tagged() and not is_authentic(self.short_name(), self.deciding(), self.tag or ""):
+        if self.is_tagged() and not self.is_authentic():
             log.error("the row %s is not authentic", self.row_name)
             raise RecordForged(
                 f"The record {self.row_name} was changed outside of the platform; tell the operator."
             )
-        values = {f.name: getattr(self, f.name) for f in fields(self.record_type)}
-        made: RecordT = self.record_type(**values)
+        made_of = self.record_class()
+        made: RecordT = made_of(**{f.name: getattr(self, f.name) for f in fields(made_of)})
         return made
+
+    def record_class(self) -> type[Any]:
+        """Return which record the row holds; a table of several kinds of records says which."""
+        return self.record_type
+
+    def is_authentic(self) -> bool:
+        """Return whether the row's tag is the platform's for what the row holds."""
+        return is_authentic(self.tagged_as(), self.deciding(), self.tag or "")
+
+    def tagged_as(self) -> str:
+        """Return what its tag binds a row to beside its fields: the table, and the kind of record."""
+        return f"{self.short_name()}/{self.record_class().__name__}"
 
     @classmethod
     def is_tagged(cls) -> bool:
@@ -158,28 +170,28 @@ class Table(Model, Generic[RecordT]):
 
     @classmethod
     def short_name(cls) -> str:
-        """The table's name without its prefix."""
+        """Return the table's name without its prefix."""
         return str(cls.Meta.table_name).removeprefix(f"{settings.TABLE_PREFIX}-")
 
     @property
     def row_name(self) -> str:
-        """What names the row in the trail: table and key."""
+        """Names the row in the trail: table and key."""
         range_key = getattr(self, str(self._range_keyname)) if self._range_keyname else None
         return f"{self.short_name()}/{self.key}" + ("" if range_key is None else f"/{range_key}")
 
     def deciding(self) -> dict[str, Any]:
-        """The fields that the tag covers, as ``{attribute: {type: value}}``."""
+        """Return the fields that the tag covers, as ``{attribute: {type: value}}``."""
         values = self.attribute_values
         return {
             attribute.attr_name: {attribute.attr_type: attribute.serialize(values[name])}
-            for name, attribute in _covered(type(self)).items()
+            for name, attribute in _covered(type(self), self.record_class()).items()
             if values.get(name) is not None
         }
 
-    @classmethod
-    def covers(cls, attribute: str) -> bool:
+    def covers(self, attribute: str) -> bool:
         """Return whether the tag covers an attribute, by its name in the table."""
-        return any(covered.attr_name == attribute for covered in _covered(cls).values())
+        covered = _covered(type(self), self.record_class())
+        return any(found.attr_name == attribute for found in covered.values())
 
     @property
     def key(self) -> Any:
@@ -188,24 +200,24 @@ class Table(Model, Generic[RecordT]):
 
     @classmethod
     def _ttl_attribute(cls) -> Attribute[Any] | None:
-        """The attribute after which DynamoDB removes rows: a number named ``ttl``, turned on as the table is made."""
+        """Return the attribute after which DynamoDB removes rows, a number named ``ttl``, if the table has one."""
         return cls.get_attributes().get("ttl")
 
     @classmethod
     def absent(cls) -> Condition:
-        """The condition that no row has this key yet."""
+        """Return the condition that no row has this key yet."""
         key: Attribute[Any] = cls._hash_key_attribute()  # type: ignore[no-untyped-call]
         return key.does_not_exist()
 
     @classmethod
     def present(cls) -> Condition:
-        """The condition that a row has this key, so that an update does not make one."""
+        """Return the condition that a row has this key: else an update would make one."""
         key: Attribute[Any] = cls._hash_key_attribute()  # type: ignore[no-untyped-call]
         return key.exists()
 
     @classmethod
     def find(cls, hash_key: Any, range_key: Any = None) -> RecordT | None:
-        """The record under a key, read consistently, or None."""
+        """Read the record under a key consistently; return None where there is none."""
         if not is_key(hash_key):
             return None
         try:
@@ -215,13 +227,13 @@ class Table(Model, Generic[RecordT]):
 
 
 @cache
-def _covered(table: type[Table[Any]]) -> dict[str, Attribute[Any]]:
-    names = {f.name for f in fields(table.record_type)} - table.outside - {"tag"}
+def _covered(table: type[Table[Any]], record: type[object]) -> dict[str, Attribute[Any]]:
+    names = {f.name for f in fields(record)} - table.outside - {"tag"}
     return {name: table.get_attributes()[name] for name in sorted(names)}
 
 
 def find_together(*wanted: tuple[type[Table[Any]], str]) -> list[Any]:
-    """The records under keys of several tables, each read consistently, or None; one BatchGetItem.
+    """Read records of several tables consistently by one BatchGetItem; those that do not exist are None.
 
     Raises:
         Unavailable: DynamoDB answered for some of them only.
@@ -268,19 +280,19 @@ def sort_key(moment: datetime, identifier: str) -> str:
 
 
 def feed(name: str, identifier: str) -> str:
-    """The partition in which a row is listed."""
+    """Return the partition that lists a row."""
     return f"{name}#{crc32(identifier.encode()) % settings.FEED_SHARDS}"
 
 
 def partitions(name: str) -> list[str]:
-    """Every partition of a feed."""
+    """Return every partition of a feed."""
     return [f"{name}#{shard}" for shard in range(settings.FEED_SHARDS)]
 
 
 def page(
     index: GlobalSecondaryIndex[Any], name: str, *, limit: int, position: Position | None = None
 ) -> Page[Any]:
-    """One page of a feed, newest first: one Query for each shard, one more row than shown (I6)."""
+    """Read one page of a feed, newest first, by one Query for each shard (I6)."""
     ascending = position is not None and not position.older
     condition = None
     if position is not None:
@@ -316,7 +328,7 @@ def pages(page_at: Callable[[Position | None], Page[RecordT]]) -> Iterator[Page[
 
 
 def all_tables() -> list[type[Table[Any]]]:
-    """Every concrete table of the installed apps, found by importing their ``store`` modules."""
+    """Return every concrete table of the installed apps, by importing their ``store`` modules."""
     for config in apps.get_app_configs():
         name = f"{config.name}.store"
         if config.name.startswith("apps.") and importlib.util.find_spec(name):
@@ -331,7 +343,14 @@ def index(
     order: tuple[str, type[Attribute[Any]]] = ("sort", UnicodeAttribute),
     projection: Projection | None = None,
 ) -> GlobalSecondaryIndex[Any]:
-    """A global secondary index: its partition attribute, what orders it, what it holds (whole rows unless told)."""
+    """Make a global secondary index.
+
+    Args:
+        name: the index's name.
+        partition: the attribute that partitions it.
+        order: the attribute that orders it, and its type.
+        projection: what it holds; whole rows by default.
+    """
     attributes = {
         "Meta": type("Meta", (), {"index_name": name, "projection": projection or AllProjection()}),
         partition: UnicodeAttribute(hash_key=True),
@@ -342,7 +361,7 @@ def index(
 
 
 def meta(name: str, **extra: Any) -> Any:
-    """A PynamoDB ``Meta``: the prefixed table name and what all tables share."""
+    """Make a table's PynamoDB ``Meta``: the prefixed name, and what all tables share."""
     shared = {
         "table_name": f"{settings.TABLE_PREFIX}-{name}",
         "region": settings.AWS_REGION,
