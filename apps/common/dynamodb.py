@@ -226,10 +226,16 @@ class Table(Model, Generic[RecordT]):
             return None
 
 
-@cache
-def _covered(table: type[Table[Any]], record: type[object]) -> dict[str, Attribute[Any]]:
-    names = {f.name for f in fields(record)} - table.outside - {"tag"}
-    return {name: table.get_attributes()[name] for name in sorted(names)}
+_covering: dict[tuple[type[Any], type[Any]], dict[str, Attribute[Any]]] = {}
+
+
+def _covered(table: type[Table[Any]], record: type[Any]) -> dict[str, Attribute[Any]]:
+    found = _covering.get((table, record))
+    if found is None:
+        names = {f.name for f in fields(record)} - table.outside - {"tag"}
+        found = {name: table.get_attributes()[name] for name in sorted(names)}
+        _covering[table, record] = found
+    return found
 
 
 def find_together(*wanted: tuple[type[Table[Any]], str]) -> list[Any]:
