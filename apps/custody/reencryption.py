@@ -18,7 +18,7 @@ from apps.custody.job_kinds import CustodyJob
 from apps.custody.pace import SLICE_SECONDS, Pace
 from apps.files.keys import reencrypt, rewrap
 from apps.files.life import versions
-from apps.files.records import File, FileNotFound
+from apps.files.records import Content, File, FileNotFound
 from apps.jobs import services as jobs
 from apps.jobs.records import Job
 from apps.jobs.running import Work
@@ -108,7 +108,7 @@ def _affected(suspect: Suspect) -> Iterator[File]:
         for page in pages(lambda at: rewrap.waiting(suspect.identifier, limit=PAGE, position=at)):
             yield from page.records
     else:
-        for taken in pages(lambda at: quantum_keys.taken_from(suspect.identifier, limit=PAGE, position=at)):
+        for taken in pages(lambda at: quantum_keys.keys_of(suspect.identifier, limit=PAGE, position=at)):
             for key in taken.records:
                 yield from _encrypted_with(key)
 
@@ -165,4 +165,4 @@ def _reencrypt(file: File, actor: Actor, work: Work) -> None:
 
 
 def _is_done(file: File, job: Job) -> bool:
-    return file.encrypted_at is not None and file.encrypted_at > job.created_at
+    return isinstance(file, Content) and file.encrypted_at is not None and file.encrypted_at > job.created_at

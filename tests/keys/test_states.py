@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from apps.audit import services as audit
+from apps.audit import verification
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.errors import Invalid
@@ -223,7 +223,7 @@ def test_a_destruction_waits_its_window_and_can_be_cancelled(pool, monkeypatch):
     with pytest.raises(KeyUnusable):
         seeds.seed_of(gone)
     assert lifecycle.due_for_destruction() == []
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []
 
 
 @requirement("C5")
