@@ -17,7 +17,7 @@ from apps.detections import services as detections
 from apps.files import tasks as files
 from apps.files.bodies import encrypted
 from apps.files.keys import rewrap
-from apps.files.records import FileStatus
+from apps.files.states import FileStatus
 from apps.jobs import control, running
 from apps.jobs import services as jobs
 from apps.jobs.records import JobState
@@ -201,7 +201,7 @@ def test_the_sweep_does_not_start_an_encryption_against_its_cancellation(upload,
 
 
 @requirement("C9", "C6")
-def test_content_that_is_uploaded_again_after_a_cancellation_is_encrypted(upload, sent, monkeypatch):
+def test_content_that_is_uploaded_again_after_a_cancellation_is_encrypted(api, upload, sent, monkeypatch):
     cancel_within(monkeypatch, control, "report", sent[0])
     files.encrypt_upload(sent[0])
     file_id = upload.file_id
@@ -209,7 +209,7 @@ def test_content_that_is_uploaded_again_after_a_cancellation_is_encrypted(upload
     handler(again.event, None)
     files.encrypt_upload(sent[1])
     assert again.is_safe
-    assert record_of(file_id).reason is None
+    assert api.get(f"files/{file_id}").json()["reason"] is None
     now = clock.now
     monkeypatch.setattr(clock, "now", lambda: now() + timedelta(hours=26))
     sweep()
