@@ -26,7 +26,7 @@ from pynamodb.transactions import TransactWrite
 
 from apps.audit import chain as chains
 from apps.audit import store
-from apps.audit.records import Actor, Entry, Event, Outcome, Problem
+from apps.audit.records import Actor, Entry, Event, Outcome
 from apps.audit.store import EntryTable, HeadTable
 from apps.audit.trail import AuditEvent
 from apps.common import clock
@@ -89,7 +89,7 @@ class Transaction:
         self._add("delete", row, condition, otherwise)
 
     def require(self, row: Table[Any], *, condition: Condition, otherwise: Exception) -> None:
-        """Change nothing in a row, which must meet ``condition`` all the same; of the row only the key counts."""
+        """Change nothing, but require that the row with this key meets ``condition``."""
         self._add("check", row, condition, otherwise)
 
     def _add(
@@ -154,10 +154,10 @@ def record(actor: Actor, event: Event, **fields: Any) -> None:
 
 
 class _Chains:
-    """This process's view of the heads. Threads take different chains; other processes start elsewhere."""
+    """What this process knows of the chains' heads. Its threads take different chains, other processes start elsewhere."""
 
     def __init__(self) -> None:
-        self.names = [f"{number:03d}" for number in range(settings.AUDIT_CHAINS)]
+        self.names = chains.names(settings.AUDIT_CHAINS)
         random.shuffle(self.names)
         self.locks = {name: threading.Lock() for name in self.names}
         self.heads: dict[str, tuple[int, str]] = {}
@@ -258,7 +258,7 @@ def _add(write: TransactWrite, operation: _Operation) -> None:
 
 
 def _in_request_order(operations: list[_Operation]) -> list[_Operation]:
-    """PynamoDB sends checks, deletes, puts, updates, each in the order added."""
+    """Sort operations as PynamoDB sends them: checks, deletes, puts, updates, each in the order added."""
     order = {"check": 0, "delete": 1, "put": 2, "update": 3}
     return sorted(operations, key=lambda operation: order[operation.kind])
 
@@ -296,47 +296,10 @@ def _is_worth_retrying(tx: Transaction, error: TransactWriteError) -> bool:
 def entries_page(
     *, limit: int, position: Position | None = None, by: str | None = None, value: str = ""
 ) -> Page[Entry]:
-    """All entries, or those of one ``actor``, ``key``, ``session`` or ``file``, newest first."""
+    """Read a page of all entries, or of those of one ``actor``, ``key``, ``session`` or ``file``, newest first."""
     return store.entries_page(limit=limit, position=position, by=by, value=value)
 
 
 def find_entry(chain: str, sequence: int) -> Entry | None:
-    """One entry, or None."""
+    """Read one entry; return None where there is none."""
     return EntryTable.find(chain, sequence)
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What walking every chain found."""
-
-    chains: int
-    entries: int
-    problems: list[Problem]
-
-
-def verify() -> Verification:
-    """Walk every chain from its first entry to its head (D3)."""
-    found: list[Problem] = []
-    total = used = 0
-    for chain in sorted(_chains().names):
-        entries, problems = _verify_chain(chain)
-        found.extend(problems)
-        total += entries
-        used += bool(entries)
-    return Verification(used, total, found)
-
-
-def _verify_chain(chain: str) -> tuple[int, list[Problem]]:
-    key, head = settings.AUDIT_KEY.encode(), store.head(chain)
-    entries = list(store.walk(chain))
-    length, digest = (head.sequence, head.hash) if head else (0, chains.genesis(chain))
-    if entries and entries[-1].sequence > length:
-        now = store.head(chain)
-        if now and now.sequence >= entries[-1].sequence:  # the chain grew while it was walked
-            entries = entries[:length]
-    found = list(chains.problems(entries, chain=chain, length=length, key=key))
-    if head and head.seal != chains.head_seal(chain, length, digest, key):
-        found.append(Problem(chain, length, "the head was changed"))
-    elif head and entries and entries[-1].sequence == length and entries[-1].hash != digest:
-        found.append(Problem(chain, length, "the head does not match the last entry"))
-    return len(entries), found

@@ -8,7 +8,7 @@ from rest_framework import serializers
 from apps.common.lists import ListQuery
 from apps.common.serializers import FlagField, TextField
 from apps.custody.records import ApprovalStatus
-from apps.custody.reencryption import Named, Source
+from apps.custody.reencryption import Suspect, SuspectKind
 from apps.jobs.records import Job
 from apps.keys import transfer
 from apps.keys.records import PoolKey
@@ -41,12 +41,12 @@ class ReencryptionIn(ReasonIn):
     file_id = TextField(required=False, max_length=128)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        named = [name for name in Source if name in attrs]
-        if len(named) != 1:
+        kinds = [kind for kind in SuspectKind if kind in attrs]
+        if len(kinds) != 1:
             raise serializers.ValidationError(
                 {"session_id": "Give exactly one of session_id, key_id and file_id."}
             )
-        return {"named": Named(named[0], attrs[named[0]]), "reason": attrs["reason"]}
+        return {"suspect": Suspect(kinds[0], attrs[kinds[0]]), "reason": attrs["reason"]}
 
 
 class ExportIn(ReasonIn):

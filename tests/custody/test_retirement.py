@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from apps.audit import services as audit
+from apps.audit import verification
 from apps.common import clock
 from apps.common.errors import Refused
 from apps.custody import retirement, rotations, tasks
@@ -82,7 +82,7 @@ def test_whoever_takes_a_key_out_of_use_starts_its_rewrapping(request, pool, sen
     tasks.rewrap_files(found.job_id)
     assert waiting_count(pool[0].key_id) == 0
     assert rotation_of(pool[0]).status is RotationStatus.DONE
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []
 
 
 @requirement("F2", "C6")
@@ -218,4 +218,4 @@ def test_no_failed_call_leaves_a_key_out_of_use_without_a_job(pool, sent, fault,
         tasks.rewrap_files(job_id)  # the sweep sends it where that was lost
         assert waiting_count(key.key_id) == 0, call
         assert rotation_of(key).status is RotationStatus.DONE, call
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []

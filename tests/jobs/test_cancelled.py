@@ -9,14 +9,15 @@ from django.conf import settings as django_settings
 
 from apps.common import clock
 from apps.common.aws import client
-from apps.custody import reencryption, retirement, rotations
+from apps.custody import reencryption, retirement
 from apps.custody import tasks as custody
-from apps.custody.reencryption import Named, Source
+from apps.custody.pace import SLICE_SECONDS
+from apps.custody.reencryption import Suspect, SuspectKind
 from apps.detections import services as detections
 from apps.files import tasks as files
 from apps.files.bodies import encrypted
 from apps.files.keys import rewrap
-from apps.files.records import FileStatus
+from apps.files.states import FileStatus
 from apps.jobs import control, running
 from apps.jobs import services as jobs
 from apps.jobs.records import JobState
@@ -245,7 +246,7 @@ def test_the_sweep_does_not_start_an_encryption_against_its_cancellation(upload,
 
 
 @requirement("C9", "C6")
-def test_content_that_is_uploaded_again_after_a_cancellation_is_encrypted(upload, sent, monkeypatch):
+def test_content_that_is_uploaded_again_after_a_cancellation_is_encrypted(api, upload, sent, monkeypatch):
     cancel_within(monkeypatch, control, "report", sent[0])
     files.encrypt_upload(sent[0])
     file_id = upload.file_id
@@ -253,7 +254,7 @@ def test_content_that_is_uploaded_again_after_a_cancellation_is_encrypted(upload
     handler(again.event, None)
     files.encrypt_upload(sent[1])
     assert again.is_safe
-    assert record_of(file_id).reason is None
+    assert api.get(f"files/{file_id}").json()["reason"] is None
     now = clock.now
     monkeypatch.setattr(clock, "now", lambda: now() + timedelta(hours=26))
     sweep()
@@ -291,7 +292,7 @@ def large_file(api, pool, settings, monkeypatch):
 
 @requirement("C6", "C9", "I4")
 def test_a_re_encryption_ends_within_a_large_file_which_stays_as_it_was(large_file, sent, monkeypatch):
-    job = custody.reencrypt_later(Named(Source.FILE, large_file.file_id), reason="test", actor=TESTS)
+    job = reencryption.start(Suspect(SuspectKind.FILE, large_file.file_id), reason="test", actor=TESTS)
     before = versions(ENCRYPTED)
     monkeypatch.setattr(running, "HEARTBEAT_SECONDS", 0)
     cancel_within(monkeypatch, control, "report", job.job_id, call=12)
@@ -308,7 +309,7 @@ def test_a_re_encryption_ends_while_it_waits_for_quantum_keys(large_file, sent, 
     def none_left(**_):
         raise StockEmpty("none")
 
-    job = custody.reencrypt_later(Named(Source.FILE, large_file.file_id), reason="test", actor=TESTS)
+    job = reencryption.start(Suspect(SuspectKind.FILE, large_file.file_id), reason="test", actor=TESTS)
     monkeypatch.setattr(quantum_keys, "offer", none_left)
     monkeypatch.setattr(reencryption, "WAIT_SECONDS", 600)
     cancel_within(monkeypatch, time, "sleep", job.job_id, call=3)
@@ -326,4 +327,4 @@ def rotated(key, sent):
 
 @requirement("C6")
 def test_the_slices_of_long_jobs_end_before_their_message_is_delivered_again():
-    assert rotations.SLICE_SECONDS < 900
+    assert SLICE_SECONDS < 900

@@ -11,7 +11,7 @@ from apps.access.authentication import actor_of
 from apps.access.views import ApiView
 from apps.common.lists import ListQuery, list_response, page_of
 from apps.common.serializers import parse_body
-from apps.custody import retirement, tasks
+from apps.custody import reencryption, retirement
 from apps.custody.retirement import Retired
 from apps.custody.serializers import ReencryptionIn, RetiredKeyOut
 from apps.jobs.serializers import JobOut
@@ -146,5 +146,5 @@ class Reencryptions(ApiView):
     @extend_schema(request=ReencryptionIn, responses={202: JobOut}, operation_id="reencrypt_files")
     def post(self, request: Request) -> Response:
         """Re-encrypt files, bodies too: all of a session, of a pool key that no longer seals, or one document."""
-        job = tasks.reencrypt_later(actor=actor_of(request), **parse_body(ReencryptionIn, request))
+        job = reencryption.start(actor=actor_of(request), **parse_body(ReencryptionIn, request))
         return Response(JobOut(job).data, status=202)
