@@ -125,7 +125,7 @@ def test_a_key_revoked_between_pick_and_use_is_not_used(stock, pool, monkeypatch
 def test_the_pool_refills_below_its_low_water_mark_only(aws, settings):
     settings.POOL_TARGET, settings.POOL_LOW_WATER = 6, 4
     assert services.refill(actor=TESTS) == 6
-    active = services.listed(limit=10, state=KeyState.ACTIVE).records
+    active = services.keys_page(limit=10, state=KeyState.ACTIVE).records
     retirement.revoke(active[0].key_id, reason="x", actor=TESTS)
     retirement.revoke(active[1].key_id, reason="x", actor=TESTS)
     assert services.refill(actor=TESTS) == 0
