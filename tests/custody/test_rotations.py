@@ -9,8 +9,7 @@ from itertools import count
 
 import pytest
 
-from apps.audit import services as audit
-from apps.audit import verification
+from apps.audit import verification, writing
 from apps.common import clock
 from apps.common.errors import Refused
 from apps.custody import retirement, rotations, tasks
@@ -102,7 +101,7 @@ def killed(*, nth, applied):
     with watched(deadly), pytest.raises(Killed):
         yield
     seeds._kept.clear()  # another process starts with nothing in memory
-    audit._chains.cache_clear()
+    writing.known_chains.cache_clear()
 
 
 @requirement("C6", "I4", "I5")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from apps.access import api_keys as access
 from apps.access.roles import Role
 from apps.access.store import ApiKeyTable
-from apps.audit import services as audit
+from apps.audit import writing
 from apps.audit.rows import newest_tags, row_problems
 from apps.audit.services import Conflict
 from apps.audit.store import walk
@@ -152,7 +152,7 @@ def test_the_trail_finds_what_a_table_writer_did(aws, harm: str, found: str):
     key = {"key_id": {"S": made.key_id}}
     before = dynamodb.get_item(TableName=table, Key=key)["Item"]
     access.revoke(made.key_id, reason="leaked", actor=TESTS)
-    newest = newest_tags(entry for chain in audit._chains().names for entry in walk(chain))
+    newest = newest_tags(entry for chain in writing.known_chains().names for entry in walk(chain))
     assert list(row_problems(newest)) == []
     after = dynamodb.get_item(TableName=table, Key=key)["Item"]
     if harm == "set back":
