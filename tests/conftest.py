@@ -82,6 +82,7 @@ def forget_everything() -> None:
     """Drop what a process keeps in memory: it goes on as a fresh one, and nothing outlives the AWS of a test."""
     from apps.access import api_keys, principals
     from apps.keys import policy, seeds
+    from apps.links import services as links
     from apps.sessions.finals import _kept
     from apps.sessions.quantum_keys import _numbers
 
@@ -91,6 +92,7 @@ def forget_everything() -> None:
     principals._known.clear()
     seeds._kept.clear()
     policy.forget()
+    links._known.clear()
     _kept.clear()
     _numbers.next.clear()
 
