@@ -108,7 +108,7 @@ def _affected(suspect: Suspect) -> Iterator[File]:
         for page in pages(lambda at: rewrap.waiting(suspect.identifier, limit=PAGE, position=at)):
             yield from page.records
     else:
-        for taken in pages(lambda at: quantum_keys.taken_from(suspect.identifier, limit=PAGE, position=at)):
+        for taken in pages(lambda at: quantum_keys.keys_of(suspect.identifier, limit=PAGE, position=at)):
             for key in taken.records:
                 yield from _encrypted_with(key)
 

@@ -103,6 +103,7 @@ def advance(found: Rotation, *, actor: Actor) -> Stage:
     Raises:
         PoolEmpty: no file had to move, and there is no key that could be named as the successor.
     """
+    # Before the key's age: a file that the index shows needs another slice of work, whatever the age
     if rewrap.waiting(found.old_key_id, limit=1).records:
         return Stage.MOVING
     old = keys.find(found.old_key_id)

@@ -109,9 +109,9 @@ class TakenKeys(ApiView):
 
     @extend_schema(parameters=[ListQuery], responses=page_of(TakenKeyOut), operation_id="list_taken_keys")
     def get(self, request: Request, session_id: str) -> Response:
-        """Taken keys, newest first: after a revocation, what is to be encrypted anew."""
+        """Taken keys, newest first: after a revocation, they tell what to re-encrypt."""
         services.find(session_id, actor=actor_of(request))
-        fetch = partial(quantum_keys.taken_from, session_id)
+        fetch = partial(quantum_keys.keys_of, session_id)
         return list_response(request, TakenKeyOut, fetch, salt=f"taken {session_id}")
 
 

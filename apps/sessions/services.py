@@ -27,7 +27,7 @@ Engine = Callable[[session.SessionParameters], session.SessionResult]
 
 @dataclass(frozen=True, slots=True)
 class GenerateRequest:
-    """What a session is asked for. ``channel`` is a preset's name or the parameters of one."""
+    """A session to be run. ``channel`` is a preset's name or the parameters of one."""
 
     key_length: int = 128
     error_rate: float | None = None
@@ -36,7 +36,7 @@ class GenerateRequest:
     link: str = DEFAULT_LINK
 
     def as_document(self) -> dict[str, Any]:
-        """What is kept of it, and sent to a job."""
+        """As the session and its job keep it."""
         found: dict[str, Any] = {"key_length": self.key_length, "eavesdropper": dict(self.eavesdropper)}
         if self.error_rate is not None:
             found["error_rate"] = self.error_rate
@@ -73,7 +73,7 @@ def _parameters(request: GenerateRequest) -> session.SessionParameters:
 
 
 def estimated_seconds(request: GenerateRequest) -> float:
-    """How long the session will take on one core of a Lambda.
+    """Estimate how long the session takes on one core of a Lambda.
 
     Raises:
         Invalid: names the field and what is allowed.
@@ -160,7 +160,7 @@ def find(session_id: str, *, actor: Actor) -> Session:
 
 
 def overdue(seconds: int) -> list[Session]:
-    """Sessions that wait for judgement for longer than this: their stream record was lost."""
+    """Sessions that have waited for their verdict for longer than this: their stream record was lost."""
     return list(store.pending_before(clock.ago(seconds)))
 
 

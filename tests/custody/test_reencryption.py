@@ -5,7 +5,7 @@ import os
 import pytest
 from django.conf import settings
 
-from apps.audit import services as audit
+from apps.audit import verification
 from apps.common.aws import client
 from apps.common.errors import Refused
 from apps.custody import reencryption, tasks
@@ -96,7 +96,7 @@ def test_every_key_and_the_body_are_new_and_the_content_is_the_same(api, plenty)
     assert bodies_of(file_id) == {after.body["key"]}, "the old body is gone"
     same = ("file_id", "name", "owner", "status", "size", "uploaded_at", "media_type", "version", "source")
     assert [getattr(after, name) for name in same] == [getattr(before, name) for name in same]
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []
 
 
 @requirement("C5", "C6")
@@ -279,7 +279,7 @@ def test_whichever_call_fails_the_file_opens_and_asking_again_finishes(api, plen
         assert plaintext_of(file_id) == contents[file_id], call
     used = [record_of(file_id).quantum_key_id for file_id in contents]
     assert len(set(used)) == len(used)
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []
     assert {QuantumKeyTable.get(key_id).state for key_id in used} == {"used"}
 
 

@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 
-from apps.audit import services as audit
+from apps.audit import verification, writing
 from apps.common import clock
 from apps.common.errors import Refused
 from apps.custody import retirement, rotations, tasks
@@ -79,7 +79,7 @@ def test_files_move_to_another_key_and_the_old_one_ends(stock, pool, sent, monke
     assert [plaintext_of(file) for file in files.values()] == [b"content %d" % n for n in files]
     job = job_of(done)
     assert (job.state, job.done, job.total) == (JobState.SUCCEEDED, 3, 3)
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []
 
 
 class Killed(BaseException):
@@ -101,7 +101,7 @@ def killed(*, nth, applied):
     with watched(deadly), pytest.raises(Killed):
         yield
     seeds._kept.clear()  # another process starts with nothing in memory
-    audit._chains.cache_clear()
+    writing.known_chains.cache_clear()
 
 
 @requirement("C6", "I4", "I5")
@@ -120,7 +120,7 @@ def test_a_rotation_killed_ten_times_is_finished(pool, sent, monkeypatch):
     assert waiting_count(old.key_id) == 0
     assert keys.find(old.key_id).state is KeyState.EXPIRED
     assert jobs.find(job_id, actor=TESTS).state is JobState.SUCCEEDED
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []
 
 
 @requirement("C6", "I4", "I5")
@@ -149,7 +149,7 @@ def test_no_failed_call_of_a_rotation_loses_a_file(pool, sent, fault, each_call)
             worked_off(sent)
         assert keys.find(old.key_id).state is KeyState.EXPIRED, call
         assert waiting_count(old.key_id) == 0, call
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []
 
 
 @requirement("C5", "I4")

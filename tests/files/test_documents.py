@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from apps.audit.services import verify
+from apps.audit.verification import verify
 from apps.common.aws import client
 from apps.files.bodies import objects
 from apps.files.bodies.media_types import media_type_of

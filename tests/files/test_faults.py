@@ -17,7 +17,8 @@ import pytest
 import requests
 from django.conf import settings
 
-from apps.audit.services import Transaction, entries_page, transaction, verify
+from apps.audit.services import Transaction, entries_page, transaction
+from apps.audit.verification import verify
 from apps.common import clock
 from apps.common.aws import client
 from apps.common.errors import PlatformError

@@ -15,7 +15,8 @@ from botocore.client import BaseClient
 from botocore.response import StreamingBody
 from django.conf import settings as django_settings
 
-from apps.audit.services import entries_page, verify
+from apps.audit.services import entries_page
+from apps.audit.verification import verify
 from apps.common.aws import client
 from apps.custody import retirement
 from apps.detections import services as detections

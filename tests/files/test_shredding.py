@@ -6,7 +6,8 @@ import pytest
 import requests
 from django.conf import settings
 
-from apps.audit.services import Conflict, verify
+from apps.audit.services import Conflict
+from apps.audit.verification import verify
 from apps.common import clock
 from apps.detections import services as detections
 from apps.files import services

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from apps.audit import services as audit
+from apps.audit import verification
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.root_keys.configured import root_key
@@ -125,7 +125,7 @@ def test_a_key_revoked_between_pick_and_use_is_not_used(stock, pool, monkeypatch
 def test_the_pool_refills_below_its_low_water_mark_only(aws, settings):
     settings.POOL_TARGET, settings.POOL_LOW_WATER = 6, 4
     assert services.refill(actor=TESTS) == 6
-    active = services.listed(limit=10, state=KeyState.ACTIVE).records
+    active = services.keys_page(limit=10, state=KeyState.ACTIVE).records
     retirement.revoke(active[0].key_id, reason="x", actor=TESTS)
     retirement.revoke(active[1].key_id, reason="x", actor=TESTS)
     assert services.refill(actor=TESTS) == 0
@@ -138,8 +138,8 @@ def test_the_pool_refills_below_its_low_water_mark_only(aws, settings):
 def test_a_hundred_keys_are_made_each_with_its_entry(aws):
     made = services.create(100, actor=TESTS)
     assert len({key.key_id for key in made}) == 100
-    assert audit.verify().entries == 100
-    assert audit.verify().problems == []
+    assert verification.verify().entries == 100
+    assert verification.verify().problems == []
 
 
 @requirement("C5")

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from apps.audit import services as audit
+from apps.audit import verification
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.errors import Invalid
@@ -130,7 +130,7 @@ def test_raising_the_minimum_version_takes_a_whole_generation_out_of_use(stock, 
     settings.POOL_TARGET = settings.POOL_LOW_WATER = 4
     package = messages.encrypt(b"x", actor=TESTS)
     retirement.raise_minimum(2, actor=TESTS)
-    active = services.listed(limit=20, state=KeyState.ACTIVE).records
+    active = services.keys_page(limit=20, state=KeyState.ACTIVE).records
     assert {key.version for key in active} == {2}
     assert len(active) == 4
     old = services.find(package.envelope.pool_key_id)
@@ -165,8 +165,8 @@ def test_taking_a_key_out_of_use_opens_its_rotation(pool, move):
     move(pool[0].key_id, reason="test", actor=TESTS)
     found = rotation_of(pool[0])
     assert (found.status, found.reason, found.new_key_id) == (RotationStatus.OPEN, "test", None)
-    assert [r.rotation_id for r in rotation.unfinished()] == [found.rotation_id]
-    assert rotation.listed(limit=5).records == [found]
+    assert [r.rotation_id for r in rotation.open_rotations()] == [found.rotation_id]
+    assert rotation.rotations_page(limit=5).records == [found]
 
 
 @requirement("C6")
@@ -175,14 +175,14 @@ def test_no_key_is_taken_out_of_use_without_a_job_for_its_files(pool, name):
     with pytest.raises(ValueError, match="a job that moves their files"):
         transitions.commit(pool[0], name, reason="test", actor=TESTS)
     assert services.find(pool[0].key_id) == pool[0]
-    assert rotation.unfinished() == []
+    assert rotation.open_rotations() == []
 
 
 @requirement("C6")
 def test_revoking_a_key_in_rotation_keeps_its_one_rotation(pool):
     retirement.rotate(pool[0].key_id, reason="old", actor=TESTS)
     retirement.revoke(pool[0].key_id, reason="leaked", actor=TESTS)
-    assert len(rotation.unfinished()) == 1
+    assert len(rotation.open_rotations()) == 1
 
 
 @requirement("C6")
@@ -223,7 +223,7 @@ def test_a_destruction_waits_its_window_and_can_be_cancelled(pool, monkeypatch):
     with pytest.raises(KeyUnusable):
         seeds.seed_of(gone)
     assert lifecycle.due_for_destruction() == []
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []
 
 
 @requirement("C5")

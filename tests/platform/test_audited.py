@@ -8,8 +8,9 @@ import pytest
 from apps.access import services as access
 from apps.access.roles import Role
 from apps.access.trail import ClientEvent
-from apps.audit.services import AuditUnavailable, entries_page, transaction
+from apps.audit.services import entries_page, transaction
 from apps.audit.store import EntryTable
+from apps.audit.writing import AuditUnavailable
 from apps.common.errors import Invalid
 from apps.custody import retirement
 from apps.detections import services as detections
@@ -142,7 +143,7 @@ def test_a_reservation_whose_end_cannot_be_audited_does_not_end(scene, monkeypat
     monkeypatch.setattr(quantum_keys, "RESERVED_SECONDS", 0)
     before = everything()
     with pytest.raises(ExceptionGroup):
-        quantum_keys.discard_stale(actor=TESTS)
+        quantum_keys.discard(quantum_keys.stale_reservations(), actor=TESTS)
     assert everything() == before
 
 

@@ -10,7 +10,8 @@ import pytest
 from apps.access import services as access
 from apps.access.records import ClientStatus
 from apps.access.roles import Role
-from apps.audit.services import transaction, verify
+from apps.audit.services import transaction
+from apps.audit.verification import verify
 from apps.common.errors import Refused
 from apps.custody import retirement
 from apps.detections import services as detections

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from apps.audit.services import transaction, verify
+from apps.audit.services import transaction
+from apps.audit.verification import verify
 from apps.common.aws import client
 from apps.common.errors import Invalid
 from apps.custody import retirement
