@@ -25,7 +25,7 @@ from tests.conftest import TESTS
 from tests.custody.files import encrypted
 from tests.custody.people import ALICE, BOB, program_of
 from tests.faults import Fault
-from tests.keys.test_states import rewritten
+from tests.keys.rewriting import rewritten
 
 pytestmark = pytest.mark.django_db
 
