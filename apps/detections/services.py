@@ -16,6 +16,7 @@ from apps.detections import store
 from apps.detections.records import Detection
 from apps.detections.store import DetectionTable
 from apps.sessions import services as sessions
+from apps.sessions import transitions
 from apps.sessions.records import Session, SessionStatus, SessionUnusable
 from apps.sessions.trail import SessionEvent
 from qkd.detection import Verdict
@@ -56,7 +57,7 @@ def judge(session_id: str, *, actor: Actor) -> Detection:
     try:
         with transaction(actor) as tx:
             tx.put(DetectionTable.of(detection))
-            sessions.settle(tx, session, SessionStatus(detection.outcome))
+            transitions.settle(tx, session, SessionStatus(detection.outcome))
             tx.audit(
                 EVENTS[SessionStatus(detection.outcome)],
                 session_id=session_id,
@@ -152,10 +153,10 @@ def listed(
     """Detections that the actor may see, newest first.
 
     Raises:
-        Invalid: a filter from someone who does not see all.
+        Invalid: a filter from a caller without the scope owners:all.
     """
     if not actor.sees_all:
         if verdict:
-            raise Invalid.of("verdict", "only who sees all detections can filter them so")
+            raise Invalid.of("verdict", "Filtering needs the scope owners:all.")
         return store.detections_page(limit=limit, position=position, owner=str(actor))
     return store.detections_page(limit=limit, position=position, verdict=verdict)

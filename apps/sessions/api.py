@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Any
 
-from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,9 +11,10 @@ from apps.access.authentication import actor_of
 from apps.access.views import ApiView
 from apps.common.lists import ListQuery, listed, page_of
 from apps.common.serializers import parsed
+from apps.jobs.records import Job
 from apps.jobs.serializers import JobOut
 from apps.keys.scopes import KeyScope
-from apps.sessions import quantum_keys, services, stock, tasks
+from apps.sessions import quantum_keys, services, stock, tasks, transitions
 from apps.sessions.records import SessionStatus
 from apps.sessions.scopes import SessionScope
 from apps.sessions.serializers import (
@@ -40,10 +40,10 @@ class Generate(ApiView):
     def post(self, request: Request) -> Response:
         """Run a session now (201), or as a job where it would take longer than the API may (202)."""
         wanted = GenerateRequest(**parsed(GenerateIn, request))
-        actor = actor_of(request)
-        if services.estimated_seconds(wanted) > settings.GENERATE_LIMIT_SECONDS:
-            return Response(JobOut(tasks.generate_later(wanted, count=1, actor=actor)).data, status=202)
-        return Response(SessionOut(services.generate(wanted, actor=actor)).data, status=201)
+        made = tasks.generate_now_or_later(wanted, actor=actor_of(request))
+        if isinstance(made, Job):
+            return Response(JobOut(made).data, status=202)
+        return Response(SessionOut(made).data, status=201)
 
 
 class Batches(ApiView):
@@ -97,7 +97,9 @@ class SessionRevocation(ApiView):
     def post(self, request: Request, session_id: str) -> Response:
         """Revoke every key of a ready session at once; what was encrypted with those taken still opens."""
         reason = parsed(RevocationIn, request)["reason"]
-        return Response(SessionOut(services.revoke(session_id, reason=reason, actor=actor_of(request))).data)
+        return Response(
+            SessionOut(transitions.revoke(session_id, reason=reason, actor=actor_of(request))).data
+        )
 
 
 class TakenKeys(ApiView):

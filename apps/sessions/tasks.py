@@ -9,6 +9,7 @@ from apps.jobs.records import Job
 from apps.jobs.running import Work, job_task
 from apps.sessions import services, stock
 from apps.sessions.job_kinds import SessionJob
+from apps.sessions.records import Session
 from apps.sessions.services import GenerateRequest
 
 REFILLER = system("refiller")
@@ -23,6 +24,17 @@ def generate_later(request: GenerateRequest, *, count: int, actor: Actor) -> Job
     """
     services.estimated_seconds(request)  # refuses what the engine would refuse
     return jobs.enqueue(SessionJob.GENERATE, total=count, parameters=request.as_document(), actor=actor)
+
+
+def generate_now_or_later(request: GenerateRequest, *, actor: Actor) -> Session | Job:
+    """Run a session, or queue it as a job where it would take longer than a request may.
+
+    Raises:
+        Invalid: names the field and what is allowed.
+    """
+    if services.estimated_seconds(request) > settings.GENERATE_LIMIT_SECONDS:
+        return generate_later(request, count=1, actor=actor)
+    return services.generate(request, actor=actor)
 
 
 @job_task(SessionJob.GENERATE, failure="A session could not be run; what was made until then is kept.")

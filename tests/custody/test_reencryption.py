@@ -23,7 +23,7 @@ from apps.jobs import services as jobs
 from apps.jobs.records import JobState
 from apps.keys import lifecycle
 from apps.keys.records import KeyNotFound
-from apps.sessions import quantum_keys
+from apps.sessions import quantum_keys, transitions
 from apps.sessions import services as sessions
 from apps.sessions.records import SessionNotFound, StockEmpty
 from apps.sessions.store import QuantumKeyTable
@@ -105,7 +105,7 @@ def test_all_files_of_a_revoked_session_are_encrypted_under_another(api, plenty,
     second = encrypted(api, b"")
     other = sessions.generate(sessions.GenerateRequest(key_length=65_536, error_rate=0.01), actor=TESTS)
     detections.judge(other.session_id, actor=TESTS)
-    sessions.revoke(plenty.session_id, reason="leaked", actor=TESTS)
+    transitions.revoke(plenty.session_id, reason="leaked", actor=TESTS)
     job = asked(Source.SESSION, plenty.session_id)
     assert job.total == 3
     worked_off(sent)

@@ -16,7 +16,7 @@ from apps.common.root_keys.configured import root_key
 from apps.detections import services as detections
 from apps.files import messages
 from apps.files.trail import FileEvent, MessageEvent
-from apps.sessions import finals, quantum_keys, services
+from apps.sessions import finals, quantum_keys, services, transitions
 from apps.sessions import stock as supply
 from apps.sessions.quantum_keys import KeyTaken, _Numbers
 from apps.sessions.records import (
@@ -260,7 +260,7 @@ def test_a_reservation_that_nobody_uses_ends_and_its_key_is_never_given_again(st
 def test_a_key_reserved_before_its_session_was_revoked_encrypts_nothing(stock):
     offered = quantum_keys.offer()
     take(offered, state=QuantumKeyState.RESERVED)
-    services.revoke(stock.session_id, reason="leaked", actor=TESTS)
+    transitions.revoke(stock.session_id, reason="leaked", actor=TESTS)
     with pytest.raises(SessionUnusable, match="no longer ready"), transaction(TESTS) as tx:
         quantum_keys.use_reserved(tx, offered.key_id)
         tx.audit(FileEvent.ENCRYPTED)

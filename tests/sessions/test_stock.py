@@ -13,7 +13,7 @@ from apps.files.trail import MessageEvent
 from apps.jobs import services as jobs
 from apps.jobs.records import JobState
 from apps.jobs.running import Work
-from apps.sessions import finals, quantum_keys, services, stock, tasks
+from apps.sessions import finals, quantum_keys, services, stock, tasks, transitions
 from apps.sessions.records import KeyPurpose, SessionStatus, SessionUnusable, StockEmpty
 from apps.sessions.services import GenerateRequest
 from apps.sessions.store import SessionTable
@@ -83,7 +83,7 @@ def test_a_refill_runs_at_its_pace(aws, settings, sent, monkeypatch):
 def test_a_revoked_session_gives_no_key_and_what_was_taken_still_opens(pool, aws):
     made = ready()
     package = messages.encrypt(b"x", actor=TESTS)
-    revoked = services.revoke(made.session_id, reason="link tapped", actor=TESTS)
+    revoked = transitions.revoke(made.session_id, reason="link tapped", actor=TESTS)
     assert (revoked.status, revoked.reason) == (SessionStatus.REVOKED, "link tapped")
     with pytest.raises(StockEmpty):
         quantum_keys.offer()
@@ -93,14 +93,14 @@ def test_a_revoked_session_gives_no_key_and_what_was_taken_still_opens(pool, aws
     assert messages.decrypt(package.to_dict(), actor=TESTS) == b"x"
     assert [key.purpose for key in quantum_keys.taken_from(made.session_id, limit=5).records] == ["message"]
     with pytest.raises(SessionUnusable, match="only a ready one"):
-        services.revoke(made.session_id, reason="again", actor=TESTS)
+        transitions.revoke(made.session_id, reason="again", actor=TESTS)
 
 
 @requirement("C3", "I3")
 def test_an_offer_from_before_the_revocation_cannot_be_taken(pool, aws):
     made = ready()
     offered = quantum_keys.offer()
-    services.revoke(made.session_id, reason="x", actor=TESTS)
+    transitions.revoke(made.session_id, reason="x", actor=TESTS)
     with pytest.raises(SessionUnusable), audit.transaction(TESTS) as tx:
         quantum_keys.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject="m")
         tx.audit(MessageEvent.ENCRYPTED)
@@ -109,7 +109,7 @@ def test_an_offer_from_before_the_revocation_cannot_be_taken(pool, aws):
 @requirement("C3", "I2")
 def test_a_session_revoked_untouched_loses_its_wrapped_key(aws):
     made = ready()
-    services.revoke(made.session_id, reason="x", actor=TESTS)
+    transitions.revoke(made.session_id, reason="x", actor=TESTS)
     assert finals.find(made.session_id) is None
 
 
@@ -118,7 +118,7 @@ def test_ten_thousand_keys_are_revoked_in_one_write(aws):
     made = ready()
     SessionTable.of(replace(made, keys_total=10_000, keys_taken=5_000)).save()
     with counted() as calls:
-        services.revoke(made.session_id, reason="x", actor=TESTS)
+        transitions.revoke(made.session_id, reason="x", actor=TESTS)
     assert calls.count("TransactWriteItems") == 1
     assert len(calls) <= 4, calls
     assert stock.stock().total == 0
@@ -128,7 +128,7 @@ def test_ten_thousand_keys_are_revoked_in_one_write(aws):
 @pytest.mark.parametrize("fault", Fault)
 def test_no_failed_call_half_revokes_a_session(aws, fault, each_call):
     def revoke(made):
-        services.revoke(made.session_id, reason="x", actor=TESTS)
+        transitions.revoke(made.session_id, reason="x", actor=TESTS)
 
     for call, made in each_call("revoke a session", fault, ready, revoke):
         if services.find(made.session_id, actor=TESTS).status is SessionStatus.READY:

@@ -18,7 +18,7 @@ from apps.files.uploads import client_side
 from apps.files.uploads.announce import UploadMethod
 from apps.keys import services as keys
 from apps.keys.records import KeyState
-from apps.sessions import quantum_keys, services
+from apps.sessions import quantum_keys, services, transitions
 from apps.sessions import stock as supply
 from apps.sessions.records import KeyPurpose, StockEmpty
 from apps.sessions.store import SessionTable
@@ -86,7 +86,7 @@ def rivals(monkeypatch):
             tx.audit(MessageEvent.ENCRYPTED)
 
     def revoke_the_session(offered):
-        services.revoke(offered.session_id, reason="leaked", actor=TESTS)
+        transitions.revoke(offered.session_id, reason="leaked", actor=TESTS)
 
     def rotate_the_pool_key(key):
         if keys.find(key.key_id).state is KeyState.ACTIVE:
