@@ -54,9 +54,9 @@ def handler(event: Any, context: Any) -> Any:
     if "requestContext" in event and ("httpMethod" in event or "version" in event):
         return _api(dict(event), context)
     if event.get("source") == "aws.events" and event.get("resources"):
-        return _scheduled(str(event["resources"][0]))
+        return _run_schedule(str(event["resources"][0]))
     if "manage" in event:
-        return _manage(event["manage"])
+        return _run_command(event["manage"])
     sources = {
         record.get("eventSource") for record in event.get("Records") or [] if isinstance(record, Mapping)
     }
@@ -68,7 +68,7 @@ def handler(event: Any, context: Any) -> Any:
     raise UnknownEvent(f"no handler for an event with {sorted(map(str, event))}")
 
 
-def _scheduled(rule_arn: str) -> None:
+def _run_schedule(rule_arn: str) -> None:
     """Zappa names a rule ``<function>-<dotted path>``; its last part is the schedule."""
     name = rule_arn.rpartition("/")[2].rpartition("-")[2].rpartition(".")[2]
     if name not in SCHEDULES:
@@ -76,7 +76,7 @@ def _scheduled(rule_arn: str) -> None:
     SCHEDULES[name]()
 
 
-def _manage(command: object) -> None:
+def _run_command(command: object) -> None:
     if not isinstance(command, str) or command not in COMMANDS:
         raise UnknownEvent(f"of the management commands only {', '.join(sorted(COMMANDS))} run here")
     call_command(command, interactive=False) if command == "migrate" else call_command(command)

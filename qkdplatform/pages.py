@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from apps.access.roles import Role, all_scopes
 from apps.audit.records import Event
 from apps.common.declarations import members, modules_named
-from apps.common.environment import Setting, declared
+from apps.common.environment import Setting, all_settings
 from apps.common.routes import api_routes
 from apps.common.scheduling import Schedule, parts_of
 from apps.jobs import diagram
@@ -47,7 +47,7 @@ def settings() -> str:
         " `{stage}` stands for `QKD_STAGE`, `{local_dir}` for `LOCAL_DIR`."
     )
     sections: dict[str, list[Sequence[str]]] = {}
-    for setting in declared():
+    for setting in all_settings():
         row = [f"`{setting.name}`", setting.type, _bounds(setting), _default(setting), setting.about]
         sections.setdefault(setting.section, []).append(row)
     columns = ["Variable", "Type", "Bounds", "Default", "Meaning"]

@@ -38,7 +38,7 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
 def failed(request: HttpRequest) -> HttpResponse:
     """Likewise for what nobody caught."""
     if request.path.startswith(API):
-        return problems.response(PlatformError("The error was recorded. If it stays, tell the operator."))
+        return problems.response(PlatformError("The error was recorded. If it persists, tell the operator."))
     return server_error(request)
 
 

@@ -24,7 +24,7 @@ def identities(actor: Actor) -> frozenset[str]:
 
 
 def are_one_person(one: Actor, other: Actor) -> bool:
-    """Whether two actors may be the same person."""
+    """Return whether two actors may be the same person."""
     return bool(identities(one) & identities(other))
 
 

@@ -38,14 +38,14 @@ def entry_hash(entry: Entry, key: bytes) -> str:
     return _mac(key, json.dumps(content, sort_keys=True, separators=(",", ":"), default=_plain).encode())
 
 
-def linked(entry: Entry, *, after: str, key: bytes) -> Entry:
-    """The entry with its place in the chain sealed."""
+def as_link(entry: Entry, *, after: str, key: bytes) -> Entry:
+    """The entry as the link after ``after``: with the hash before it, and its own."""
     placed = replace(entry, previous_hash=after)
     return replace(placed, hash=entry_hash(placed, key))
 
 
 def head_seal(chain: str, sequence: int, digest: str, key: bytes) -> str:
-    """Keeps the head from being set back together with a cut tail."""
+    """The MAC that keeps a head from being set back together with a cut tail."""
     return _mac(key, f"head|{chain}|{sequence}|{digest}".encode())
 
 

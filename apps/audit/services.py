@@ -100,7 +100,9 @@ class Transaction:
         otherwise: Exception | None,
         actions: Sequence[Action] | None = None,
     ) -> None:
-        failure = otherwise or Conflict(f"{type(row).__name__} was changed by someone else meanwhile.")
+        failure = otherwise or Conflict(
+            "The record was changed by someone else meanwhile. Read it again, then retry."
+        )
         self.operations.append(_Operation(kind, row, condition, failure, list(actions or [])))
 
     def audit(
@@ -138,7 +140,7 @@ def transaction(actor: Actor) -> Iterator[Transaction]:
 
 
 def may_see(actor: Actor, owner: str, **subject: str) -> bool:
-    """Whether the actor may see what is the owner's; where not, that they tried is recorded (D1)."""
+    """Return whether an actor may see what an owner has; where not, record that they tried (D1)."""
     if actor.may_see(owner):
         return True
     record(actor, AuditEvent.ACCESS_DENIED, outcome=Outcome.DENIED, **subject)
@@ -146,7 +148,7 @@ def may_see(actor: Actor, owner: str, **subject: str) -> bool:
 
 
 def record(actor: Actor, event: Event, **fields: Any) -> None:
-    """An entry alone: what is read, or what was refused."""
+    """Write an entry alone: of a read, or of a refusal."""
     with transaction(actor) as tx:
         tx.audit(event, **fields)
 
@@ -193,7 +195,7 @@ def _commit(tx: Transaction, chain: str) -> None:
     for attempt in range(ATTEMPTS):
         try:
             sequence, digest = _head(chain, fresh=attempt > 0)
-            entries = _placed(tx, chain, sequence, digest)
+            entries = _as_entries(tx, chain, sequence, digest)
             _write(tx, chain, sequence, entries)
         except TransactWriteError as error:
             _chains().heads.pop(chain, None)
@@ -202,14 +204,16 @@ def _commit(tx: Transaction, chain: str) -> None:
             time.sleep(random.uniform(0, 0.004 * 2 ** min(attempt, 6)))  # noqa: S311 - spreads retries, no secret
             continue
         except PynamoDBException as error:
-            raise AuditUnavailable("The audit trail cannot be read, so nothing was changed.") from error
+            raise AuditUnavailable(
+                "The audit trail cannot be read, so nothing was changed. Try again."
+            ) from error
         _chains().heads[chain] = (entries[-1].sequence, entries[-1].hash)
         return
     raise AuditUnavailable("The audit trail is too busy; nothing was changed. Try again.")
 
 
-def _placed(tx: Transaction, chain: str, sequence: int, digest: str) -> list[Entry]:
-    placed: list[Entry] = []
+def _as_entries(tx: Transaction, chain: str, sequence: int, digest: str) -> list[Entry]:
+    made: list[Entry] = []
     moment, key = clock.now(), settings.AUDIT_KEY.encode()
     for number, fields in enumerate(tx.entries, sequence + 1):
         entry = Entry(
@@ -220,9 +224,9 @@ def _placed(tx: Transaction, chain: str, sequence: int, digest: str) -> list[Ent
             source_ip=tx.actor.source_ip,
             **fields,
         )
-        placed.append(chains.linked(entry, after=digest, key=key))
-        digest = placed[-1].hash
-    return placed
+        made.append(chains.as_link(entry, after=digest, key=key))
+        digest = made[-1].hash
+    return made
 
 
 def _write(tx: Transaction, chain: str, sequence: int, entries: list[Entry]) -> None:
@@ -260,7 +264,7 @@ def _in_request_order(operations: list[_Operation]) -> list[_Operation]:
 
 
 def _is_worth_retrying(tx: Transaction, error: TransactWriteError) -> bool:
-    """Whether only the chain's head or another transaction was in the way.
+    """Return whether only the chain's head or another transaction was in the way.
 
     Raises:
         the ``otherwise`` of an operation whose condition failed.
@@ -270,7 +274,9 @@ def _is_worth_retrying(tx: Transaction, error: TransactWriteError) -> bool:
     if not reasons:
         if error.cause_response_code in {"TransactionInProgressException", "TransactionConflictException"}:
             return True
-        raise AuditUnavailable("The database could not be reached; nothing was confirmed.") from error
+        raise AuditUnavailable(
+            "The database could not be reached, so nothing was confirmed. Look whether it was done before you try again."
+        ) from error
     puts = sum(operation.kind != "update" for operation in tx.operations)
     own = [*reasons[:puts], *reasons[puts + len(tx.entries) + 1 :]]  # entries and head are the last puts
     for reason, operation in zip(own, _in_request_order(tx.operations), strict=True):
@@ -313,14 +319,14 @@ def verify() -> Verification:
     found: list[Problem] = []
     total = used = 0
     for chain in sorted(_chains().names):
-        entries, problems = _verified(chain)
+        entries, problems = _verify_chain(chain)
         found.extend(problems)
         total += entries
         used += bool(entries)
     return Verification(used, total, found)
 
 
-def _verified(chain: str) -> tuple[int, list[Problem]]:
+def _verify_chain(chain: str) -> tuple[int, list[Problem]]:
     key, head = settings.AUDIT_KEY.encode(), store.head(chain)
     entries = list(store.walk(chain))
     length, digest = (head.sequence, head.hash) if head else (0, chains.genesis(chain))

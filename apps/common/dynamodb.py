@@ -163,7 +163,7 @@ def find_together(*wanted: tuple[type[Table[Any]], str]) -> list[Any]:
         for table, key in wanted
     }
     answer = connection().dispatch("BatchGetItem", {"RequestItems": keys})
-    if answer.get("UnprocessedKeys"):  # throttled, or over 16 MB: the caller's caller asks again
+    if answer.get("UnprocessedKeys"):  # throttled, or over 16 MB: the client asks again
         raise Unavailable("The database is busy. Try again in a moment.")
     rows = [answer["Responses"].get(table.Meta.table_name) for table, _ in wanted]
     return [
@@ -190,12 +190,12 @@ class Position:
 
 
 def is_key(value: str) -> bool:
-    """Whether DynamoDB takes a text as a partition key: 1 to 2,048 bytes."""
+    """Return whether DynamoDB takes a text as a partition key: 1 to 2,048 bytes."""
     return 0 < len(value.encode()) <= 2048
 
 
 def sort_key(moment: datetime, identifier: str) -> str:
-    """Orders by time, then by id, so that no two rows share a place."""
+    """A place in a list: by time, then by id, so that no two rows share it."""
     return f"{clock.as_text(moment)}#{identifier}"
 
 
@@ -236,7 +236,7 @@ def page(
 
 
 def pages(page_at: Callable[[Position | None], Page[RecordT]]) -> Iterator[Page[RecordT]]:
-    """Every page of a list that is not empty, newest first; each goes on from a place, whatever changes meanwhile."""
+    """Yield every page of a list that is not empty, newest first, whatever changes meanwhile."""
     position: Position | None = None
     while True:
         found = page_at(position)
@@ -248,7 +248,7 @@ def pages(page_at: Callable[[Position | None], Page[RecordT]]) -> Iterator[Page[
 
 
 def all_tables() -> list[type[Table[Any]]]:
-    """Every concrete table of the installed apps, by importing their ``store`` modules."""
+    """Every concrete table of the installed apps, found by importing their ``store`` modules."""
     for config in apps.get_app_configs():
         name = f"{config.name}.store"
         if config.name.startswith("apps.") and importlib.util.find_spec(name):

@@ -39,7 +39,7 @@ class Setting:
 _declared: dict[str, Setting] = {}
 
 
-def declared() -> list[Setting]:
+def all_settings() -> list[Setting]:
     """Every setting that was declared, in the order of declaration."""
     return list(_declared.values())
 

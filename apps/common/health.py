@@ -58,7 +58,7 @@ CHECKS: dict[str, Callable[[], None]] = {
 }
 
 
-def _checked(name: str) -> Check:
+def _check(name: str) -> Check:
     started = time.perf_counter()
     try:
         CHECKS[name]()
@@ -73,4 +73,4 @@ def _checked(name: str) -> Check:
 def readiness() -> list[Check]:
     """Ask every dependency at once."""
     with ThreadPoolExecutor(len(CHECKS)) as threads:
-        return list(threads.map(_checked, CHECKS))
+        return list(threads.map(_check, CHECKS))

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from apps.common import cursors
 from apps.common.dynamodb import Page, Position
-from apps.common.serializers import StrictSerializer, parsed_query
+from apps.common.serializers import StrictSerializer, parse_query
 
 
 class ListQuery(StrictSerializer):
@@ -30,7 +30,7 @@ def page_of(output: type[serializers.Serializer[Any]]) -> serializers.Serializer
     )
 
 
-def listed(
+def list_response(
     request: Request,
     output: type[serializers.Serializer[Any]],
     fetch: Callable[..., Page[Any]],
@@ -38,8 +38,8 @@ def listed(
     query: type[ListQuery] = ListQuery,
     salt: str,
 ) -> Response:
-    """One page: ``fetch(limit=, position=, **filters)`` as the list's answer."""
-    filters = parsed_query(query, request)
+    """Answer with one page of a list, which ``fetch(limit=, position=, **filters)`` reads."""
+    filters = parse_query(query, request)
     position: Position | None = cursors.load(filters.pop("cursor", None), salt)
     page = fetch(position=position, **filters)
     items = [output(record).data for record in page.records]

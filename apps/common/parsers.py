@@ -26,7 +26,9 @@ class StrictJSONParser(JSONParser):
             document = super().parse(stream, media_type, parser_context)
             json.dumps(document, ensure_ascii=False).encode()
         except RecursionError:
-            raise ParseError("The JSON is nested too deeply.") from None
+            raise ParseError("The JSON is nested too deeply. Send a flatter document.") from None
         except UnicodeEncodeError:
-            raise ParseError("The JSON holds half of a surrogate pair, which is no character.") from None
+            raise ParseError(
+                "The JSON holds half of a surrogate pair, which is no character. Send well-formed Unicode."
+            ) from None
         return document

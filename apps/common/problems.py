@@ -81,7 +81,7 @@ _SHOWN: tuple[tuple[type[Exception] | tuple[type[Exception], ...], type[Platform
     (
         (PynamoDBException, BotoCoreError, ClientError),
         errors.Unavailable,
-        "A service that this needs did not answer as it should. Try again.",
+        "A service that this needs did not answer. Try again.",
     ),
 )
 
@@ -98,7 +98,7 @@ def as_problem(exception: Exception) -> PlatformError:
     for kinds, problem, detail in _SHOWN:
         if isinstance(exception, kinds):
             return problem(detail)
-    return PlatformError("The error was recorded. If it stays, tell the operator.")
+    return PlatformError("The error was recorded. If it persists, tell the operator.")
 
 
 def _of_drf(exception: exceptions.APIException) -> PlatformError:

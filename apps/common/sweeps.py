@@ -7,7 +7,7 @@ T = TypeVar("T")
 
 
 def each(items: Iterable[T], do: Callable[[T], object]) -> int:
-    """Do it to every item; returns how many there were.
+    """Do something to every item, and return how many it was done to.
 
     Raises:
         ExceptionGroup: what failed, once all were tried.

@@ -1,7 +1,7 @@
 """QKD sessions: run and kept ``pending`` until judged, found, listed."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -22,10 +22,12 @@ from qkd import attacks, channel, session
 SIFTED_BITS_PER_SECOND = 400_000  # of a slow Lambda core, reconciliation included: `make bench`
 DEFAULT_LINK = "local"
 
+Engine = Callable[[session.SessionParameters], session.SessionResult]
+
 
 @dataclass(frozen=True, slots=True)
 class GenerateRequest:
-    """What a session is asked for. ``channel`` is a preset's name or the parameters of one."""
+    """A session to be run. ``channel`` is a preset's name or the parameters of one."""
 
     key_length: int = 128
     error_rate: float | None = None
@@ -34,7 +36,7 @@ class GenerateRequest:
     link: str = DEFAULT_LINK
 
     def as_document(self) -> dict[str, Any]:
-        """What is kept of it, and sent to a job."""
+        """As the session and its job keep it."""
         found: dict[str, Any] = {"key_length": self.key_length, "eavesdropper": dict(self.eavesdropper)}
         if self.error_rate is not None:
             found["error_rate"] = self.error_rate
@@ -71,7 +73,7 @@ def _parameters(request: GenerateRequest) -> session.SessionParameters:
 
 
 def estimated_seconds(request: GenerateRequest) -> float:
-    """How long the session will take on one core of a Lambda.
+    """Estimate how long the session takes on one core of a Lambda.
 
     Raises:
         Invalid: names the field and what is allowed.
@@ -79,15 +81,20 @@ def estimated_seconds(request: GenerateRequest) -> float:
     return session.plan(_parameters(request)).expected_sifted / SIFTED_BITS_PER_SECOND
 
 
-def generate(request: GenerateRequest, *, actor: Actor) -> Session:
+def generate(request: GenerateRequest, *, actor: Actor, engine: Engine = session.run) -> Session:
     """Run a BB84 session and keep it ``pending``, with its audit entry. Raw bits end with this call.
 
     A session that left no secret bit is kept too, with the reason: the detector judges its counts.
 
+    Args:
+        request: what is asked for.
+        actor: who owns the session.
+        engine: runs it; where it raises, nothing is kept.
+
     Raises:
         Invalid: names the field and what is allowed.
     """
-    result = session.run(_parameters(request))
+    result = engine(_parameters(request))
     made = _record(request, result, owner=str(actor))
     final = finals.wrap(made, result.key_bytes) if result.key_bytes is not None else None
     with transaction(actor) as tx:
@@ -153,7 +160,7 @@ def find(session_id: str, *, actor: Actor) -> Session:
 
 
 def overdue(seconds: int) -> list[Session]:
-    """Sessions that wait for judgement for longer than this: their stream record was lost."""
+    """Sessions that have waited for their verdict for longer than this: their stream record was lost."""
     return list(store.pending_before(clock.ago(seconds)))
 
 

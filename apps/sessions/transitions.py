@@ -1,4 +1,4 @@
-"""How a session's status changes: settled by the detector, or revoked. Each change has its condition."""
+"""Transitions of a session: to what the detector found, and to revoked."""
 
 from pynamodb.expressions.update import Action
 
@@ -34,7 +34,7 @@ def settle(tx: Transaction, judged: Session, status: SessionStatus) -> None:
         SessionTable.of(judged),
         actions,
         condition=SessionTable.status == SessionStatus.PENDING,
-        otherwise=SessionUnusable("The session was judged already."),
+        otherwise=SessionUnusable(f"Session {judged.session_id} is judged already."),
     )
 
 
@@ -69,7 +69,7 @@ def _revoke(found: Session, reason: str, actor: Actor) -> None:
         SessionTable.stock_feed.remove(),
     ]
     unchanged = SessionTable.status == SessionStatus.READY
-    if not found.keys_taken:
+    if not found.keys_taken:  # nothing needs the final key; a take that commits first fails this condition
         unchanged &= SessionTable.keys_taken == 0
     with transaction(actor) as tx:
         if not found.keys_taken:

@@ -39,7 +39,7 @@ def a_chain(length: int) -> list[Entry]:
             file_id=f"file-{number}",
             detail={"number": number},
         )
-        entries.append(chain.linked(entry, after=before, key=KEY))
+        entries.append(chain.as_link(entry, after=before, key=KEY))
         before = entries[-1].hash
     return entries
 

@@ -28,8 +28,10 @@ PROGRAM = Actor(ActorKind.CLIENT, "qk0123456789abcdef", "198.51.100.4")
 SEALED = "c2VhbGVkIGZpbGUga2V5IHRoYXQgbm8gcGFnZSBtYXkgc2hvdw=="
 
 
-def session(error_rate: float = 0.02, *, judged: bool = True, link: str = "local", **request: Any) -> Session:
-    """A real session, judged as the stream would have it judged."""
+def make_session(
+    error_rate: float = 0.02, *, judged: bool = True, link: str = "local", **request: Any
+) -> Session:
+    """Run a real session, and judge it as the stream does."""
     values: dict[str, Any] = {"key_length": 256, "error_rate": error_rate, "link": link, **request}
     asked = sessions.GenerateRequest(**values)
     made = sessions.generate(asked, actor=PROGRAM)
@@ -38,8 +40,8 @@ def session(error_rate: float = 0.02, *, judged: bool = True, link: str = "local
     return made
 
 
-def file(number: int, name: str, key: PoolKey, source: Session, **changed: Any) -> File:
-    """An encrypted file's record, with an envelope in it."""
+def make_file(number: int, name: str, key: PoolKey, source: Session, **changed: Any) -> File:
+    """Record an encrypted file, with an envelope."""
     moment = clock.now() - timedelta(minutes=number)
     header = {
         "version": 1,
@@ -79,8 +81,8 @@ def file(number: int, name: str, key: PoolKey, source: Session, **changed: Any) 
     return made
 
 
-def job(done: int, total: int, *, error: str | None = None, ended: bool = False) -> Job:
-    """A job that is so far."""
+def make_job(done: int, total: int, *, error: str | None = None, ended: bool = False) -> Job:
+    """Record a job with its progress."""
     parameters = {"key_length": 256, "error_rate": 0.02}
     made = jobs.new(SessionJob.GENERATE, total=total, parameters=parameters, actor=PROGRAM)
     with transaction(PROGRAM) as tx:
@@ -107,25 +109,25 @@ class Demo:
 
 
 def fill() -> Demo:
-    """Make it all."""
+    """Fill the platform with all of it."""
     pool = keys.create(12, actor=ALICE)
     for rate in (0.012, 0.018, 0.02, 0.024, 0.03, 0.021, 0.016, 0.05, 0.028, 0.022):
-        ready = session(rate)
-    session(0.13)
+        ready = make_session(rate)
+    make_session(0.13)
     attacked = {"kind": "intercept_resend", "fraction": 1.0}
-    compromised = session(0.02, eavesdropper=attacked, link="metro")
-    session(0.02, key_length=4096, link="stock")
-    pending = session(0.02, judged=False)
+    compromised = make_session(0.02, eavesdropper=attacked, link="metro")
+    make_session(0.02, key_length=4096, link="stock")
+    pending = make_session(0.02, judged=False)
     retirement.rotate(pool[0].key_id, reason="older than 30 days", actor=ALICE)
     retirement.revoke(pool[1].key_id, reason="laptop lost", actor=ALICE)
-    document = file(1, "Rahmenvertrag München 2026.pdf", pool[2], ready)
-    file(
+    document = make_file(1, "Rahmenvertrag München 2026.pdf", pool[2], ready)
+    make_file(
         2,
         "scan of the very long cooperation agreement with all its appendices and schedules.tiff",
         pool[3],
         ready,
     )
-    file(
+    make_file(
         3,
         "../../etc/passwd",
         pool[3],
@@ -134,7 +136,7 @@ def fill() -> Demo:
         reason="larger than 5 GiB",
         size=None,
     )
-    file(
+    make_file(
         4,
         "<script>alert(1)</script>.txt",
         pool[2],
@@ -143,9 +145,9 @@ def fill() -> Demo:
         envelope={},
         size=0,
     )
-    running = job(7, 20)
-    job(4, 4, ended=True)
-    job(3, 20, ended=True, error="A session could not be run; what was made until then is kept.")
+    running = make_job(7, 20)
+    make_job(4, 4, ended=True)
+    make_job(3, 20, ended=True, error="A session could not be run; what was made until then is kept.")
     client, _ = access.issue(name="archive exporter", role=Role.CLIENT, actor=ALICE)
     access.issue(name="monitoring", role=Role.VIEWER, actor=ALICE)
     return Demo(ready, compromised, pending, pool, document, running, client.client_id)

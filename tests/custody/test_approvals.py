@@ -90,7 +90,7 @@ def test_an_approval_expires_before_and_after_it_is_given(aws, monkeypatch):
 def test_an_approval_is_for_one_thing(aws):
     given = approvals.approve(asked().approval_id, actor=BOB)
     for action, subject in ((Guarded.DESTROY_KEY, "pk-2"), (Guarded.EXPORT_KEY, "pk-1")):
-        with pytest.raises(NotApproved, match="not for this"):
+        with pytest.raises(NotApproved, match="and nothing else"):
             approvals.check(given.approval_id, action, subject)
 
 

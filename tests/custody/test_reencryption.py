@@ -1,4 +1,4 @@
-"""Files encrypted anew, bodies too, where a re-wrapping would not help (C5, C6, C9, I1, I3, I4)."""
+"""Files re-encrypted, bodies too, where a re-wrapping would not help (C5, C6, C9, I1, I3, I4)."""
 
 import os
 
@@ -9,7 +9,7 @@ from apps.audit import services as audit
 from apps.common.aws import client
 from apps.common.errors import Refused
 from apps.custody import reencryption, tasks
-from apps.custody.reencryption import Named, Source
+from apps.custody.reencryption import Suspect, SuspectKind
 from apps.detections import services as detections
 from apps.files import services, store
 from apps.files.bodies import objects
@@ -76,7 +76,7 @@ def bodies_of(file_id):
 
 
 def asked(source, identifier):
-    return tasks.reencrypt_later(Named(source, identifier), reason="test", actor=TESTS)
+    return reencryption.start(Suspect(source, identifier), reason="test", actor=TESTS)
 
 
 @requirement("C3", "C5", "C9", "I3")
@@ -106,7 +106,7 @@ def test_all_files_of_a_revoked_session_are_encrypted_under_another(api, plenty,
     other = sessions.generate(sessions.GenerateRequest(key_length=65_536, error_rate=0.01), actor=TESTS)
     detections.judge(other.session_id, actor=TESTS)
     transitions.revoke(plenty.session_id, reason="leaked", actor=TESTS)
-    job = asked(Source.SESSION, plenty.session_id)
+    job = asked(SuspectKind.SESSION, plenty.session_id)
     assert job.total == 3
     worked_off(sent)
     done = jobs.find(job.job_id, actor=TESTS)
@@ -114,17 +114,17 @@ def test_all_files_of_a_revoked_session_are_encrypted_under_another(api, plenty,
     for file_id, content in ((first, b"second"), (f"{first}.v1", b"first"), (second, b"")):
         assert services.session_of(record_of(file_id).quantum_key_id) == other.session_id
         assert plaintext_of(file_id) == content
-    assert asked(Source.SESSION, plenty.session_id).total == 0
+    assert asked(SuspectKind.SESSION, plenty.session_id).total == 0
 
 
 @requirement("C5", "C6")
 def test_all_files_of_a_pool_key_leave_it_also_one_that_is_suspended_or_outdated(api, plenty, sent):
     files = [encrypted(api, b"content %d" % number) for number in range(3)]
     old = str(record_of(files[0]).pool_key_id)
-    with pytest.raises(Refused, match="still seals"):
-        asked(Source.KEY, old)
+    with pytest.raises(Refused, match="still encrypts"):
+        asked(SuspectKind.KEY, old)
     lifecycle.suspend(old, reason="looked into", actor=TESTS)
-    asked(Source.KEY, old)
+    asked(SuspectKind.KEY, old)
     worked_off(sent)
     assert old not in {record_of(file_id).pool_key_id for file_id in files}
     assert [plaintext_of(file_id) for file_id in files] == [b"content %d" % n for n in range(3)]
@@ -136,7 +136,7 @@ def test_what_cannot_be_done_now_is_named_with_its_reason_and_the_rest_is_done(a
     secret = encrypted(api, b"content", passphrase="correct horse")
     archive.archive(cold, storage_class=StorageClass.DEEP_ARCHIVE, actor=TESTS)
     objects.remove(objects.ObjectRef.of(record_of(damaged).body))
-    job = asked(Source.SESSION, plenty.session_id)
+    job = asked(SuspectKind.SESSION, plenty.session_id)
     worked_off(sent)
     ended = jobs.find(job.job_id, actor=TESTS)
     assert (ended.state, ended.done, ended.total) == (JobState.FAILED, 1, 4)
@@ -147,7 +147,7 @@ def test_what_cannot_be_done_now_is_named_with_its_reason_and_the_rest_is_done(a
     assert plaintext_of(fine) == b"content"
     archive.recall(cold, actor=TESTS)
     archive.finish_moves(actor=TESTS)
-    asked(Source.FILE, cold)
+    asked(SuspectKind.FILE, cold)
     worked_off(sent)
     assert plaintext_of(cold) == b"content"
 
@@ -158,7 +158,7 @@ def test_what_is_shredded_is_nobodys_work(api, plenty, sent, monkeypatch):
     services.delete(shredded, actor=TESTS)
     monkeypatch.setattr(store, "due_for_shredding", lambda _: iter([record_of(shredded)]))
     shredding.shred_due(actor=TESTS)
-    job = asked(Source.SESSION, plenty.session_id)
+    job = asked(SuspectKind.SESSION, plenty.session_id)
     worked_off(sent)
     ended = jobs.find(job.job_id, actor=TESTS)
     assert (ended.state, ended.done, ended.total) == (JobState.SUCCEEDED, 1, 1)
@@ -216,7 +216,7 @@ def test_a_job_of_a_killed_worker_is_cancelled_by_its_next_delivery_before_anoth
     api, plenty, sent, monkeypatch
 ):
     files = [encrypted(api) for _ in range(3)]
-    job = asked(Source.SESSION, plenty.session_id)
+    job = asked(SuspectKind.SESSION, plenty.session_id)
     real = reencrypt.reencrypt
 
     def interrupted(file_id, **named):
@@ -244,7 +244,7 @@ def test_a_job_of_a_killed_worker_is_cancelled_by_its_next_delivery_before_anoth
 @requirement("C6")
 def test_a_job_waits_for_quantum_keys_to_be_made(api, plenty, sent, monkeypatch):
     encrypted(api)
-    job = asked(Source.SESSION, plenty.session_id)
+    job = asked(SuspectKind.SESSION, plenty.session_id)
     real, empty = quantum_keys.offer, [1, 2, 3]
 
     def offer(**named):
@@ -284,7 +284,7 @@ def test_whichever_call_fails_the_file_opens_and_asking_again_finishes(api, plen
 @requirement("C7")
 def test_what_is_not_there_is_not_queued(api, plenty, sent):
     for source, error in (
-        (Source.SESSION, SessionNotFound), (Source.KEY, KeyNotFound), (Source.FILE, FileNotFound),
+        (SuspectKind.SESSION, SessionNotFound), (SuspectKind.KEY, KeyNotFound), (SuspectKind.FILE, FileNotFound),
     ):  # fmt: skip
         with pytest.raises(error):
             asked(source, "no-such")

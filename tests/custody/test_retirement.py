@@ -22,7 +22,7 @@ from apps.keys.store import PoolKeyTable
 from qkdplatform import schedules
 from tests import requirement
 from tests.conftest import TESTS
-from tests.console.pages import POOL, said
+from tests.console.pages import POOL, messages_of
 from tests.custody.files import rows_under
 from tests.faults import Fault
 from tests.threads import together
@@ -90,7 +90,7 @@ def test_whoever_takes_a_key_out_of_use_starts_its_rewrapping(request, pool, sen
 @pytest.mark.parametrize("action", ["rotate", "revoke"])
 def test_the_console_names_the_job(admin_client, pool, sent, action):
     asked = {"action": action, "_selected_action": [pool[0].key_id], "confirmed": "yes", "reason": "test"}
-    told = said(admin_client.post(POOL, asked))
+    told = messages_of(admin_client.post(POOL, asked))
     job_id = rotation_of(pool[0]).job_id
     assert any(str(job_id) in line and pool[0].key_id in line for line in told), told
     assert f"/admin/jobs/job/{job_id}/change/" in "".join(told)

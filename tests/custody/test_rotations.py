@@ -13,6 +13,7 @@ from apps.audit import services as audit
 from apps.common import clock
 from apps.common.errors import Refused
 from apps.custody import retirement, rotations, tasks
+from apps.custody.pace import Pace
 from apps.files.keys import rewrap
 from apps.files.keys.rewrap import waiting, waiting_count
 from apps.files.store import FileTable
@@ -279,7 +280,7 @@ def test_a_long_job_is_worked_on_in_slices(pool, sent, monkeypatch):
 
 @requirement("C6")
 def test_the_pace_is_kept():
-    pace, began = rotations.Pace(per_second=200), time.monotonic()
+    pace, began = Pace(per_second=200), time.monotonic()
     for _ in range(4):
         pace.after(10)
     assert 0.19 < time.monotonic() - began < 0.6

@@ -33,7 +33,7 @@ def queued():
 
 
 def now(job):
-    found = jobs.known(job.job_id)
+    found = jobs.get(job.job_id)
     assert found is not None
     return found
 

@@ -12,7 +12,7 @@ from apps.common import clock
 from apps.common.errors import Invalid
 from apps.custody import retirement
 from apps.files import messages
-from apps.keys import admin, diagram, lifecycle, policy, rotation, seeds, services
+from apps.keys import admin, diagram, lifecycle, policy, rotation, seeds, services, transitions
 from apps.keys.records import (
     PARTICIPLES,
     TARGETS,
@@ -167,6 +167,15 @@ def test_taking_a_key_out_of_use_opens_its_rotation(pool, move):
     assert (found.status, found.reason, found.new_key_id) == (RotationStatus.OPEN, "test", None)
     assert [r.rotation_id for r in rotation.unfinished()] == [found.rotation_id]
     assert rotation.listed(limit=5).records == [found]
+
+
+@requirement("C6")
+@pytest.mark.parametrize("name", ["queue_rotation", "revoke"])
+def test_no_key_is_taken_out_of_use_without_a_job_for_its_files(pool, name):
+    with pytest.raises(ValueError, match="a job that moves their files"):
+        transitions.commit(pool[0], name, reason="test", actor=TESTS)
+    assert services.find(pool[0].key_id) == pool[0]
+    assert rotation.unfinished() == []
 
 
 @requirement("C6")

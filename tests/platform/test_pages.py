@@ -8,9 +8,11 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from apps.common import environment
+from apps.common.declarations import modules_named
 from apps.common.environment import Section
 from apps.common.routes import collect
 from qkdplatform import settings as platform
+from qkdplatform.checks import declarations_fit_together
 from qkdplatform.pages import PAGES
 from tests import requirement
 
@@ -95,3 +97,15 @@ def test_two_views_of_one_address_or_name_are_refused(again, said):
     assert [str(route.pattern) for route in collect([first])] == ["api/v1/things/<str:thing_id>"]
     with pytest.raises(ImproperlyConfigured, match=said):
         collect([first, again])
+
+
+@requirement("H2")
+def test_the_check_names_what_two_apps_declare(monkeypatch):
+    assert declarations_fit_together() == []
+    monkeypatch.setattr(
+        "qkdplatform.pages.modules_named", lambda name: [*modules_named(name), *modules_named(name)]
+    )
+    [error] = declarations_fit_together()
+    assert error.id == "qkdplatform.E001"
+    assert error.msg.startswith("docs/events.md: Event ")
+    assert error.msg.endswith("is declared twice.")

@@ -33,6 +33,7 @@ from tests import requirement
 from tests.conftest import TESTS
 from tests.faults import Fault, injected
 from tests.finals import final_key
+from tests.sessions.ready import ready
 from tests.tables import rows
 from tests.threads import together
 
@@ -50,16 +51,14 @@ class NumbersOfThreads:
         return self.own.numbers.draw(*arguments)
 
 
-def ready(**request):
-    made = services.generate(GenerateRequest(**{"error_rate": 0.01, **request}), actor=TESTS)
-    detections.judge(made.session_id, actor=TESTS)
-    return made
-
-
 def take(offered, *, state=QuantumKeyState.USED, subject="a message"):
     with transaction(TESTS) as tx:
         quantum_keys.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject=subject, state=state)
         tx.audit(MessageEvent.ENCRYPTED)
+
+
+def discard_stale():
+    return quantum_keys.discard(quantum_keys.stale_reservations(), actor=TESTS)
 
 
 def ids_taken():
@@ -242,10 +241,10 @@ def test_a_session_of_another_is_as_unknown_as_none(stock, api):
 def test_a_reservation_that_nobody_uses_ends_and_its_key_is_never_given_again(stock, monkeypatch):
     offered = quantum_keys.offer()
     take(offered, state=QuantumKeyState.RESERVED)
-    assert quantum_keys.discard_stale(actor=TESTS) == 0, "an hour has not passed"
+    assert discard_stale() == 0, "an hour has not passed"
     monkeypatch.setattr(quantum_keys, "RESERVED_SECONDS", 0)
-    assert quantum_keys.discard_stale(actor=TESTS) == 1
-    assert quantum_keys.discard_stale(actor=TESTS) == 0
+    assert discard_stale() == 1
+    assert discard_stale() == 0
     found = quantum_keys.find_taken(offered.key_id)
     assert found is not None
     assert found.state is QuantumKeyState.DISCARDED

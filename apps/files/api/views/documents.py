@@ -14,8 +14,8 @@ from rest_framework.response import Response
 from apps.access.authentication import actor_of
 from apps.access.views import ApiView
 from apps.common.errors import Invalid, Refused
-from apps.common.lists import listed, page_of
-from apps.common.serializers import parsed
+from apps.common.lists import list_response, page_of
+from apps.common.serializers import parse_body
 from apps.files import services
 from apps.files.api.serializers.files import DownloadOut, FileListQuery, FileOut
 from apps.files.api.serializers.uploads import PassphraseIn, TargetOut, UploadIn
@@ -29,7 +29,7 @@ PASSPHRASE = "X-Passphrase"  # noqa: S105 - the name of a header
 
 
 class Files(ApiView):
-    """The caller's files, or all for who sees all."""
+    """The caller's files, or all for callers with the scope owners:all."""
 
     required_scopes = {"GET": FileScope.READ, "POST": FileScope.WRITE}
 
@@ -37,12 +37,12 @@ class Files(ApiView):
     def get(self, request: Request) -> Response:
         """Files, newest first, of one document type if asked."""
         fetch = partial(services.listed, actor=actor_of(request))
-        return listed(request, FileOut, fetch, query=FileListQuery, salt="files")
+        return list_response(request, FileOut, fetch, query=FileListQuery, salt="files")
 
     @extend_schema(request=UploadIn, responses={201: TargetOut}, operation_id="create_upload")
     def post(self, request: Request) -> Response:
         """Announce an upload; send the bytes as told, and they are encrypted without further ado."""
-        target = announce.announce(actor=actor_of(request), **parsed(UploadIn, request))
+        target = announce.announce(actor=actor_of(request), **parse_body(UploadIn, request))
         return Response(TargetOut(target).data, status=201)
 
 
@@ -145,5 +145,5 @@ class FileDownload(ApiView):
     @extend_schema(request=PassphraseIn, responses={201: DownloadOut}, operation_id="create_download")
     def post(self, request: Request, file_id: str) -> Response:
         """Decrypt to a short-lived object and answer its presigned URL."""
-        download = downloads.publish(file_id, actor=actor_of(request), **parsed(PassphraseIn, request))
+        download = downloads.publish(file_id, actor=actor_of(request), **parse_body(PassphraseIn, request))
         return Response(DownloadOut(download).data, status=201)
