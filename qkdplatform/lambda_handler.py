@@ -29,7 +29,7 @@ COMMANDS = frozenset({"check", "migrate", "verify_audit"})  # what `zappa manage
 
 
 def _from_gateway(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-    """The address that the gateway saw; apig-wsgi takes it from a header that the caller can write."""
+    """Answer a request with the address that the gateway saw; apig-wsgi takes one from a header that callers write."""
     identity = environ.get("apig_wsgi.request_context", {}).get("identity", {})
     if "sourceIp" in identity:
         environ["REMOTE_ADDR"] = identity["sourceIp"]
@@ -47,7 +47,7 @@ def handler(event: Any, context: Any) -> Any:
     """Dispatch one event by its shape.
 
     Raises:
-        UnknownEvent: it is none of those below.
+        UnknownEvent: its shape is none of those below.
     """
     if not isinstance(event, Mapping):
         raise UnknownEvent(f"an event is an object, not {type(event).__name__}")
@@ -69,7 +69,7 @@ def handler(event: Any, context: Any) -> Any:
 
 
 def _run_schedule(rule_arn: str) -> None:
-    """Zappa names a rule ``<function>-<dotted path>``; its last part is the schedule."""
+    """Run the schedule of a rule, which Zappa names ``<function>-<dotted path of the schedule>``."""
     name = rule_arn.rpartition("/")[2].rpartition("-")[2].rpartition(".")[2]
     if name not in SCHEDULES:
         raise UnknownEvent(f"no schedule named {name!r}")

@@ -43,7 +43,9 @@ APPS = ({"audit"}, {"access", "jobs", "keys"}, {"sessions"}, {"detections", "fil
 FRAMES = frozenset({"common", "console", "stack"})
 
 ROOMS = (
-    {"records", "trail", "job_kinds"},
+    {"trail", "job_kinds"},
+    {"states", "traits"},
+    {"records"},
     {"store"},
     {"services"},
     {"bodies"},

@@ -55,7 +55,7 @@ def issue(*, name: str, role: Role, actor: Actor) -> tuple[ApiClient, str]:
 
 
 def authenticate(key: str) -> ApiClient:
-    """The client whose key this is.
+    """Return the client whose key this is.
 
     Raises:
         Unauthenticated: malformed, unknown, wrong or revoked; the answer does not say which.
@@ -76,7 +76,7 @@ def _check_key(client: ApiClient | None, key: str) -> ApiClient:
 
 
 def find(client_id: str) -> ApiClient:
-    """One client.
+    """Read one client.
 
     Raises:
         NotFound: no such client.
@@ -100,12 +100,14 @@ def revoke(client_id: str, *, actor: Actor) -> None:
             ClientTable.of(client),
             [ClientTable.status.set(ClientStatus.REVOKED)],
             condition=ClientTable.status == ClientStatus.ACTIVE,
-            otherwise=Refused("The client is revoked already."),
+            otherwise=Refused(
+                "The client is already revoked. Its key is refused everywhere within 30 seconds."
+            ),
         )
         tx.audit(ClientEvent.REVOKED, client_id=client_id, name=client.name)
     _known.forget(client_id)
 
 
 def clients_page(*, limit: int, position: Position | None = None) -> Page[ApiClient]:
-    """All clients, newest first."""
+    """Read a page of all clients, newest first."""
     return store.clients_page(limit=limit, position=position)

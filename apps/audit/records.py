@@ -35,7 +35,7 @@ class Actor:
 
 
 def system(component: str) -> Actor:
-    """The platform acting by itself: an event, a schedule, a job."""
+    """Return the platform as the one who acts: in an event, a schedule, a job."""
     return Actor(ActorKind.SYSTEM, component, sees_all=True)
 
 

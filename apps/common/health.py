@@ -15,7 +15,7 @@ from apps.common.root_keys.configured import root_key
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One dependency: did it answer, in how many milliseconds."""
+    """Whether one dependency answered, and in how many milliseconds."""
 
     name: str
     ok: bool

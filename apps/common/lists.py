@@ -15,7 +15,7 @@ from apps.common.serializers import StrictSerializer, parse_query
 
 
 class ListQuery(StrictSerializer):
-    """What every list takes; a list with filters adds fields."""
+    """The query parameters of every list; a list with filters adds fields."""
 
     limit = serializers.IntegerField(min_value=1, max_value=100, default=25)
     cursor = serializers.CharField(required=False)
@@ -23,7 +23,7 @@ class ListQuery(StrictSerializer):
 
 @cache  # one component of the schema, however many lists have it
 def page_of(output: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
-    """The answer's shape, for the schema."""
+    """Return the shape of a page of ``output``, for the schema."""
     name = output.__name__.removesuffix("Out")
     return inline_serializer(
         f"{name}Page", {"items": output(many=True), "next": serializers.CharField(allow_null=True)}

@@ -12,7 +12,7 @@ API = "/api/"
 
 
 class RequestGuard:
-    """Refuses bodies over the limit before anything reads them, and seals every answer."""
+    """Refuses bodies over the limit before anything reads them, and adds the security headers to every answer."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -43,5 +43,5 @@ class RequestGuard:
         return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
-        """Under /api/ even what Django raises outside a view is a problem document."""
+        """Answer under /api/ with a problem document, also to what Django raises outside a view."""
         return problems.response(problems.as_problem(exception)) if request.path.startswith(API) else None

@@ -1,4 +1,4 @@
-"""JSON in, as RFC 8259 has it: UTF-8, and nothing that could not be answered in UTF-8 again."""
+"""Read JSON as RFC 8259 has it: UTF-8, and nothing that an answer in UTF-8 could not hold."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from rest_framework.parsers import JSONParser
 
 
 class StrictJSONParser(JSONParser):
-    """Refuses what Python's reader lets pass or breaks on: half of a surrogate pair, bottomless nesting."""
+    """A JSON parser that refuses what Python's accepts or fails on: half a surrogate pair, bottomless nesting."""
 
     def parse(
         self,
@@ -17,7 +17,7 @@ class StrictJSONParser(JSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        """The document.
+        """Return the document.
 
         Raises:
             ParseError: it is none, or none that is accepted.

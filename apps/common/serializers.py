@@ -1,4 +1,4 @@
-"""Strict input: no unknown fields, no silent conversion of types."""
+"""Fields that accept no unknown names and convert no types silently."""
 
 import math
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ T = TypeVar("T", bound="StrictSerializer")
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses fields that it does not know."""
+    """A serializer that refuses fields it does not know."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):

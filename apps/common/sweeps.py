@@ -1,4 +1,4 @@
-"""Doing one thing to many: what fails for one does not keep the others waiting."""
+"""Do one thing to many items: the failure of one does not keep the others waiting."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar

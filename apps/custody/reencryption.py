@@ -18,7 +18,7 @@ from apps.custody.job_kinds import CustodyJob
 from apps.custody.pace import SLICE_SECONDS, Pace
 from apps.files.keys import reencrypt, rewrap
 from apps.files.life import versions
-from apps.files.records import File, FileNotFound
+from apps.files.records import Content, File, FileNotFound
 from apps.jobs import services as jobs
 from apps.jobs.records import Job
 from apps.jobs.running import Work
@@ -165,4 +165,4 @@ def _reencrypt(file: File, actor: Actor, work: Work) -> None:
 
 
 def _is_done(file: File, job: Job) -> bool:
-    return file.encrypted_at is not None and file.encrypted_at > job.created_at
+    return isinstance(file, Content) and file.encrypted_at is not None and file.encrypted_at > job.created_at

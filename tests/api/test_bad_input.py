@@ -398,7 +398,7 @@ def test_an_unexpected_error_is_told_without_its_cause(api, monkeypatch, caplog)
     def broken(**_):
         raise RuntimeError("the secret is 42")
 
-    monkeypatch.setattr("apps.files.services.listed", broken)
+    monkeypatch.setattr("apps.files.services.files_page", broken)
     answer = api.get("files")
     assert (
         problem(answer, 500, "internal-error")["detail"]

@@ -1,8 +1,9 @@
 """A platform that has been at work: sessions of every outcome, keys, files, jobs, clients, and their audit trail."""
 
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 from apps.access import services as access
 from apps.access.roles import Role
@@ -11,7 +12,8 @@ from apps.audit.services import transaction
 from apps.common import clock
 from apps.custody import retirement
 from apps.detections import services as detections
-from apps.files.records import File, FileStatus
+from apps.files.records import Document, File, Upload
+from apps.files.states import FileStatus, UploadStatus
 from apps.files.store import FileTable
 from apps.files.trail import FileEvent
 from apps.jobs import control
@@ -74,7 +76,10 @@ def make_file(number: int, name: str, key: PoolKey, source: Session, **changed: 
         "quantum_key_id": f"{source.session_id}.{number}",
         "encrypted_at": moment + timedelta(seconds=2),
     }
-    made = File(**(fields | changed))
+    uploaded = changed.get("status") in get_args(UploadStatus)
+    named = {field.name for field in dataclass_fields(Upload if uploaded else Document)}
+    values = {name: value for name, value in (fields | changed).items() if name in named}
+    made: File = Upload(**values) if uploaded else Document(**values)
     with transaction(PROGRAM) as tx:
         tx.put(FileTable.of(made))
         tx.audit(FileEvent.ENCRYPTED, file_id=made.file_id, key_id=key.key_id, session_id=source.session_id)

@@ -168,7 +168,7 @@ def test_a_client_is_revoked_after_a_question(console: Client) -> None:
     console.post(CLIENTS, asked | {"confirmed": "yes"})
     assert access.find(client.client_id).status is ClientStatus.REVOKED
     assert latest(ClientEvent.REVOKED).actor == "user:admin"
-    assert "revoked already" in messages_of(console.post(CLIENTS, asked | {"confirmed": "yes"}))[-1]
+    assert "already revoked" in messages_of(console.post(CLIENTS, asked | {"confirmed": "yes"}))[-1]
     assert key.encode() not in console.get(CLIENTS).content
 
 

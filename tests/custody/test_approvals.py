@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from apps.audit import services as audit
+from apps.audit import verification
 from apps.audit.records import Outcome, system
 from apps.common import clock
 from apps.common.errors import Forbidden
@@ -24,7 +25,7 @@ from tests.conftest import TESTS
 from tests.custody.files import encrypted
 from tests.custody.people import ALICE, BOB, program_of
 from tests.faults import Fault
-from tests.keys.test_states import rewritten
+from tests.keys.rewriting import rewritten
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +39,7 @@ def test_a_second_person_approves(aws):
     given = approvals.approve(asked().approval_id, actor=BOB)
     assert (given.status, given.decided_by) == (ApprovalStatus.APPROVED, "user:bob")
     assert approvals.check(given.approval_id, Guarded.DESTROY_KEY, "pk-1") == given
-    assert approvals.listed(limit=5, status=ApprovalStatus.PENDING).records == []
+    assert approvals.approvals_page(limit=5, status=ApprovalStatus.PENDING).records == []
 
 
 @requirement("C5", "D1")
@@ -138,7 +139,7 @@ def test_a_key_from_birth_to_destruction_in_the_trail(pool, monkeypatch):
         RotationEvent.STARTED, PoolKeyEvent.EXPIRED, ApprovalEvent.REQUESTED, ApprovalEvent.GIVEN,
         ApprovalEvent.USED, PoolKeyEvent.DESTRUCTION_SCHEDULED, PoolKeyEvent.DESTROYED,
     ]  # fmt: skip
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []
 
 
 @requirement("C5")
@@ -219,4 +220,4 @@ def test_no_failed_call_half_destroys_a_key(aws, monkeypatch, fault, each_call):
         assert (found.state, found.wrapped_seed) == (KeyState.DESTROYED, None), call
         events = [e.event for e in audit.entries_page(limit=20, by="key", value=key.key_id).records]
         assert events.count(PoolKeyEvent.DESTROYED) == 1, call
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []

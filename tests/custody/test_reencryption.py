@@ -5,7 +5,7 @@ import os
 import pytest
 from django.conf import settings
 
-from apps.audit import services as audit
+from apps.audit import verification
 from apps.common.aws import client
 from apps.common.errors import Refused
 from apps.custody import reencryption, tasks
@@ -16,7 +16,8 @@ from apps.files.bodies import objects
 from apps.files.keys import reencrypt
 from apps.files.life import archive, shredding
 from apps.files.opening import FileDamaged, file_key
-from apps.files.records import FileNotFound, FileNotReady, FileStatus, StorageClass
+from apps.files.records import Document, FileNotFound, StorageClass
+from apps.files.states import FileNotReady, FileStatus
 from apps.files.store import FileTable
 from apps.jobs import control
 from apps.jobs import services as jobs
@@ -95,7 +96,7 @@ def test_every_key_and_the_body_are_new_and_the_content_is_the_same(api, plenty)
     assert bodies_of(file_id) == {after.body["key"]}, "the old body is gone"
     same = ("file_id", "name", "owner", "status", "size", "uploaded_at", "media_type", "version", "source")
     assert [getattr(after, name) for name in same] == [getattr(before, name) for name in same]
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []
 
 
 @requirement("C5", "C6")
@@ -171,6 +172,7 @@ def test_a_deleted_file_stays_deleted_and_can_be_restored(api, plenty):
     services.delete(file_id, actor=TESTS)
     until = record_of(file_id).shred_after
     after = reencrypt.reencrypt(file_id, actor=TESTS)
+    assert isinstance(after, Document)
     assert (after.status, after.shred_after) == (FileStatus.DELETED, until)
     services.restore(file_id, actor=TESTS)
     assert plaintext_of(file_id) == b"content"
@@ -197,14 +199,14 @@ def test_a_changed_body_is_not_given_a_new_seal(api, plenty):
 def test_two_at_once_leave_one_body_that_opens(api, plenty, monkeypatch):
     content = os.urandom(1000)
     file_id = encrypted(api, content)
-    real = reencrypt._committed
+    real = reencrypt._commit
 
     def after_another(*arguments):
-        monkeypatch.setattr(reencrypt, "_committed", real)
+        monkeypatch.setattr(reencrypt, "_commit", real)
         reencrypt.reencrypt(file_id, actor=TESTS)
         return real(*arguments)
 
-    monkeypatch.setattr(reencrypt, "_committed", after_another)
+    monkeypatch.setattr(reencrypt, "_commit", after_another)
     with pytest.raises(FileNotReady, match="meanwhile"):
         reencrypt.reencrypt(file_id, actor=TESTS)
     assert plaintext_of(file_id) == content
@@ -277,7 +279,7 @@ def test_whichever_call_fails_the_file_opens_and_asking_again_finishes(api, plen
         assert plaintext_of(file_id) == contents[file_id], call
     used = [record_of(file_id).quantum_key_id for file_id in contents]
     assert len(set(used)) == len(used)
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []
     assert {QuantumKeyTable.get(key_id).state for key_id in used} == {"used"}
 
 

@@ -6,13 +6,15 @@ import pytest
 import requests
 from django.conf import settings
 
-from apps.audit.services import Conflict, verify
+from apps.audit.services import Conflict
+from apps.audit.verification import verify
 from apps.common import clock
 from apps.detections import services as detections
 from apps.files import services
 from apps.files.keys import rewrap
 from apps.files.life import archive, shredding
-from apps.files.records import FileStatus, StorageClass
+from apps.files.records import StorageClass
+from apps.files.states import FileStatus
 from apps.files.uploads import client_side
 from apps.keys import services as keys
 from apps.sessions import services as sessions
@@ -149,7 +151,7 @@ def test_a_file_restored_just_before_is_not_shredded(api, stock, later, monkeypa
     services.restore(file_id, actor=TESTS)
     later(DAYS + 1)
     with pytest.raises(Conflict):
-        shredding._shredded(stale, TESTS)
+        shredding._shred(stale, TESTS)
     assert plaintext_of(file_id) == b"just in time"
 
 
@@ -160,10 +162,10 @@ def test_a_file_re_wrapped_meanwhile_is_shredded_by_the_next_sweep(api, stock, p
     stale = record_of(file_id)
     [source] = [key for key in pool if key.key_id == stale.pool_key_id]
     target = next(key for key in pool if key is not source)
-    rewrap.move([stale], source=source, target=target, actor=TESTS)
+    rewrap.rewrap_files([stale], source=source, target=target, actor=TESTS)
     later(DAYS + 1)
     with pytest.raises(Conflict):
-        shredding._shredded(stale, TESTS)
+        shredding._shred(stale, TESTS)
     assert shredding.shred_due(actor=TESTS) == 1
 
 
@@ -176,7 +178,7 @@ def test_a_re_wrapping_that_is_late_leaves_what_is_shredded(api, stock, pool, la
     target = next(key for key in pool if key is not source)
     later(DAYS + 1)
     shredding.shred_due(actor=TESTS)
-    moved = rewrap.move([stale], source=source, target=target, actor=TESTS)
+    moved = rewrap.rewrap_files([stale], source=source, target=target, actor=TESTS)
     assert (moved.count, moved.damaged) == (0, [])
     assert record_of(file_id).envelope == {}
 
@@ -208,7 +210,7 @@ def test_a_version_that_comes_while_its_document_is_re_wrapped_does_not_bring_th
 
     def re_wrapped_first(*arguments, **named):
         monkeypatch.setattr(keys, "pick", real)
-        rewrap.move([head], source=source, target=target, actor=TESTS)
+        rewrap.rewrap_files([head], source=source, target=target, actor=TESTS)
         return real(*arguments, **named)
 
     monkeypatch.setattr(keys, "pick", re_wrapped_first)

@@ -1,15 +1,15 @@
-"""Files move from one pool key to another: the envelope is sealed anew, the body stays as it is.
+"""Re-wrap files: their envelopes are sealed to another pool key, the bodies stay as they are.
 
 A batch is one transaction, so a file is always under exactly one of the two keys, with its audit entry. Which
 files are still to move is one Query on the index by pool key; the files themselves decide, the index may lag.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from apps.audit.records import Actor
 from apps.audit.services import transaction
-from apps.common.dynamodb import Page, Position, feed
+from apps.common.dynamodb import Page, Position
 from apps.common.errors import Refused
 from apps.files import store
 from apps.files.records import File
@@ -18,10 +18,11 @@ from apps.files.trail import FileEvent
 from apps.keys import seeds
 from apps.keys import services as keys
 from apps.keys.records import PoolKey
-from qkdseal.envelope import Envelope, rewrap
+from qkdseal import envelope as envelopes
+from qkdseal.envelope import Envelope
 from qkdseal.errors import PackageInvalid
 
-BATCH = 40  # files in one transaction: a row and an entry each, the new key and the head
+BATCH = 40  # TransactWriteItems takes 100 items: a row and an entry for each file, the new key, the head
 
 
 class FileChanged(Refused):
@@ -29,8 +30,8 @@ class FileChanged(Refused):
 
 
 @dataclass(slots=True)
-class Moved:
-    """How many files a batch moved, and which do not open."""
+class Rewrapped:
+    """How many files of a batch were re-wrapped, and which do not open."""
 
     count: int = 0
     damaged: list[str] = field(default_factory=list)
@@ -46,44 +47,44 @@ def waiting_count(key_id: str) -> int:
     return store.sealed_count(key_id)
 
 
-def move(files: Sequence[File], *, source: PoolKey, target: PoolKey, actor: Actor) -> Moved:
-    """Seal the envelopes of at most BATCH files to another key. Files that have moved already are passed over.
+def rewrap_files(files: Sequence[File], *, source: PoolKey, target: PoolKey, actor: Actor) -> Rewrapped:
+    """Seal the envelopes of at most BATCH files to another key. Files under other keys are passed over.
 
     Raises:
         KeyUnusable: the target is no longer active, or one of the keys is damaged.
     """
     try:
-        return _move(files, source, target, actor)
+        return _rewrap_files(files, source, target, actor)
     except FileChanged:  # the index was late, or someone was faster: one by one, as the files are now
-        moved = Moved()
+        total = Rewrapped()
         for file in files:
-            fresh = FileTable.find(file.file_id)
-            done = _move([fresh] if fresh else [], source, target, actor)
-            moved.count += done.count
-            moved.damaged += done.damaged
-        return moved
+            fresh = store.find_file(file.file_id)
+            done = _rewrap_files([fresh] if fresh else [], source, target, actor)
+            total.count += done.count
+            total.damaged += done.damaged
+        return total
 
 
-def _move(files: Sequence[File], source: PoolKey, target: PoolKey, actor: Actor) -> Moved:
-    moved, resealed = Moved(), []
+def _rewrap_files(files: Sequence[File], source: PoolKey, target: PoolKey, actor: Actor) -> Rewrapped:
+    done, rewrapped = Rewrapped(), []
     for file in files:
         if file.pool_key_id != source.key_id:
             continue
         try:
-            resealed.append((file, _resealed(file, source, target)))
+            rewrapped.append((file, _rewrap(file, source, target)))
         except PackageInvalid:
-            moved.damaged.append(file.file_id)
-    if resealed:
-        _commit(resealed, target, actor)
-    moved.count = len(resealed)
-    return moved
+            done.damaged.append(file.file_id)
+    if rewrapped:
+        _commit(rewrapped, target, actor)
+    done.count = len(rewrapped)
+    return done
 
 
-def _resealed(file: File, source: PoolKey, target: PoolKey) -> Envelope:
+def _rewrap(file: File, source: PoolKey, target: PoolKey) -> Envelope:
     envelope = Envelope.from_dict(file.envelope)
     if envelope.pool_key_id != source.key_id:
         raise PackageInvalid
-    return rewrap(
+    return envelopes.rewrap(
         envelope,
         seed=seeds.seed_of(source, rewrap=True),
         new_pool_key_id=target.key_id,
@@ -92,20 +93,17 @@ def _resealed(file: File, source: PoolKey, target: PoolKey) -> Envelope:
     )
 
 
-def _commit(resealed: Sequence[tuple[File, Envelope]], target: PoolKey, actor: Actor) -> None:
+def _commit(rewrapped: Sequence[tuple[File, Envelope]], target: PoolKey, actor: Actor) -> None:
     with transaction(actor) as tx:
-        for file, envelope in resealed:
-            tx.update(
-                FileTable.of(file),
-                [
-                    FileTable.envelope.set(envelope.to_dict()),
-                    FileTable.pool_key_id.set(target.key_id),
-                    FileTable.key_feed.set(feed(target.key_id, file.file_id)),
-                ],
+        for file, envelope in rewrapped:
+            store.change(
+                tx,
+                file,
+                replace(file, envelope=envelope.to_dict(), pool_key_id=target.key_id),
                 condition=FileTable.envelope == file.envelope,
                 otherwise=FileChanged(f"File {file.file_id} was changed meanwhile."),
             )
             tx.audit(
                 FileEvent.REWRAPPED, file_id=file.file_id, key_id=target.key_id, old_key_id=file.pool_key_id
             )
-        keys.count_use(tx, target, uses=len(resealed))
+        keys.count_use(tx, target, uses=len(rewrapped))

@@ -2,12 +2,20 @@
 
 import re
 
-from apps.files.reading.downloads import RangeNotSatisfiable
+from apps.common.errors import Invalid
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 
 
-def asked(header: str | None, size: int) -> tuple[int, int] | None:
+class RangeNotSatisfiable(Invalid):
+    """The bytes asked for do not lie within the file."""
+
+    status = 416
+    type = "range-not-satisfiable"
+    title = "The file has no such bytes"
+
+
+def range_of(header: str | None, size: int) -> tuple[int, int] | None:
     """``start, stop`` of the bytes that a Range header asks for; None where all are to be sent.
 
     A header that is not understood, or asks for several ranges, is ignored, as the RFC allows.
