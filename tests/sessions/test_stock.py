@@ -17,7 +17,6 @@ from apps.sessions import stock, tasks
 from apps.sessions.trail import StockEvent
 from tests import requirement
 from tests.conftest import TESTS
-from tests.conftest import TESTS
 from tests.sessions.ready import ready
 
 
