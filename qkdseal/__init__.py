@@ -48,6 +48,7 @@ from qkdseal.body import (
     seal_bytes,
 )
 from qkdseal.digests import PlaintextDigest
+from qkdseal.encoding import JsonInvalid, read_json
 from qkdseal.envelope import Envelope, open_envelope, rewrap, seal
 from qkdseal.errors import PackageInvalid
 from qkdseal.header import BodyFormat, Header, PackageSuite, PassphraseFactor
@@ -63,8 +64,11 @@ from qkdseal.kem import (
     public_key_of,
     seal_secret,
 )
-from qkdseal.package import MESSAGE_LIMIT, Package, open_message, seal_message
+from qkdseal.package import MESSAGE_LIMIT, Package, open_message, seal_batch, seal_message
 from qkdseal.pqfile import PqfilePackage, open_pqfile, pqfile_header, seal_pqfile
+from qkdseal.quantum_keys import QUANTUM_KEY_SIZE, batch_key_id, split_key_id
+from qkdseal.reading import read_package
+from qkdseal.sealed_digests import open_digest, seal_digest
 from qkdseal.streams import IteratorSource, Sink, Source
 
 __all__ = [
@@ -73,12 +77,14 @@ __all__ = [
     "HEADER_SIZE",
     "MESSAGE_LIMIT",
     "PIECE_SIZE",
+    "QUANTUM_KEY_SIZE",
     "SEALED_CHUNK_SIZE",
     "BodyDigest",
     "BodyFormat",
     "Envelope",
     "Header",
     "IteratorSource",
+    "JsonInvalid",
     "KeyPair",
     "OpenFailed",
     "Package",
@@ -90,6 +96,7 @@ __all__ = [
     "Sink",
     "Source",
     "Suite",
+    "batch_key_id",
     "check_public_key",
     "ciphertext_size",
     "decrypt_chunks",
@@ -101,6 +108,7 @@ __all__ = [
     "fingerprint",
     "generate_key_pair",
     "open_bytes",
+    "open_digest",
     "open_envelope",
     "open_message",
     "open_pqfile",
@@ -108,10 +116,15 @@ __all__ = [
     "plaintext_size",
     "pqfile_header",
     "public_key_of",
+    "read_json",
+    "read_package",
     "rewrap",
     "seal",
+    "seal_batch",
     "seal_bytes",
+    "seal_digest",
     "seal_message",
     "seal_pqfile",
     "seal_secret",
+    "split_key_id",
 ]

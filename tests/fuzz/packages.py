@@ -17,6 +17,7 @@ from qkdseal.body import CHUNK_SIZE, HEADER_SIZE, SEALED_CHUNK_SIZE
 from qkdseal.encoding import json_object, to_json
 from qkdseal.envelope import Envelope
 from qkdseal.errors import PackageInvalid
+from qkdseal.kem import Suite
 from qkdseal.package import TEXT_LIMIT, Package, open_message
 from qkdseal.pqfile import PqfilePackage, open_pqfile
 from tests.qkdseal import reference
@@ -63,8 +64,9 @@ def _message(changes: bytes) -> None:
 
 def _compatible(changes: bytes) -> None:
     true = to_json(COMPATIBLE["package"])
-    secrets = {
+    secrets: dict[str, Any] = {
         "seed": bytes.fromhex(COMPATIBLE["seed"]),
+        "pool_suite": Suite(COMPATIBLE["pool_suite"]),
         "quantum_key": bytes.fromhex(COMPATIBLE["quantum_key"]),
     }
     try:

@@ -28,6 +28,7 @@ CALLABLES: dict[str, Callable[..., Any]] = {
 CLASSES_WITHOUT_EXAMPLE = {
     "BodyDigest",
     "BodyFormat",
+    "JsonInvalid",
     "OpenFailed",
     "PackageInvalid",
     "PackageSuite",
