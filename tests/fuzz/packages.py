@@ -20,6 +20,7 @@ from qkdseal.errors import PackageInvalid
 from qkdseal.kem import Suite
 from qkdseal.package import TEXT_LIMIT, Package, open_message
 from qkdseal.pqfile import PqfilePackage, open_pqfile
+from qkdseal.reading import read_package
 from tests.qkdseal import reference
 
 KEY, CONTEXT = bytes(range(32)), b"fuzz"
@@ -48,6 +49,14 @@ def _envelope(data: bytes) -> None:
     except PackageInvalid:
         return
     assert Envelope.from_bytes(envelope.to_bytes()) == envelope
+
+
+def _package(data: bytes) -> None:
+    try:
+        package = read_package(data.decode("latin-1"))
+    except PackageInvalid:
+        return
+    assert read_package(to_json(package.to_dict())) == package
 
 
 def _message(changes: bytes) -> None:
@@ -116,7 +125,7 @@ def _read_range(sealed: bytes, released: list[bytes]) -> None:
     released.extend(body.decrypt_range_chunks(read_at, key=KEY, context=CONTEXT, **whole))
 
 
-READ: list[Callable[[bytes], None]] = [_envelope, _message, _compatible, _body]
+READ: list[Callable[[bytes], None]] = [_envelope, _message, _compatible, _body, _package]
 
 
 def apply_changes(true: bytes, program: bytes) -> bytes:
