@@ -7,7 +7,7 @@ PRODUCTION = QKD_STAGE=production DJANGO_SECRET_KEY="$$($(BIN)/python -c 'import
 	API_KEY_PEPPER=checked AUDIT_KEY=checked ROOT_KEY=kms:alias/checked DATABASE_URL=sqlite://:memory: \
 	BASE_URL=https://qkd.example.com ALLOWED_HOSTS=qkd.example.com AWS_DEFAULT_REGION=us-east-1
 .DEFAULT_GOAL := help
-.PHONY: help install run manage test coverage check e2e slow fuzz bench lock audit sbom clean
+.PHONY: help install run manage test coverage check e2e slow fuzz bench pages lock audit sbom clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,11 @@ fuzz: ## packages fuzzed by atheris for FUZZ_SECONDS (300), in an environment of
 bench: ## the measurements of README's performance table
 	$(INSTALL) dev
 	$(BIN)/python -m benchmarks
+
+pages: ## write the pages of docs that are made from the code
+	$(INSTALL) dev
+	$(PRODUCTION) $(BIN)/python manage.py pages
+	$(PRODUCTION) $(BIN)/python manage.py key_states --write
 
 lock: ## make uv.lock and the requirements files fit pyproject.toml; WITH="--upgrade" takes newer versions
 	$(LOCKS) write $(WITH)

@@ -86,7 +86,7 @@ def latency() -> None:
             alone.append(f"{np.mean(trips):.0f}")
             found = ours("numba", qber, 1 << 16, low_latency=low_latency)
             batch.append(f"{found['round_trips']:.0f} ({_shown(found, qber).split('(')[1]}")
-        mode = "low latency" if low_latency else "usual"
+        mode = "low latency" if low_latency else "standard"
         rows += [[f"{mode}, one frame", *alone], [f"{mode}, 64 frames at once", *batch]]
     table("Round trips (efficiency), frames of 2^16", ["", *map("{:.0%}".format, QBERS)], rows)
 

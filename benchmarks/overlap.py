@@ -15,9 +15,8 @@ from unittest import mock
 
 from tests.files import streaming  # sets Django up  # isort: skip
 from apps.common import clock
-from apps.files.bodies import encrypted, read_ahead, writer
+from apps.files.bodies import encrypted, objects, read_ahead, writer
 from apps.files.bodies.objects import ObjectRef
-from apps.files.records import File, FileStatus
 from benchmarks.report import table
 from qkdseal.streams import Source, fill
 
@@ -81,7 +80,6 @@ def in_turn(source: Source, *, piece: int, seen: read_ahead.Seen) -> Iterator[me
 
 def seconds(speed: float, *, reading: bool, uploading: bool) -> float:
     """Wall-clock of one body from store to store."""
-    file = File("overlap", "name", "document", "nobody", FileStatus.AWAITING_UPLOAD, clock.now())
     reader: Any = encrypted.read_ahead if reading else in_turn
     pool: Any = writer.ThreadPoolExecutor if uploading else Inline
     secret = {"file_key": os.urandom(32), "context": b"overlap"}
@@ -92,9 +90,9 @@ def seconds(speed: float, *, reading: bool, uploading: bool) -> float:
     ):
         started = time.perf_counter()
         place = ObjectRef(streaming.settings.ENCRYPTED_BUCKET, "body")
-        encrypted.written(
-            file, ObjectRef("uploads", "key"), place, until=clock.now() + timedelta(hours=1), **secret
-        )
+        until = clock.now() + timedelta(hours=1)
+        plaintext = objects.opened(ObjectRef("uploads", "key"))
+        encrypted.write(plaintext, place, name="name", until=until, **secret)
         return time.perf_counter() - started
 
 

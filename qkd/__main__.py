@@ -105,8 +105,11 @@ def _link(command: argparse.ArgumentParser, *, attack: bool) -> None:
     command.add_argument(
         "--optimise", action="store_true", help="let the planner choose basis bias and intensities"
     )
-    if not attack:
-        return
+    if attack:
+        _attack(command)
+
+
+def _attack(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--attack",
         default="none",

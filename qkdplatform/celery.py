@@ -11,7 +11,7 @@ from django.conf import settings
 
 
 def _broker() -> str:
-    """``sqs://`` on AWS; with an endpoint, its host and the keys as kombu wants them."""
+    """Return the broker's address: ``sqs://`` on AWS, else the endpoint's host with the keys that kombu wants in it."""
     if not settings.AWS_ENDPOINT_URL:
         return str(settings.CELERY_BROKER_URL)
     user, password = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]

@@ -29,7 +29,7 @@ COMMANDS = frozenset({"check", "migrate", "verify_audit"})  # what `zappa manage
 
 
 def _from_gateway(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-    """The address that the gateway saw; apig-wsgi takes it from a header that the caller can write."""
+    """Answer a request with the address that the gateway saw; apig-wsgi takes one from a header that callers write."""
     identity = environ.get("apig_wsgi.request_context", {}).get("identity", {})
     if "sourceIp" in identity:
         environ["REMOTE_ADDR"] = identity["sourceIp"]
@@ -47,16 +47,16 @@ def handler(event: Any, context: Any) -> Any:
     """Dispatch one event by its shape.
 
     Raises:
-        UnknownEvent: it is none of those below.
+        UnknownEvent: its shape is none of those below.
     """
     if not isinstance(event, Mapping):
         raise UnknownEvent(f"an event is an object, not {type(event).__name__}")
     if "requestContext" in event and ("httpMethod" in event or "version" in event):
         return _api(dict(event), context)
     if event.get("source") == "aws.events" and event.get("resources"):
-        return _scheduled(str(event["resources"][0]))
+        return _run_schedule(str(event["resources"][0]))
     if "manage" in event:
-        return _manage(event["manage"])
+        return _run_command(event["manage"])
     sources = {
         record.get("eventSource") for record in event.get("Records") or [] if isinstance(record, Mapping)
     }
@@ -68,15 +68,15 @@ def handler(event: Any, context: Any) -> Any:
     raise UnknownEvent(f"no handler for an event with {sorted(map(str, event))}")
 
 
-def _scheduled(rule_arn: str) -> None:
-    """Zappa names a rule ``<function>-<dotted path>``; its last part is the schedule."""
+def _run_schedule(rule_arn: str) -> None:
+    """Run the schedule of a rule, which Zappa names ``<function>-<dotted path of the schedule>``."""
     name = rule_arn.rpartition("/")[2].rpartition("-")[2].rpartition(".")[2]
     if name not in SCHEDULES:
         raise UnknownEvent(f"no schedule named {name!r}")
     SCHEDULES[name]()
 
 
-def _manage(command: object) -> None:
+def _run_command(command: object) -> None:
     if not isinstance(command, str) or command not in COMMANDS:
         raise UnknownEvent(f"of the management commands only {', '.join(sorted(COMMANDS))} run here")
     call_command(command, interactive=False) if command == "migrate" else call_command(command)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from apps.access.roles import Role, all_scopes
 from apps.audit.records import Event
 from apps.common.declarations import members, modules_named
-from apps.common.environment import Setting, declared
+from apps.common.environment import Setting, all_settings
 from apps.common.routes import api_routes
 from apps.common.scheduling import Schedule, parts_of
 from apps.jobs import diagram
@@ -23,7 +23,7 @@ def _page(title: str, lead: str, body: str) -> str:
 
 
 def events() -> str:
-    """The audit events."""
+    """Write the page of audit events."""
     found = members(Event, modules_named("trail"))
     rows = [[f"`{value}`", event.meaning] for value, event in sorted(found.items())]
     lead = "What the audit trail records. Each app declares its events in `trail.py`."
@@ -31,7 +31,7 @@ def events() -> str:
 
 
 def scopes() -> str:
-    """The scopes, and who holds them."""
+    """Write the page of scopes, and who holds them."""
     rows = [
         [f"`{value}`", scope.meaning, *("yes" if role in scope.roles else "" for role in Role)]
         for value, scope in sorted(all_scopes().items())
@@ -41,13 +41,13 @@ def scopes() -> str:
 
 
 def settings() -> str:
-    """The settings."""
+    """Write the page of settings."""
     lead = (
         "Every setting is a variable of the environment. Each app declares its settings in `conf.py`. In a default,"
         " `{stage}` stands for `QKD_STAGE`, `{local_dir}` for `LOCAL_DIR`."
     )
     sections: dict[str, list[Sequence[str]]] = {}
-    for setting in declared():
+    for setting in all_settings():
         row = [f"`{setting.name}`", setting.type, _bounds(setting), _default(setting), setting.about]
         sections.setdefault(setting.section, []).append(row)
     columns = ["Variable", "Type", "Bounds", "Default", "Meaning"]
@@ -70,7 +70,7 @@ def _default(setting: Setting) -> str:
 
 
 def urls() -> str:
-    """The addresses of the API."""
+    """Write the page of the API's addresses."""
     rows = []
     for route in api_routes():
         view = getattr(route.callback, "cls")  # noqa: B009 - DRF's, unknown to Django's types
@@ -85,7 +85,7 @@ def urls() -> str:
 
 
 def schedules() -> str:
-    """The schedules, and what runs on them."""
+    """Write the page of schedules, and what runs on them."""
     body = "\n".join(
         f"## {schedule}\n\n{schedule.meaning}\n\n"
         + "".join(f"{number}. {part.name}\n" for number, part in enumerate(parts_of(schedule), 1))

@@ -15,30 +15,30 @@ from apps.common.schema import ApiDocs
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """Under /api/ a problem document, else the page."""
+    """Answer with a problem document under /api/, else with the page."""
     if request.path.startswith(API):
         return problems.response(NotFound("There is nothing at this address."))
     return page_not_found(request, exception or Exception())
 
 
 def malformed(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """Likewise for what Django refuses before any view: a wrong Host, too many parameters."""
+    """Answer likewise to what Django refuses before any view: a wrong Host, too many parameters."""
     if request.path.startswith(API):
         return problems.response(Invalid("The request is malformed."))
     return bad_request(request, exception or Exception())
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """Likewise for what is not allowed."""
+    """Answer likewise to what is not allowed."""
     if request.path.startswith(API):
         return problems.response(Forbidden("You may not do this."))
     return permission_denied(request, exception or Exception())
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """Likewise for what nobody caught."""
+    """Answer likewise where nothing caught an exception."""
     if request.path.startswith(API):
-        return problems.response(PlatformError("The error was recorded. If it stays, tell the operator."))
+        return problems.response(PlatformError("The error was recorded. If it persists, tell the operator."))
     return server_error(request)
 
 

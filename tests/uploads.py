@@ -11,8 +11,7 @@ from django.conf import settings
 from apps.common.aws import client
 from apps.files.bodies.objects import UPLOADS_PREFIX
 from apps.files.reading import content as reading
-from apps.files.records import File
-from apps.files.store import FileTable
+from apps.files.store import FileTable, find_file
 from apps.files.uploads.pipeline import NAMESPACE
 from qkdplatform.lambda_handler import handler
 from tests.conftest import TESTS
@@ -35,7 +34,7 @@ class Upload:
     def file_id(self) -> str:
         """Of the file that it becomes: the announced one, or one derived from bucket, key and version."""
         announced = self.key.removeprefix(UPLOADS_PREFIX)
-        file = FileTable.find(announced) if announced and self.key.startswith(UPLOADS_PREFIX) else None
+        file = find_file(announced) if announced and self.key.startswith(UPLOADS_PREFIX) else None
         if file is not None and file.source.get("version") in {"", self.version}:
             return announced
         return str(uuid.uuid5(NAMESPACE, f"{settings.UPLOADS_BUCKET}/{self.key}/{self.version}"))
@@ -80,6 +79,6 @@ def plaintext_of(file_id: str) -> bytes:
     return reading.whole(reading.read(file_id, actor=TESTS)[1])
 
 
-def record_of(file_id: str) -> File:
-    """The record of a file that exists."""
+def record_of(file_id: str) -> Any:
+    """The record of a file that exists: a document, a version or an upload."""
     return FileTable.get(file_id, consistent_read=True).record()

@@ -47,7 +47,7 @@ class ApiClientAdmin(StoreAdmin):
         self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str
     ) -> Page[ApiClient]:
         del request, filters
-        return services.listed(limit=limit, position=position)
+        return services.clients_page(limit=limit, position=position)
 
     def find(self, request: HttpRequest, object_id: str) -> ApiClient:
         del request

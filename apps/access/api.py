@@ -1,4 +1,4 @@
-"""Health of the platform: open to everyone, says no more than up or not."""
+"""The health of the platform, open to everyone; it tells no more than up or not."""
 
 from dataclasses import asdict
 from typing import Any
@@ -30,25 +30,25 @@ class LivenessOut(serializers.Serializer[Any]):
 
 
 class ReadinessOut(LivenessOut):
-    """What it needs answers too, or does not."""
+    """What each dependency answered."""
 
     checks = CheckOut(many=True)
 
 
 class Liveness(ApiView):
-    """Is the process up."""
+    """Whether the process is up."""
 
     authentication_classes = ()
     required_scopes = {"GET": PUBLIC}
 
     @extend_schema(responses=LivenessOut, operation_id="health", auth=[])
     def get(self, request: Request) -> Response:  # noqa: ARG002 - Django's signature
-        """Answers as long as the process runs; asks nothing else."""
+        """Answers as long as the process runs; asks no dependency."""
         return Response({"status": "ok", "version": settings.VERSION})
 
 
 class Readiness(ApiView):
-    """Does everything that it needs answer."""
+    """Whether all dependencies answer."""
 
     authentication_classes = ()
     required_scopes = {"GET": PUBLIC}

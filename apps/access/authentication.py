@@ -1,4 +1,4 @@
-"""``X-API-Key: client_id.secret``."""
+"""API keys in the header ``X-API-Key: client_id.secret``."""
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
@@ -13,7 +13,7 @@ HEADER = "X-API-Key"
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """The client that the key belongs to is the request's user."""
+    """Makes the client whose key was sent the request's user."""
 
     def authenticate(self, request: Request) -> tuple[ApiClient, None] | None:
         key = request.headers.get(HEADER)
@@ -24,7 +24,7 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """How the schema names it."""
+    """What the OpenAPI schema says of API keys."""
 
     target_class = ApiKeyAuthentication
     name = "ApiKey"
@@ -34,18 +34,18 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
 
 def client_of(request: Request) -> ApiClient:
-    """The authenticated client."""
+    """Return the authenticated client."""
     client = request.user
     assert isinstance(client, ApiClient)  # noqa: S101 - the permission class let it pass
     return client
 
 
 def actor_of(request: Request) -> Actor:
-    """Who acts, and from where: the address that the gateway saw, not what a header claims."""
+    """Return who acts, and from where: the address that the gateway saw, not what a header claims."""
     return as_actor(client_of(request), source_ip=str(request.META.get("REMOTE_ADDR", "")))
 
 
 def as_actor(client: ApiClient, *, source_ip: str) -> Actor:
-    """The client as the one who acts."""
+    """Return a client as the one who acts."""
     sees_all = AccessScope.OWNERS_ALL in client.scopes
     return Actor(ActorKind.CLIENT, client.client_id, source_ip, sees_all=sees_all)

@@ -6,7 +6,7 @@ from apps.audit.records import Actor, ActorKind
 
 
 def actor_of(request: HttpRequest) -> Actor:
-    """The signed-in person. Django's permissions decided before; what they may open, they see whoever owns it."""
+    """Return the signed-in person as the one who acts. Django's permissions decide what a person sees, not owners."""
     return Actor(
         ActorKind.USER,
         request.user.get_username(),

@@ -1,4 +1,4 @@
-"""Who stands behind an actor, so that nobody can be a second person to themselves.
+"""Tell who stands behind an actor, so that nobody can approve what they asked for under another name.
 
 A person works in the console under a user, and over the API under keys that they issued, perhaps by way of
 other keys. Two actors are the same person as soon as these chains meet anywhere, or two users have one e-mail
@@ -12,7 +12,7 @@ from apps.audit.records import Actor, ActorKind
 
 
 def identities(actor: Actor) -> frozenset[str]:
-    """Everything that an actor is known under."""
+    """Return every name that an actor is known under."""
     found: set[str] = set()
     name = str(actor)
     while name and name not in found:
@@ -24,7 +24,7 @@ def identities(actor: Actor) -> frozenset[str]:
 
 
 def are_one_person(one: Actor, other: Actor) -> bool:
-    """Whether two actors may be the same person."""
+    """Return whether two actors may be the same person."""
     return bool(identities(one) & identities(other))
 
 

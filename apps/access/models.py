@@ -6,7 +6,7 @@ from apps.console.models import DisplayModel
 
 
 class ApiClient(DisplayModel):
-    """A program that may call the API; of its key nothing."""
+    """A program that may call the API; its key is not shown."""
 
     client_id = models.CharField("client", max_length=64, primary_key=True)
     name = models.CharField(max_length=255)

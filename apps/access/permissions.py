@@ -18,7 +18,7 @@ PUBLIC = frozenset[Scope]()  # declared on purpose: anyone may call
 
 
 class HasDeclaredScopes(BasePermission):
-    """Lets pass who holds the scope that the view declares for the method."""
+    """Admits callers who hold the scopes that the view declares for the method."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         # HEAD answers what GET does, without the body
@@ -27,7 +27,7 @@ class HasDeclaredScopes(BasePermission):
         if declared is None:
             if request.method not in view.allowed_methods:
                 view.http_method_not_allowed(request)
-            raise Forbidden("This operation is open to nobody.")
+            raise Forbidden("This operation is open to nobody. Use another address or method.")
         needed = {declared} if isinstance(declared, Scope) else set(declared)
         if not needed:
             return True
@@ -41,7 +41,7 @@ class HasDeclaredScopes(BasePermission):
 
 
 def _record(request: Request, missing: list[Scope]) -> None:
-    """That someone tried what they may not (D1)."""
+    """Record that someone tried what they may not (D1)."""
     record(
         actor_of(request),
         AuditEvent.ACCESS_DENIED,

@@ -26,5 +26,5 @@ class ApiClient:
 
     @property
     def scopes(self) -> frozenset[Scope]:
-        """What the client may do."""
+        """The client's scopes, which its role gives."""
         return scopes_of(self.role)

@@ -41,7 +41,7 @@ class Scope(Declared):
 
 @cache
 def all_scopes() -> Mapping[str, Scope]:
-    """Every scope that an app declares.
+    """Collect the scopes that the apps declare.
 
     Raises:
         ImproperlyConfigured: two apps declare the same.
@@ -50,5 +50,5 @@ def all_scopes() -> Mapping[str, Scope]:
 
 
 def scopes_of(role: Role) -> frozenset[Scope]:
-    """What a role may do."""
+    """Return what a role may do."""
     return frozenset(scope for scope in all_scopes().values() if role in scope.roles)

@@ -10,9 +10,10 @@ import secrets
 
 from django.conf import settings
 
+from apps.access import store
 from apps.access.records import ApiClient, ClientStatus
 from apps.access.roles import Role
-from apps.access.store import ClientTable, clients_page
+from apps.access.store import ClientTable
 from apps.access.trail import ClientEvent
 from apps.audit.records import Actor
 from apps.audit.services import transaction
@@ -35,7 +36,7 @@ def _hash(key: str) -> str:
 
 
 def issue(*, name: str, role: Role, actor: Actor) -> tuple[ApiClient, str]:
-    """A new client and its key. The key is returned here and never again."""
+    """Make a client and its key. The key is returned here and never again."""
     client_id = f"qk{secrets.token_hex(8)}"
     key = f"{client_id}.{secrets.token_urlsafe(32)}"
     client = ApiClient(
@@ -54,7 +55,7 @@ def issue(*, name: str, role: Role, actor: Actor) -> tuple[ApiClient, str]:
 
 
 def authenticate(key: str) -> ApiClient:
-    """The client whose key this is.
+    """Return the client whose key this is.
 
     Raises:
         Unauthenticated: malformed, unknown, wrong or revoked; the answer does not say which.
@@ -62,11 +63,11 @@ def authenticate(key: str) -> ApiClient:
     client_id, dot, secret = key.partition(".")
     if not (dot and secret and client_id.isascii() and client_id.isalnum() and len(key) <= 256):
         raise Unauthenticated(_REFUSED)
-    client = _known.get(client_id, lambda: _authenticated(ClientTable.find(client_id), key))
-    return _authenticated(client, key)  # what is known is the client, not that this key is theirs
+    client = _known.get(client_id, lambda: _check_key(ClientTable.find(client_id), key))
+    return _check_key(client, key)  # what is known is the client, not that this key is theirs
 
 
-def _authenticated(client: ApiClient | None, key: str) -> ApiClient:
+def _check_key(client: ApiClient | None, key: str) -> ApiClient:
     if client is None or client.status is not ClientStatus.ACTIVE:
         raise Unauthenticated(_REFUSED)
     if not hmac.compare_digest(client.secret_hash, _hash(key)):
@@ -75,7 +76,7 @@ def _authenticated(client: ApiClient | None, key: str) -> ApiClient:
 
 
 def find(client_id: str) -> ApiClient:
-    """One client.
+    """Read one client.
 
     Raises:
         NotFound: no such client.
@@ -87,11 +88,11 @@ def find(client_id: str) -> ApiClient:
 
 
 def revoke(client_id: str, *, actor: Actor) -> None:
-    """Refuse the client's key from now on (elsewhere within CACHE_SECONDS).
+    """Refuse the client's key for good; other processes know within CACHE_SECONDS.
 
     Raises:
         NotFound: no such client.
-        Refused: revoked already.
+        Refused: it is revoked already.
     """
     client = find(client_id)
     with transaction(actor) as tx:
@@ -99,12 +100,14 @@ def revoke(client_id: str, *, actor: Actor) -> None:
             ClientTable.of(client),
             [ClientTable.status.set(ClientStatus.REVOKED)],
             condition=ClientTable.status == ClientStatus.ACTIVE,
-            otherwise=Refused("The client is revoked already."),
+            otherwise=Refused(
+                "The client is already revoked. Its key is refused everywhere within 30 seconds."
+            ),
         )
         tx.audit(ClientEvent.REVOKED, client_id=client_id, name=client.name)
     _known.forget(client_id)
 
 
-def listed(*, limit: int, position: Position | None = None) -> Page[ApiClient]:
-    """All clients, newest first."""
-    return clients_page(limit=limit, position=position)
+def clients_page(*, limit: int, position: Position | None = None) -> Page[ApiClient]:
+    """Read a page of all clients, newest first."""
+    return store.clients_page(limit=limit, position=position)

@@ -41,5 +41,5 @@ class ClientTable(Table[ApiClient]):
 
 
 def clients_page(*, limit: int, position: Position | None) -> Page[ApiClient]:
-    """All clients, newest first."""
+    """Read a page of all clients, newest first."""
     return page(ClientTable.by_feed, LISTED, limit=limit, position=position)

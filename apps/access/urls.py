@@ -1,4 +1,4 @@
-"""Addresses of health of the platform, below /api/v1/."""
+"""Addresses of the platform's health, below /api/v1/."""
 
 from django.urls import path
 

@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from apps.access.console import actor_of
-from apps.audit import models, services
+from apps.audit import models, services, verification
 from apps.audit.records import Entry, Outcome
 from apps.audit.trail import AuditEvent
 from apps.common.dynamodb import Page, Position
@@ -137,7 +137,7 @@ class EntryAdmin(StoreAdmin):
         """Verify every chain, show the result and record it as an entry."""
         if not request.user.has_perm("audit.verify_audit"):
             raise PermissionDenied
-        found = services.verify() if request.method == "POST" else None
+        found = verification.verify() if request.method == "POST" else None
         if found is not None:
             services.record(
                 actor_of(request),

@@ -10,7 +10,7 @@ from apps.access.views import ApiView
 from apps.audit import services
 from apps.audit.scopes import AuditScope
 from apps.audit.serializers import EntryListQuery, EntryOut
-from apps.common.lists import listed, page_of
+from apps.common.lists import list_response, page_of
 
 
 class Entries(ApiView):
@@ -28,4 +28,4 @@ class Entries(ApiView):
             by, value = next(iter(filters.items()), (None, ""))
             return services.entries_page(limit=limit, position=position, by=by, value=value)
 
-        return listed(request, EntryOut, fetch, query=EntryListQuery, salt="audit")
+        return list_response(request, EntryOut, fetch, query=EntryListQuery, salt="audit")

@@ -16,8 +16,13 @@ from apps.audit.records import Entry, Problem
 from apps.common import clock
 
 
+def names(count: int) -> list[str]:
+    """Return the names of so many chains."""
+    return [f"{number:03d}" for number in range(count)]
+
+
 def genesis(chain: str) -> str:
-    """What the first entry of a chain points back to."""
+    """Return the hash that the first entry of a chain points back to."""
     return hashlib.sha256(f"qkdplatform audit chain {chain}".encode()).hexdigest()
 
 
@@ -32,20 +37,20 @@ def _mac(key: bytes, content: bytes) -> str:
 
 
 def entry_hash(entry: Entry, key: bytes) -> str:
-    """The hash over every field but itself, as canonical JSON."""
+    """Return the hash of an entry over every other field, as canonical JSON."""
     content = asdict(entry)
     del content["hash"]
     return _mac(key, json.dumps(content, sort_keys=True, separators=(",", ":"), default=_plain).encode())
 
 
-def linked(entry: Entry, *, after: str, key: bytes) -> Entry:
-    """The entry with its place in the chain sealed."""
+def as_link(entry: Entry, *, after: str, key: bytes) -> Entry:
+    """Return the entry as the link that follows the hash ``after``."""
     placed = replace(entry, previous_hash=after)
     return replace(placed, hash=entry_hash(placed, key))
 
 
 def head_seal(chain: str, sequence: int, digest: str, key: bytes) -> str:
-    """Keeps the head from being set back together with a cut tail."""
+    """Return the MAC without which a head could be set back together with a cut tail."""
     return _mac(key, f"head|{chain}|{sequence}|{digest}".encode())
 
 

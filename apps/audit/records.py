@@ -19,7 +19,7 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Whoever asks for an operation. ``sees_all`` lifts the restriction to own records."""
+    """Whoever asks for an operation. ``sees_all``: people, the platform, and callers with the scope owners:all."""
 
     kind: ActorKind
     id: str
@@ -30,12 +30,12 @@ class Actor:
         return f"{self.kind}:{self.id}"
 
     def may_see(self, owner: str) -> bool:
-        """Whether a record of ``owner`` exists for this actor."""
+        """Return whether the actor may see the records of ``owner``."""
         return self.sees_all or owner == str(self)
 
 
 def system(component: str) -> Actor:
-    """The platform acting by itself: an event, a schedule, a job."""
+    """Return the platform as the one who acts: in an event, a schedule, a job."""
     return Actor(ActorKind.SYSTEM, component, sees_all=True)
 
 

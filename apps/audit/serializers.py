@@ -1,4 +1,4 @@
-"""The audit trail out of the API."""
+"""What the API takes and gives for the audit trail."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from apps.common.lists import ListQuery
 
 
 class EntryListQuery(ListQuery):
-    """At most one of the filters."""
+    """The query of the audit list; it takes one filter at a time."""
 
     actor = serializers.CharField(required=False, max_length=200)
     key = serializers.CharField(required=False, max_length=200)
@@ -18,7 +18,9 @@ class EntryListQuery(ListQuery):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         given = [name for name in ("actor", "key", "session", "file") if name in attrs]
         if len(given) > 1:
-            raise serializers.ValidationError({given[1]: "give at most one of actor, key, session, file"})
+            raise serializers.ValidationError(
+                {given[1]: "use one filter at a time: actor, key, session or file"}
+            )
         return attrs
 
 

@@ -26,7 +26,7 @@ from pynamodb.transactions import TransactWrite
 
 from apps.audit import chain as chains
 from apps.audit import store
-from apps.audit.records import Actor, Entry, Event, Outcome, Problem
+from apps.audit.records import Actor, Entry, Event, Outcome
 from apps.audit.store import EntryTable, HeadTable
 from apps.audit.trail import AuditEvent
 from apps.common import clock
@@ -89,7 +89,7 @@ class Transaction:
         self._add("delete", row, condition, otherwise)
 
     def require(self, row: Table[Any], *, condition: Condition, otherwise: Exception) -> None:
-        """Change nothing in a row, which must meet ``condition`` all the same; of the row only the key counts."""
+        """Change nothing, but require that the row with this key meets ``condition``."""
         self._add("check", row, condition, otherwise)
 
     def _add(
@@ -100,7 +100,9 @@ class Transaction:
         otherwise: Exception | None,
         actions: Sequence[Action] | None = None,
     ) -> None:
-        failure = otherwise or Conflict(f"{type(row).__name__} was changed by someone else meanwhile.")
+        failure = otherwise or Conflict(
+            "The record was changed by someone else meanwhile. Read it again, then retry."
+        )
         self.operations.append(_Operation(kind, row, condition, failure, list(actions or [])))
 
     def audit(
@@ -138,7 +140,7 @@ def transaction(actor: Actor) -> Iterator[Transaction]:
 
 
 def may_see(actor: Actor, owner: str, **subject: str) -> bool:
-    """Whether the actor may see what is the owner's; where not, that they tried is recorded (D1)."""
+    """Return whether an actor may see what an owner has; where not, record that they tried (D1)."""
     if actor.may_see(owner):
         return True
     record(actor, AuditEvent.ACCESS_DENIED, outcome=Outcome.DENIED, **subject)
@@ -146,16 +148,16 @@ def may_see(actor: Actor, owner: str, **subject: str) -> bool:
 
 
 def record(actor: Actor, event: Event, **fields: Any) -> None:
-    """An entry alone: what is read, or what was refused."""
+    """Write an entry alone: of a read, or of a refusal."""
     with transaction(actor) as tx:
         tx.audit(event, **fields)
 
 
 class _Chains:
-    """This process's view of the heads. Threads take different chains; other processes start elsewhere."""
+    """What this process knows of the chains' heads. Its threads take different chains, other processes start elsewhere."""
 
     def __init__(self) -> None:
-        self.names = [f"{number:03d}" for number in range(settings.AUDIT_CHAINS)]
+        self.names = chains.names(settings.AUDIT_CHAINS)
         random.shuffle(self.names)
         self.locks = {name: threading.Lock() for name in self.names}
         self.heads: dict[str, tuple[int, str]] = {}
@@ -193,7 +195,7 @@ def _commit(tx: Transaction, chain: str) -> None:
     for attempt in range(ATTEMPTS):
         try:
             sequence, digest = _head(chain, fresh=attempt > 0)
-            entries = _placed(tx, chain, sequence, digest)
+            entries = _as_entries(tx, chain, sequence, digest)
             _write(tx, chain, sequence, entries)
         except TransactWriteError as error:
             _chains().heads.pop(chain, None)
@@ -202,14 +204,16 @@ def _commit(tx: Transaction, chain: str) -> None:
             time.sleep(random.uniform(0, 0.004 * 2 ** min(attempt, 6)))  # noqa: S311 - spreads retries, no secret
             continue
         except PynamoDBException as error:
-            raise AuditUnavailable("The audit trail cannot be read, so nothing was changed.") from error
+            raise AuditUnavailable(
+                "The audit trail cannot be read, so nothing was changed. Try again."
+            ) from error
         _chains().heads[chain] = (entries[-1].sequence, entries[-1].hash)
         return
     raise AuditUnavailable("The audit trail is too busy; nothing was changed. Try again.")
 
 
-def _placed(tx: Transaction, chain: str, sequence: int, digest: str) -> list[Entry]:
-    placed: list[Entry] = []
+def _as_entries(tx: Transaction, chain: str, sequence: int, digest: str) -> list[Entry]:
+    made: list[Entry] = []
     moment, key = clock.now(), settings.AUDIT_KEY.encode()
     for number, fields in enumerate(tx.entries, sequence + 1):
         entry = Entry(
@@ -220,9 +224,9 @@ def _placed(tx: Transaction, chain: str, sequence: int, digest: str) -> list[Ent
             source_ip=tx.actor.source_ip,
             **fields,
         )
-        placed.append(chains.linked(entry, after=digest, key=key))
-        digest = placed[-1].hash
-    return placed
+        made.append(chains.as_link(entry, after=digest, key=key))
+        digest = made[-1].hash
+    return made
 
 
 def _write(tx: Transaction, chain: str, sequence: int, entries: list[Entry]) -> None:
@@ -254,13 +258,13 @@ def _add(write: TransactWrite, operation: _Operation) -> None:
 
 
 def _in_request_order(operations: list[_Operation]) -> list[_Operation]:
-    """PynamoDB sends checks, deletes, puts, updates, each in the order added."""
+    """Sort operations as PynamoDB sends them: checks, deletes, puts, updates, each in the order added."""
     order = {"check": 0, "delete": 1, "put": 2, "update": 3}
     return sorted(operations, key=lambda operation: order[operation.kind])
 
 
 def _is_worth_retrying(tx: Transaction, error: TransactWriteError) -> bool:
-    """Whether only the chain's head or another transaction was in the way.
+    """Return whether only the chain's head or another transaction was in the way.
 
     Raises:
         the ``otherwise`` of an operation whose condition failed.
@@ -270,7 +274,9 @@ def _is_worth_retrying(tx: Transaction, error: TransactWriteError) -> bool:
     if not reasons:
         if error.cause_response_code in {"TransactionInProgressException", "TransactionConflictException"}:
             return True
-        raise AuditUnavailable("The database could not be reached; nothing was confirmed.") from error
+        raise AuditUnavailable(
+            "The database could not be reached, so nothing was confirmed. Look whether it was done before you try again."
+        ) from error
     puts = sum(operation.kind != "update" for operation in tx.operations)
     own = [*reasons[:puts], *reasons[puts + len(tx.entries) + 1 :]]  # entries and head are the last puts
     for reason, operation in zip(own, _in_request_order(tx.operations), strict=True):
@@ -290,47 +296,10 @@ def _is_worth_retrying(tx: Transaction, error: TransactWriteError) -> bool:
 def entries_page(
     *, limit: int, position: Position | None = None, by: str | None = None, value: str = ""
 ) -> Page[Entry]:
-    """All entries, or those of one ``actor``, ``key``, ``session`` or ``file``, newest first."""
+    """Read a page of all entries, or of those of one ``actor``, ``key``, ``session`` or ``file``, newest first."""
     return store.entries_page(limit=limit, position=position, by=by, value=value)
 
 
 def find_entry(chain: str, sequence: int) -> Entry | None:
-    """One entry, or None."""
+    """Read one entry; return None where there is none."""
     return EntryTable.find(chain, sequence)
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What walking every chain found."""
-
-    chains: int
-    entries: int
-    problems: list[Problem]
-
-
-def verify() -> Verification:
-    """Walk every chain from its first entry to its head (D3)."""
-    found: list[Problem] = []
-    total = used = 0
-    for chain in sorted(_chains().names):
-        entries, problems = _verified(chain)
-        found.extend(problems)
-        total += entries
-        used += bool(entries)
-    return Verification(used, total, found)
-
-
-def _verified(chain: str) -> tuple[int, list[Problem]]:
-    key, head = settings.AUDIT_KEY.encode(), store.head(chain)
-    entries = list(store.walk(chain))
-    length, digest = (head.sequence, head.hash) if head else (0, chains.genesis(chain))
-    if entries and entries[-1].sequence > length:
-        now = store.head(chain)
-        if now and now.sequence >= entries[-1].sequence:  # the chain grew while it was walked
-            entries = entries[:length]
-    found = list(chains.problems(entries, chain=chain, length=length, key=key))
-    if head and head.seal != chains.head_seal(chain, length, digest, key):
-        found.append(Problem(chain, length, "the head was changed"))
-    elif head and entries and entries[-1].sequence == length and entries[-1].hash != digest:
-        found.append(Problem(chain, length, "the head does not match the last entry"))
-    return len(entries), found

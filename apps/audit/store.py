@@ -88,18 +88,18 @@ INDEXES: dict[str, GlobalSecondaryIndex[Any]] = {
 def entries_page(
     *, limit: int, position: Position | None, by: str | None = None, value: str = ""
 ) -> Page[Entry]:
-    """All entries, or those of one actor, key, session or file, newest first."""
+    """Read a page of all entries, or of those of one actor, key, session or file, newest first."""
     if by is None:
         return page(EntryTable.by_feed, LISTED, limit=limit, position=position)
     return page(INDEXES[by], value, limit=limit, position=position)
 
 
 def walk(chain: str) -> Iterator[Entry]:
-    """A chain from its first entry on, read consistently."""
+    """Yield the entries of a chain from its first on, read consistently."""
     for row in EntryTable.query(chain, consistent_read=True):
         yield row.record()
 
 
 def head(chain: str) -> Head | None:
-    """Where a chain ends, or None before its first entry."""
+    """Read where a chain ends; return None before its first entry."""
     return HeadTable.find(chain)

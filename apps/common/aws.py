@@ -33,7 +33,7 @@ def client(service: Literal["dynamodb"]) -> "DynamoDBClient": ...
 def client(service: Literal["dynamodbstreams"]) -> "DynamoDBStreamsClient": ...
 @cache
 def client(service: Any) -> Any:
-    """A client with time-outs that fit a Lambda and S3 path style (any endpoint understands it)."""
+    """Return the process's client of a service, with time-outs that fit a Lambda."""
     config = Config(
         connect_timeout=3,
         read_timeout=30,

@@ -1,4 +1,4 @@
-"""One clock, so that tests can set it, and one way to write times."""
+"""The one clock, which tests can set, and the one way to write times."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,20 +6,20 @@ FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"  # fixed width: sorts as text
 
 
 def now() -> datetime:
-    """The time in UTC."""
+    """Return the time in UTC."""
     return datetime.now(UTC)
 
 
 def as_text(moment: datetime) -> str:
-    """ISO 8601 in UTC with microseconds; text order is time order."""
+    """Write a time as ISO 8601 in UTC with microseconds, so that text order is time order."""
     return moment.astimezone(UTC).strftime(FORMAT)
 
 
 def from_text(text: str) -> datetime:
-    """The reverse of :func:`as_text`."""
+    """Read what :func:`as_text` wrote."""
     return datetime.strptime(text, FORMAT).replace(tzinfo=UTC)
 
 
 def ago(seconds: float) -> datetime:
-    """The moment that many seconds back."""
+    """Return the moment so many seconds before now."""
     return now() - timedelta(seconds=seconds)

@@ -1,4 +1,4 @@
-"""Opaque signed cursors: where a list goes on."""
+"""Opaque signed cursors, which name the place where a list continues."""
 
 from django.core import signing
 
@@ -7,12 +7,12 @@ from apps.common.errors import Invalid
 
 
 def dump(sort: str | None, salt: str, *, older: bool = True) -> str | None:
-    """The cursor of a place in the list ``salt``, or None at its end."""
+    """Sign a place in the list ``salt``; return None at the list's end."""
     return None if sort is None else signing.dumps([sort, older], salt=f"cursor:{salt}")
 
 
 def load(cursor: str | None, salt: str) -> Position | None:
-    """The place that a cursor names.
+    """Return the place that a cursor names.
 
     Raises:
         Invalid: not a cursor of this list.

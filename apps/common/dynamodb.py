@@ -40,14 +40,14 @@ EnumT = TypeVar("EnumT", bound=StrEnum)
 
 @cache
 def connection() -> Connection:
-    """This process's connection to DynamoDB."""
+    """Return this process's connection to DynamoDB."""
     return Connection(
         region=settings.AWS_REGION, connect_timeout_seconds=3, read_timeout_seconds=10, max_retry_attempts=3
     )
 
 
 class EnumAttribute(Attribute[EnumT], Generic[EnumT]):
-    """A StrEnum kept by its value."""
+    """A StrEnum, stored as its value."""
 
     attr_type = "S"
 
@@ -96,7 +96,7 @@ class Table(Model, Generic[RecordT]):
 
     @classmethod
     def _get_connection(cls) -> TableConnection:
-        """One client for all tables: making one for each takes longer than a cold start may."""
+        """Share one client between all tables: making one for each takes longer than a cold start may."""
         made = super()._get_connection()
         with _sharing:
             if made.connection is not connection():
@@ -106,7 +106,7 @@ class Table(Model, Generic[RecordT]):
 
     @classmethod
     def of(cls, record: RecordT) -> "Table[RecordT]":
-        """The row of a record; ``index_keys`` adds what the indexes are read by."""
+        """Return the row of a record; ``index_keys`` adds what the indexes are read by."""
         values = {field.name: getattr(record, field.name) for field in fields(record)}  # type: ignore[arg-type]
         return cls(**values, **cls.index_keys(record))
 
@@ -115,7 +115,7 @@ class Table(Model, Generic[RecordT]):
         return {}
 
     def record(self) -> RecordT:
-        """The record of a row. Fields that an index does not project are None."""
+        """Return the record of a row. Fields that an index does not project are None."""
         made: RecordT = self.record_type(**{f.name: getattr(self, f.name) for f in fields(self.record_type)})
         return made
 
@@ -126,24 +126,24 @@ class Table(Model, Generic[RecordT]):
 
     @classmethod
     def _ttl_attribute(cls) -> Attribute[Any] | None:
-        """The attribute after which DynamoDB removes rows: a number named ``ttl``, turned on as the table is made."""
+        """Return the attribute after which DynamoDB removes rows, a number named ``ttl``, if the table has one."""
         return cls.get_attributes().get("ttl")
 
     @classmethod
     def absent(cls) -> Condition:
-        """The condition that no row has this key yet."""
+        """Return the condition that no row has this key yet."""
         key: Attribute[Any] = cls._hash_key_attribute()  # type: ignore[no-untyped-call]
         return key.does_not_exist()
 
     @classmethod
     def present(cls) -> Condition:
-        """The condition that a row has this key, so that an update does not make one."""
+        """Return the condition that a row has this key: else an update would make one."""
         key: Attribute[Any] = cls._hash_key_attribute()  # type: ignore[no-untyped-call]
         return key.exists()
 
     @classmethod
     def find(cls, hash_key: Any, range_key: Any = None) -> RecordT | None:
-        """The record under a key, read consistently, or None."""
+        """Read the record under a key consistently; return None where there is none."""
         if not is_key(hash_key):
             return None
         try:
@@ -153,7 +153,7 @@ class Table(Model, Generic[RecordT]):
 
 
 def find_together(*wanted: tuple[type[Table[Any]], str]) -> list[Any]:
-    """The records under keys of several tables, each read consistently, or None; one BatchGetItem.
+    """Read records of several tables consistently by one BatchGetItem; those that do not exist are None.
 
     Raises:
         Unavailable: DynamoDB answered for some of them only.
@@ -163,7 +163,7 @@ def find_together(*wanted: tuple[type[Table[Any]], str]) -> list[Any]:
         for table, key in wanted
     }
     answer = connection().dispatch("BatchGetItem", {"RequestItems": keys})
-    if answer.get("UnprocessedKeys"):  # throttled, or over 16 MB: the caller's caller asks again
+    if answer.get("UnprocessedKeys"):  # throttled, or over 16 MB: the client asks again
         raise Unavailable("The database is busy. Try again in a moment.")
     rows = [answer["Responses"].get(table.Meta.table_name) for table, _ in wanted]
     return [
@@ -190,29 +190,29 @@ class Position:
 
 
 def is_key(value: str) -> bool:
-    """Whether DynamoDB takes a text as a partition key: 1 to 2,048 bytes."""
+    """Return whether DynamoDB takes a text as a partition key: 1 to 2,048 bytes."""
     return 0 < len(value.encode()) <= 2048
 
 
 def sort_key(moment: datetime, identifier: str) -> str:
-    """Orders by time, then by id, so that no two rows share a place."""
+    """A place in a list: by time, then by id, so that no two rows share it."""
     return f"{clock.as_text(moment)}#{identifier}"
 
 
 def feed(name: str, identifier: str) -> str:
-    """The partition in which a row is listed."""
+    """Return the partition that lists a row."""
     return f"{name}#{crc32(identifier.encode()) % settings.FEED_SHARDS}"
 
 
 def partitions(name: str) -> list[str]:
-    """Every partition of a feed."""
+    """Return every partition of a feed."""
     return [f"{name}#{shard}" for shard in range(settings.FEED_SHARDS)]
 
 
 def page(
     index: GlobalSecondaryIndex[Any], name: str, *, limit: int, position: Position | None = None
 ) -> Page[Any]:
-    """One page of a feed, newest first: one Query for each shard, one more row than shown (I6)."""
+    """Read one page of a feed, newest first, by one Query for each shard (I6)."""
     ascending = position is not None and not position.older
     condition = None
     if position is not None:
@@ -236,7 +236,7 @@ def page(
 
 
 def pages(page_at: Callable[[Position | None], Page[RecordT]]) -> Iterator[Page[RecordT]]:
-    """Every page of a list that is not empty, newest first; each goes on from a place, whatever changes meanwhile."""
+    """Yield every page of a list that is not empty, newest first, whatever changes meanwhile."""
     position: Position | None = None
     while True:
         found = page_at(position)
@@ -248,7 +248,7 @@ def pages(page_at: Callable[[Position | None], Page[RecordT]]) -> Iterator[Page[
 
 
 def all_tables() -> list[type[Table[Any]]]:
-    """Every concrete table of the installed apps, by importing their ``store`` modules."""
+    """Return every concrete table of the installed apps, by importing their ``store`` modules."""
     for config in apps.get_app_configs():
         name = f"{config.name}.store"
         if config.name.startswith("apps.") and importlib.util.find_spec(name):
@@ -263,7 +263,14 @@ def index(
     order: tuple[str, type[Attribute[Any]]] = ("sort", UnicodeAttribute),
     projection: Projection | None = None,
 ) -> GlobalSecondaryIndex[Any]:
-    """A global secondary index: its partition attribute, what orders it, what it holds (whole rows unless told)."""
+    """Make a global secondary index.
+
+    Args:
+        name: the index's name.
+        partition: the attribute that partitions it.
+        order: the attribute that orders it, and its type.
+        projection: what it holds; whole rows by default.
+    """
     attributes = {
         "Meta": type("Meta", (), {"index_name": name, "projection": projection or AllProjection()}),
         partition: UnicodeAttribute(hash_key=True),
@@ -274,7 +281,7 @@ def index(
 
 
 def meta(name: str, **extra: Any) -> Any:
-    """A PynamoDB ``Meta``: the prefixed table name and what all tables share."""
+    """Make a table's PynamoDB ``Meta``: the prefixed name, and what all tables share."""
     shared = {
         "table_name": f"{settings.TABLE_PREFIX}-{name}",
         "region": settings.AWS_REGION,

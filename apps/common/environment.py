@@ -39,8 +39,8 @@ class Setting:
 _declared: dict[str, Setting] = {}
 
 
-def declared() -> list[Setting]:
-    """Every setting that was declared, in the order of declaration."""
+def all_settings() -> list[Setting]:
+    """Return every setting that was declared, in the order of declaration."""
     return list(_declared.values())
 
 
@@ -59,25 +59,27 @@ class Section:
         about: str,
         secret: bool = False,
     ) -> str:
-        """Text. Without a default it must be set, at the local stage unless ``local`` is given.
+        """Read a text. Without a default it must be set, at the local stage unless ``local`` is given.
 
         ``{stage}`` in a default stands for the stage, ``{local_dir}`` for the folder of ``make run``.
         """
         self._declare(name, "text", default, about, local=local, secret=secret)
         fallback = local if LOCAL and local is not None else default
         if fallback is None and not os.environ.get(name):
-            raise ImproperlyConfigured(f"The environment variable {name} must be set.")
+            raise ImproperlyConfigured(
+                f"The environment variable {name} must be set. docs/settings.md says what it is for."
+            )
         filled = (fallback or "").replace("{stage}", STAGE).replace("{local_dir}", str(LOCAL_DIR))
         return os.environ.get(name, filled)
 
     def words(self, name: str, default: str = "", *, local: str | None = None, about: str) -> list[str]:
-        """Words separated by commas."""
+        """Read words separated by commas."""
         self._declare(name, "words", default, about, local=local)
         fallback = local if LOCAL and local is not None else default
         return [word.strip() for word in os.environ.get(name, fallback).split(",") if word.strip()]
 
     def integer(self, name: str, default: int, *, low: int = 0, high: int | None = None, about: str) -> int:
-        """A whole number within ``low`` and ``high``."""
+        """Read a whole number within ``low`` and ``high``."""
         self._declare(name, "whole number", f"{default:,}", about, low=low, high=high)
         text = os.environ.get(name)
         try:
@@ -87,7 +89,7 @@ class Section:
         return int(_within(name, number, low, high))
 
     def real(self, name: str, default: float, *, low: float, high: float, about: str) -> float:
-        """A number within ``low`` and ``high``."""
+        """Read a number within ``low`` and ``high``."""
         self._declare(name, "number", str(default), about, low=low, high=high)
         text = os.environ.get(name)
         try:
@@ -97,7 +99,7 @@ class Section:
         return _within(name, number, low, high)
 
     def flag(self, name: str, *, default: bool, about: str) -> bool:
-        """``1/true/yes/on`` or ``0/false/no/off``."""
+        """Read ``1/true/yes/on`` or ``0/false/no/off``."""
         self._declare(name, "true or false", str(default).lower(), about)
         value = os.environ.get(name, "").lower()
         if value in {"1", "true", "yes", "on"}:
@@ -109,7 +111,7 @@ class Section:
         return default
 
     def document(self, name: str, *, about: str) -> dict[str, Any]:
-        """A JSON object; empty where the variable is not set."""
+        """Read a JSON object; it is empty where the variable is not set."""
         self._declare(name, "JSON object", "{}", about)
         try:
             value = json.loads(os.environ.get(name) or "{}")

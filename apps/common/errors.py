@@ -34,12 +34,12 @@ class Invalid(PlatformError):
 
     @classmethod
     def of(cls, field: str, message: str) -> "Invalid":
-        """One field is wrong."""
+        """Make the error of one wrong field."""
         return cls(f"{field}: {message}", errors=[FieldError(field, message)])
 
 
 class Unauthenticated(PlatformError):
-    """Nobody, or nobody known, is asking."""
+    """The caller sent no credentials, or none that are valid."""
 
     status = 401
     type = "unauthenticated"
@@ -47,7 +47,7 @@ class Unauthenticated(PlatformError):
 
 
 class Forbidden(PlatformError):
-    """Known, but not allowed."""
+    """The caller is known, but may not do this."""
 
     status = 403
     type = "forbidden"
@@ -55,7 +55,7 @@ class Forbidden(PlatformError):
 
 
 class NotFound(PlatformError):
-    """No such record, or not one that this caller may know of."""
+    """There is no such record, or the caller may not know of it."""
 
     status = 404
     type = "not-found"
@@ -63,7 +63,7 @@ class NotFound(PlatformError):
 
 
 class Refused(PlatformError):
-    """The record's state does not allow it."""
+    """The state of a record does not allow the operation."""
 
     status = 409
     type = "conflict"
@@ -71,7 +71,7 @@ class Refused(PlatformError):
 
 
 class TooLarge(PlatformError):
-    """More bytes than accepted here."""
+    """The body has more bytes than this address accepts."""
 
     status = 413
     type = "too-large"
@@ -79,7 +79,7 @@ class TooLarge(PlatformError):
 
 
 class Unavailable(PlatformError):
-    """Not now; asking again later can succeed."""
+    """A dependency does not answer; the same request can succeed later."""
 
     status = 503
     type = "unavailable"

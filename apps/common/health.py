@@ -15,7 +15,7 @@ from apps.common.root_keys.configured import root_key
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One dependency: did it answer, in how many milliseconds."""
+    """Whether one dependency answered, and in how many milliseconds."""
 
     name: str
     ok: bool
@@ -58,7 +58,7 @@ CHECKS: dict[str, Callable[[], None]] = {
 }
 
 
-def _checked(name: str) -> Check:
+def _check(name: str) -> Check:
     started = time.perf_counter()
     try:
         CHECKS[name]()
@@ -73,4 +73,4 @@ def _checked(name: str) -> Check:
 def readiness() -> list[Check]:
     """Ask every dependency at once."""
     with ThreadPoolExecutor(len(CHECKS)) as threads:
-        return list(threads.map(_checked, CHECKS))
+        return list(threads.map(_check, CHECKS))

@@ -11,11 +11,11 @@ from rest_framework.response import Response
 
 from apps.common import cursors
 from apps.common.dynamodb import Page, Position
-from apps.common.serializers import StrictSerializer, parsed_query
+from apps.common.serializers import StrictSerializer, parse_query
 
 
 class ListQuery(StrictSerializer):
-    """What every list takes; a list with filters adds fields."""
+    """The query parameters of every list; a list with filters adds fields."""
 
     limit = serializers.IntegerField(min_value=1, max_value=100, default=25)
     cursor = serializers.CharField(required=False)
@@ -23,14 +23,14 @@ class ListQuery(StrictSerializer):
 
 @cache  # one component of the schema, however many lists have it
 def page_of(output: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
-    """The answer's shape, for the schema."""
+    """Return the shape of a page of ``output``, for the schema."""
     name = output.__name__.removesuffix("Out")
     return inline_serializer(
         f"{name}Page", {"items": output(many=True), "next": serializers.CharField(allow_null=True)}
     )
 
 
-def listed(
+def list_response(
     request: Request,
     output: type[serializers.Serializer[Any]],
     fetch: Callable[..., Page[Any]],
@@ -38,8 +38,8 @@ def listed(
     query: type[ListQuery] = ListQuery,
     salt: str,
 ) -> Response:
-    """One page: ``fetch(limit=, position=, **filters)`` as the list's answer."""
-    filters = parsed_query(query, request)
+    """Answer with one page of a list, which ``fetch(limit=, position=, **filters)`` reads."""
+    filters = parse_query(query, request)
     position: Position | None = cursors.load(filters.pop("cursor", None), salt)
     page = fetch(position=position, **filters)
     items = [output(record).data for record in page.records]

@@ -12,26 +12,30 @@ API = "/api/"
 
 
 class RequestGuard:
-    """Refuses bodies over the limit before anything reads them, and seals every answer."""
+    """Refuses bodies over the limit before anything reads them, and adds the security headers to every answer."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        answer = self._refused(request) or self.get_response(request)
+        answer = self._refusal(request) or self.get_response(request)
         answer.headers.setdefault("Content-Security-Policy", settings.CONTENT_SECURITY_POLICY)
         answer.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
         if request.path.startswith(API):
             answer.headers.setdefault("Cache-Control", "no-store")
         return answer
 
-    def _refused(self, request: HttpRequest) -> HttpResponseBase | None:
+    def _refusal(self, request: HttpRequest) -> HttpResponseBase | None:
         length = request.META.get("CONTENT_LENGTH") or "0"
         limit = settings.REQUEST_BODY_MAX_BYTES
         if not length.isdecimal():
-            return problems.response(Invalid("Content-Length is not a number."))
+            return problems.response(Invalid("Content-Length is not a number. Send the number of bytes."))
         if int(length) > limit:
-            return problems.response(TooLarge(f"The body has {length} bytes; at most {limit} are accepted."))
+            return problems.response(
+                TooLarge(
+                    f"The body has {length} bytes. Send at most {limit}; files go to S3, see POST /api/v1/files."
+                )
+            )
         # JSON is UTF-8; Python knows "charsets" that unpack archives
         charset = (request.content_params or {}).get("charset", "utf-8")
         if charset.lower() not in {"utf-8", "utf8"}:
@@ -39,5 +43,5 @@ class RequestGuard:
         return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
-        """Under /api/ even what Django raises outside a view is a problem document."""
+        """Answer under /api/ with a problem document, also to what Django raises outside a view."""
         return problems.response(problems.as_problem(exception)) if request.path.startswith(API) else None

@@ -33,7 +33,7 @@ class NotAcceptable(PlatformError):
 
 
 def document(problem: PlatformError) -> dict[str, Any]:
-    """The problem as RFC 9457 members; ``errors`` names the fields."""
+    """Return a problem's members after RFC 9457; ``errors`` names the fields."""
     body: dict[str, Any] = {
         "type": TYPE_BASE + problem.type,
         "title": problem.title,
@@ -54,14 +54,14 @@ def _headers(problem: PlatformError) -> dict[str, str]:
 
 
 def response(problem: PlatformError) -> JsonResponse:
-    """The answer outside of DRF: middleware and Django's own error pages under /api/."""
+    """Answer with a problem where DRF does not: in middleware, and for Django's own error pages under /api/."""
     return JsonResponse(
         document(problem), status=problem.status, content_type=CONTENT_TYPE, headers=_headers(problem)
     )
 
 
 def exception_handler(exception: Exception, context: Mapping[str, Any]) -> Response:
-    """DRF's hook: any exception of a view becomes a problem document."""
+    """Answer to an exception of a view with a problem document (a hook of DRF)."""
     problem = as_problem(exception)
     if problem.status >= 500:
         # The chain of causes is logged, never answered
@@ -81,13 +81,13 @@ _SHOWN: tuple[tuple[type[Exception] | tuple[type[Exception], ...], type[Platform
     (
         (PynamoDBException, BotoCoreError, ClientError),
         errors.Unavailable,
-        "A service that this needs did not answer as it should. Try again.",
+        "A service that this needs did not answer. Try again.",
     ),
 )
 
 
 def as_problem(exception: Exception) -> PlatformError:
-    """What to tell the caller about an exception."""
+    """Return what the caller is told about an exception."""
     if isinstance(exception, PlatformError):
         return exception
     if isinstance(exception, exceptions.ValidationError):
@@ -98,7 +98,7 @@ def as_problem(exception: Exception) -> PlatformError:
     for kinds, problem, detail in _SHOWN:
         if isinstance(exception, kinds):
             return problem(detail)
-    return PlatformError("The error was recorded. If it stays, tell the operator.")
+    return PlatformError("The error was recorded. If it persists, tell the operator.")
 
 
 def _of_drf(exception: exceptions.APIException) -> PlatformError:
@@ -118,7 +118,7 @@ def _of_drf(exception: exceptions.APIException) -> PlatformError:
 
 
 def field_errors(detail: Any, path: str = "") -> "Sequence[FieldError]":
-    """DRF's nested error detail as a flat list: ``channel.distance_km``, ``items.0``."""
+    """Flatten DRF's nested error detail; fields are named like ``channel.distance_km``, ``items.0``."""
     if isinstance(detail, Mapping):
         nested = [
             field_errors(value, path if key == "non_field_errors" else f"{path}.{key}".lstrip("."))

@@ -24,7 +24,7 @@ class Schedule(StrEnum):
 
     @property
     def meaning(self) -> str:
-        """What the parts of the schedule have in common."""
+        """Return what the parts of the schedule have in common."""
         return {
             Schedule.SWEEP: "Finishes what a lost event left, and removes what nobody needs.",
             Schedule.REFILL: "Keeps the pools and the stock above their low-water marks.",
@@ -65,7 +65,7 @@ def collect(declared: Iterable[Part]) -> list[Part]:
 
 
 def parts_of(schedule: Schedule) -> list[Part]:
-    """The parts of one schedule, of all apps, in their order."""
+    """Return the parts of one schedule, of all apps, in their order."""
     declared = [part for module in modules_named("schedules") for part in module.PARTS]
     return [part for part in collect(declared) if part.schedule is schedule]
 

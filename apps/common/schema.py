@@ -44,7 +44,7 @@ STATUSES = PUBLIC_STATUSES | {
 
 
 def with_problem_responses(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """drf-spectacular's hook: every operation can answer with a problem document."""
+    """Add to every operation that it can answer with a problem document (a hook of drf-spectacular)."""
     result.setdefault("components", {}).setdefault("schemas", {})["Problem"] = PROBLEM
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for path in result["paths"].values():
@@ -59,7 +59,7 @@ class ApiDocs(SpectacularSwaggerSplitView):
 
     @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """The page, with its own content security policy."""
+        """Answer with the page and its own content security policy."""
         answer: Response = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]
         policy = f"{settings.CONTENT_SECURITY_POLICY}; style-src 'self' 'unsafe-inline'"
         answer.headers["Content-Security-Policy"] = policy

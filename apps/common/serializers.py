@@ -1,4 +1,4 @@
-"""Strict input: no unknown fields, no silent conversion of types."""
+"""Fields that accept no unknown names and convert no types silently."""
 
 import math
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ T = TypeVar("T", bound="StrictSerializer")
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses fields that it does not know."""
+    """A serializer that refuses fields it does not know."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
@@ -70,8 +70,8 @@ class FlagField(serializers.BooleanField):
         return data
 
 
-def parsed(serializer: type[T], request: Request) -> dict[str, Any]:
-    """The request's body, checked.
+def parse_body(serializer: type[T], request: Request) -> dict[str, Any]:
+    """Check the request's body, and return its values.
 
     Raises:
         rest_framework.exceptions.ValidationError: names each field and what is allowed.
@@ -81,8 +81,8 @@ def parsed(serializer: type[T], request: Request) -> dict[str, Any]:
     return dict(checked.validated_data)
 
 
-def parsed_query(serializer: type[T], request: Request) -> dict[str, Any]:
-    """The query parameters, checked likewise (their values are text)."""
+def parse_query(serializer: type[T], request: Request) -> dict[str, Any]:
+    """Check the query parameters likewise (their values are text)."""
     checked = serializer(data=request.query_params.dict())
     checked.is_valid(raise_exception=True)
     return dict(checked.validated_data)

@@ -1,4 +1,4 @@
-"""Doing one thing to many: what fails for one does not keep the others waiting."""
+"""Do one thing to many items: the failure of one does not keep the others waiting."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -7,7 +7,7 @@ T = TypeVar("T")
 
 
 def each(items: Iterable[T], do: Callable[[T], object]) -> int:
-    """Do it to every item; returns how many there were.
+    """Do something to every item, and return how many it was done to.
 
     Raises:
         ExceptionGroup: what failed, once all were tried.

@@ -1,7 +1,7 @@
 """Four eyes: what destroys or gives out keys is asked for by one person and allowed by another.
 
-There is no setting for how many must agree: it is always one more person than who asks. Who has the right to ask
-and to allow is decided at the edge, as everywhere; that they are two is decided here.
+There is no setting for how many must agree: it is always one person besides the one who asks. The edges decide who
+has the right to ask and to allow, as everywhere; this module decides that they are two people.
 """
 
 import uuid
@@ -46,7 +46,7 @@ def request(
     )
     with transaction(actor) as tx:
         tx.put(ApprovalTable.of(asked))
-        tx.audit(ApprovalEvent.REQUESTED, reason=reason, **_named(asked))
+        tx.audit(ApprovalEvent.REQUESTED, reason=reason, **_entry_fields(asked))
     return asked
 
 
@@ -81,9 +81,11 @@ def approve(approval_id: str, *, actor: Actor) -> Approval:
     _check_person(actor)
     asked = find(approval_id)
     if are_one_person(actor, _requester(asked)):
-        record(actor, ApprovalEvent.GIVEN, outcome=Outcome.DENIED, **_named(asked))
-        raise SamePerson("You asked for this yourself, or with a key of yours; it takes a second person.")
-    return _decided(asked, ApprovalStatus.APPROVED, ApprovalEvent.GIVEN, actor)
+        record(actor, ApprovalEvent.GIVEN, outcome=Outcome.DENIED, **_entry_fields(asked))
+        raise SamePerson(
+            "You asked for this yourself, or with one of your API keys. A second person has to approve it."
+        )
+    return _decide(asked, ApprovalStatus.APPROVED, ApprovalEvent.GIVEN, actor)
 
 
 def refuse(approval_id: str, *, actor: Actor) -> Approval:
@@ -93,7 +95,7 @@ def refuse(approval_id: str, *, actor: Actor) -> Approval:
         ApprovalNotFound: no such request.
         NotApproved: it was decided already.
     """
-    return _decided(find(approval_id), ApprovalStatus.REFUSED, ApprovalEvent.REFUSED, actor)
+    return _decide(find(approval_id), ApprovalStatus.REFUSED, ApprovalEvent.REFUSED, actor)
 
 
 def check(approval_id: str, action: Guarded, subject: str) -> Approval:
@@ -105,12 +107,20 @@ def check(approval_id: str, action: Guarded, subject: str) -> Approval:
     """
     found = find(approval_id)
     if (found.action, found.subject) != (action, subject):
-        raise NotApproved(f"Approval {approval_id} is for {found.action} of {found.subject}, not for this.")
+        raise NotApproved(
+            f"Approval {approval_id} allows {found.action} of {found.subject} and nothing else. Ask for this one."
+        )
     if found.status is not ApprovalStatus.APPROVED:
-        raise NotApproved(f"Approval {approval_id} is {found.status}; a second person has to approve it.")
+        raise NotApproved(_not_approved(found))
     if found.expires_at <= clock.now():
-        raise NotApproved(f"Approval {approval_id} expired at {clock.as_text(found.expires_at)}; ask again.")
+        raise NotApproved(f"Approval {approval_id} expired at {clock.as_text(found.expires_at)}. Ask again.")
     return found
+
+
+def _not_approved(found: Approval) -> str:
+    if found.status is ApprovalStatus.PENDING:
+        return f"Approval {found.approval_id} is pending. A second person has to approve it first."
+    return f"Approval {found.approval_id} is {found.status} and allows nothing more. Ask again."
 
 
 def use(tx: Transaction, approval: Approval) -> None:
@@ -128,12 +138,12 @@ def use(tx: Transaction, approval: Approval) -> None:
             ApprovalTable.used_at.set(moment),
         ],
         condition=(ApprovalTable.status == ApprovalStatus.APPROVED) & (ApprovalTable.expires_at > moment),
-        otherwise=NotApproved(f"Approval {approval.approval_id} was used or has expired meanwhile."),
+        otherwise=NotApproved(f"Approval {approval.approval_id} was used or expired meanwhile. Ask again."),
     )
-    tx.audit(ApprovalEvent.USED, approved_by=approval.decided_by, **_named(approval))
+    tx.audit(ApprovalEvent.USED, approved_by=approval.decided_by, **_entry_fields(approval))
 
 
-def _decided(asked: Approval, status: ApprovalStatus, event: Event, actor: Actor) -> Approval:
+def _decide(asked: Approval, status: ApprovalStatus, event: Event, actor: Actor) -> Approval:
     moment = clock.now()
     with transaction(actor) as tx:
         tx.update(
@@ -145,15 +155,17 @@ def _decided(asked: Approval, status: ApprovalStatus, event: Event, actor: Actor
                 ApprovalTable.decided_at.set(moment),
             ],
             condition=(ApprovalTable.status == ApprovalStatus.PENDING) & (ApprovalTable.expires_at > moment),
-            otherwise=NotApproved(f"Approval {asked.approval_id} was decided already, or has expired."),
+            otherwise=NotApproved(
+                f"Approval {asked.approval_id} is decided already or expired. Ask again if it is still needed."
+            ),
         )
-        tx.audit(event, **_named(asked))
+        tx.audit(event, **_entry_fields(asked))
     return find(asked.approval_id)
 
 
 def _check_person(actor: Actor) -> None:
     if actor.kind is ActorKind.SYSTEM:
-        raise Forbidden("The platform itself neither asks for approvals nor gives them.")
+        raise Forbidden("The platform itself can neither ask for approvals nor give them. A person has to.")
 
 
 def _requester(asked: Approval) -> Actor:
@@ -161,7 +173,7 @@ def _requester(asked: Approval) -> Actor:
     return Actor(ActorKind(kind), identifier)
 
 
-def _named(asked: Approval) -> dict[str, Any]:
+def _entry_fields(asked: Approval) -> dict[str, Any]:
     key_id = asked.subject if asked.action is not Guarded.RECOVER else None
     return {
         "key_id": key_id,

@@ -1,4 +1,4 @@
-"""The end of a pool key: asked for, allowed by a second person, after a window, and never while a file needs it."""
+"""Destruction of pool keys: asked for, approved by a second person, after a window, never while a file needs the key."""
 
 from apps.audit.records import Actor
 from apps.audit.services import transaction
@@ -23,8 +23,8 @@ def request(key_id: str, *, reason: str, actor: Actor, lose_messages: bool = Fal
         key_id: of a key that is expired, revoked, or was never active.
         reason: kept with the request and the key.
         actor: who asks.
-        lose_messages: packages of messages are kept by clients, so nothing can re-wrap them: that those sealed
-            to this key will never open again must be said.
+        lose_messages: confirms that the messages sealed to this key will never open again: clients keep their
+            packages, so that nothing can re-wrap them.
 
     Raises:
         KeyNotFound: no such key.
@@ -62,16 +62,16 @@ def _check(key: PoolKey, *, lose_messages: bool) -> None:
     key.transition("destroy")
     files = rewrap.waiting_count(key.key_id)
     if files:
-        raise KeyNeeded(f"{files} files need key {key.key_id}; they have to be re-wrapped first.")
+        raise KeyNeeded(f"{files} files need {key.key_id}, so it cannot be destroyed. Re-wrap them first.")
     if key.messages and not lose_messages:
         raise KeyNeeded(
-            f"{int(key.messages)} messages were sealed to key {key.key_id}, and their packages would never open "
-            f"again; say so with lose_messages."
+            f"{int(key.messages)} messages are sealed to {key.key_id} and would never open again. "
+            "Set lose_messages to destroy it all the same."
         )
 
 
 def destroy_due(*, actor: Actor) -> int:
-    """Destroy keys whose window has ended; returns how many. One that a file needs after all is kept, and told.
+    """Destroy keys whose window has ended; returns how many. A key that a file still needs is kept and reported.
 
     Raises:
         ExceptionGroup: of KeyNeeded among others, once all were tried.
@@ -79,7 +79,9 @@ def destroy_due(*, actor: Actor) -> int:
 
     def destroy(key: PoolKey) -> None:
         if rewrap.waiting(key.key_id, limit=1).records:
-            raise KeyNeeded(f"A file needs key {key.key_id}, whose destruction is due.")
+            raise KeyNeeded(
+                f"A file needs {key.key_id}, so it is not destroyed though that is due. Re-wrap it."
+            )
         lifecycle.destroy(key, actor=actor)
 
     return each(lifecycle.due_for_destruction(), destroy)

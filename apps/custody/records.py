@@ -1,4 +1,4 @@
-"""What one person asks for and another allows."""
+"""Approvals: what one person asks for and another allows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,11 +14,11 @@ class ApprovalNotFound(NotFound):
 
 
 class NotApproved(Refused):
-    """A second person has not allowed it, no longer does, or allowed something else."""
+    """No second person allows it now: undecided, refused, used, expired, or for something else."""
 
 
 class SamePerson(Forbidden):
-    """Who asks cannot be who allows, under whatever name."""
+    """The person who asks and the one who approves are the same, under whatever name."""
 
 
 class Guarded(StrEnum):
@@ -30,7 +30,7 @@ class Guarded(StrEnum):
 
 
 class ApprovalStatus(StrEnum):
-    """``pending`` → ``approved`` → ``used``, or ``refused``. After ``expires_at`` neither of the first two counts."""
+    """``pending`` → ``approved`` → ``used``, or ``refused``. After ``expires_at`` the first two are void."""
 
     PENDING = "pending"
     APPROVED = "approved"
@@ -40,7 +40,7 @@ class ApprovalStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A request, and what a second person said. What it allows is fixed by action, subject and parameters."""
+    """A request and its decision. Action, subject and parameters fix what it allows."""
 
     approval_id: str
     action: Guarded

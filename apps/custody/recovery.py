@@ -54,7 +54,7 @@ class Report:
 
     @property
     def whole(self) -> bool:
-        """Nothing is missing."""
+        """Return whether every secret is sealed and none failed."""
         return not self.unsealed and not self.failed
 
 
@@ -65,7 +65,9 @@ def make(*, threshold: int, shares: int, actor: Actor) -> Made:
         Invalid: not 2 to 16 shares with 2 to that many needed.
     """
     if not 2 <= threshold <= shares <= 16:
-        raise Invalid.of("threshold", "2 or more, and at most as many as there are shares (16 at most)")
+        raise Invalid.of(
+            "threshold", "must be at least 2 and at most the number of shares, which is at most 16"
+        )
     pair = kem.generate_key_pair(recovery_seal.SUITE)
     words = generate_mnemonics(1, [(threshold, shares)], pair.seed)[0]
     name = recovery_seal.id_of(pair.public_key)
@@ -102,7 +104,7 @@ def current_id() -> str:
 
 
 def seal_missing(*, actor: Actor, progress: Progress | None = None) -> Report:
-    """Seal every secret that is not sealed to the configured recovery key; again, it does what is left."""
+    """Seal every secret that is not sealed to the configured recovery key. Idempotent."""
     current_id()
     report = Report()
     for secret in _secrets():
@@ -116,7 +118,7 @@ def seal_missing(*, actor: Actor, progress: Progress | None = None) -> Report:
 
 
 def check(words: Sequence[str], *, actor: Actor) -> Report:
-    """Whether every secret is sealed and, with shares, whether these open the first ones as the root key does.
+    """Report which secrets are not sealed and, with shares, compare the first ones with what the root key opens.
 
     Raises:
         Invalid: the shares do not give the configured recovery key.
@@ -153,7 +155,7 @@ def request(*, reason: str, actor: Actor) -> Approval:
 def use(words: Sequence[str], *, approval_id: str, actor: Actor, progress: Progress | None = None) -> Report:
     """Wrap every secret under the current root key, from its recovery seal: the root key it had is gone.
 
-    Interrupted, it is run again with the same approval, and goes on where it was.
+    If interrupted, run it again with the same approval: it continues where it stopped.
 
     Raises:
         ApprovalNotFound, NotApproved: a second person has not allowed it.

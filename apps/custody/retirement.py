@@ -137,7 +137,7 @@ def start_waiting(*, actor: Actor) -> int:
 def rotate_due(*, actor: Actor) -> int:
     """Rotate active keys that are too old or used too often (C5) and refill; returns how many were rotated."""
     try:
-        return each(rotation.due().items(), lambda due: rotate(due[0], reason=due[1], actor=actor))
+        return each(rotation.due_keys().items(), lambda due: rotate(due[0], reason=due[1], actor=actor))
     finally:
         keys.refill(actor=actor)
 
@@ -154,6 +154,6 @@ def raise_minimum(version: int, *, actor: Actor) -> Policy:
     if after.minimum != version:
         after = policy.raise_minimum(version, actor=actor)
     reason = f"below the minimum version {version}"
-    each(rotation.outdated(version), lambda key_id: rotate(key_id, reason=reason, actor=actor))
+    each(rotation.outdated_keys(version), lambda key_id: rotate(key_id, reason=reason, actor=actor))
     keys.refill(actor=actor)
     return after

@@ -26,7 +26,7 @@ Progress = Callable[[int, int], None]
 
 
 class NothingToRotate(Refused):
-    """There is one root key only, and it is not one that can be made here."""
+    """There is one root key only, and KMS has to make the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def rotate(*, actor: Actor, progress: Progress | None = None) -> int:
     if not root_key().old_ids:
         if root is None:
             raise NothingToRotate(
-                "Set ROOT_KEY to the new KMS key and ROOT_KEY_PREVIOUS to the old one first."
+                "There is no older root key to replace. Set ROOT_KEY to the new KMS key and ROOT_KEY_PREVIOUS to the old one."
             )
         record(
             actor, RootKeyEvent.MADE, old_root_key_id=root.id

@@ -1,12 +1,10 @@
-"""Rotations carried out: every file moves off the old key, which then expires.
+"""The work of a rotation: its files are re-wrapped under another key, then the old one expires.
 
-Each step is recorded before the next, so that whatever ends a worker, another goes on; what was done is passed
-over. Of the body not a byte is read or written.
+Each step is recorded before the next, so that whatever ends a worker, another continues and passes over what is
+done. Not a byte of a body is read or written.
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from django.conf import settings
@@ -15,6 +13,7 @@ from apps.audit.records import Actor
 from apps.common import clock
 from apps.common.dynamodb import pages
 from apps.common.errors import Refused
+from apps.custody.pace import SLICE_SECONDS, Pace
 from apps.files.keys import rewrap
 from apps.files.records import File
 from apps.jobs import services as jobs
@@ -32,28 +31,11 @@ from apps.keys.records import (
 )
 
 SETTLE_SECONDS = 60  # an index shows a file this long after its commit at the latest; usual is well below one
-SLICE_SECONDS = 600.0  # of work for one message: below the queue's visibility time-out
 DAMAGED_SHOWN = 100  # ids of files that do not open, kept with the job
 
 
 class FilesDamaged(Refused):
-    """Some files do not open with the old key, so that it stays."""
-
-
-@dataclass(slots=True)
-class Pace:
-    """Not more than so many files a second."""
-
-    per_second: float
-    sleep: Callable[[float], object] = time.sleep
-    files: int = 0
-    began: float = 0.0
-
-    def after(self, count: int) -> None:
-        """Wait until the files so far are not too many."""
-        self.began = self.began or time.monotonic()
-        self.files += count
-        self.sleep(max(0.0, self.began + self.files / self.per_second - time.monotonic()))
+    """Some files do not open with the old key, so it cannot expire."""
 
 
 class Stage(StrEnum):
@@ -88,14 +70,18 @@ def run(work: Work, *, actor: Actor) -> bool:
             return False
         pace.after(moved.count)
     if damaged:
-        raise FilesDamaged(f"{len(damaged)} files do not open with key {source.key_id}.")
+        raise FilesDamaged(
+            f"{len(damaged)} files do not open with {source.key_id}, which stays. The job's results name them."
+        )
     return advance(found, actor=actor) is not Stage.MOVING
 
 
 def _move(batch: list[File], source: PoolKey, found: Rotation, actor: Actor) -> tuple[Rotation, rewrap.Moved]:
-    """Move a batch to the new key; should that be rotated itself meanwhile, to the one chosen then."""
+    """Re-wrap a batch under the new key; if that was rotated itself meanwhile, under the one chosen then."""
     found, target = rotation.target_of(found, actor=actor)
-    seeds.seed_of(target)  # its halves belong together: nothing is sealed to a key that could not open it
+    seeds.seed_of(
+        target
+    )  # checks that its halves belong together: nothing is sealed to a key that cannot open it
     try:
         return found, rewrap.move(batch, source=source, target=target, actor=actor)
     except KeyUnusable:
@@ -141,4 +127,4 @@ def is_held(found: Rotation) -> bool:
 
 
 def _job_of(found: Rotation) -> Job | None:
-    return jobs.known(found.job_id) if found.job_id else None
+    return jobs.get(found.job_id) if found.job_id else None

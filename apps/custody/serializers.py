@@ -8,7 +8,7 @@ from rest_framework import serializers
 from apps.common.lists import ListQuery
 from apps.common.serializers import FlagField, TextField
 from apps.custody.records import ApprovalStatus
-from apps.custody.reencryption import Named, Source
+from apps.custody.reencryption import Suspect, SuspectKind
 from apps.jobs.records import Job
 from apps.keys import transfer
 from apps.keys.records import PoolKey
@@ -28,29 +28,29 @@ class RetiredKeyOut(PoolKeyOut):
 
 
 class DestructionIn(ReasonIn):
-    """A key's destruction, asked for."""
+    """A request for a key's destruction."""
 
     lose_messages = FlagField(default=False, help_text="messages sealed to the key will never open again")
 
 
 class ReencryptionIn(ReasonIn):
-    """What counts as known: a session's quantum keys, a pool key, or one file's key."""
+    """What may be compromised: a session's quantum keys, a pool key, or one file's key."""
 
     session_id = TextField(required=False, max_length=64)
     key_id = TextField(required=False, max_length=64)
     file_id = TextField(required=False, max_length=128)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        named = [name for name in Source if name in attrs]
-        if len(named) != 1:
+        kinds = [kind for kind in SuspectKind if kind in attrs]
+        if len(kinds) != 1:
             raise serializers.ValidationError(
-                {"session_id": "give exactly one of session_id, key_id and file_id"}
+                {"session_id": "Give exactly one of session_id, key_id and file_id."}
             )
-        return {"named": Named(named[0], attrs[named[0]]), "reason": attrs["reason"]}
+        return {"suspect": Suspect(kinds[0], attrs[kinds[0]]), "reason": attrs["reason"]}
 
 
 class ExportIn(ReasonIn):
-    """A key's export, asked for."""
+    """A request for a key's export."""
 
     recipient_suite = serializers.ChoiceField(choices=SEALING_SUITES)
     recipient_public_key = BytesField(max_bytes=Suite.XWING.public_size)
@@ -63,7 +63,7 @@ class ApprovalListQuery(ListQuery):
 
 
 class ApprovalOut(serializers.Serializer[Any]):
-    """A request, and what a second person said."""
+    """A request and its decision."""
 
     approval_id = serializers.CharField()
     action = serializers.CharField()

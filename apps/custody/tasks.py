@@ -1,29 +1,11 @@
 """Long custody work in the background. A message carries the job's id only."""
 
-from apps.audit.records import Actor, system
+from apps.audit.records import system
 from apps.custody import reencryption, rotations
 from apps.custody.job_kinds import CustodyJob
-from apps.jobs import services as jobs
-from apps.jobs.records import Job
 from apps.jobs.running import Work, job_task
 
 WORKER = system("rewrapper")
-
-
-def reencrypt_later(named: reencryption.Named, *, reason: str, actor: Actor) -> Job:
-    """Encrypt anew, in the background, what keys that count as known encrypt.
-
-    Raises:
-        SessionNotFound, KeyNotFound, FileNotFound: there is no such thing.
-        Refused: the pool key still seals.
-    """
-    total = reencryption.affected_count(named)
-    return jobs.enqueue(
-        CustodyJob.REENCRYPT_FILES,
-        total=total,
-        parameters=named.as_parameters() | {"reason": reason},
-        actor=actor,
-    )
 
 
 @job_task(

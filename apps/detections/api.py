@@ -8,14 +8,14 @@ from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
 from apps.access.views import ApiView
-from apps.common.lists import listed, page_of
+from apps.common.lists import list_response, page_of
 from apps.detections import services
 from apps.detections.scopes import DetectionScope
 from apps.detections.serializers import DetectionListQuery, DetectionOut
 
 
 class Detections(ApiView):
-    """Verdicts on the caller's sessions, or on all for who sees all."""
+    """Verdicts on the caller's sessions, or on all for callers with the scope owners:all."""
 
     required_scopes = {"GET": DetectionScope.READ}
 
@@ -25,7 +25,7 @@ class Detections(ApiView):
     def get(self, request: Request) -> Response:
         """Detections, newest first."""
         fetch = partial(services.listed, actor=actor_of(request))
-        return listed(request, DetectionOut, fetch, query=DetectionListQuery, salt="detections")
+        return list_response(request, DetectionOut, fetch, query=DetectionListQuery, salt="detections")
 
 
 class DetectionDetail(ApiView):

@@ -15,7 +15,7 @@ _processor = BatchProcessor(event_type=EventType.DynamoDBStreams)
 
 
 def _judge(record: DynamoDBRecord) -> None:
-    """One record: an insert of a pending session is judged; anything else is none of the detector's business."""
+    """Judge the session that a record inserts; skip every other change, the detector's own included."""
     change = record.dynamodb
     image: Mapping[str, Any] = (change.new_image if change else None) or {}
     if (
@@ -27,5 +27,5 @@ def _judge(record: DynamoDBRecord) -> None:
 
 
 def handle_stream(event: dict[str, Any], context: Any) -> Mapping[str, Any]:
-    """Judge a batch; the answer names the records to deliver again."""
+    """Judge a batch of records; the answer names those to deliver again."""
     return process_partial_response(event=event, record_handler=_judge, processor=_processor, context=context)

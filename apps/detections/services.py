@@ -1,4 +1,4 @@
-"""Judging sessions: statistics on their counts and their link's history, before anything can use the key."""
+"""Sessions are judged by their counts and their link's history, before anything can use the key."""
 
 import json
 import logging
@@ -16,6 +16,7 @@ from apps.detections import store
 from apps.detections.records import Detection
 from apps.detections.store import DetectionTable
 from apps.sessions import services as sessions
+from apps.sessions import transitions
 from apps.sessions.records import Session, SessionStatus, SessionUnusable
 from apps.sessions.trail import SessionEvent
 from qkd.detection import Verdict
@@ -36,27 +37,27 @@ class DetectionNotFound(NotFound):
 
 
 def judge(session_id: str, *, actor: Actor) -> Detection:
-    """Judge a pending session: its key becomes usable, or never will be. Repeating it changes nothing (B1).
+    """Judge a pending session: its key becomes usable, or never will be (B1). Idempotent.
 
     Raises:
         SessionNotFound: no such session.
     """
     session = sessions.find(session_id, actor=actor)
     if session.status is not SessionStatus.PENDING:
-        return _known(session_id)
+        return _existing(session_id)
     verdict = statistics(
         BasisCounts(**session.counts),
         expected_qber=session.expected_qber,
         threshold=settings.QBER_THRESHOLD,
         history=[BasisCounts(**past.counts) for past in sessions.history(session.link, before=session)],
     )
-    detection = _recorded(session, verdict)
+    detection = _detection(session, verdict)
     if verdict.is_compromised:
         _alert(detection)  # before the commit: an alert twice is better than none
     try:
         with transaction(actor) as tx:
             tx.put(DetectionTable.of(detection))
-            sessions.settle(tx, session, SessionStatus(detection.outcome))
+            transitions.settle(tx, session, SessionStatus(detection.outcome))
             tx.audit(
                 EVENTS[SessionStatus(detection.outcome)],
                 session_id=session_id,
@@ -64,23 +65,23 @@ def judge(session_id: str, *, actor: Actor) -> Detection:
                 reasons=[reason["code"] for reason in detection.reasons],
             )
     except SessionUnusable:  # another delivery of the same stream record was faster
-        return _known(session_id)
+        return _existing(session_id)
     _measure(detection)
     return detection
 
 
-def _known(session_id: str) -> Detection:
+def _existing(session_id: str) -> Detection:
     found = store.of_session(session_id)
     if found is None:
         raise DetectionNotFound(f"There is no verdict on session {session_id!r}.")
     return found
 
 
-def _recorded(session: Session, verdict: Verdict) -> Detection:
+def _detection(session: Session, verdict: Verdict) -> Detection:
     if verdict.is_compromised:
         outcome = SessionStatus.COMPROMISED
     else:
-        # A key on which no bit was compared is nothing that was found clean
+        # Where no bit was compared, nothing was found clean
         usable = session.final_key_length and verdict.interval is not None
         outcome = SessionStatus.READY if usable else SessionStatus.ABORTED
     moment = clock.now()
@@ -103,7 +104,7 @@ def _recorded(session: Session, verdict: Verdict) -> Detection:
 
 
 def _alert(detection: Detection) -> None:
-    """Tell the operators (B6); the text holds ids and statistics only."""
+    """Alert the operators (B6). The text holds ids and statistics only."""
     text = {
         "session_id": detection.session_id,
         "link": detection.link,
@@ -118,7 +119,7 @@ def _alert(detection: Detection) -> None:
 
 
 def _measure(detection: Detection) -> None:
-    """Custom metrics as CloudWatch's embedded metric format in the log: no call, no wait."""
+    """Log metrics in CloudWatch's embedded format, which needs no call."""
     if settings.LOCAL:
         return
     metrics = EphemeralMetrics(namespace=NAMESPACE)
@@ -130,7 +131,7 @@ def _measure(detection: Detection) -> None:
 
 
 def judge_overdue(*, seconds: int, actor: Actor) -> int:
-    """Judge sessions whose stream record was lost; returns how many."""
+    """Judge the sessions whose stream record was lost; returns how many."""
     return each(sessions.overdue(seconds), lambda waiting: judge(waiting.session_id, actor=actor))
 
 
@@ -152,10 +153,10 @@ def listed(
     """Detections that the actor may see, newest first.
 
     Raises:
-        Invalid: a filter from someone who does not see all.
+        Invalid: a filter from a caller without the scope owners:all.
     """
     if not actor.sees_all:
         if verdict:
-            raise Invalid.of("verdict", "only who sees all detections can filter them so")
+            raise Invalid.of("verdict", "Filtering needs the scope owners:all.")
         return store.detections_page(limit=limit, position=position, owner=str(actor))
     return store.detections_page(limit=limit, position=position, verdict=verdict)

@@ -14,7 +14,9 @@ from apps.console.models import DisplayModel
 from apps.console.render import Tone, column
 from apps.console.store_admin import StoreAdmin
 from apps.files import models, services
-from apps.files.records import File, FileStatus
+from apps.files.records import File
+from apps.files.shown import filled
+from apps.files.states import FileStatus
 
 TONES = {
     FileStatus.AWAITING_UPLOAD: Tone.WAIT,
@@ -95,13 +97,13 @@ class FileAdmin(StoreAdmin):
         return render.inline([render.list_link(obj.viewer, "audit.entry", "Audit entries", file=obj.pk)])
 
     def as_display(self, record: File) -> DisplayModel:
-        return models.File.of(record, envelope_header=envelope_header(record.envelope))
+        return models.File.of(record, **filled(record), envelope_header=envelope_header(record.envelope))
 
     def page(
         self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str
     ) -> Page[File]:
         status = FileStatus(filters["status"]) if "status" in filters else None
-        return services.listed(
+        return services.files_page(
             actor=actor_of(request),
             limit=limit,
             position=position,

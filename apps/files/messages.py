@@ -38,7 +38,7 @@ def encrypt(
 
     Args:
         plaintext: at most ``package.MESSAGE_LIMIT`` bytes.
-        actor: who asks; only they, or who sees all, can decrypt.
+        actor: who asks; only they, and callers with the scope owners:all, can decrypt.
         session_id: take the quantum key from this session instead of the stock.
         context: bound, not secret, not stored; needed again to decrypt.
         passphrase: an additional factor (C4).

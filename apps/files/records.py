@@ -1,43 +1,25 @@
-"""Files: what was uploaded, how it is encrypted, where it lies."""
+"""What stands in the table of files: documents, earlier versions, uploads, and orphaned bodies.
+
+They share one table, as one index spans them: what a pool key is still needed for. An upload's id becomes its
+document's at the first commit; the upload of a later version has an id of its own, and ends as ``applied``.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
-from apps.common.errors import NotFound, Refused
+from apps.common.errors import NotFound
+from apps.files.states import DocumentStatus, FileStatus, UploadStatus, VersionStatus
+from apps.files.traits import COPIED, RENEWED, SHOWN, SURVIVES, UNTOLD, wiped
 
 DEFAULT_DOCUMENT_TYPE = "document"
+UNKNOWN_TYPE = "application/octet-stream"
 
 
 class FileNotFound(NotFound):
     """No such file, or another's."""
-
-
-class FileNotReady(Refused):
-    """The file's state does not allow it: not uploaded, not encrypted yet, or deleted."""
-
-
-class FileStatus(StrEnum):
-    """``awaiting_upload`` → ``encrypted`` ⇄ ``deleted`` → ``shredding`` → ``shredded``; ``rejected`` says why.
-
-    To cold storage and back: ``encrypted`` → ``archiving`` → ``archived`` → ``recalling`` → ``encrypted``.
-    """
-
-    AWAITING_UPLOAD = "awaiting_upload"
-    AWAITING_BODY = "awaiting_body"  # the client encrypts: its body is to come
-    ENCRYPTED = "encrypted"
-    REJECTED = "rejected"
-    DELETED = "deleted"
-    ARCHIVING = "archiving"
-    ARCHIVED = "archived"
-    RECALLING = "recalling"
-    SUPERSEDED = "superseded"  # an earlier version of a document
-    APPLIED = "applied"  # an upload that became a new version of a document
-    SHREDDING = "shredding"  # its keys are destroyed, its bodies are being removed
-    SHREDDED = "shredded"  # what is left tells when, not what
-    LEFTOVER = "leftover"  # not a file: an object key under which a body was given up (leftovers.py)
 
 
 class StorageClass(StrEnum):
@@ -54,71 +36,145 @@ class StorageClass(StrEnum):
         return self in {StorageClass.STANDARD, StorageClass.GLACIER_IR}
 
 
-# In these the record names a body and its keys.
-SEALED = frozenset(
-    {
-        FileStatus.ENCRYPTED,
-        FileStatus.DELETED,
-        FileStatus.ARCHIVING,
-        FileStatus.ARCHIVED,
-        FileStatus.RECALLING,
-        FileStatus.SUPERSEDED,
-    }
-)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """What every file has. Its name is data and never part of a path or an object key."""
 
-# In these the bytes of an announced file are still to come.
-AWAITED = frozenset({FileStatus.AWAITING_UPLOAD, FileStatus.AWAITING_BODY})
-
-# In these a pool key is needed, now or once the client has sent the body.
-KEYED = SEALED | {FileStatus.AWAITING_BODY}
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file's record. Its name is data and never part of a path or an object key."""
-
-    file_id: str
-    name: str
-    document_type: str
-    owner: str
-    status: FileStatus
-    uploaded_at: datetime
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    media_type: str = "application/octet-stream"
-    size: int | None = None
-    ciphertext_size: int | None = None
-    ciphertext_sha256: str | None = None
-    source: Mapping[str, str] = field(default_factory=dict)  # bucket, key and version of the plaintext
-    body: Mapping[str, str] = field(default_factory=dict)  # bucket, key and version of the ciphertext
-    envelope: Mapping[str, Any] = field(default_factory=dict)
-    suite: str | None = None
-    pool_key_id: str | None = None
-    quantum_key_id: str | None = None
-    encrypted_at: datetime | None = None
-    reason: str | None = None
-    sniffed_type: str | None = None  # media type that the content itself tells
-    plaintext_hmac: str | None = None  # under a key of this package: see package-format.md
-    storage_class: StorageClass = StorageClass.STANDARD
-    version: int = 1
-    document_id: str | None = None  # of which document this is an earlier version, or the upload of a new one
-    moved_from: Mapping[str, str] = field(default_factory=dict)  # the body before a move, until it is removed
-    upload: Mapping[str, Any] = field(default_factory=dict)  # of a multipart upload by the client: id and key
-    shred_after: datetime | None = None  # a deleted file can be restored until then
-
-    @property
-    def package_id(self) -> str:
-        """What the envelope's header names: the document, and its version from the second on."""
-        document = self.document_id or self.file_id
-        return document if self.version == 1 else f"{document}.v{self.version}"
+    file_id: Annotated[str, SURVIVES, COPIED, SHOWN]
+    name: Annotated[str, RENEWED, COPIED, SHOWN]
+    document_type: Annotated[str, COPIED, SHOWN]
+    owner: Annotated[str, SURVIVES, COPIED]
+    uploaded_at: Annotated[datetime, SURVIVES, RENEWED, COPIED, SHOWN]
+    attributes: Annotated[Mapping[str, Any], RENEWED, COPIED, SHOWN] = field(default_factory=dict)
+    media_type: Annotated[str, RENEWED, COPIED, SHOWN] = UNKNOWN_TYPE
+    source: Annotated[Mapping[str, str], RENEWED, COPIED] = field(default_factory=dict)  # of the plaintext
+    body: Annotated[Mapping[str, str], RENEWED] = field(default_factory=dict)  # where the ciphertext is
+    envelope: Annotated[Mapping[str, Any], RENEWED] = field(default_factory=dict)
+    suite: Annotated[str | None, RENEWED, SHOWN] = None
+    pool_key_id: Annotated[str | None, RENEWED, SHOWN] = None
+    quantum_key_id: Annotated[str | None, RENEWED, SHOWN] = None
 
     @property
     def has_passphrase(self) -> bool:
         """Whether a passphrase is part of the key."""
         return "passphrase" in self.envelope.get("header", {})
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content(Named):
+    """What a document and its earlier versions have: an encrypted content."""
+
+    size: Annotated[int | None, RENEWED, COPIED, SHOWN] = None
+    ciphertext_size: Annotated[int | None, RENEWED, SHOWN] = None
+    ciphertext_sha256: Annotated[str | None, RENEWED, SHOWN] = None
+    plaintext_hmac: Annotated[str | None, RENEWED, SHOWN] = None  # under a key of this package
+    sniffed_type: Annotated[str | None, RENEWED, COPIED, SHOWN] = None  # told by the content itself
+    encrypted_at: Annotated[datetime | None, SURVIVES, RENEWED, SHOWN] = None
+    storage_class: Annotated[StorageClass, RENEWED, COPIED, SHOWN] = StorageClass.STANDARD
+    version: Annotated[int, SURVIVES, RENEWED, COPIED, SHOWN] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document(Content):
+    """A document as it is now."""
+
+    status: Annotated[DocumentStatus, SURVIVES, COPIED, SHOWN]
+    moved_from: Annotated[Mapping[str, str], RENEWED, COPIED] = field(default_factory=dict)  # until removed
+    shred_after: Annotated[datetime | None, SURVIVES, COPIED, SHOWN] = None  # until then it can be restored
+
+    @property
+    def document_id(self) -> str:
+        """Its own id."""
+        return self.file_id
+
+    @property
+    def package_id(self) -> str:
+        """What the envelope's header names."""
+        return package_id_of(self.file_id, self.version)
+
     @property
     def readable(self) -> bool:
         """Whether the content can be given out now."""
-        if self.status in {FileStatus.ARCHIVING, FileStatus.ARCHIVED, FileStatus.SUPERSEDED}:
+        if self.status in {FileStatus.ARCHIVING, FileStatus.ARCHIVED}:
             return self.storage_class.instant
         return self.status is FileStatus.ENCRYPTED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version(Content):
+    """What a document was before: ``<document>.v<number>``."""
+
+    document_id: Annotated[str, SURVIVES, COPIED]
+    status: Annotated[VersionStatus, SURVIVES, COPIED, SHOWN] = FileStatus.SUPERSEDED
+
+    @property
+    def package_id(self) -> str:
+        """What the envelope's header names."""
+        return package_id_of(self.document_id, self.version)
+
+    @property
+    def readable(self) -> bool:
+        """Whether the content can be given out now."""
+        return self.status is FileStatus.SUPERSEDED and self.storage_class.instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload(Named):
+    """An announced upload. Where the client encrypts, it has keys already, and ``body`` says where to put it."""
+
+    source: Annotated[Mapping[str, str], SURVIVES] = field(default_factory=dict)  # tells deliveries apart
+    status: Annotated[UploadStatus, SURVIVES, SHOWN] = FileStatus.AWAITING_UPLOAD
+    replaces: Annotated[str | None, SURVIVES] = None  # the document of which it is to become a version
+    parts: Annotated[Mapping[str, str], UNTOLD] = field(default_factory=dict)  # bucket, key, id in S3
+    passphrase: Annotated[Mapping[str, Any], UNTOLD] = field(default_factory=dict)  # stretched and wrapped
+    reason: Annotated[str | None, SURVIVES, SHOWN] = None  # why it was rejected
+
+    @property
+    def document_id(self) -> str:
+        """The document that it becomes, or becomes a version of."""
+        return self.replaces or self.file_id
+
+    @property
+    def package_id(self) -> str:
+        """What the envelope's header names, where the client encrypts."""
+        return self.file_id
+
+    @property
+    def readable(self) -> bool:
+        """Whether the content can be given out now."""
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orphan:
+    """An object key under which a body was given up, until nothing can arrive there any more."""
+
+    file_id: Annotated[str, SURVIVES]
+    document_id: Annotated[str, SURVIVES]  # whose body it would have been
+    owner: Annotated[str, SURVIVES]  # who gave it up
+    noted_at: Annotated[datetime, SURVIVES]
+    body: Annotated[Mapping[str, str], SURVIVES]
+    reason: Annotated[str, SURVIVES]
+    reservation: Annotated[str | None, SURVIVES] = None  # the quantum key whose discarding makes sure
+
+
+File: TypeAlias = Document | Version | Upload  # what a file's id may name
+Row: TypeAlias = File | Orphan
+
+
+def rejected(upload: Upload, reason: str) -> Upload:
+    """An upload that comes to nothing. That of a version tells no more what it was: its document may be shredded."""
+    kept = wiped(upload, text="(rejected)") if upload.replaces else upload
+    return replace(
+        kept, status=FileStatus.REJECTED, reason=reason, parts={}, passphrase={}, body={}, envelope={}
+    )
+
+
+def package_id_of(document_id: str, version: int) -> str:
+    """What an envelope's header names: the document, and its version from the second on."""
+    return document_id if version == 1 else f"{document_id}.v{version}"
+
+
+def version_id_of(document_id: str, version: int) -> str:
+    """The id of an earlier version."""
+    return f"{document_id}.v{version}"

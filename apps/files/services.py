@@ -5,14 +5,17 @@ from datetime import timedelta
 
 from django.conf import settings
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import may_see, transaction
 from apps.common import clock
-from apps.common.dynamodb import Page, Position, feed
+from apps.common.dynamodb import Page, Position
 from apps.files import store
-from apps.files.records import File, FileNotFound, FileNotReady, FileStatus, StorageClass
-from apps.files.store import FileTable
-from apps.files.trail import FileEvent
+from apps.files.records import Document, File, FileNotFound, StorageClass
+from apps.files.states import FileNotReady, FileStatus, Transition, refusal, transition
+
+CHANGED = (
+    "The file was changed by someone else meanwhile. Look at it again, then repeat the request if needed."
+)
 
 
 def find(file_id: str, *, actor: Actor) -> File:
@@ -21,13 +24,27 @@ def find(file_id: str, *, actor: Actor) -> File:
     Raises:
         FileNotFound: no such file, or another's.
     """
-    file = FileTable.find(file_id)
+    file = store.find_file(file_id)
     if file is None or not may_see(actor, file.owner, file_id=file_id):
         raise FileNotFound(f"There is no file {file_id!r}.")
     return file
 
 
-def listed(
+def find_document(file_id: str, *, actor: Actor, to: str) -> Document:
+    """One document that the actor may see, and whose state allows a transition of this name.
+
+    Raises:
+        FileNotFound: no such file, or another's.
+        FileNotReady: its state does not allow the transition.
+    """
+    file = find(file_id, actor=actor)
+    transition(to, file.status)
+    if not isinstance(file, Document):
+        raise FileNotReady(refusal(to, file.status))
+    return file
+
+
+def files_page(
     *,
     actor: Actor,
     limit: int,
@@ -35,7 +52,7 @@ def listed(
     document_type: str | None = None,
     status: FileStatus | None = None,
 ) -> Page[File]:
-    """Files that the actor may see, newest first; ``status`` is for those who see all."""
+    """Files that the actor may see, newest first; ``status`` needs the scope owners:all."""
     owner = None if actor.sees_all else str(actor)
     return store.files_page(
         limit=limit,
@@ -51,49 +68,34 @@ def session_of(quantum_key_id: str | None) -> str | None:
     return quantum_key_id.rpartition(".")[0] if quantum_key_id else None
 
 
-def delete(file_id: str, *, actor: Actor) -> File:
+def delete(file_id: str, *, actor: Actor) -> Document:
     """Hide a file; nothing of it is removed for DELETION_WINDOW_DAYS, so that ``restore`` can bring it back.
 
     Raises:
         FileNotFound: no such file, or another's.
-        FileNotReady: deleted already, its upload is still awaited, or it is being moved.
+        FileNotReady: deleted already, its upload is still awaited, or it is on its way to or from cold storage.
     """
-    file = find(file_id, actor=actor)
-    if file.status not in {FileStatus.ENCRYPTED, FileStatus.ARCHIVED} or file.document_id:
-        raise FileNotReady(f"The file is {file.status}; only an encrypted or archived one can be deleted.")
+    document = find_document(file_id, actor=actor, to="delete")
     until = clock.now() + timedelta(days=settings.DELETION_WINDOW_DAYS)
-    return _moved(replace(file, shred_after=until), FileStatus.DELETED, FileEvent.DELETED, actor)
+    return _move(document, transition("delete", document.status), actor, shred_after=until)
 
 
-def restore(file_id: str, *, actor: Actor) -> File:
+def restore(file_id: str, *, actor: Actor) -> Document:
     """Bring a deleted file back, to where it was.
 
     Raises:
         FileNotFound: no such file, or another's.
         FileNotReady: it is not deleted.
     """
-    file = find(file_id, actor=actor)
-    if file.status is not FileStatus.DELETED:
-        raise FileNotReady(f"The file is {file.status}; only a deleted one can be restored.")
-    cold = file.storage_class is not StorageClass.STANDARD
-    status = FileStatus.ARCHIVED if cold else FileStatus.ENCRYPTED
-    return _moved(replace(file, shred_after=None), status, FileEvent.RESTORED, actor)
+    document = find_document(file_id, actor=actor, to="restore")
+    cold = document.storage_class is not StorageClass.STANDARD
+    target = FileStatus.ARCHIVED if cold else FileStatus.ENCRYPTED
+    return _move(document, transition("restore", document.status, target), actor, shred_after=None)
 
 
-def _moved(file: File, target: FileStatus, event: Event, actor: Actor) -> File:
-    moved = replace(file, status=target)
-    shred_after, shred_feed = FileTable.shred_after, FileTable.shred_feed
-    window = (
-        [shred_after.set(file.shred_after), shred_feed.set(feed(store.LISTED, file.file_id))]
-        if file.shred_after
-        else [shred_after.remove(), shred_feed.remove()]
-    )
+def _move(document: Document, step: Transition, actor: Actor, **changes: object) -> Document:
+    moved = replace(document, status=step.target, **changes)  # type: ignore[arg-type]  # the table's targets
     with transaction(actor) as tx:
-        tx.update(
-            FileTable.of(file),
-            [FileTable.status.set(target), FileTable.status_feed.set(feed(target, file.file_id)), *window],
-            condition=FileTable.status == file.status,
-            otherwise=FileNotReady("The file was changed by someone else meanwhile."),
-        )
-        tx.audit(event, file_id=file.file_id)
+        store.change(tx, document, moved, otherwise=FileNotReady(CHANGED))
+        tx.audit(step.event, file_id=document.file_id)
     return moved

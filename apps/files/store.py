@@ -1,11 +1,16 @@
-"""The table of files."""
+"""The table of files: documents, versions, uploads and orphans, told apart by their kind."""
 
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 
+from apps.audit.services import Transaction
 from apps.common.dynamodb import (
     DocumentAttribute,
     EnumAttribute,
@@ -20,21 +25,42 @@ from apps.common.dynamodb import (
     partitions,
     sort_key,
 )
-from apps.files.records import KEYED, File, FileStatus, StorageClass
+from apps.files.records import Document, File, Orphan, Row, StorageClass, Upload, Version
+from apps.files.states import KEYED, FileStatus, is_possible
 
 LISTED = "all"
+ORPHANS = "orphan"  # beside the states in the index by state
+SHREDDED = frozenset({FileStatus.SHREDDING, FileStatus.SHREDDED})
+FileT = TypeVar("FileT", bound=File)
 
 
-class FileTable(Table[File]):
+class Kind(StrEnum):
+    """Which record a row holds."""
+
+    DOCUMENT = "document"
+    VERSION = "version"
+    UPLOAD = "upload"
+    ORPHAN = "orphan"
+
+
+RECORDS: dict[Kind, type[Row]] = {
+    Kind.DOCUMENT: Document,
+    Kind.VERSION: Version,
+    Kind.UPLOAD: Upload,
+    Kind.ORPHAN: Orphan,
+}
+KINDS = {record: kind for kind, record in RECORDS.items()}
+
+
+class FileTable(Table[Row]):
     Meta = meta("files")
-    record_type = File
     by_feed = index("feed", "feed")
     by_owner = index("by_owner", "owner_feed")
     # Document type and time of upload (E6), all owners.
     by_type = index("by_type", "type_feed")
     # Likewise, of one owner.
     by_owner_type = index("by_owner_type", "owner_type_feed")
-    # What is still sealed to a pool key.
+    # What is still sealed to a pool key: documents, versions and uploads, in one Query (I5).
     by_pool_key = index("by_pool_key", "key_feed")
     # What the sweep finishes, and the console filters by.
     by_status = index("by_status", "status_feed")
@@ -44,19 +70,21 @@ class FileTable(Table[File]):
     by_shredding = index("by_shredding", "shred_feed", order=("shred_after", TimeAttribute))
 
     file_id = UnicodeAttribute(hash_key=True)
-    name = UnicodeAttribute()
-    document_type = UnicodeAttribute()
+    kind = EnumAttribute(Kind)
+    name = UnicodeAttribute(null=True)
+    document_type = UnicodeAttribute(null=True)
     owner = UnicodeAttribute()
-    status = EnumAttribute(FileStatus)
-    uploaded_at = TimeAttribute()
-    attributes = DocumentAttribute()
-    media_type = UnicodeAttribute()
+    status = EnumAttribute(FileStatus, null=True)
+    uploaded_at = TimeAttribute(null=True)
+    noted_at = TimeAttribute(null=True)
+    attributes = DocumentAttribute(null=True)
+    media_type = UnicodeAttribute(null=True)
     size = NumberAttribute(null=True)
     ciphertext_size = NumberAttribute(null=True)
     ciphertext_sha256 = UnicodeAttribute(null=True)
-    source = DocumentAttribute()
+    source = DocumentAttribute(null=True)
     body = DocumentAttribute()
-    envelope = DocumentAttribute()
+    envelope = DocumentAttribute(null=True)
     suite = UnicodeAttribute(null=True)
     pool_key_id = UnicodeAttribute(null=True)
     quantum_key_id = UnicodeAttribute(null=True)
@@ -64,11 +92,14 @@ class FileTable(Table[File]):
     reason = UnicodeAttribute(null=True)
     sniffed_type = UnicodeAttribute(null=True)
     plaintext_hmac = UnicodeAttribute(null=True)
-    storage_class = EnumAttribute(StorageClass, default=StorageClass.STANDARD)
-    version = NumberAttribute(default=1)
+    storage_class = EnumAttribute(StorageClass, null=True)
+    version = NumberAttribute(null=True)
     document_id = UnicodeAttribute(null=True)
-    moved_from = DocumentAttribute(default=dict)
-    upload = DocumentAttribute(default=dict)
+    replaces = UnicodeAttribute(null=True)
+    moved_from = DocumentAttribute(null=True)
+    parts = DocumentAttribute(null=True)
+    passphrase = DocumentAttribute(null=True)
+    reservation = UnicodeAttribute(null=True)
     shred_after = TimeAttribute(null=True)
     owner_feed = UnicodeAttribute(null=True)
     type_feed = UnicodeAttribute(null=True)
@@ -79,25 +110,124 @@ class FileTable(Table[File]):
     shred_feed = UnicodeAttribute(null=True)
 
     @classmethod
-    def index_keys(cls, record: File) -> dict[str, Any]:
-        identifier, kind, owner = record.file_id, record.document_type, record.owner
+    def index_keys(cls, record: Row) -> dict[str, Any]:
+        identifier = record.file_id
+        kind = {"kind": KINDS[type(record)]}
+        if isinstance(record, Orphan):
+            place = sort_key(record.noted_at, identifier)
+            return kind | {"status_feed": feed(ORPHANS, identifier), "sort": place}
         sealed = record.pool_key_id if record.status in KEYED else None
-        earlier = record.document_id if record.status is FileStatus.SUPERSEDED else None
-        lists = {
-            "feed": feed(LISTED, identifier),
-            "owner_feed": feed(owner, identifier),
-            "type_feed": feed(kind, identifier),
-            "owner_type_feed": feed(f"{owner}|{kind}", identifier),
-        }
-        # Versions, and uploads of versions, are listed with their document only; what is shredded no more
-        unlisted = record.document_id or record.status in {FileStatus.SHREDDING, FileStatus.SHREDDED}
-        return (dict.fromkeys(lists) if unlisted else lists) | {
-            "key_feed": feed(sealed, identifier) if sealed else None,
-            "document_feed": feed(earlier, identifier) if earlier else None,
-            "status_feed": feed(record.status, identifier),
-            "shred_feed": feed(LISTED, identifier) if record.shred_after else None,
-            "sort": sort_key(record.uploaded_at, identifier),
-        }
+        return (
+            kind
+            | _lists(record)
+            | {
+                "key_feed": feed(sealed, identifier) if sealed else None,
+                "status_feed": feed(record.status, identifier),
+                "sort": sort_key(record.uploaded_at, identifier),
+            }
+        )
+
+    def record(self) -> Row:
+        made = RECORDS[self.kind]
+        return made(**{one.name: getattr(self, one.name) for one in fields(made)})
+
+
+def _lists(record: File) -> dict[str, str]:
+    """The lists that a file stands in: versions, and uploads of versions, with their document only."""
+    identifier, kind, owner = record.file_id, record.document_type, record.owner
+    if isinstance(record, Version):
+        return (
+            {"document_feed": feed(record.document_id, identifier)} if record.status not in SHREDDED else {}
+        )
+    deleted = (
+        {"shred_feed": feed(LISTED, identifier)}
+        if isinstance(record, Document) and record.shred_after
+        else {}
+    )
+    if record.status in SHREDDED or (isinstance(record, Upload) and record.replaces):
+        return deleted
+    return deleted | {
+        "feed": feed(LISTED, identifier),
+        "owner_feed": feed(owner, identifier),
+        "type_feed": feed(kind, identifier),
+        "owner_type_feed": feed(f"{owner}|{kind}", identifier),
+    }
+
+
+def change(
+    tx: Transaction,
+    before: FileT,
+    after: FileT,
+    *,
+    condition: Condition | None = None,
+    otherwise: Exception | None = None,
+) -> None:
+    """Write what is different of a record in a transaction, if its row is still in the same state.
+
+    Raises (at commit):
+        otherwise: the row is in another state, or does not meet ``condition``.
+
+    Raises:
+        ValueError: the table of transitions has no such arrow.
+    """
+    _check(before, after)
+    unchanged = FileTable.status == before.status
+    if condition is not None:
+        unchanged &= condition
+    tx.update(FileTable.of(before), _differences(before, after), condition=unchanged, otherwise=otherwise)
+
+
+def replace_row(
+    tx: Transaction, before: File, after: File, *, condition: Condition, otherwise: Exception | None = None
+) -> None:
+    """Write a record over another that must meet ``condition``: an upload becomes a document, or a row is wiped.
+
+    Raises:
+        ValueError: the table of transitions has no such arrow.
+    """
+    _check(before, after)
+    tx.replace(FileTable.of(after), condition=condition, otherwise=otherwise)
+
+
+def _check(before: File, after: File) -> None:
+    if not is_possible(before.status, after.status):
+        raise ValueError(f"No transition leads from {before.status} to {after.status}.")
+
+
+def _differences(before: FileT, after: FileT) -> list[Action]:
+    """Also of what the indexes are read by, which nobody has to name."""
+    old, new = FileTable.of(before).attribute_values, FileTable.of(after).attribute_values
+    changed = [name for name in FileTable.get_attributes() if old.get(name) != new.get(name)]
+    return [
+        getattr(FileTable, name).remove()
+        if new.get(name) is None
+        else getattr(FileTable, name).set(new[name])
+        for name in changed
+    ]
+
+
+def find_file(file_id: str) -> File | None:
+    """What a client may know under an id, read consistently."""
+    found = FileTable.find(file_id)
+    return None if isinstance(found, Orphan) else found
+
+
+def find_document(file_id: str) -> Document | None:
+    """A document, read consistently."""
+    found = FileTable.find(file_id)
+    return found if isinstance(found, Document) else None
+
+
+def find_version(file_id: str) -> Version | None:
+    """An earlier version, read consistently."""
+    found = FileTable.find(file_id)
+    return found if isinstance(found, Version) else None
+
+
+def find_orphan(orphan_id: str) -> Orphan | None:
+    """A note on a body that was given up, read consistently."""
+    found = FileTable.find(orphan_id)
+    return found if isinstance(found, Orphan) else None
 
 
 def files_page(
@@ -130,21 +260,35 @@ def sealed_count(key_id: str) -> int:
     return sum(FileTable.by_pool_key.count(part) for part in partitions(key_id))
 
 
-def earlier_versions(document_id: str, *, limit: int, position: Position | None) -> Page[File]:
+def earlier_versions(document_id: str, *, limit: int, position: Position | None) -> Page[Version]:
     """What a document was before, newest first."""
     return page(FileTable.by_document, document_id, limit=limit, position=position)
 
 
-def due_for_shredding(moment: datetime) -> Iterator[File]:
+def due_for_shredding(moment: datetime) -> Iterator[Document]:
     """Documents whose time to be restored ended before a moment, and that are not shredded to the end."""
     for part in partitions(LISTED):
         for row in FileTable.by_shredding.query(part, FileTable.shred_after < moment):
             yield row.record()
 
 
-def in_status_before(status: FileStatus, moment: datetime) -> Iterator[File]:
-    """Files in a status that were registered before a moment."""
-    older = FileTable.sort < sort_key(moment, "")
-    for part in partitions(status):
+def documents_in(status: FileStatus) -> Iterator[Document]:
+    """Documents in a state."""
+    return _in_feed(status, None)
+
+
+def uploads_before(status: FileStatus, moment: datetime) -> Iterator[Upload]:
+    """Uploads in a state that were announced before a moment."""
+    return _in_feed(status, moment)
+
+
+def orphans_before(moment: datetime) -> Iterator[Orphan]:
+    """Orphans that were noted before a moment."""
+    return _in_feed(ORPHANS, moment)
+
+
+def _in_feed(name: str, moment: datetime | None) -> Iterator[Any]:
+    older = None if moment is None else FileTable.sort < sort_key(moment, "")
+    for part in partitions(name):
         for row in FileTable.by_status.query(part, older):
             yield row.record()

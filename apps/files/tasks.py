@@ -6,7 +6,7 @@ from apps.audit.records import Actor, ActorKind, system
 from apps.common import clock
 from apps.files.bodies.objects import ObjectRef
 from apps.files.job_kinds import FileJob
-from apps.files.records import File
+from apps.files.records import Upload
 from apps.files.uploads import giving_up, pipeline
 from apps.jobs import services as jobs
 from apps.jobs.control import JobCancelled
@@ -17,7 +17,7 @@ MIB = 2**20
 ENCRYPTOR = system("encryptor")
 
 
-def encrypt_later(source: ObjectRef, file: File, size: int) -> str | None:
+def encrypt_later(source: ObjectRef, file: Upload, size: int) -> str | None:
     """Encrypt an upload in the background: one job for each object version, whose progress its owner sees.
 
     Returns:

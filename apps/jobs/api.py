@@ -8,21 +8,21 @@ from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
 from apps.access.views import ApiView
-from apps.common.lists import ListQuery, listed, page_of
+from apps.common.lists import ListQuery, list_response, page_of
 from apps.jobs import control, services
 from apps.jobs.scopes import JobScope
 from apps.jobs.serializers import JobOut
 
 
 class Jobs(ApiView):
-    """The caller's jobs, or all for who sees all."""
+    """The caller's jobs, or all for callers with the scope owners:all."""
 
     required_scopes = {"GET": JobScope.READ}
 
     @extend_schema(parameters=[ListQuery], responses=page_of(JobOut), operation_id="list_jobs")
     def get(self, request: Request) -> Response:
         """Jobs, newest first."""
-        return listed(request, JobOut, partial(services.listed, actor=actor_of(request)), salt="jobs")
+        return list_response(request, JobOut, partial(services.listed, actor=actor_of(request)), salt="jobs")
 
 
 class JobDetail(ApiView):
@@ -32,16 +32,20 @@ class JobDetail(ApiView):
 
     @extend_schema(responses=JobOut, operation_id="get_job")
     def get(self, request: Request, job_id: str) -> Response:
-        """How far a job is."""
+        """The state, progress and results of a job."""
         return Response(JobOut(services.find(job_id, actor=actor_of(request))).data)
 
 
 class JobCancellation(ApiView):
-    """The end of a job before it is done."""
+    """The cancellation of one job."""
 
     required_scopes = {"POST": JobScope.CANCEL}
 
     @extend_schema(request=None, responses=JobOut, operation_id="cancel_job")
     def post(self, request: Request, job_id: str) -> Response:
-        """Stop a job: at once while it waits, after its current step while it runs."""
+        """Cancel a job.
+
+        A queued job ends at once, a running one within seconds; `done` and `results` say how far it came. Idempotent
+        until the job has ended, then refused with 409.
+        """
         return Response(JobOut(control.cancel(job_id, actor=actor_of(request))).data)

@@ -1,4 +1,4 @@
-"""The queue's message of a job under way. SQS delivers it again after ``visibility_timeout`` unless told to wait."""
+"""The SQS message of a running job: SQS delivers it again after ``visibility_timeout`` unless that is extended."""
 
 import logging
 from typing import Any
@@ -13,12 +13,12 @@ log = logging.getLogger(__name__)
 
 
 def keep_hidden(request: Any) -> None:
-    """Have a task's message wait for another full time-out; call it at each sign of progress.
+    """Hide a running task's message for another full time-out.
 
-    A message that cannot be kept is delivered again, which the job's record makes harmless: the work goes on.
+    Where that fails, SQS delivers the message again, which is harmless: the job's run decides who works on it.
 
     Args:
-        request: of the running task; one that was called directly has no message.
+        request: the running task's request; a task that was called directly has no message.
     """
     receipt = (request.properties or {}).get("delivery_tag")
     if receipt is None:

@@ -1,10 +1,11 @@
 """The one way in which a task works on a job: started, reported, ended, whatever happens in between."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ParamSpec, Self, TypeVar
 
 from celery import Task, shared_task
 
@@ -16,6 +17,8 @@ from apps.jobs.messages import keep_hidden
 from apps.jobs.records import Job
 
 log = logging.getLogger(__name__)
+P = ParamSpec("P")
+T = TypeVar("T")
 HEARTBEAT_SECONDS = (
     5.0  # between heartbeats of work that has nothing to report: half of what a cancellation may take
 )
@@ -54,6 +57,25 @@ class Work:
         if time.monotonic() - self._heard >= HEARTBEAT_SECONDS:
             self.report(done=int(self.job.done))
 
+    def with_heartbeats(self, step: Callable[P, T]) -> Callable[P, T]:
+        """Have a thread tell that the worker lives while a long step runs that cannot.
+
+        A cancellation ends the job at the thread's next heartbeat. The step itself runs to its end, and raises then
+        instead of returning what it made; so record that after the step, not within.
+
+        Raises (when the step is called):
+            JobCancelled, JobTakenOver: as ``report``.
+        """
+
+        def called(*arguments: P.args, **named: P.kwargs) -> T:
+            with _Heartbeats(self) as beside:
+                made = step(*arguments, **named)
+            if beside.ended is not None:
+                raise beside.ended
+            return made
+
+        return called
+
     def pause(self, seconds: float) -> None:
         """Wait, with heartbeats.
 
@@ -69,6 +91,34 @@ class Work:
         """Say how far the work came when it ended: stored with the end, which no cancellation can precede."""
         self.job = replace(self.job, done=done)
         return True
+
+
+class _Heartbeats:
+    """A thread that calls a job's heartbeat until the block is left, or until the job has ended."""
+
+    def __init__(self, work: Work) -> None:
+        self.ended: JobCancelled | JobTakenOver | None = None
+        self._work = work
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeats", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()  # from here on nobody else touches the work
+
+    def _run(self) -> None:
+        while not self._stop.wait(HEARTBEAT_SECONDS):
+            try:
+                self._work.report(done=int(self._work.job.done))
+            except (JobCancelled, JobTakenOver) as ended:
+                self.ended = ended
+                return
+            except Exception as error:  # noqa: BLE001 - one heartbeat less; the step's own report tells what is wrong
+                log.warning("job %s: no heartbeat: %s", self._work.job.job_id, type(error).__name__)
 
 
 Run = Callable[[Work], bool]

@@ -126,8 +126,8 @@ def find(job_id: str, *, actor: Actor) -> Job:
     return job
 
 
-def known(job_id: str) -> Job | None:
-    """A job as the platform itself needs it, or None."""
+def get(job_id: str) -> Job | None:
+    """A job for the platform's own use, whoever owns it; None where there is none."""
     return JobTable.find(job_id)
 
 

@@ -7,4 +7,4 @@ class JobEvent(Event):
     """Entries about one job."""
 
     QUEUED = "job.queued", "A job was queued."
-    CANCELLED = "job.cancelled", "Somebody cancelled a job."
+    CANCELLED = "job.cancelled", "A job was cancelled, or asked to end."

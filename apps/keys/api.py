@@ -8,8 +8,8 @@ from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
 from apps.access.views import ApiView
-from apps.common.lists import listed, page_of
-from apps.common.serializers import parsed
+from apps.common.lists import list_response, page_of
+from apps.common.serializers import parse_body
 from apps.custody import retirement
 from apps.keys import policy, services, transfer
 from apps.keys.records import KeyState
@@ -32,19 +32,19 @@ class PoolKeys(ApiView):
         def fetch(*, state: str | None = None, **filters: Any) -> Any:
             return services.listed(state=KeyState(state) if state else None, **filters)
 
-        return listed(request, PoolKeyOut, fetch, query=PoolKeyListQuery, salt="pool-keys")
+        return list_response(request, PoolKeyOut, fetch, query=PoolKeyListQuery, salt="pool-keys")
 
     @extend_schema(request=ImportIn, responses={201: PoolKeyOut}, operation_id="import_pool_key")
     def post(self, request: Request) -> Response:
-        """Import a key pair by its seed; activate it to put it to use."""
-        body = parsed(ImportIn, request)
+        """Import a key pair by its seed. It is used once it is activated."""
+        body = parse_body(ImportIn, request)
         suite = Suite(body.pop("suite"))
         key = transfer.import_pair(body.pop("seed"), suite=suite, actor=actor_of(request), **body)
         return Response(PoolKeyOut(key).data, status=201)
 
 
 class PoolPolicy(ApiView):
-    """What holds for the whole pool."""
+    """The policy of the whole pool."""
 
     required_scopes = {"GET": KeyScope.READ, "POST": KeyScope.MANAGE}
 
@@ -55,8 +55,8 @@ class PoolPolicy(ApiView):
 
     @extend_schema(request=MinimumIn, responses=PolicyOut, operation_id="raise_minimum_version")
     def post(self, request: Request) -> Response:
-        """Raise the minimum version: every key below it is rotated, and opens only to be re-wrapped."""
-        minimum = parsed(MinimumIn, request)["minimum"]
+        """Raise the minimum version: every key below it is rotated, and opens only so that its files can be moved."""
+        minimum = parse_body(MinimumIn, request)["minimum"]
         return Response(PolicyOut(retirement.raise_minimum(minimum, actor=actor_of(request))).data)
 
 

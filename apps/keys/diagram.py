@@ -21,7 +21,7 @@ Made by `manage.py key_states --write` from `apps/keys/records.py`; every other 
 _COLUMNS = "| state | SP 800-57 | seals | opens |\n|---|---|---|---|"
 _FOOT = (
     "A key below the pool's minimum version, or one that awaits its destruction, opens nothing either, "
-    "except to move a file to another key."
+    "except to re-wrap a file under another key."
 )
 MADE = ("create", KeyState.ACTIVE), ("import", KeyState.PRE_ACTIVE)
 

@@ -1,4 +1,4 @@
-"""What holds for the whole pool: the version that new keys get, and the lowest that still opens.
+"""The policy of the whole pool: the version that new keys get, and the lowest that still opens.
 
 Raising the minimum is how a whole generation of keys is taken out of use at once: they seal nothing more, and
 open only so that their files can be re-wrapped. A process knows a change of the policy after at most
@@ -13,10 +13,8 @@ from apps.keys.records import Policy
 from apps.keys.store import PolicyTable
 from apps.keys.trail import PoolEvent
 
-POOL = "default"
+POOL = "default"  # one policy for all pools, kept under this name
 KNOWN_SECONDS = 30.0
-
-
 _known = TimedCache[Policy](max_items=1, ttl_seconds=KNOWN_SECONDS)
 
 
@@ -32,7 +30,7 @@ def known() -> Policy:
 
 
 def forget() -> None:
-    """Read it again next time."""
+    """Let the next caller read the policy again."""
     _known.forget(POOL)
 
 
@@ -47,14 +45,14 @@ def raise_minimum(version: int, *, actor: Actor) -> Policy:
     before = stored or Policy(POOL)
     if not before.minimum < version <= before.current + 1:
         allowed = " or ".join({str(before.minimum + 1): 1, str(before.current + 1): 1})
-        raise Invalid.of("minimum", f"the minimum is {before.minimum} now; it can be raised to {allowed}")
+        raise Invalid.of("minimum", f"the minimum is {before.minimum}; enter {allowed}")
     after = Policy(POOL, current=max(before.current, version), minimum=version)
     unchanged = PolicyTable.minimum == before.minimum
     with transaction(actor) as tx:
         tx.replace(
             PolicyTable.of(after),
             condition=unchanged if stored else PolicyTable.pool.does_not_exist(),
-            otherwise=Refused("The policy was changed by someone else meanwhile."),
+            otherwise=Refused("The policy was changed by someone else meanwhile. Look at it again."),
         )
         tx.audit(PoolEvent.MINIMUM_RAISED, version=version, before=before.minimum)
     forget()

@@ -1,6 +1,6 @@
-"""Pools of their own for tenants or purposes: whose files and messages are sealed to which keys.
+"""Separate pools for tenants or purposes: whose files and messages are sealed to which keys.
 
-``KEY_POOLS`` names them as JSON. An owner goes before a purpose; who matches none takes keys of ``default``:
+``KEY_POOLS`` describes them as JSON. An owner goes before a purpose; what matches neither takes keys of ``default``:
 
     {"payroll": {"owners": ["client:qk12"], "target": 20}, "chat": {"purposes": ["messages"]}}
 """
@@ -41,29 +41,31 @@ def known() -> dict[str, Pool]:
     Raises:
         ImproperlyConfigured: one of them is not described as above, or an owner or purpose has two.
     """
-    named = [_described(name, given) for name, given in settings.KEY_POOLS.items()]
+    named = [_pool_from(name, given) for name, given in settings.KEY_POOLS.items()]
     for kind in ("owners", "purposes"):
         every = [one for pool in named for one in getattr(pool, kind)]
         if len(every) != len(set(every)):
-            raise ImproperlyConfigured(f"KEY_POOLS: the same of {kind} stands in two pools.")
+            raise ImproperlyConfigured(
+                f"KEY_POOLS: two pools name the same of {kind}. Each may be in one pool."
+            )
     return {pool.name: pool for pool in (Pool(DEFAULT_POOL, settings.POOL_TARGET), *named)}
 
 
-def _described(name: str, given: Any) -> Pool:
+def _pool_from(name: str, given: Any) -> Pool:
     if not NAME.fullmatch(name) or name == DEFAULT_POOL:
         raise ImproperlyConfigured(
-            f"KEY_POOLS: {name!r} is no name for a pool: a to z, 0 to 9 and -, not default."
+            f"KEY_POOLS: {name!r} is no valid name. Use a to z, 0 to 9 and -, up to 32 characters, and not default."
         )
     if not isinstance(given, Mapping) or set(given) - FIELDS:
-        raise ImproperlyConfigured(f"KEY_POOLS: {name} is described by {', '.join(sorted(FIELDS))}.")
+        raise ImproperlyConfigured(f"KEY_POOLS: describe {name} by {', '.join(sorted(FIELDS))} only.")
     target = given.get("target", settings.POOL_TARGET)
     owners, purposes = given.get("owners", []), given.get("purposes", [])
     if not isinstance(target, int) or target < 1:
-        raise ImproperlyConfigured(f"KEY_POOLS: the target of {name} must be a whole number from 1.")
+        raise ImproperlyConfigured(f"KEY_POOLS: the target of {name} must be a whole number, at least 1.")
     if not all(isinstance(one, str) and ":" in one for one in owners):
-        raise ImproperlyConfigured(f"KEY_POOLS: owners of {name} look like client:<id> or user:<name>.")
+        raise ImproperlyConfigured(f"KEY_POOLS: write the owners of {name} as client:<id> or user:<name>.")
     if not set(purposes) <= set(Purpose):
-        raise ImproperlyConfigured(f"KEY_POOLS: purposes of {name} are among {', '.join(Purpose)}.")
+        raise ImproperlyConfigured(f"KEY_POOLS: the purposes of {name} must be among {', '.join(Purpose)}.")
     return Pool(name, target, frozenset(owners), frozenset(map(Purpose, purposes)))
 
 
@@ -75,7 +77,7 @@ def pool_for(owner: str, purpose: Purpose) -> str:
     return next(by_owner, None) or next(by_purpose, DEFAULT_POOL)
 
 
-def still(name: str) -> str:
+def existing_or_default(name: str) -> str:
     """The pool itself, or the default one where it is configured no more."""
     return name if name in known() else DEFAULT_POOL
 

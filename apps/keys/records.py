@@ -19,7 +19,7 @@ class IllegalTransition(Refused):
 
 
 class KeyUnusable(Refused):
-    """The key failed validation before use (C3)."""
+    """The key cannot be used: its state, its version or what is stored forbids it (C3)."""
 
 
 DEFAULT_POOL = "default"
@@ -109,7 +109,7 @@ class PoolKey:
     last_used_at: datetime | None = None
     changed_at: datetime | None = None
     reason: str = ""
-    version: int = 1  # grows with each rotation of the pool; see the policy's minimum
+    version: int = 1  # grows as the policy's minimum is raised
     messages: int = 0  # of the uses, those for packages that clients keep
     imported: bool = False
     destroy_after: datetime | None = None  # until then the destruction can be cancelled
@@ -148,7 +148,7 @@ def _refusal(key: PoolKey, name: str, possible: list[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What holds for the whole pool: the version of new keys, and the lowest that may still open."""
+    """The policy of the whole pool: the version of new keys, and the lowest that still opens."""
 
     pool: str
     current: int = 1
@@ -187,5 +187,5 @@ class Rotation:
 
 
 def rotation_id_of(key_id: str) -> str:
-    """A key is replaced once; asking again finds the same rotation."""
+    """The id of a key's rotation: made from the key's, as a key is replaced once."""
     return f"rot-{key_id}"

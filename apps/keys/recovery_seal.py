@@ -3,7 +3,7 @@
     seal = recovery key id (8) || HPKE-Seal(X-Wing public key, secret, info = label || canonical context)
 
 The context is that of the wrapping, so a seal opens for its own record only. The public key comes from the
-settings and not from a table: who can write the tables must not be able to put their own in its place.
+settings and not from a table: an attacker who can write the tables could put their own key in its place.
 """
 
 import base64

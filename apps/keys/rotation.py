@@ -53,7 +53,7 @@ def unfinished() -> list[Rotation]:
     return list(store.open_rotations())
 
 
-def due() -> dict[str, str]:
+def due_keys() -> dict[str, str]:
     """Ids of the active keys that are too old, used too often or outdated (C5), and why."""
     days, uses = settings.POOL_ROTATION_DAYS, settings.POOL_MAX_USES
     minimum, oldest = policy.known().minimum, clock.now() - timedelta(days=days)
@@ -70,7 +70,7 @@ def due() -> dict[str, str]:
     return found
 
 
-def outdated(version: int) -> list[str]:
+def outdated_keys(version: int) -> list[str]:
     """Ids of the active keys below a version."""
     return [key.key_id for key in store.active_before(clock.now()) if key.version < version]
 
@@ -111,7 +111,7 @@ def _target_of(rotation: Rotation, actor: Actor) -> tuple[Rotation, PoolKey]:
 
 
 def _successor(old: PoolKey) -> PoolKey:
-    return services.pick(pools.still(old.pool))
+    return services.pick(pools.existing_or_default(old.pool))
 
 
 def assign_job(tx: Transaction, rotation: Rotation, *, job_id: str) -> None:

@@ -27,9 +27,9 @@ class BytesField(TextField):
         try:
             value = base64.b64decode(super().to_internal_value(data), validate=True)
         except (binascii.Error, ValueError):
-            raise serializers.ValidationError("not base64") from None
+            raise serializers.ValidationError("Enter base64.") from None
         if len(value) > self.max_bytes:
-            raise serializers.ValidationError(f"at most {self.max_bytes} bytes")
+            raise serializers.ValidationError(f"Enter at most {self.max_bytes} bytes.")
         return value
 
 
@@ -54,10 +54,10 @@ class MinimumIn(StrictSerializer):
 
 
 class PolicyOut(serializers.Serializer[Any]):
-    """What holds for the whole pool."""
+    """The policy of the whole pool."""
 
     current = serializers.IntegerField(help_text="version of new keys")
-    minimum = serializers.IntegerField(help_text="keys below it open only to be re-wrapped")
+    minimum = serializers.IntegerField(help_text="keys below it open only so that their files can be moved")
 
 
 class RotationOut(serializers.Serializer[Any]):

@@ -63,7 +63,7 @@ def wrap_pair(pair: kem.KeyPair, *, key_id: str, state: KeyState, version: int, 
 def create(
     count: int, *, actor: Actor, suite: kem.Suite = kem.DEFAULT_SUITE, pool: str = DEFAULT_POOL
 ) -> list[PoolKey]:
-    """New active key pairs, each with its audit entry."""
+    """Make active key pairs, each with its audit entry."""
     version = policy.read().current
     made: list[PoolKey] = []
     while len(made) < count:
@@ -106,21 +106,24 @@ def pick(pool: str = DEFAULT_POOL, suite: kem.Suite = kem.DEFAULT_SUITE) -> Pool
     """
     candidates = store.least_used(LEAST_USED, pool, suite)
     if not candidates:
-        raise PoolEmpty("The key pool is empty; it is being refilled. Try again in a moment.")
+        raise PoolEmpty("The key pool is empty. It is being refilled: try again in a moment.")
     return random.choice(candidates)  # noqa: S311 - spreads load, decides nothing secret
 
 
 def count_use(tx: Transaction, key: PoolKey, *, uses: int = 1, message: bool = False) -> None:
-    """Count uses, in the transaction of what the key is used for; refused unless it is active.
+    """Count uses, in the transaction of what the key is used for.
 
-    A message's package stays with its client, where nothing can re-wrap it: such uses are counted apart.
+    A message's package stays with its client, where nothing can re-wrap it: such uses are counted separately.
+
+    Raises (at commit):
+        KeyUnusable: the key is no longer active.
     """
     counted: list[Action] = [PoolKeyTable.usage.add(uses), PoolKeyTable.last_used_at.set(clock.now())]
     tx.update(
         PoolKeyTable.of(key),
         [*counted, PoolKeyTable.messages.add(uses)] if message else counted,
         condition=PoolKeyTable.state == KeyState.ACTIVE,
-        otherwise=KeyUnusable(f"Key {key.key_id} is no longer active."),
+        otherwise=KeyUnusable(f"{key.key_id} is no longer active. Use another key."),
     )
 
 

@@ -1,4 +1,4 @@
-"""Key pairs from outside, and to outside: imported by their seed, exported only sealed to a recipient.
+"""Key pairs from and to the outside: imported by their seed, exported only sealed to a recipient.
 
 export = HPKE-Seal(recipient's public key, seed, info = label || suite || key id)
 """
@@ -47,11 +47,11 @@ def import_pair(seed: bytes, *, suite: Suite, reason: str, actor: Actor, pool: s
     key_id = id_of_import(public)
     pair = kem.KeyPair(suite=suite, seed=seed, public_key=public)
     if pool not in pools.known():
-        raise Invalid.of("pool", f"one of {', '.join(pools.known())}")
+        raise Invalid.of("pool", f"must be one of {', '.join(pools.known())}")
     version = policy.read().current
     key = services.wrap_pair(pair, key_id=key_id, state=KeyState.PRE_ACTIVE, version=version, pool=pool)
     with transaction(actor) as tx:
-        tx.put(PoolKeyTable.of(key), otherwise=Refused(f"This key pair was imported before, as {key_id}."))
+        tx.put(PoolKeyTable.of(key), otherwise=Refused(f"This key pair was imported already. Use {key_id}."))
         tx.audit(PoolKeyEvent.IMPORTED, key_id=key_id, suite=suite.value, pool=pool, reason=reason)
     return services.find(key_id)
 
@@ -62,7 +62,7 @@ def id_of_import(public_key: bytes) -> str:
 
 
 def check_recipient(public_key: bytes, *, suite: Suite) -> None:
-    """Whether something can be sealed to this public key.
+    """Check that something can be sealed to this public key.
 
     Raises:
         Invalid: it is none of the suite.
@@ -76,13 +76,13 @@ def check_recipient(public_key: bytes, *, suite: Suite) -> None:
 
 
 def check_exportable(key: PoolKey) -> None:
-    """Whether there is a seed to export.
+    """Check that there is a seed to export.
 
     Raises:
         KeyUnusable: the key is destroyed.
     """
     if key.wrapped_seed is None:
-        raise KeyUnusable(f"Key {key.key_id} is destroyed.")
+        raise KeyUnusable(f"{key.key_id} is destroyed and cannot be exported.")
 
 
 def info_of(key_id: str, suite: Suite) -> bytes:

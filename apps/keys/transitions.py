@@ -49,6 +49,7 @@ def apply(
 
     Raises:
         IllegalTransition: the table does not allow it, or (at commit) the key was changed meanwhile.
+        ValueError: it opens a rotation, and no job is named.
     """
     transition = key.transition(name)
     unchanged = PoolKeyTable.state == key.state
@@ -60,6 +61,10 @@ def apply(
     )
     tx.audit(transition.event, key_id=key.key_id, reason=reason)
     if transition.opens_rotation:
+        if job_id is None:
+            raise ValueError(
+                "apps.custody.retirement takes keys out of use, with a job that moves their files"
+            )
         _open_rotation(tx, key, reason=reason, job_id=job_id)
 
 
@@ -93,7 +98,7 @@ def _state_actions(key: PoolKey, target: KeyState) -> list[Action]:
     ]
 
 
-def _open_rotation(tx: Transaction, key: PoolKey, *, reason: str, job_id: str | None) -> None:
+def _open_rotation(tx: Transaction, key: PoolKey, *, reason: str, job_id: str) -> None:
     """Record that the key's files are to move; which key they move to is chosen when they do."""
     opened = Rotation(
         rotation_id=rotation_id_of(key.key_id),

@@ -19,6 +19,7 @@ from apps.console.filters import choice_filter, exact_filter
 from apps.console.models import DisplayModel
 from apps.console.render import Tone, column
 from apps.console.store_admin import StoreAdmin
+from apps.jobs.records import Job
 from apps.sessions import finals, models, services, stock, tasks
 from apps.sessions.display import LENGTHS, TONES, by_basis, qber
 from apps.sessions.forms import GenerateForm
@@ -163,16 +164,14 @@ class SessionAdmin(StoreAdmin):
 
     def _answer(self, request: HttpRequest, form: GenerateForm) -> HttpResponse | None:
         """Generate the session, or queue a job where it takes too long for a request, and redirect there."""
-        asked, actor = form.to_request(), actor_of(request)
         try:
-            if services.estimated_seconds(asked) > settings.GENERATE_LIMIT_SECONDS:
-                job = tasks.generate_later(asked, count=1, actor=actor)
-                messages.success(request, "This session takes too long for a request, so a job runs it.")
-                return self._onwards(request, "jobs.job", job.job_id)
-            made = services.generate(asked, actor=actor)
+            made = tasks.generate_now_or_later(form.to_request(), actor=actor_of(request))
         except PlatformError as error:
             form.show_errors(error)
             return None
+        if isinstance(made, Job):
+            messages.success(request, "This session takes too long for a request, so a job runs it.")
+            return self._onwards(request, "jobs.job", made.job_id)
         if made.reason:
             messages.warning(request, f"The session produced no key: {made.reason}.")
         else:

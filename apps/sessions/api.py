@@ -3,18 +3,18 @@
 from functools import partial
 from typing import Any
 
-from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
 from apps.access.views import ApiView
-from apps.common.lists import ListQuery, listed, page_of
-from apps.common.serializers import parsed
+from apps.common.lists import ListQuery, list_response, page_of
+from apps.common.serializers import parse_body
+from apps.jobs.records import Job
 from apps.jobs.serializers import JobOut
 from apps.keys.scopes import KeyScope
-from apps.sessions import quantum_keys, services, stock, tasks
+from apps.sessions import quantum_keys, services, stock, tasks, transitions
 from apps.sessions.records import SessionStatus
 from apps.sessions.scopes import SessionScope
 from apps.sessions.serializers import (
@@ -39,11 +39,11 @@ class Generate(ApiView):
     )
     def post(self, request: Request) -> Response:
         """Run a session now (201), or as a job where it would take longer than the API may (202)."""
-        wanted = GenerateRequest(**parsed(GenerateIn, request))
-        actor = actor_of(request)
-        if services.estimated_seconds(wanted) > settings.GENERATE_LIMIT_SECONDS:
-            return Response(JobOut(tasks.generate_later(wanted, count=1, actor=actor)).data, status=202)
-        return Response(SessionOut(services.generate(wanted, actor=actor)).data, status=201)
+        wanted = GenerateRequest(**parse_body(GenerateIn, request))
+        made = tasks.generate_now_or_later(wanted, actor=actor_of(request))
+        if isinstance(made, Job):
+            return Response(JobOut(made).data, status=202)
+        return Response(SessionOut(made).data, status=201)
 
 
 class Batches(ApiView):
@@ -54,14 +54,14 @@ class Batches(ApiView):
     @extend_schema(request=BatchIn, responses={202: JobOut}, operation_id="generate_batch")
     def post(self, request: Request) -> Response:
         """Queue a batch; the job tells how far it is."""
-        body = parsed(BatchIn, request)
+        body = parse_body(BatchIn, request)
         count = body.pop("count")
         job = tasks.generate_later(GenerateRequest(**body), count=count, actor=actor_of(request))
         return Response(JobOut(job).data, status=202)
 
 
 class Sessions(ApiView):
-    """The caller's sessions, or all for who sees all."""
+    """The caller's sessions, or all for callers with the scope owners:all."""
 
     required_scopes = {"GET": SessionScope.READ}
 
@@ -74,7 +74,7 @@ class Sessions(ApiView):
             chosen = SessionStatus(status) if status else None
             return services.listed(actor=actor, status=chosen, **filters)
 
-        return listed(request, SessionOut, fetch, query=SessionListQuery, salt="sessions")
+        return list_response(request, SessionOut, fetch, query=SessionListQuery, salt="sessions")
 
 
 class SessionDetail(ApiView):
@@ -96,8 +96,10 @@ class SessionRevocation(ApiView):
     @extend_schema(request=RevocationIn, responses=SessionOut, operation_id="revoke_session")
     def post(self, request: Request, session_id: str) -> Response:
         """Revoke every key of a ready session at once; what was encrypted with those taken still opens."""
-        reason = parsed(RevocationIn, request)["reason"]
-        return Response(SessionOut(services.revoke(session_id, reason=reason, actor=actor_of(request))).data)
+        reason = parse_body(RevocationIn, request)["reason"]
+        return Response(
+            SessionOut(transitions.revoke(session_id, reason=reason, actor=actor_of(request))).data
+        )
 
 
 class TakenKeys(ApiView):
@@ -107,10 +109,10 @@ class TakenKeys(ApiView):
 
     @extend_schema(parameters=[ListQuery], responses=page_of(TakenKeyOut), operation_id="list_taken_keys")
     def get(self, request: Request, session_id: str) -> Response:
-        """Taken keys, newest first: after a revocation, what is to be encrypted anew."""
+        """Taken keys, newest first: after a revocation, they tell what to re-encrypt."""
         services.find(session_id, actor=actor_of(request))
-        fetch = partial(quantum_keys.taken_from, session_id)
-        return listed(request, TakenKeyOut, fetch, salt=f"taken {session_id}")
+        fetch = partial(quantum_keys.keys_of, session_id)
+        return list_response(request, TakenKeyOut, fetch, salt=f"taken {session_id}")
 
 
 class StockDetail(ApiView):

@@ -23,9 +23,11 @@ KIND = SecretKind(
     as_stored=lambda blob: base64.b64encode(blob).decode(),
     as_blob=base64.b64decode,
 )
-CACHE_SECONDS = 60.0
+CACHE_SECONDS = 60.0  # a session compromised elsewhere leaves memory after at most this long
 _kept = TimedCache[bytes](max_items=64, ttl_seconds=CACHE_SECONDS)
-OPENS = frozenset({SessionStatus.READY, SessionStatus.REVOKED})  # what was taken of it
+OPENS = frozenset(
+    {SessionStatus.READY, SessionStatus.REVOKED}
+)  # states whose taken keys open what they encrypted
 
 
 def wrap(session: Session, final: bytes) -> FinalKey:
@@ -46,8 +48,8 @@ def wrap(session: Session, final: bytes) -> FinalKey:
     )
 
 
-def kept(session_id: str) -> bytes:
-    """The final key of a session that opens what was taken of it; in memory for a minute.
+def key_of(session_id: str) -> bytes:
+    """Open the final key of a session whose taken keys still open what they encrypted; it stays in memory a minute.
 
     Raises:
         SessionNotFound: no such session.

@@ -1,6 +1,6 @@
 """Quantum keys: pieces of ready sessions' final keys, each taken once (I3).
 
-Nothing is a row of its own until it is taken: see decision 2. A final key stays in memory for a minute at most.
+A quantum key has no row until it is taken (decision 2).
 """
 
 import logging
@@ -34,16 +34,17 @@ from apps.sessions.trail import QuantumKeyEvent
 KEY_BYTES = settings.QUANTUM_KEY_BITS // 8
 CANDIDATES = 10  # sessions offered from at random, so that concurrent takers seldom meet
 RESERVED_SECONDS = 3600  # longer than any upload's encryption
+REMEMBERED = 1024  # sessions; of one forgotten, numbers are drawn from its count of taken keys on
 log = logging.getLogger(__name__)
 
 
-def taken_from(session_id: str, *, limit: int, position: Position | None = None) -> Page[QuantumKey]:
-    """Who took which keys of a session for what, newest first: what is to be encrypted anew after a revocation."""
+def keys_of(session_id: str, *, limit: int, position: Position | None = None) -> Page[QuantumKey]:
+    """The keys taken from a session, newest first: after a revocation, what was encrypted with them."""
     return store.taken_page(session_id, limit=limit, position=position)
 
 
 class _Numbers:
-    """The next number this process would try for a session: its own threads then never collide."""
+    """Deals out the key numbers of sessions, so that threads of one process never collide."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -52,10 +53,10 @@ class _Numbers:
     def draw(self, session_id: str, at_least: int, total: int) -> int | None:
         with self.lock:
             number = max(at_least, self.next.pop(session_id, 0))
-            if number >= total:  # from the start again: some were drawn and, as something failed, never taken
+            if number >= total:  # numbers whose transaction failed are drawn again, from ``at_least`` on
                 return None
             self.next[session_id] = number + 1
-            if len(self.next) > 1024:
+            if len(self.next) > REMEMBERED:
                 self.next.popitem(last=False)
         return number
 
@@ -64,7 +65,7 @@ _numbers = _Numbers()
 
 
 def offer(*, session_id: str | None = None, actor: Actor | None = None) -> Offer:
-    """A quantum key to try to take: of any ready session, or of the one named.
+    """Draw a quantum key to try to take: of any ready session, or of the one named.
 
     Raises:
         StockEmpty: no session has a key left.
@@ -74,26 +75,30 @@ def offer(*, session_id: str | None = None, actor: Actor | None = None) -> Offer
         found = services.find(session_id, actor=actor)
         if found.status is not SessionStatus.READY:
             raise SessionUnusable(
-                f"Session {session_id} is {found.status}; only a ready session's key can be used."
+                f"Only a ready session gives quantum keys; session {session_id} is {found.status}. "
+                "Name another, or none to use the stock."
             )
-        drawn = _drawn(session_id, found.keys_taken, found.keys_total)
+        drawn = _draw(session_id, found.keys_taken, found.keys_total)
         if drawn is None:
-            raise SessionUnusable(f"Session {session_id} has no unused {settings.QUANTUM_KEY_BITS}-bit key.")
+            raise SessionUnusable(
+                f"Session {session_id} has no unused {settings.QUANTUM_KEY_BITS}-bit key. "
+                "Name another, or none to use the stock."
+            )
         return drawn
     candidates = store.stocked(CANDIDATES)
     random.shuffle(candidates)
     for candidate in candidates:
         try:
-            drawn = _drawn(*candidate)
+            drawn = _draw(candidate.session_id, candidate.keys_taken, candidate.keys_total)
         except (SessionNotFound, SessionUnusable) as error:  # one damaged record must not stop everyone
-            log.warning("session %s is passed over: %s", candidate[0], error.detail)
+            log.warning("session %s is passed over: %s", candidate.session_id, error.detail)
             continue
         if drawn is not None:
             return drawn
-    raise StockEmpty("No quantum key is ready; sessions are being run. Try again in a few seconds.")
+    raise StockEmpty("No quantum key is ready. Sessions are being run; try again in a few seconds.")
 
 
-def _drawn(session_id: str, taken: int, total: int) -> Offer | None:
+def _draw(session_id: str, taken: int, total: int) -> Offer | None:
     number = _numbers.draw(session_id, taken, total)
     if number is None:
         return None
@@ -103,13 +108,13 @@ def _drawn(session_id: str, taken: int, total: int) -> Offer | None:
 
 
 def key_bytes(session_id: str, number: int) -> bytes:
-    """The ``number``-th quantum key of a session: unwrapped and checked (C3).
+    """Cut the ``number``-th quantum key from a session's final key, which is unwrapped and checked (C3).
 
     Raises:
         SessionNotFound: the session is gone.
         SessionUnusable: it has no such key, or what is stored is not its key.
     """
-    final = finals.kept(session_id)
+    final = finals.key_of(session_id)
     if not 0 <= number < len(final) // KEY_BYTES:
         raise SessionUnusable(f"Session {session_id} has no key number {number}.")
     return final[number * KEY_BYTES : (number + 1) * KEY_BYTES]
@@ -141,10 +146,10 @@ def take(
         taken_at=clock.now(),
     )
     tx.put(QuantumKeyTable.of(taken), otherwise=KeyTaken(f"Quantum key {offered.key_id} is taken."))
-    if offered.first:
+    if offered.first:  # whoever commits the first take saw none taken: the index is late, never early
         finals.keep_for_good(tx, offered.session_id)
     actions: list[Action] = [SessionTable.keys_taken.add(1), SessionTable.ttl.remove()]
-    if offered.last:
+    if offered.last:  # smaller numbers that failures left are not looked for: each taker would pay for that
         actions.append(SessionTable.stock_feed.remove())
     tx.update(
         SessionTable(session_id=offered.session_id),
@@ -159,12 +164,13 @@ class KeyTaken(Exception):
 
 
 def use_reserved(tx: Transaction, key_id: str) -> None:
-    """A reserved key becomes used, with the record that needs it.
+    """Use a reserved key, in the transaction of the record that needs it.
 
     Raises (at commit):
         SessionUnusable: the reservation has ended, or the session was revoked meanwhile.
     """
     session_id = key_id.rpartition(".")[0]
+    # Between reservation and commit lies a whole upload, in which the session may have been revoked
     tx.require(
         SessionTable(session_id=session_id),
         condition=SessionTable.status == SessionStatus.READY,
@@ -179,7 +185,7 @@ def use_reserved(tx: Transaction, key_id: str) -> None:
 
 
 def taken_key(key_id: str) -> bytes:
-    """The key behind an id that a package carries, however long ago it was taken.
+    """Open the key behind an id that a package carries, however long ago it was taken.
 
     Raises:
         SessionNotFound, SessionUnusable: the id names nothing, or the session is gone or compromised.
@@ -191,17 +197,12 @@ def taken_key(key_id: str) -> bytes:
 
 
 def stale_reservations() -> list[QuantumKey]:
-    """Reservations whose holder never came back."""
+    """Reservations older than any upload, whose holder never came back."""
     return list(store.reserved_before(clock.ago(RESERVED_SECONDS)))
 
 
-def discard_stale(*, actor: Actor) -> int:
-    """End reservations whose holder never came back; the keys are never used again."""
-    return discard(stale_reservations(), actor=actor)
-
-
 def discard(reserved: Iterable[QuantumKey], *, actor: Actor) -> int:
-    """End these reservations; returns how many."""
+    """End reservations: their keys are never used. Returns how many."""
 
     def end(key: QuantumKey) -> None:
         with transaction(actor) as tx:
@@ -219,5 +220,5 @@ def discard(reserved: Iterable[QuantumKey], *, actor: Actor) -> int:
 
 
 def find_taken(key_id: str) -> QuantumKey | None:
-    """Who took a quantum key for what, or None."""
+    """A quantum key that was taken, or None where nobody took it."""
     return QuantumKeyTable.find(key_id)

@@ -14,7 +14,7 @@ class SessionNotFound(NotFound):
 
 
 class SessionUnusable(Refused):
-    """The session's key may not be used: not ready, compromised, used up, or too short."""
+    """The session's key cannot be used: it is not ready, compromised, used up, too short or damaged."""
 
 
 class StockEmpty(Unavailable):
@@ -32,18 +32,8 @@ class SessionStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """Bits of known error per basis: what the detector judges by."""
-
-    n_rect: int
-    errors_rect: int
-    n_diag: int
-    errors_diag: int
-
-
-@dataclass(frozen=True, slots=True)
 class Session:
-    """What is kept of a session. Bases and raw bits are not; its final key is a ``FinalKey``."""
+    """A session as it is kept: without bases and raw bits. Its final key is a ``FinalKey``."""
 
     session_id: str
     timestamp: datetime
@@ -95,7 +85,7 @@ class KeyPurpose(StrEnum):
 
 
 class QuantumKeyState(StrEnum):
-    """``reserved`` keys become ``used`` with the record that needs them, or ``discarded``; never free again."""
+    """A ``reserved`` key becomes ``used`` with the record that needs it, or ``discarded``. It is never free again."""
 
     RESERVED = "reserved"
     USED = "used"
@@ -117,13 +107,36 @@ class QuantumKey:
 
 
 @dataclass(frozen=True, slots=True)
+class StockedSession:
+    """A ready session with quantum keys left, as the stock's index has it: a moment old."""
+
+    session_id: str
+    link: str
+    keys_taken: int
+    keys_total: int
+
+    @property
+    def keys_left(self) -> int:
+        """Quantum keys that nobody seems to have taken."""
+        return self.keys_total - self.keys_taken
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
-    """A piece of a ready session's final key that nobody seems to have taken yet."""
+    """A piece of a ready session's final key that nobody seems to have taken yet.
+
+    Attributes:
+        session_id: whose piece.
+        number: of the piece.
+        last: no piece follows.
+        first: none of the session's pieces seemed to be taken.
+        key: the piece itself.
+    """
 
     session_id: str
     number: int
     last: bool
-    first: bool  # none of the session's keys seems to be taken yet
+    first: bool
     key: bytes = field(repr=False)
 
     @property

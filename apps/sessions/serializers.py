@@ -31,7 +31,7 @@ class ChannelField(serializers.JSONField):
         if isinstance(data, str):
             if data not in PRESETS:
                 raise serializers.ValidationError(
-                    f"no preset of this name; there are {', '.join(sorted(PRESETS))}"
+                    f"There is no preset of this name. Choose one of {', '.join(sorted(PRESETS))}."
                 )
             return data
         checked = ChannelIn(data=data)
@@ -40,7 +40,7 @@ class ChannelField(serializers.JSONField):
 
 
 class ChannelIn(StrictSerializer):
-    """Fibre and receiver; what is left out has the ideal value."""
+    """Fibre and receiver. A field left out has its ideal value."""
 
     distance_km = RealField(min_value=0, max_value=10_000, required=False)
     attenuation_db_per_km = RealField(min_value=0, max_value=100, required=False)
@@ -52,7 +52,7 @@ class ChannelIn(StrictSerializer):
 
 
 class EavesdropperIn(StrictSerializer):
-    """Who listens."""
+    """The eavesdropper on the quantum channel."""
 
     kind = PatternField(
         ATTACKS,
@@ -68,7 +68,7 @@ class EavesdropperIn(StrictSerializer):
 
 
 class GenerateIn(StrictSerializer):
-    """A session to run. Without ``error_rate`` and ``channel`` the error rate is 0.02."""
+    """A session to run. Without ``error_rate`` and ``channel``, the error rate is 0.02."""
 
     key_length = WholeField(min_value=MIN_KEY_LENGTH, max_value=MAX_KEY_LENGTH, default=128)
     error_rate = RealField(min_value=0, max_value=0.5, required=False)
@@ -78,7 +78,7 @@ class GenerateIn(StrictSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "error_rate" in attrs and "channel" in attrs:
-            raise serializers.ValidationError({"channel": "give either error_rate or channel, not both"})
+            raise serializers.ValidationError({"channel": "Give either error_rate or channel, not both."})
         return attrs
 
 
@@ -96,7 +96,7 @@ class SessionListQuery(ListQuery):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "link" in attrs and "status" in attrs:
-            raise serializers.ValidationError({"status": "give either link or status, not both"})
+            raise serializers.ValidationError({"status": "Use one filter at a time: link or status."})
         return attrs
 
 

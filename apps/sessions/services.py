@@ -1,39 +1,33 @@
-"""QKD sessions: run, kept ``pending`` until judged, listed, revoked."""
+"""QKD sessions: run and kept ``pending`` until judged, found, listed."""
 
-import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from pynamodb.expressions.update import Action
 
 from apps.audit.records import Actor
-from apps.audit.services import Conflict, Transaction, may_see, transaction
+from apps.audit.services import may_see, transaction
 from apps.common import clock
-from apps.common.dynamodb import Page, Position, feed, sort_key
+from apps.common.dynamodb import Page, Position, sort_key
 from apps.common.errors import Invalid
 from apps.sessions import finals, store
-from apps.sessions.records import (
-    Session,
-    SessionNotFound,
-    SessionStatus,
-    SessionUnusable,
-)
+from apps.sessions.records import Session, SessionNotFound, SessionStatus
 from apps.sessions.store import FinalKeyTable, SessionTable
 from apps.sessions.trail import SessionEvent
 from qkd import attacks, channel, session
 
-log = logging.getLogger(__name__)
 SIFTED_BITS_PER_SECOND = 400_000  # of a slow Lambda core, reconciliation included: `make bench`
 DEFAULT_LINK = "local"
+
+Engine = Callable[[session.SessionParameters], session.SessionResult]
 
 
 @dataclass(frozen=True, slots=True)
 class GenerateRequest:
-    """What a session is asked for. ``channel`` is a preset's name or the parameters of one."""
+    """A session to be run. ``channel`` is a preset's name or the parameters of one."""
 
     key_length: int = 128
     error_rate: float | None = None
@@ -42,7 +36,7 @@ class GenerateRequest:
     link: str = DEFAULT_LINK
 
     def as_document(self) -> dict[str, Any]:
-        """What is kept of it, and sent to a job."""
+        """As the session and its job keep it."""
         found: dict[str, Any] = {"key_length": self.key_length, "eavesdropper": dict(self.eavesdropper)}
         if self.error_rate is not None:
             found["error_rate"] = self.error_rate
@@ -79,7 +73,7 @@ def _parameters(request: GenerateRequest) -> session.SessionParameters:
 
 
 def estimated_seconds(request: GenerateRequest) -> float:
-    """How long the session will take on one core of a Lambda.
+    """Estimate how long the session takes on one core of a Lambda.
 
     Raises:
         Invalid: names the field and what is allowed.
@@ -87,16 +81,21 @@ def estimated_seconds(request: GenerateRequest) -> float:
     return session.plan(_parameters(request)).expected_sifted / SIFTED_BITS_PER_SECOND
 
 
-def generate(request: GenerateRequest, *, actor: Actor) -> Session:
+def generate(request: GenerateRequest, *, actor: Actor, engine: Engine = session.run) -> Session:
     """Run a BB84 session and keep it ``pending``, with its audit entry. Raw bits end with this call.
 
     A session that left no secret bit is kept too, with the reason: the detector judges its counts.
 
+    Args:
+        request: what is asked for.
+        actor: who owns the session.
+        engine: runs it; where it raises, nothing is kept.
+
     Raises:
         Invalid: names the field and what is allowed.
     """
-    result = session.run(_parameters(request))
-    made = _recorded(request, result, owner=str(actor))
+    result = engine(_parameters(request))
+    made = _record(request, result, owner=str(actor))
     final = finals.wrap(made, result.key_bytes) if result.key_bytes is not None else None
     with transaction(actor) as tx:
         tx.put(SessionTable.of(made))
@@ -114,7 +113,7 @@ def generate(request: GenerateRequest, *, actor: Actor) -> Session:
     return made
 
 
-def _recorded(request: GenerateRequest, result: session.SessionResult, *, owner: str) -> Session:
+def _record(request: GenerateRequest, result: session.SessionResult, *, owner: str) -> Session:
     moment = clock.now()
     interval, counts = result.qber_interval, result.compared
     return Session(
@@ -160,77 +159,8 @@ def find(session_id: str, *, actor: Actor) -> Session:
     return found
 
 
-def settle(tx: Transaction, judged: Session, status: SessionStatus) -> None:
-    """Move a ``pending`` session to what the detector found, in the detection's transaction.
-
-    A session that is not ready loses its final key: nothing can ever use it.
-    """
-    ready = status is SessionStatus.READY
-    actions: list[Action] = [
-        SessionTable.status.set(status),
-        SessionTable.judged_at.set(clock.now()),
-        SessionTable.status_feed.set(feed(status, judged.session_id)),
-    ]
-    if ready and judged.keys_total:
-        actions.append(SessionTable.stock_feed.set(feed(store.STOCK, judged.session_id)))
-    if not ready:
-        finals.remove(tx, judged.session_id)
-    tx.update(
-        SessionTable.of(judged),
-        actions,
-        condition=SessionTable.status == SessionStatus.PENDING,
-        otherwise=SessionUnusable("The session was judged already."),
-    )
-
-
-def revoke(session_id: str, *, reason: str, actor: Actor) -> Session:
-    """Take every key of a ready session out of use, in one write however many there are.
-
-    None of them can be taken any more. Keys that were taken still open what they encrypted (I4), so that it can
-    be encrypted anew; where none was taken, the wrapped key is removed. A process that has the key in memory
-    offers no more of it, as taking one checks the session's state.
-
-    Raises:
-        SessionNotFound: no such session, or another's.
-        SessionUnusable: it is not ready.
-    """
-    try:
-        _revoke(find(session_id, actor=actor), reason, actor)
-    except Conflict:  # its first key was taken just now, so that the wrapped key has to stay
-        _revoke(find(session_id, actor=actor), reason, actor)
-    finals.forget(session_id)
-    return find(session_id, actor=actor)
-
-
-def _revoke(found: Session, reason: str, actor: Actor) -> None:
-    if found.status is not SessionStatus.READY:
-        raise SessionUnusable(
-            f"Session {found.session_id} is {found.status}; only a ready one can be revoked."
-        )
-    actions: list[Action] = [
-        SessionTable.status.set(SessionStatus.REVOKED),
-        SessionTable.status_feed.set(feed(SessionStatus.REVOKED, found.session_id)),
-        SessionTable.reason.set(reason),
-        SessionTable.stock_feed.remove(),
-    ]
-    unchanged = SessionTable.status == SessionStatus.READY
-    if not found.keys_taken:
-        unchanged &= SessionTable.keys_taken == 0
-    with transaction(actor) as tx:
-        if not found.keys_taken:
-            finals.remove(tx, found.session_id)
-        tx.update(SessionTable.of(found), actions, condition=unchanged)
-        tx.audit(
-            SessionEvent.REVOKED,
-            session_id=found.session_id,
-            reason=reason,
-            taken=int(found.keys_taken),
-            never_taken=int(found.keys_total - found.keys_taken),
-        )
-
-
 def overdue(seconds: int) -> list[Session]:
-    """Sessions that wait for judgement for longer than this: their stream record was lost."""
+    """Sessions that have waited for their verdict for longer than this: their stream record was lost."""
     return list(store.pending_before(clock.ago(seconds)))
 
 
@@ -252,10 +182,10 @@ def listed(
     """Sessions that the actor may see, newest first.
 
     Raises:
-        Invalid: a filter from someone who does not see all.
+        Invalid: a filter from a caller without the scope owners:all.
     """
     if not actor.sees_all:
         if link or status:
-            raise Invalid.of("link" if link else "status", "only who sees all sessions can filter them so")
+            raise Invalid.of("link" if link else "status", "Filtering needs the scope owners:all.")
         return store.sessions_page(limit=limit, position=position, owner=str(actor))
     return store.sessions_page(limit=limit, position=position, link=link, status=status)

@@ -1,7 +1,8 @@
-"""The stock of quantum keys: counted by link, watched, refilled at a pace."""
+"""The stock of quantum keys: counted by link, watched, refilled."""
 
 import json
 import logging
+from collections import Counter
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -18,10 +19,11 @@ log = logging.getLogger(__name__)
 LINK = "stock"
 SESSION_BITS = 16_384  # 64 quantum keys: one wrapping, one judgement, one stream record for all of them
 SESSION_ERROR_RATE = 0.02
-FRESH_SECONDS = 120  # in which a session is judged, usually much sooner
+FRESH_SECONDS = 120  # a session is judged within that, usually much sooner
 COUNTED_SESSIONS = 100  # of each shard: 6,400 keys, far above any low-water mark
+PENDING_SESSIONS = 10  # counted: more than that wait only where the detector stands still
 KEYS_PER_SESSION = SESSION_BITS // settings.QUANTUM_KEY_BITS
-MAX_REFILL_SESSIONS = 20  # of one job: the next look at the stock decides about more
+MAX_REFILL_SESSIONS = 20  # of one job; the next run of the schedule decides whether more are needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +38,26 @@ class Stock:
 
     @property
     def is_low(self) -> bool:
-        """Below the mark at which sessions are run, also with what waits for its judgement."""
+        """Return whether the keys, those of sessions not judged yet included, are fewer than the low-water mark."""
         return self.total + self.pending < self.low_water
 
 
 def stock() -> Stock:
-    """The stock, counted by one Query for each shard."""
-    by_link = store.stocked_by_link(COUNTED_SESSIONS)
+    """Count the stock: one Query for each shard, and one for the sessions that wait for their verdict."""
+    by_link: Counter[str] = Counter()
+    for session in store.stocked(COUNTED_SESSIONS):
+        by_link[session.link] += session.keys_left
     return Stock(
-        total=sum(by_link.values()),
+        total=by_link.total(),
         pending=_pending(),
-        by_link=by_link,
+        by_link=dict(by_link),
         low_water=settings.STOCK_LOW_WATER,
         target=settings.STOCK_TARGET,
     )
 
 
 def sessions_wanted(found: Stock) -> int:
-    """How many sessions bring a low stock to its target; none while it is not low."""
+    """Sessions that bring a low stock to its target; none while it is not low."""
     if not found.is_low:
         return 0
     missing = max(found.target, found.low_water) - found.total - found.pending
@@ -61,14 +65,14 @@ def sessions_wanted(found: Stock) -> int:
 
 
 def refill_request() -> GenerateRequest:
-    """What a session for the stock is asked for."""
+    """The request for a session of the stock."""
     return GenerateRequest(key_length=SESSION_BITS, error_rate=SESSION_ERROR_RATE, link=LINK)
 
 
 def raise_alarm(found: Stock, *, actor: Actor) -> None:
-    """Tell that the stock is low: in the trail, in the log, and to whoever subscribed to alerts."""
+    """Say that the stock is low: in the trail, in the log and on the alert topic."""
     record(actor, StockEvent.LOW, total=found.total, low_water=found.low_water, by_link=found.by_link)
-    log.warning("%d quantum keys are left, the low-water mark is %d", found.total, found.low_water)
+    log.warning("%d quantum keys are left; the low-water mark is %d", found.total, found.low_water)
     if settings.ALERT_TOPIC_ARN:
         message = {"event": "stock.low", "total": found.total, "low_water": found.low_water}
         aws.client("sns").publish(
@@ -79,7 +83,10 @@ def raise_alarm(found: Stock, *, actor: Actor) -> None:
 
 
 def refill(*, actor: Actor) -> int:
-    """Run one session for the stock when it is below the low-water mark; returns the quantum keys to come."""
+    """Run one session if the stock is below its low-water mark and none waits for its verdict.
+
+    Returns the quantum keys to come: they are ready once the session is judged.
+    """
     found = stock()
     if found.total >= found.low_water or found.pending:
         return 0
@@ -87,7 +94,7 @@ def refill(*, actor: Actor) -> int:
 
 
 def _pending() -> int:
-    """Quantum keys of sessions that wait for their judgement: no need to run another."""
-    fresh = clock.ago(FRESH_SECONDS)
-    waiting = store.sessions_page(limit=10, status=SessionStatus.PENDING).records
+    """Quantum keys of the sessions that wait for their verdict."""
+    fresh = clock.ago(FRESH_SECONDS)  # an older one lost its event; it must not hold up a refill
+    waiting = store.sessions_page(limit=PENDING_SESSIONS, status=SessionStatus.PENDING).records
     return sum(int(one.keys_total) for one in waiting if one.timestamp > fresh)

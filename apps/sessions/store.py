@@ -24,7 +24,15 @@ from apps.common.dynamodb import (
     partitions,
     sort_key,
 )
-from apps.sessions.records import FinalKey, KeyPurpose, QuantumKey, QuantumKeyState, Session, SessionStatus
+from apps.sessions.records import (
+    FinalKey,
+    KeyPurpose,
+    QuantumKey,
+    QuantumKeyState,
+    Session,
+    SessionStatus,
+    StockedSession,
+)
 
 LISTED = "all"
 STOCK = "stock"
@@ -38,7 +46,7 @@ class SessionTable(Table[Session]):
     by_status = index("by_status", "status_feed")
     by_link = index("by_link", "link_feed")
     # Ready sessions with keys left, the oldest first; a row leaves the index with its last key.
-    # Its entries are written with every key that is taken, so they hold only what a taker reads.
+    # Every key that is taken writes its entry again, so it holds only what a taker reads.
     by_stock = index(
         "by_stock", "stock_feed", projection=IncludeProjection(["keysTotal", "keysTaken", "link"])
     )
@@ -163,19 +171,13 @@ def with_final_key(session_id: str) -> tuple[Session | None, FinalKey | None]:
     return session, final
 
 
-def stocked(limit: int) -> list[tuple[str, int, int]]:
-    """Sessions with keys left: id, keys taken, keys in total. One Query for each shard."""
-    rows = [row for part in partitions(STOCK) for row in SessionTable.by_stock.query(part, limit=limit)]
-    return [(row.session_id, int(row.keys_taken), int(row.keys_total)) for row in rows]
-
-
-def stocked_by_link(limit: int) -> dict[str, int]:
-    """Quantum keys left for each link, counted over at most ``limit`` sessions of each shard."""
-    found: dict[str, int] = {}
-    for part in partitions(STOCK):
-        for row in SessionTable.by_stock.query(part, limit=limit):
-            found[row.link] = found.get(row.link, 0) + int(row.keys_total) - int(row.keys_taken)
-    return found
+def stocked(limit: int) -> list[StockedSession]:
+    """At most ``limit`` sessions of each shard with quantum keys left, the oldest first: one Query for each shard."""
+    return [
+        StockedSession(row.session_id, row.link, int(row.keys_taken), int(row.keys_total))
+        for part in partitions(STOCK)
+        for row in SessionTable.by_stock.query(part, limit=limit)
+    ]
 
 
 def taken_page(session_id: str, *, limit: int, position: Position | None) -> Page[QuantumKey]:
@@ -184,7 +186,7 @@ def taken_page(session_id: str, *, limit: int, position: Position | None) -> Pag
 
 
 def pending_before(moment: datetime) -> Iterator[Session]:
-    """Sessions that nobody judged since before ``moment``."""
+    """Sessions that were run before ``moment`` and are not judged yet."""
     older = SessionTable.sort < sort_key(moment, "")
     for part in partitions(SessionStatus.PENDING):
         for row in SessionTable.by_status.query(part, older):

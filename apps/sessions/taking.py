@@ -1,4 +1,4 @@
-"""The one way to a quantum key of one's own: an offer, an attempt to take it, and the next offer where that failed."""
+"""How everybody who needs a quantum key takes one: an offer, an attempt, and another offer where that was lost."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -12,8 +12,8 @@ from apps.sessions.records import Offer, SessionUnusable, StockEmpty
 T = TypeVar("T")
 ATTEMPTS = 16  # offers are spread over ten sessions, so that even a second attempt is rare
 
-# What can change between an offer and the commit: someone else took the key, the session was revoked, or the pool
-# key that was picked meanwhile is no longer active.
+# What may have happened between offer and commit: the key was taken, its session was revoked, or the pool key that
+# was picked in between was rotated. Another offer is worth a try; a named session that is not ready is refused then.
 _LOST = (KeyTaken, SessionUnusable, KeyUnusable)
 
 

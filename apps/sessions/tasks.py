@@ -9,7 +9,9 @@ from apps.jobs.records import Job
 from apps.jobs.running import Work, job_task
 from apps.sessions import services, stock
 from apps.sessions.job_kinds import SessionJob
+from apps.sessions.records import Session
 from apps.sessions.services import GenerateRequest
+from qkd import session
 
 REFILLER = system("refiller")
 REFILL_SECONDS = 900  # a refill takes no longer; one that is older is no reason not to start another
@@ -25,18 +27,31 @@ def generate_later(request: GenerateRequest, *, count: int, actor: Actor) -> Job
     return jobs.enqueue(SessionJob.GENERATE, total=count, parameters=request.as_document(), actor=actor)
 
 
+def generate_now_or_later(request: GenerateRequest, *, actor: Actor) -> Session | Job:
+    """Run a session, or queue it as a job where it would take longer than a request may.
+
+    Raises:
+        Invalid: names the field and what is allowed.
+    """
+    if services.estimated_seconds(request) > settings.GENERATE_LIMIT_SECONDS:
+        return generate_later(request, count=1, actor=actor)
+    return services.generate(request, actor=actor)
+
+
 @job_task(SessionJob.GENERATE, failure="A session could not be run; what was made until then is kept.")
 def generate_batch(work: Work) -> bool:
     """Run a job's sessions, each recorded before the next, so that a killed worker's job goes on where it was.
 
-    A cancellation is seen after the session under way, which is recorded and named in the results.
+    A cancellation is seen also while a long session runs, which is not recorded then; every session that is recorded
+    is named in the results.
     """
     request = GenerateRequest(**work.job.parameters)
     kind, _, identifier = work.job.owner.partition(":")
     owner = Actor(ActorKind(kind), identifier)
+    engine = work.with_heartbeats(session.run)
     made: list[str] = list(work.job.results.get("session_ids", []))
     while len(made) < work.job.total:
-        made.append(services.generate(request, actor=owner).session_id)
+        made.append(services.generate(request, actor=owner, engine=engine).session_id)
         work.report(done=len(made), results={"session_ids": made})
         if work.job.owner == str(REFILLER):
             work.pause(settings.STOCK_SESSION_PAUSE)  # a core is not only there for the stock

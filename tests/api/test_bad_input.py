@@ -398,11 +398,11 @@ def test_an_unexpected_error_is_told_without_its_cause(api, monkeypatch, caplog)
     def broken(**_):
         raise RuntimeError("the secret is 42")
 
-    monkeypatch.setattr("apps.files.services.listed", broken)
+    monkeypatch.setattr("apps.files.services.files_page", broken)
     answer = api.get("files")
     assert (
         problem(answer, 500, "internal-error")["detail"]
-        == "The error was recorded. If it stays, tell the operator."
+        == "The error was recorded. If it persists, tell the operator."
     )
     assert "the secret is 42" in caplog.text, "the operator finds it in the log"
 

@@ -58,14 +58,23 @@ def test_opening_a_message_costs_three_calls_in_steady_state(api, stock):
 
 
 @requirement("C7", "G6")
-def test_reading_a_small_file_costs_five_calls_in_steady_state(api, stock):
+@pytest.mark.parametrize(
+    ("headers", "parts"), [({}, 1), ({"Range": "bytes=10-19"}, 2)], ids=["all", "a range"]
+)
+def test_reading_a_small_file_reads_its_record_once(api, stock, headers, parts):
     upload = registered(api)
     deliver(upload.event)
     path = f"files/{upload.file_id}/content"
     api.get(path)
     with counted() as calls:
-        api.get(path)
-    assert calls == ["GetItem", "GetItem", "TransactWriteItems", "GetItem", "GetObject"]
+        answer = api.call("GET", path, **headers)
+    assert answer.content in {upload.content, upload.content[10:20]}
+    assert calls == [
+        "GetItem",  # the file's record, once
+        "TransactWriteItems",  # the entry, before any key is touched
+        "GetItem",  # the pool key's state
+        *["GetObject"] * parts,  # of a range: the body's header, then the chunks that hold it
+    ]
 
 
 @requirement("I6")

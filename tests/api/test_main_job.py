@@ -2,7 +2,7 @@
 
 import requests
 
-from apps.audit.services import verify
+from apps.audit.verification import verify
 from apps.common.aws import client
 from qkdplatform.lambda_handler import handler
 from tests import requirement

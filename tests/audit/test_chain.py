@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from apps.audit import chain, services
 from apps.audit.records import Entry, Outcome, system
-from apps.audit.services import Conflict, record, transaction, verify
+from apps.audit.services import Conflict, record, transaction
 from apps.audit.store import EntryTable, HeadTable
+from apps.audit.verification import verify
 from apps.common import clock
 from apps.common.dynamodb import Position
 from apps.files.trail import FileEvent
@@ -39,7 +40,7 @@ def a_chain(length: int) -> list[Entry]:
             file_id=f"file-{number}",
             detail={"number": number},
         )
-        entries.append(chain.linked(entry, after=before, key=KEY))
+        entries.append(chain.as_link(entry, after=before, key=KEY))
         before = entries[-1].hash
     return entries
 

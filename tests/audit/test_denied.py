@@ -5,7 +5,8 @@ import base64
 import pytest
 
 from apps.audit.records import Outcome
-from apps.audit.services import entries_page, verify
+from apps.audit.services import entries_page
+from apps.audit.verification import verify
 from apps.files.api.views.documents import PASSPHRASE
 from apps.files.bodies import objects
 from qkdplatform.lambda_handler import handler

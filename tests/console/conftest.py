@@ -24,9 +24,9 @@ def console(aws: None, admin_client: Client) -> Client:
 
 @pytest.fixture
 def person(aws: None, db: None) -> Callable[..., Client]:
-    """Signs in a member of staff who holds the permissions named, as ``app.codename``."""
+    """Sign in a member of staff who holds the permissions named, as ``app.codename``."""
 
-    def signed_in(*permissions: str) -> Client:
+    def sign_in(*permissions: str) -> Client:
         user = User.objects.create_user(f"staff{User.objects.count()}", is_staff=True)
         for name in permissions:
             app, codename = name.split(".")
@@ -35,7 +35,7 @@ def person(aws: None, db: None) -> Callable[..., Client]:
         client.force_login(user)
         return client
 
-    return signed_in
+    return sign_in
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 """A platform that has been at work: sessions of every outcome, keys, files, jobs, clients, and their audit trail."""
 
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 from apps.access import services as access
 from apps.access.roles import Role
@@ -11,7 +12,8 @@ from apps.audit.services import transaction
 from apps.common import clock
 from apps.custody import retirement
 from apps.detections import services as detections
-from apps.files.records import File, FileStatus
+from apps.files.records import Document, File, Upload
+from apps.files.states import FileStatus, UploadStatus
 from apps.files.store import FileTable
 from apps.files.trail import FileEvent
 from apps.jobs import control
@@ -28,8 +30,10 @@ PROGRAM = Actor(ActorKind.CLIENT, "qk0123456789abcdef", "198.51.100.4")
 SEALED = "c2VhbGVkIGZpbGUga2V5IHRoYXQgbm8gcGFnZSBtYXkgc2hvdw=="
 
 
-def session(error_rate: float = 0.02, *, judged: bool = True, link: str = "local", **request: Any) -> Session:
-    """A real session, judged as the stream would have it judged."""
+def make_session(
+    error_rate: float = 0.02, *, judged: bool = True, link: str = "local", **request: Any
+) -> Session:
+    """Run a real session, and judge it as the stream does."""
     values: dict[str, Any] = {"key_length": 256, "error_rate": error_rate, "link": link, **request}
     asked = sessions.GenerateRequest(**values)
     made = sessions.generate(asked, actor=PROGRAM)
@@ -38,8 +42,8 @@ def session(error_rate: float = 0.02, *, judged: bool = True, link: str = "local
     return made
 
 
-def file(number: int, name: str, key: PoolKey, source: Session, **changed: Any) -> File:
-    """An encrypted file's record, with an envelope in it."""
+def make_file(number: int, name: str, key: PoolKey, source: Session, **changed: Any) -> File:
+    """Record an encrypted file, with an envelope."""
     moment = clock.now() - timedelta(minutes=number)
     header = {
         "version": 1,
@@ -72,15 +76,18 @@ def file(number: int, name: str, key: PoolKey, source: Session, **changed: Any) 
         "quantum_key_id": f"{source.session_id}.{number}",
         "encrypted_at": moment + timedelta(seconds=2),
     }
-    made = File(**(fields | changed))
+    uploaded = changed.get("status") in get_args(UploadStatus)
+    named = {field.name for field in dataclass_fields(Upload if uploaded else Document)}
+    values = {name: value for name, value in (fields | changed).items() if name in named}
+    made: File = Upload(**values) if uploaded else Document(**values)
     with transaction(PROGRAM) as tx:
         tx.put(FileTable.of(made))
         tx.audit(FileEvent.ENCRYPTED, file_id=made.file_id, key_id=key.key_id, session_id=source.session_id)
     return made
 
 
-def job(done: int, total: int, *, error: str | None = None, ended: bool = False) -> Job:
-    """A job that is so far."""
+def make_job(done: int, total: int, *, error: str | None = None, ended: bool = False) -> Job:
+    """Record a job with its progress."""
     parameters = {"key_length": 256, "error_rate": 0.02}
     made = jobs.new(SessionJob.GENERATE, total=total, parameters=parameters, actor=PROGRAM)
     with transaction(PROGRAM) as tx:
@@ -107,25 +114,25 @@ class Demo:
 
 
 def fill() -> Demo:
-    """Make it all."""
+    """Fill the platform with all of it."""
     pool = keys.create(12, actor=ALICE)
     for rate in (0.012, 0.018, 0.02, 0.024, 0.03, 0.021, 0.016, 0.05, 0.028, 0.022):
-        ready = session(rate)
-    session(0.13)
+        ready = make_session(rate)
+    make_session(0.13)
     attacked = {"kind": "intercept_resend", "fraction": 1.0}
-    compromised = session(0.02, eavesdropper=attacked, link="metro")
-    session(0.02, key_length=4096, link="stock")
-    pending = session(0.02, judged=False)
+    compromised = make_session(0.02, eavesdropper=attacked, link="metro")
+    make_session(0.02, key_length=4096, link="stock")
+    pending = make_session(0.02, judged=False)
     retirement.rotate(pool[0].key_id, reason="older than 30 days", actor=ALICE)
     retirement.revoke(pool[1].key_id, reason="laptop lost", actor=ALICE)
-    document = file(1, "Rahmenvertrag München 2026.pdf", pool[2], ready)
-    file(
+    document = make_file(1, "Rahmenvertrag München 2026.pdf", pool[2], ready)
+    make_file(
         2,
         "scan of the very long cooperation agreement with all its appendices and schedules.tiff",
         pool[3],
         ready,
     )
-    file(
+    make_file(
         3,
         "../../etc/passwd",
         pool[3],
@@ -134,7 +141,7 @@ def fill() -> Demo:
         reason="larger than 5 GiB",
         size=None,
     )
-    file(
+    make_file(
         4,
         "<script>alert(1)</script>.txt",
         pool[2],
@@ -143,9 +150,9 @@ def fill() -> Demo:
         envelope={},
         size=0,
     )
-    running = job(7, 20)
-    job(4, 4, ended=True)
-    job(3, 20, ended=True, error="A session could not be run; what was made until then is kept.")
+    running = make_job(7, 20)
+    make_job(4, 4, ended=True)
+    make_job(3, 20, ended=True, error="A session could not be run; what was made until then is kept.")
     client, _ = access.issue(name="archive exporter", role=Role.CLIENT, actor=ALICE)
     access.issue(name="monitoring", role=Role.VIEWER, actor=ALICE)
     return Demo(ready, compromised, pending, pool, document, running, client.client_id)

@@ -18,12 +18,12 @@ SESSIONS, DETECTIONS, POOL, FILES, AUDIT, JOBS, CLIENTS = LISTS.values()
 
 
 def ids(response: Any) -> list[str]:
-    """The ids on a page of a list."""
+    """Return the ids on a page of a list."""
     return [str(shown.pk) for shown in response.context["cl"].result_list]
 
 
-def said(response: Any) -> list[str]:
-    """The messages that a response told."""
+def messages_of(response: Any) -> list[str]:
+    """Return the messages of a response."""
     return [str(message) for message in get_messages(response.wsgi_request)]
 
 
@@ -43,12 +43,12 @@ class Elements(HTMLParser):
             self.found[-1][2].append(data)
 
     def links(self) -> set[str]:
-        """Where the page leads to and what it loads."""
+        """Return where the page leads to and what it loads."""
         targets = (attributes.get("href") or attributes.get("src") for _, attributes, _ in self.found)
         return {target for target in targets if target and not target.startswith(("#", "data:"))}
 
     def inline(self) -> list[str]:
-        """Whatever the content security policy would have to allow specially."""
+        """Return what the content security policy would have to allow specially."""
         wrong = []
         for tag, attributes, text in self.found:
             if tag == "style" or "style" in attributes:

@@ -28,7 +28,7 @@ from apps.sessions.trail import SessionEvent
 from qkd.records import MAX_KEY_LENGTH, MIN_KEY_LENGTH
 from tests import requirement
 from tests.console.demo import ALICE
-from tests.console.pages import AUDIT, CLIENTS, POOL, SESSIONS, said
+from tests.console.pages import AUDIT, CLIENTS, POOL, SESSIONS, messages_of
 
 pytestmark = requirement("F2")
 GENERATE = f"{SESSIONS}generate/"
@@ -51,7 +51,7 @@ def test_a_session_is_generated_for_whoever_asks(console: Client) -> None:
 
 def test_an_attacked_session_says_why_it_left_no_key(console: Client) -> None:
     answer = console.post(GENERATE, ASKED | {"eavesdropper": "intercept_resend", "fraction": "1"})
-    assert "produced no key" in said(answer)[0]
+    assert "produced no key" in messages_of(answer)[0]
     (made,) = sessions.listed(actor=ALICE, limit=5).records
     assert made.status is SessionStatus.PENDING
     assert made.parameters["eavesdropper"] == {"kind": "intercept_resend", "fraction": 1.0}
@@ -146,7 +146,7 @@ def test_what_the_state_forbids_is_told_and_the_rest_is_done(console: Client) ->
         "confirmed": "yes",
         "reason": "r",
     }
-    told = said(console.post(POOL, asked))
+    told = messages_of(console.post(POOL, asked))
     assert any(revoked.key_id in message and "revoked" in message for message in told)
     assert "1 pool key queued for rotation." in told
     assert keys.find(active.key_id).state is KeyState.ROTATION_QUEUED
@@ -168,7 +168,7 @@ def test_a_client_is_revoked_after_a_question(console: Client) -> None:
     console.post(CLIENTS, asked | {"confirmed": "yes"})
     assert access.find(client.client_id).status is ClientStatus.REVOKED
     assert latest(ClientEvent.REVOKED).actor == "user:admin"
-    assert "revoked already" in said(console.post(CLIENTS, asked | {"confirmed": "yes"}))[-1]
+    assert "already revoked" in messages_of(console.post(CLIENTS, asked | {"confirmed": "yes"}))[-1]
     assert key.encode() not in console.get(CLIENTS).content
 
 
@@ -183,7 +183,9 @@ def test_select_across_is_refused(console: Client, across: str) -> None:
 def test_too_many_or_no_records_are_refused(console: Client) -> None:
     many = {"action": "revoke", "_selected_action": [f"pk-{number}" for number in range(101)], "index": "0"}
     assert console.post(POOL, many).status_code == 400
-    assert "Select at least one row." in said(console.post(POOL, {"action": "revoke", "index": "0"}))[0]
+    assert (
+        "Select at least one row." in messages_of(console.post(POOL, {"action": "revoke", "index": "0"}))[0]
+    )
     gone = console.post(POOL, {"action": "revoke", "_selected_action": ["pk-gone"], "index": "0"})
     assert b"None of the selected records exists any more" in gone.content
 

@@ -13,7 +13,7 @@ from apps.files.store import FileTable
 from apps.keys.models import PoolKey
 from tests import requirement
 from tests.console.demo import SEALED, Demo
-from tests.console.pages import AUDIT, CLIENTS, DETECTIONS, FILES, JOBS, LISTS, POOL, SESSIONS, said
+from tests.console.pages import AUDIT, CLIENTS, DETECTIONS, FILES, JOBS, LISTS, POOL, SESSIONS, messages_of
 from tests.finals import final_key
 
 
@@ -84,7 +84,7 @@ def test_an_unknown_id_leads_back_to_the_list(console: Client, pk: str) -> None:
         page = console.get(f"{url}{pk}/change/")
         assert page.status_code == 302
         assert page["Location"] == url
-        assert "There is no" in said(page)[-1]
+        assert "There is no" in messages_of(page)[-1]
 
 
 @requirement("F1")

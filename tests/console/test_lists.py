@@ -13,7 +13,7 @@ from apps.keys import services as keys
 from apps.keys.records import KeyState
 from tests import requirement
 from tests.console.demo import ALICE, Demo
-from tests.console.pages import AUDIT, DETECTIONS, FILES, LISTS, POOL, SESSIONS, ids, said
+from tests.console.pages import AUDIT, DETECTIONS, FILES, LISTS, POOL, SESSIONS, ids, messages_of
 
 
 @requirement("F1", "I6")
@@ -115,7 +115,7 @@ def test_the_cursor_keeps_the_filter(console: Client) -> None:
 def test_two_filters_at_once_are_refused_with_a_reason(console: Client) -> None:
     page = console.get(SESSIONS, {"status": "ready", "link": "metro"})
     assert ids(page) == []
-    assert "Use one filter at a time." in said(page)[0]
+    assert "Use one filter at a time." in messages_of(page)[0]
 
 
 @requirement("F1")
@@ -124,14 +124,14 @@ def test_a_forged_cursor_begins_the_list(console: Client, cursor: str) -> None:
     made = keys.create(2, actor=ALICE)
     page = console.get(POOL, {"cursor": cursor})
     assert sorted(ids(page)) == sorted(key.key_id for key in made)
-    assert bool(said(page)) is bool(cursor)
+    assert bool(messages_of(page)) is bool(cursor)
 
 
 @requirement("F1")
 def test_a_cursor_of_another_list_is_refused(console: Client) -> None:
     keys.create(30, actor=ALICE)
     older = console.get(POOL).context["cl"].older
-    assert "no longer valid. Showing the newest" in said(console.get(AUDIT + older))[0]
+    assert "no longer valid. Showing the newest" in messages_of(console.get(AUDIT + older))[0]
 
 
 @requirement("F1")
@@ -139,7 +139,7 @@ def test_a_cursor_of_another_list_is_refused(console: Client) -> None:
 def test_what_no_filter_knows_is_dropped(console: Client, query: str) -> None:
     page = console.get(f"{POOL}?{query}")
     assert page.status_code == 302
-    assert "Unknown filter ignored" in said(console.get(page["Location"]))[0]
+    assert "Unknown filter ignored" in messages_of(console.get(page["Location"]))[0]
 
 
 @requirement("F1")

@@ -26,8 +26,8 @@ def assert_strict(page: Any, address: str) -> None:
     assert Elements(page.content.decode()).inline() == [], address
 
 
-def linked(page: Any, address: str) -> list[str]:
-    """Where a page leads to on this site, without fragments."""
+def links_of(page: Any, address: str) -> list[str]:
+    """Return where a page leads to on this site, without fragments."""
     targets = (
         urljoin(address, target).partition("#")[0] for target in Elements(page.content.decode()).links()
     )
@@ -56,7 +56,7 @@ def test_every_link_leads_somewhere_and_every_page_is_strict(console: Client, fi
         assert page.status_code == 200, address
         if page.headers["Content-Type"].startswith("text/html"):
             assert_strict(page, address)
-            fresh = [target for target in linked(page, address) if target not in seen]
+            fresh = [target for target in links_of(page, address) if target not in seen]
             seen.update(fresh)
             waiting.extend(fresh)
     assert len(kinds) > 25

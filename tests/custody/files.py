@@ -9,8 +9,9 @@ from apps.common import clock
 from apps.common.aws import client
 from apps.files.bodies.objects import ObjectRef
 from apps.files.reading import content as reading
-from apps.files.records import File, FileStatus
-from apps.files.store import FileTable
+from apps.files.records import Document, File
+from apps.files.states import FileStatus
+from apps.files.store import FileTable, find_file
 from apps.files.uploads import pipeline
 from apps.keys import seeds
 from apps.keys import services as keys
@@ -58,8 +59,8 @@ def rows_under(key: PoolKey, count: int) -> dict[str, bytes]:
     return made
 
 
-def _record(file_id: str, envelope: Envelope) -> File:
-    return File(
+def _record(file_id: str, envelope: Envelope) -> Document:
+    return Document(
         file_id=file_id,
         name="a file.bin",
         document_type="document",
@@ -78,7 +79,7 @@ def _record(file_id: str, envelope: Envelope) -> File:
 
 def opened(file_id: str) -> tuple[str, bytes]:
     """The pool key that a row is sealed to, and its file key as that opens it."""
-    file = FileTable.find(file_id)
+    file = find_file(file_id)
     assert file is not None
     envelope = Envelope.from_dict(file.envelope)
     assert envelope.pool_key_id == file.pool_key_id, "row and envelope name the same key"

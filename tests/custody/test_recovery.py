@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 
 from apps.audit import services as audit
+from apps.audit import verification
 from apps.common.errors import Invalid, Refused
 from apps.custody import approvals, recovery
 from apps.custody.records import ApprovalStatus, NotApproved
@@ -81,7 +82,7 @@ def test_the_root_key_is_gone_and_the_files_come_back(aws, own_root, settings, r
         ApprovalEvent.USED, RecoveryEvent.USED,
     ):  # fmt: skip
         assert event in events
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []
 
 
 @requirement("C12", "I2")
@@ -191,4 +192,4 @@ def test_no_failed_call_of_a_recovery_loses_a_secret(recovery_key, own_root, fau
             attempt(approval_id)
         assert seeds.unwrap(keys.find(key.key_id)) == seed, call
         assert finals.unwrap(final_key(session_id)) == final, call
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []

@@ -1,29 +1,30 @@
-"""Files encrypted anew, bodies too, where a re-wrapping would not help (C5, C6, C9, I1, I3, I4)."""
+"""Files re-encrypted, bodies too, where a re-wrapping would not help (C5, C6, C9, I1, I3, I4)."""
 
 import os
 
 import pytest
 from django.conf import settings
 
-from apps.audit import services as audit
+from apps.audit import verification
 from apps.common.aws import client
 from apps.common.errors import Refused
 from apps.custody import reencryption, tasks
-from apps.custody.reencryption import Named, Source
+from apps.custody.reencryption import Suspect, SuspectKind
 from apps.detections import services as detections
 from apps.files import services, store
 from apps.files.bodies import objects
 from apps.files.keys import reencrypt
 from apps.files.life import archive, shredding
 from apps.files.opening import FileDamaged, file_key
-from apps.files.records import FileNotFound, FileNotReady, FileStatus, StorageClass
+from apps.files.records import Document, FileNotFound, StorageClass
+from apps.files.states import FileNotReady, FileStatus
 from apps.files.store import FileTable
 from apps.jobs import control
 from apps.jobs import services as jobs
 from apps.jobs.records import JobState
 from apps.keys import lifecycle
 from apps.keys.records import KeyNotFound
-from apps.sessions import quantum_keys
+from apps.sessions import quantum_keys, transitions
 from apps.sessions import services as sessions
 from apps.sessions.records import SessionNotFound, StockEmpty
 from apps.sessions.store import QuantumKeyTable
@@ -76,7 +77,7 @@ def bodies_of(file_id):
 
 
 def asked(source, identifier):
-    return tasks.reencrypt_later(Named(source, identifier), reason="test", actor=TESTS)
+    return reencryption.start(Suspect(source, identifier), reason="test", actor=TESTS)
 
 
 @requirement("C3", "C5", "C9", "I3")
@@ -95,7 +96,7 @@ def test_every_key_and_the_body_are_new_and_the_content_is_the_same(api, plenty)
     assert bodies_of(file_id) == {after.body["key"]}, "the old body is gone"
     same = ("file_id", "name", "owner", "status", "size", "uploaded_at", "media_type", "version", "source")
     assert [getattr(after, name) for name in same] == [getattr(before, name) for name in same]
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []
 
 
 @requirement("C5", "C6")
@@ -105,8 +106,8 @@ def test_all_files_of_a_revoked_session_are_encrypted_under_another(api, plenty,
     second = encrypted(api, b"")
     other = sessions.generate(sessions.GenerateRequest(key_length=65_536, error_rate=0.01), actor=TESTS)
     detections.judge(other.session_id, actor=TESTS)
-    sessions.revoke(plenty.session_id, reason="leaked", actor=TESTS)
-    job = asked(Source.SESSION, plenty.session_id)
+    transitions.revoke(plenty.session_id, reason="leaked", actor=TESTS)
+    job = asked(SuspectKind.SESSION, plenty.session_id)
     assert job.total == 3
     worked_off(sent)
     done = jobs.find(job.job_id, actor=TESTS)
@@ -114,17 +115,17 @@ def test_all_files_of_a_revoked_session_are_encrypted_under_another(api, plenty,
     for file_id, content in ((first, b"second"), (f"{first}.v1", b"first"), (second, b"")):
         assert services.session_of(record_of(file_id).quantum_key_id) == other.session_id
         assert plaintext_of(file_id) == content
-    assert asked(Source.SESSION, plenty.session_id).total == 0
+    assert asked(SuspectKind.SESSION, plenty.session_id).total == 0
 
 
 @requirement("C5", "C6")
 def test_all_files_of_a_pool_key_leave_it_also_one_that_is_suspended_or_outdated(api, plenty, sent):
     files = [encrypted(api, b"content %d" % number) for number in range(3)]
     old = str(record_of(files[0]).pool_key_id)
-    with pytest.raises(Refused, match="still seals"):
-        asked(Source.KEY, old)
+    with pytest.raises(Refused, match="still encrypts"):
+        asked(SuspectKind.KEY, old)
     lifecycle.suspend(old, reason="looked into", actor=TESTS)
-    asked(Source.KEY, old)
+    asked(SuspectKind.KEY, old)
     worked_off(sent)
     assert old not in {record_of(file_id).pool_key_id for file_id in files}
     assert [plaintext_of(file_id) for file_id in files] == [b"content %d" % n for n in range(3)]
@@ -136,7 +137,7 @@ def test_what_cannot_be_done_now_is_named_with_its_reason_and_the_rest_is_done(a
     secret = encrypted(api, b"content", passphrase="correct horse")
     archive.archive(cold, storage_class=StorageClass.DEEP_ARCHIVE, actor=TESTS)
     objects.remove(objects.ObjectRef.of(record_of(damaged).body))
-    job = asked(Source.SESSION, plenty.session_id)
+    job = asked(SuspectKind.SESSION, plenty.session_id)
     worked_off(sent)
     ended = jobs.find(job.job_id, actor=TESTS)
     assert (ended.state, ended.done, ended.total) == (JobState.FAILED, 1, 4)
@@ -147,7 +148,7 @@ def test_what_cannot_be_done_now_is_named_with_its_reason_and_the_rest_is_done(a
     assert plaintext_of(fine) == b"content"
     archive.recall(cold, actor=TESTS)
     archive.finish_moves(actor=TESTS)
-    asked(Source.FILE, cold)
+    asked(SuspectKind.FILE, cold)
     worked_off(sent)
     assert plaintext_of(cold) == b"content"
 
@@ -158,7 +159,7 @@ def test_what_is_shredded_is_nobodys_work(api, plenty, sent, monkeypatch):
     services.delete(shredded, actor=TESTS)
     monkeypatch.setattr(store, "due_for_shredding", lambda _: iter([record_of(shredded)]))
     shredding.shred_due(actor=TESTS)
-    job = asked(Source.SESSION, plenty.session_id)
+    job = asked(SuspectKind.SESSION, plenty.session_id)
     worked_off(sent)
     ended = jobs.find(job.job_id, actor=TESTS)
     assert (ended.state, ended.done, ended.total) == (JobState.SUCCEEDED, 1, 1)
@@ -171,6 +172,7 @@ def test_a_deleted_file_stays_deleted_and_can_be_restored(api, plenty):
     services.delete(file_id, actor=TESTS)
     until = record_of(file_id).shred_after
     after = reencrypt.reencrypt(file_id, actor=TESTS)
+    assert isinstance(after, Document)
     assert (after.status, after.shred_after) == (FileStatus.DELETED, until)
     services.restore(file_id, actor=TESTS)
     assert plaintext_of(file_id) == b"content"
@@ -197,14 +199,14 @@ def test_a_changed_body_is_not_given_a_new_seal(api, plenty):
 def test_two_at_once_leave_one_body_that_opens(api, plenty, monkeypatch):
     content = os.urandom(1000)
     file_id = encrypted(api, content)
-    real = reencrypt._committed
+    real = reencrypt._commit
 
     def after_another(*arguments):
-        monkeypatch.setattr(reencrypt, "_committed", real)
+        monkeypatch.setattr(reencrypt, "_commit", real)
         reencrypt.reencrypt(file_id, actor=TESTS)
         return real(*arguments)
 
-    monkeypatch.setattr(reencrypt, "_committed", after_another)
+    monkeypatch.setattr(reencrypt, "_commit", after_another)
     with pytest.raises(FileNotReady, match="meanwhile"):
         reencrypt.reencrypt(file_id, actor=TESTS)
     assert plaintext_of(file_id) == content
@@ -216,7 +218,7 @@ def test_a_job_of_a_killed_worker_is_cancelled_by_its_next_delivery_before_anoth
     api, plenty, sent, monkeypatch
 ):
     files = [encrypted(api) for _ in range(3)]
-    job = asked(Source.SESSION, plenty.session_id)
+    job = asked(SuspectKind.SESSION, plenty.session_id)
     real = reencrypt.reencrypt
 
     def interrupted(file_id, **named):
@@ -244,7 +246,7 @@ def test_a_job_of_a_killed_worker_is_cancelled_by_its_next_delivery_before_anoth
 @requirement("C6")
 def test_a_job_waits_for_quantum_keys_to_be_made(api, plenty, sent, monkeypatch):
     encrypted(api)
-    job = asked(Source.SESSION, plenty.session_id)
+    job = asked(SuspectKind.SESSION, plenty.session_id)
     real, empty = quantum_keys.offer, [1, 2, 3]
 
     def offer(**named):
@@ -277,14 +279,14 @@ def test_whichever_call_fails_the_file_opens_and_asking_again_finishes(api, plen
         assert plaintext_of(file_id) == contents[file_id], call
     used = [record_of(file_id).quantum_key_id for file_id in contents]
     assert len(set(used)) == len(used)
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []
     assert {QuantumKeyTable.get(key_id).state for key_id in used} == {"used"}
 
 
 @requirement("C7")
 def test_what_is_not_there_is_not_queued(api, plenty, sent):
     for source, error in (
-        (Source.SESSION, SessionNotFound), (Source.KEY, KeyNotFound), (Source.FILE, FileNotFound),
+        (SuspectKind.SESSION, SessionNotFound), (SuspectKind.KEY, KeyNotFound), (SuspectKind.FILE, FileNotFound),
     ):  # fmt: skip
         with pytest.raises(error):
             asked(source, "no-such")

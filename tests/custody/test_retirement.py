@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from apps.audit import services as audit
+from apps.audit import verification
 from apps.common import clock
 from apps.common.errors import Refused
 from apps.custody import retirement, rotations, tasks
@@ -22,7 +22,7 @@ from apps.keys.store import PoolKeyTable
 from qkdplatform import schedules
 from tests import requirement
 from tests.conftest import TESTS
-from tests.console.pages import POOL, said
+from tests.console.pages import POOL, messages_of
 from tests.custody.files import rows_under
 from tests.faults import Fault
 from tests.threads import together
@@ -82,7 +82,7 @@ def test_whoever_takes_a_key_out_of_use_starts_its_rewrapping(request, pool, sen
     tasks.rewrap_files(found.job_id)
     assert waiting_count(pool[0].key_id) == 0
     assert rotation_of(pool[0]).status is RotationStatus.DONE
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []
 
 
 @requirement("F2", "C6")
@@ -90,7 +90,7 @@ def test_whoever_takes_a_key_out_of_use_starts_its_rewrapping(request, pool, sen
 @pytest.mark.parametrize("action", ["rotate", "revoke"])
 def test_the_console_names_the_job(admin_client, pool, sent, action):
     asked = {"action": action, "_selected_action": [pool[0].key_id], "confirmed": "yes", "reason": "test"}
-    told = said(admin_client.post(POOL, asked))
+    told = messages_of(admin_client.post(POOL, asked))
     job_id = rotation_of(pool[0]).job_id
     assert any(str(job_id) in line and pool[0].key_id in line for line in told), told
     assert f"/admin/jobs/job/{job_id}/change/" in "".join(told)
@@ -218,4 +218,4 @@ def test_no_failed_call_leaves_a_key_out_of_use_without_a_job(pool, sent, fault,
         tasks.rewrap_files(job_id)  # the sweep sends it where that was lost
         assert waiting_count(key.key_id) == 0, call
         assert rotation_of(key).status is RotationStatus.DONE, call
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []

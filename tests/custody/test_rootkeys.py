@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.audit import services as audit
+from apps.audit import verification
 from apps.common import clock
 from apps.common.aws import client
 from apps.common.errors import Refused
@@ -64,7 +65,7 @@ def test_everything_moves_to_a_new_local_root_key_and_files_stay_readable(own_st
     assert plaintext_of(file) == b"content"
     moved = [e for e in audit.entries_page(limit=50).records if e.event == SecretEvent.REWRAPPED]
     assert {e.key_id or e.session_id for e in moved} == {key.key_id for key in pool} | {own_stock.session_id}
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []
 
 
 @requirement("C10")
@@ -104,7 +105,7 @@ def test_no_failed_call_of_a_root_key_rotation_loses_a_secret(own_root, aws, fau
         assert sum(h.pool_keys + h.sessions for h in rootkeys.status()[1:]) == 0, call
         local().retire()
         process_starts()
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []
 
 
 @requirement("C10")

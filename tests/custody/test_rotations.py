@@ -10,9 +10,11 @@ from itertools import count
 import pytest
 
 from apps.audit import services as audit
+from apps.audit import verification
 from apps.common import clock
 from apps.common.errors import Refused
 from apps.custody import retirement, rotations, tasks
+from apps.custody.pace import Pace
 from apps.files.keys import rewrap
 from apps.files.keys.rewrap import waiting, waiting_count
 from apps.files.store import FileTable
@@ -78,7 +80,7 @@ def test_files_move_to_another_key_and_the_old_one_ends(stock, pool, sent, monke
     assert [plaintext_of(file) for file in files.values()] == [b"content %d" % n for n in files]
     job = job_of(done)
     assert (job.state, job.done, job.total) == (JobState.SUCCEEDED, 3, 3)
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []
 
 
 class Killed(BaseException):
@@ -119,7 +121,7 @@ def test_a_rotation_killed_ten_times_is_finished(pool, sent, monkeypatch):
     assert waiting_count(old.key_id) == 0
     assert keys.find(old.key_id).state is KeyState.EXPIRED
     assert jobs.find(job_id, actor=TESTS).state is JobState.SUCCEEDED
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []
 
 
 @requirement("C6", "I4", "I5")
@@ -148,7 +150,7 @@ def test_no_failed_call_of_a_rotation_loses_a_file(pool, sent, fault, each_call)
             worked_off(sent)
         assert keys.find(old.key_id).state is KeyState.EXPIRED, call
         assert waiting_count(old.key_id) == 0, call
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []
 
 
 @requirement("C5", "I4")
@@ -279,7 +281,7 @@ def test_a_long_job_is_worked_on_in_slices(pool, sent, monkeypatch):
 
 @requirement("C6")
 def test_the_pace_is_kept():
-    pace, began = rotations.Pace(per_second=200), time.monotonic()
+    pace, began = Pace(per_second=200), time.monotonic()
     for _ in range(4):
         pace.after(10)
     assert 0.19 < time.monotonic() - began < 0.6

@@ -30,6 +30,7 @@ from apps.common.dynamodb import all_tables
 from apps.common.root_keys import configured
 from apps.detections import services as detections
 from apps.files.bodies.objects import ObjectRef
+from apps.files.records import Document
 from apps.files.uploads import pipeline
 from apps.keys import services as keys
 from apps.sessions import services as sessions
@@ -93,7 +94,7 @@ def encrypted(size: int, name: str) -> int:
     store = Store(size)
     with answered_by(store):
         file = pipeline.encrypt_uploaded(ObjectRef(settings.UPLOADS_BUCKET, name, "1"), actor=TESTS)
-    assert file is not None
+    assert isinstance(file, Document)
     assert file.size == size
     assert file.ciphertext_size == store.written
     return store.written

@@ -9,7 +9,8 @@ import pytest
 import requests
 
 from apps.access.roles import Role
-from apps.audit.services import entries_page, verify
+from apps.audit.services import entries_page
+from apps.audit.verification import verify
 from apps.files.reading import content as reading
 from apps.sessions.store import QuantumKeyTable
 from qkdseal import body, digests

@@ -17,7 +17,8 @@ import pytest
 import requests
 from django.conf import settings
 
-from apps.audit.services import Transaction, entries_page, transaction, verify
+from apps.audit.services import Transaction, entries_page, transaction
+from apps.audit.verification import verify
 from apps.common import clock
 from apps.common.aws import client
 from apps.common.errors import PlatformError
@@ -29,7 +30,8 @@ from apps.files.life import archive, sweeping
 from apps.files.opening import FileDamaged
 from apps.files.reading import client_keys, downloads
 from apps.files.reading import content as reading
-from apps.files.records import FileStatus, StorageClass
+from apps.files.records import StorageClass
+from apps.files.states import FileStatus
 from apps.files.store import FileTable
 from apps.files.uploads import announce, client_side, giving_up, parts, pipeline
 from apps.files.uploads.announce import UploadMethod
@@ -211,7 +213,7 @@ def read_whole(subject):
 
 def read_range(subject):
     [content] = subject.contents.values()
-    found = downloads.read_range(subject.file_id, start=20_000, stop=60_000, actor=TESTS)[1]
+    found = reading.read_range(subject.file_id, start=20_000, stop=60_000, actor=TESTS)[1]
     assert found == content[20_000:60_000]
 
 
@@ -283,7 +285,7 @@ def violations_of_all() -> list[str]:
 
 
 def earlier(row):
-    return record_of(f"{row.file_id}.v1") if row.version > 1 else None
+    return record_of(f"{row.file_id}.v1") if (row.version or 1) > 1 else None
 
 
 @pytest.fixture
@@ -332,26 +334,26 @@ def test_no_failed_call_of_any_operation_breaks_an_invariant(
 
 
 def removing_the_plaintext_first(monkeypatch):
-    commit = pipeline._committed
+    commit = pipeline._commit
 
-    def committed(plan, done, source, pool_key, actor):
-        objects.remove(source)
-        return commit(plan, done, source, pool_key, actor)
+    def committed(plan, done, attempt, actor):
+        objects.remove(ObjectRef.of(done.source))
+        return commit(plan, done, attempt, actor)
 
-    monkeypatch.setattr(pipeline, "_committed", committed)
+    monkeypatch.setattr(pipeline, "_commit", committed)
 
 
 def removing_the_body_after_any_failed_commit(monkeypatch):
-    commit = pipeline._committed
+    commit = pipeline._commit
 
-    def committed(plan, done, source, pool_key, actor):
+    def committed(plan, done, attempt, actor):
         try:
-            return commit(plan, done, source, pool_key, actor)
+            return commit(plan, done, attempt, actor)
         except Exception:
             objects.remove(ObjectRef.of(done.body))
             raise
 
-    monkeypatch.setattr(pipeline, "_committed", committed)
+    monkeypatch.setattr(pipeline, "_commit", committed)
 
 
 def changing_first_and_auditing_then(monkeypatch):

@@ -15,7 +15,8 @@ from apps.files import store, tasks
 from apps.files.bodies import encrypted, objects
 from apps.files.life import archive, orphans, sweeping
 from apps.files.reading import downloads
-from apps.files.records import FileStatus, StorageClass
+from apps.files.records import StorageClass
+from apps.files.states import FileStatus
 from apps.files.uploads import client_side, parts
 from apps.files.uploads.announce import UploadMethod
 from apps.jobs import control, running
@@ -107,7 +108,7 @@ def killed_between_body_and_commit(upload, before_put=lambda: None):
 
 
 def notes():
-    return list(store.in_status_before(FileStatus.LEFTOVER, clock.now()))
+    return list(store.orphans_before(clock.now()))
 
 
 @requirement("I4")
@@ -264,7 +265,7 @@ def test_the_parts_of_a_client_may_take_a_day(api, stock, later):
 
 
 @requirement("I4")
-def test_no_version_of_a_document_is_taken_for_a_leftover(api, stock, later):
+def test_no_version_of_a_document_is_taken_for_an_orphan(api, stock, later):
     upload = registered(api, b"one")
     file_id = upload.file_id
     handler(upload.event, None)

@@ -15,12 +15,13 @@ from botocore.client import BaseClient
 from botocore.response import StreamingBody
 from django.conf import settings as django_settings
 
-from apps.audit.services import entries_page, verify
+from apps.audit.services import entries_page
+from apps.audit.verification import verify
 from apps.common.aws import client
 from apps.custody import retirement
 from apps.detections import services as detections
 from apps.files import services
-from apps.files.records import FileStatus
+from apps.files.states import FileStatus
 from apps.files.store import FileTable
 from apps.files.uploads import pipeline
 from apps.keys import services as keys
@@ -35,7 +36,7 @@ from tests.events import object_created
 from tests.faults import Fault, injected, watched
 from tests.tables import rows, versions
 from tests.threads import together
-from tests.uploads import Upload, deliver, plaintext_of, put, registered
+from tests.uploads import Upload, deliver, plaintext_of, put, record_of, registered
 
 
 @pytest.fixture
@@ -252,7 +253,7 @@ def test_a_file_of_any_size_comes_back(api, stock, size):
     upload = registered(api, random.randbytes(size))
     deliver(upload.event)
     assert upload.is_safe
-    file = services.find(upload.file_id, actor=TESTS)
+    file = record_of(upload.file_id)
     assert file.size == size
     assert versions(django_settings.ENCRYPTED_BUCKET)[0]["Size"] == file.ciphertext_size
     assert open_multipart_uploads() == 0

@@ -6,13 +6,15 @@ import pytest
 import requests
 from django.conf import settings
 
-from apps.audit.services import Conflict, verify
+from apps.audit.services import Conflict
+from apps.audit.verification import verify
 from apps.common import clock
 from apps.detections import services as detections
 from apps.files import services
 from apps.files.keys import rewrap
 from apps.files.life import archive, shredding
-from apps.files.records import FileStatus, StorageClass
+from apps.files.records import StorageClass
+from apps.files.states import FileStatus
 from apps.files.uploads import client_side
 from apps.keys import services as keys
 from apps.sessions import services as sessions
@@ -149,7 +151,7 @@ def test_a_file_restored_just_before_is_not_shredded(api, stock, later, monkeypa
     services.restore(file_id, actor=TESTS)
     later(DAYS + 1)
     with pytest.raises(Conflict):
-        shredding._shredded(stale, TESTS)
+        shredding._shred(stale, TESTS)
     assert plaintext_of(file_id) == b"just in time"
 
 
@@ -163,7 +165,7 @@ def test_a_file_re_wrapped_meanwhile_is_shredded_by_the_next_sweep(api, stock, p
     rewrap.move([stale], source=source, target=target, actor=TESTS)
     later(DAYS + 1)
     with pytest.raises(Conflict):
-        shredding._shredded(stale, TESTS)
+        shredding._shred(stale, TESTS)
     assert shredding.shred_due(actor=TESTS) == 1
 
 

@@ -9,14 +9,15 @@ from django.conf import settings as django_settings
 
 from apps.common import clock
 from apps.common.aws import client
-from apps.custody import reencryption, retirement, rotations
+from apps.custody import reencryption, retirement
 from apps.custody import tasks as custody
-from apps.custody.reencryption import Named, Source
+from apps.custody.pace import SLICE_SECONDS
+from apps.custody.reencryption import Suspect, SuspectKind
 from apps.detections import services as detections
 from apps.files import tasks as files
 from apps.files.bodies import encrypted
 from apps.files.keys import rewrap
-from apps.files.records import FileStatus
+from apps.files.states import FileStatus
 from apps.jobs import control, running
 from apps.jobs import services as jobs
 from apps.jobs.records import JobState
@@ -25,11 +26,13 @@ from apps.sessions import tasks as sessions
 from apps.sessions.records import QuantumKeyState, StockEmpty
 from apps.sessions.services import GenerateRequest
 from apps.sessions.store import QuantumKeyTable
+from qkd import session
 from qkdplatform.lambda_handler import handler
 from qkdplatform.schedules import sweep
 from tests import requirement
 from tests.conftest import TESTS
 from tests.custody.files import rows_under
+from tests.faults import Fault, injected
 from tests.tables import rows, versions
 from tests.uploads import plaintext_of, put, record_of, registered
 
@@ -98,6 +101,50 @@ def test_a_batch_ends_after_the_session_under_way_which_is_named(aws, sent, monk
     assert job_of(job.job_id) == ended
 
 
+@requirement("A9", "C6")
+@pytest.mark.usefixtures("_beating")
+def test_a_long_session_does_not_hold_up_its_job_s_end_and_is_not_recorded(aws, sent, monkeypatch):
+    job = sessions.generate_later(GenerateRequest(key_length=64), count=5, actor=TESTS)
+    seen: list[JobState] = []
+    real = session.run
+
+    def long_run(parameters):
+        if seen:
+            control.cancel(job.job_id, actor=TESTS)
+            until = time.monotonic() + SLOW
+            while not job_of(job.job_id).state.ended and time.monotonic() < until:
+                time.sleep(0.02)
+        seen.append(job_of(job.job_id).state)
+        return real(parameters)
+
+    monkeypatch.setattr(session, "run", long_run)
+    sessions.generate_batch(job.job_id)
+    assert seen == [JobState.RUNNING, JobState.CANCELLED], "ended while the session still ran"
+    ended = job_of(job.job_id)
+    assert (ended.state, ended.done) == (JobState.CANCELLED, 1)
+    made = [one.session_id for one in services.listed(actor=TESTS, limit=50).records]
+    assert ended.results["session_ids"] == made
+
+
+@requirement("C6")
+@pytest.mark.usefixtures("_beating")
+def test_a_heartbeat_that_fails_costs_nothing_but_itself(aws, sent, monkeypatch, caplog):
+    job = sessions.generate_later(GenerateRequest(key_length=64), count=1, actor=TESTS)
+    real = session.run
+
+    def long_run(parameters):
+        with injected(Fault.THROTTLED, operation="UpdateItem") as injection:
+            until = time.monotonic() + SLOW
+            while injection.struck is None and time.monotonic() < until:
+                time.sleep(0.02)
+        return real(parameters)
+
+    monkeypatch.setattr(session, "run", long_run)
+    sessions.generate_batch(job.job_id)
+    assert "no heartbeat" in caplog.text
+    assert (job_of(job.job_id).state, job_of(job.job_id).done) == (JobState.SUCCEEDED, 1)
+
+
 @requirement("A8", "C6")
 @pytest.mark.usefixtures("_beating")
 def test_a_refill_ends_within_its_pause(aws, sent, settings, monkeypatch):
@@ -154,7 +201,7 @@ def test_the_sweep_does_not_start_an_encryption_against_its_cancellation(upload,
 
 
 @requirement("C9", "C6")
-def test_content_that_is_uploaded_again_after_a_cancellation_is_encrypted(upload, sent, monkeypatch):
+def test_content_that_is_uploaded_again_after_a_cancellation_is_encrypted(api, upload, sent, monkeypatch):
     cancel_within(monkeypatch, control, "report", sent[0])
     files.encrypt_upload(sent[0])
     file_id = upload.file_id
@@ -162,7 +209,7 @@ def test_content_that_is_uploaded_again_after_a_cancellation_is_encrypted(upload
     handler(again.event, None)
     files.encrypt_upload(sent[1])
     assert again.is_safe
-    assert record_of(file_id).reason is None
+    assert api.get(f"files/{file_id}").json()["reason"] is None
     now = clock.now
     monkeypatch.setattr(clock, "now", lambda: now() + timedelta(hours=26))
     sweep()
@@ -200,7 +247,7 @@ def large_file(api, pool, settings, monkeypatch):
 
 @requirement("C6", "C9", "I4")
 def test_a_re_encryption_ends_within_a_large_file_which_stays_as_it_was(large_file, sent, monkeypatch):
-    job = custody.reencrypt_later(Named(Source.FILE, large_file.file_id), reason="test", actor=TESTS)
+    job = reencryption.start(Suspect(SuspectKind.FILE, large_file.file_id), reason="test", actor=TESTS)
     before = versions(ENCRYPTED)
     monkeypatch.setattr(running, "HEARTBEAT_SECONDS", 0)
     cancel_within(monkeypatch, control, "report", job.job_id, call=12)
@@ -217,7 +264,7 @@ def test_a_re_encryption_ends_while_it_waits_for_quantum_keys(large_file, sent, 
     def none_left(**_):
         raise StockEmpty("none")
 
-    job = custody.reencrypt_later(Named(Source.FILE, large_file.file_id), reason="test", actor=TESTS)
+    job = reencryption.start(Suspect(SuspectKind.FILE, large_file.file_id), reason="test", actor=TESTS)
     monkeypatch.setattr(quantum_keys, "offer", none_left)
     monkeypatch.setattr(reencryption, "WAIT_SECONDS", 600)
     cancel_within(monkeypatch, time, "sleep", job.job_id, call=3)
@@ -235,4 +282,4 @@ def rotated(key, sent):
 
 @requirement("C6")
 def test_the_slices_of_long_jobs_end_before_their_message_is_delivered_again():
-    assert rotations.SLICE_SECONDS < 900
+    assert SLICE_SECONDS < 900

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from apps.audit import services as audit
+from apps.audit import verification
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.root_keys.configured import root_key
@@ -138,8 +138,8 @@ def test_the_pool_refills_below_its_low_water_mark_only(aws, settings):
 def test_a_hundred_keys_are_made_each_with_its_entry(aws):
     made = services.create(100, actor=TESTS)
     assert len({key.key_id for key in made}) == 100
-    assert audit.verify().entries == 100
-    assert audit.verify().problems == []
+    assert verification.verify().entries == 100
+    assert verification.verify().problems == []
 
 
 @requirement("C5")

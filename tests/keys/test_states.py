@@ -6,13 +6,13 @@ from itertools import product
 
 import pytest
 
-from apps.audit import services as audit
+from apps.audit import verification
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.errors import Invalid
 from apps.custody import retirement
 from apps.files import messages
-from apps.keys import diagram, lifecycle, policy, rotation, seeds, services
+from apps.keys import admin, diagram, lifecycle, policy, rotation, seeds, services, transitions
 from apps.keys.records import (
     PARTICIPLES,
     TARGETS,
@@ -87,6 +87,11 @@ def test_a_refusal_says_what_can_be_done_instead(pool):
 @requirement("C5")
 def test_every_transition_has_its_word():
     assert {one.name for one in TRANSITIONS} == PARTICIPLES.keys()
+
+
+@requirement("C5")
+def test_every_state_has_its_row_and_its_colour():
+    assert set(KeyState) == diagram.SP_800_57.keys() == admin.TONES.keys()
 
 
 @requirement("C5")
@@ -165,6 +170,15 @@ def test_taking_a_key_out_of_use_opens_its_rotation(pool, move):
 
 
 @requirement("C6")
+@pytest.mark.parametrize("name", ["queue_rotation", "revoke"])
+def test_no_key_is_taken_out_of_use_without_a_job_for_its_files(pool, name):
+    with pytest.raises(ValueError, match="a job that moves their files"):
+        transitions.commit(pool[0], name, reason="test", actor=TESTS)
+    assert services.find(pool[0].key_id) == pool[0]
+    assert rotation.unfinished() == []
+
+
+@requirement("C6")
 def test_revoking_a_key_in_rotation_keeps_its_one_rotation(pool):
     retirement.rotate(pool[0].key_id, reason="old", actor=TESTS)
     retirement.revoke(pool[0].key_id, reason="leaked", actor=TESTS)
@@ -209,7 +223,7 @@ def test_a_destruction_waits_its_window_and_can_be_cancelled(pool, monkeypatch):
     with pytest.raises(KeyUnusable):
         seeds.seed_of(gone)
     assert lifecycle.due_for_destruction() == []
-    assert audit.verify().problems == []
+    assert verification.verify().problems == []
 
 
 @requirement("C5")

@@ -58,7 +58,7 @@ def test_an_expanded_key_is_told_why_it_cannot_be_imported(aws):
 def test_a_pair_is_imported_once(aws):
     seed = os.urandom(32)
     taken_in(seed)
-    with pytest.raises(Refused, match="imported before"):
+    with pytest.raises(Refused, match="imported already"):
         taken_in(seed)
 
 

@@ -142,7 +142,7 @@ def test_a_reservation_whose_end_cannot_be_audited_does_not_end(scene, monkeypat
     monkeypatch.setattr(quantum_keys, "RESERVED_SECONDS", 0)
     before = everything()
     with pytest.raises(ExceptionGroup):
-        quantum_keys.discard_stale(actor=TESTS)
+        quantum_keys.discard(quantum_keys.stale_reservations(), actor=TESTS)
     assert everything() == before
 
 

@@ -10,13 +10,14 @@ import pytest
 from apps.access import services as access
 from apps.access.records import ClientStatus
 from apps.access.roles import Role
-from apps.audit.services import transaction, verify
+from apps.audit.services import transaction
+from apps.audit.verification import verify
 from apps.common.errors import Refused
 from apps.custody import retirement
 from apps.detections import services as detections
 from apps.files import messages, services
 from apps.files.reading import downloads
-from apps.files.records import FileStatus
+from apps.files.states import FileStatus
 from apps.files.uploads import announce
 from apps.jobs import services as jobs
 from apps.keys import seeds

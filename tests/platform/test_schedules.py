@@ -1,10 +1,9 @@
 """Schedules: each part runs whatever happens to the others, and running twice is the same as once."""
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 
 from apps.common.declarations import modules_named
-from apps.common.scheduling import Part, Schedule, collect, parts_of
+from apps.common.scheduling import Schedule, parts_of
 from apps.detections import services as detections
 from apps.keys import services as keys
 from apps.keys.records import KeyState
@@ -75,19 +74,3 @@ def test_every_app_s_parts_run_in_their_order():
     sweep = [part.name for part in parts_of(Schedule.SWEEP)]
     assert sweep.index("uploads encrypted") < sweep.index("reservations ended"), "else a key would be lost"
     assert [part.name for part in parts_of(Schedule.ROTATE)] == ["pool keys rotated"]
-
-
-@requirement("G1")
-@pytest.mark.parametrize(
-    ("again", "named"),
-    [
-        (Part(Schedule.SWEEP, 2, "files shredded", int), "name 'files shredded'"),
-        (Part(Schedule.SWEEP, 1, "files counted", int), "order 1"),
-    ],
-)
-def test_two_parts_of_one_name_or_place_are_refused(again, named):
-    first = Part(Schedule.SWEEP, 1, "files shredded", int)
-    elsewhere = Part(Schedule.REFILL, 1, "files shredded", int)
-    assert collect([elsewhere, first]) == [first, elsewhere]
-    with pytest.raises(ImproperlyConfigured, match=named):
-        collect([first, again])

@@ -68,12 +68,12 @@ COMBINATIONS = {
 
 
 def close(value, count):
-    """Within five deviations of a proportion of so many trials."""
+    """Return what is within five deviations of a proportion of so many trials."""
     return pytest.approx(value, abs=5 * math.sqrt(max(value * (1 - value), 1 / count) / count))
 
 
-def drawn(link, eavesdropper, pulses):
-    """What the engine's own simulation of clicks gives."""
+def draw_clicks(link, eavesdropper, pulses):
+    """Draw clicks with the engine; return gains, error rate, Eve's knowledge and sifted bits."""
     sent = bb84.transmit(pulses, link, eavesdropper, Randomness(1))
     same = bb84.sift(sent.alice.bases, sent.bob.bases)
     wrong = np.mean(sent.alice.bits[same] != sent.bob.bits[same])
@@ -88,7 +88,7 @@ def drawn(link, eavesdropper, pulses):
 def test_a_combination_does_to_counts_and_knows_what_is_worked_out_for_it(name, link):
     eavesdropper = COMBINATIONS[name][0]
     theory = expectation(link, eavesdropper)
-    gains, qber, knowledge, sifted = drawn(link, eavesdropper, PULSES)
+    gains, qber, knowledge, sifted = draw_clicks(link, eavesdropper, PULSES)
     for (chance, _), seen, gain in zip(link.emissions, gains, theory.gains, strict=True):
         assert seen == close(gain, PULSES * chance)
     assert qber == close(theory.qber, sifted)

@@ -33,8 +33,8 @@ WEAK = Channel(
 )
 
 
-def watched(link, eavesdropper, pulses):
-    """QBER, gain per intensity, Eve's knowledge."""
+def observe(link, eavesdropper, pulses):
+    """Send pulses; return QBER, gain per intensity, Eve's knowledge and sifted bits."""
     sent = bb84.transmit(pulses, link, eavesdropper, Randomness(1))
     same = bb84.sift(sent.alice.bases, sent.bob.bases)
     wrong = np.count_nonzero(sent.alice.bits[same] != sent.bob.bits[same])
@@ -61,7 +61,7 @@ EVERY_KIND = [*attacks.KINDS, *(model.kind for model in MADE_UP)]
 def test_what_is_drawn_is_what_theory_says_of_every_kind(every_kind, link, kind, fraction):
     eavesdropper = attack(kind, fraction=None if kind == "none" else fraction)
     theory = attacks.expectation(link, eavesdropper)
-    qber, _, knowledge, sifted = watched(link, eavesdropper, 10**6)
+    qber, _, knowledge, sifted = observe(link, eavesdropper, 10**6)
     assert qber == pytest.approx(theory.qber, abs=5 * math.sqrt(max(theory.qber, 1e-4) / sifted))
     assert knowledge.information_bits / sifted == pytest.approx(theory.information, abs=0.01)
     assert knowledge.known_bits / sifted == pytest.approx(theory.known, abs=2.5 / math.sqrt(sifted))
@@ -74,7 +74,7 @@ def test_what_is_drawn_is_what_theory_says_of_every_kind(every_kind, link, kind,
 def test_error_rates_and_information_are_those_described(every_kind, kind, fraction):
     eavesdropper = attack(kind, fraction=None if kind == "none" else fraction)
     link = Channel(distance_km=30, misalignment=0.02)
-    qber, gains, knowledge, sifted = watched(link, eavesdropper, 10**6)
+    qber, gains, knowledge, sifted = observe(link, eavesdropper, 10**6)
     expected = eavesdropper.signal_error(0.02)
     assert qber == pytest.approx(expected, abs=5 * math.sqrt(max(expected, 1e-4) / sifted))
     assert gains[0] == pytest.approx(link.gain, abs=5 * math.sqrt(link.gain / 10**6))
@@ -99,7 +99,7 @@ def test_an_attack_that_leaves_a_figure_of_its_own_unstated_is_refused(role, sta
 
 @requirement("A6")
 def test_breidbart_guesses_85_percent_and_knows_nothing_for_certain():
-    _, _, knowledge, _ = watched(SINGLE, attack("breidbart"), 200_000)
+    _, _, knowledge, _ = observe(SINGLE, attack("breidbart"), 200_000)
     assert knowledge.known_bits == 0
     assert knowledge.guess_rate == pytest.approx(math.cos(math.pi / 8) ** 2, abs=0.005)
     assert attack("breidbart").information() == pytest.approx(0.399, abs=0.001)
@@ -107,15 +107,15 @@ def test_breidbart_guesses_85_percent_and_knows_nothing_for_certain():
 
 @requirement("A6")
 def test_intercept_resend_guesses_75_percent():
-    _, _, knowledge, sifted = watched(SINGLE, attack("intercept_resend"), 200_000)
+    _, _, knowledge, sifted = observe(SINGLE, attack("intercept_resend"), 200_000)
     assert knowledge.guess_rate == pytest.approx(0.75, abs=0.005)
     assert knowledge.information_bits == pytest.approx(sifted / 2, rel=0.02)
 
 
 @requirement("A6")
 def test_splitting_with_blocking_keeps_signal_and_errors_and_betrays_itself_by_the_decoys():
-    _, honest, _, _ = watched(GYS, attacks.NoAttack(), 3 * 10**9)
-    qber, gains, knowledge, sifted = watched(GYS, attack("photon_number_splitting"), 3 * 10**9)
+    _, honest, _, _ = observe(GYS, attacks.NoAttack(), 3 * 10**9)
+    qber, gains, knowledge, sifted = observe(GYS, attack("photon_number_splitting"), 3 * 10**9)
     # Of the few clicks of the decoys more are background: that is all the errors tell.
     theory = attacks.expectation(GYS, attack("photon_number_splitting"))
     assert qber == pytest.approx(theory.qber, abs=5 * math.sqrt(theory.qber / sifted))
@@ -127,8 +127,8 @@ def test_splitting_with_blocking_keeps_signal_and_errors_and_betrays_itself_by_t
 
 @requirement("A6")
 def test_splitting_without_blocking_knows_multi_photon_bits_and_hardly_shows():
-    honest_qber, honest, _, _ = watched(GYS, attacks.NoAttack(), 10**9)
-    qber, gains, knowledge, sifted = watched(GYS, attack("photon_number_splitting", blocking=False), 10**9)
+    honest_qber, honest, _, _ = observe(GYS, attacks.NoAttack(), 10**9)
+    qber, gains, knowledge, sifted = observe(GYS, attack("photon_number_splitting", blocking=False), 10**9)
     assert qber == pytest.approx(honest_qber, abs=0.001)
     assert 0.7 * honest[0] < gains[0] <= honest[0]
     assert 0.1 * sifted < knowledge.known_bits < 0.4 * sifted
@@ -162,16 +162,16 @@ def test_splitting_without_blocking_is_covered_by_the_bound():
 @requirement("A6")
 @pytest.mark.parametrize("kind", ["photon_number_splitting", "beam_splitting"])
 def test_single_photons_cannot_be_split(kind):
-    honest, _, _, _ = watched(Channel(distance_km=20, misalignment=0.02), attacks.NoAttack(), 10**6)
-    qber, _, knowledge, _ = watched(Channel(distance_km=20, misalignment=0.02), attack(kind), 10**6)
+    honest, _, _, _ = observe(Channel(distance_km=20, misalignment=0.02), attacks.NoAttack(), 10**6)
+    qber, _, knowledge, _ = observe(Channel(distance_km=20, misalignment=0.02), attack(kind), 10**6)
     assert knowledge.known_bits == 0
     assert qber == pytest.approx(honest, abs=0.002)
 
 
 @requirement("A6")
 def test_beam_splitting_is_invisible_and_knows_what_a_coherent_state_shares():
-    honest_qber, honest, _, _ = watched(GYS, attacks.NoAttack(), 10**9)
-    qber, gains, knowledge, sifted = watched(GYS, attack("beam_splitting"), 10**9)
+    honest_qber, honest, _, _ = observe(GYS, attacks.NoAttack(), 10**9)
+    qber, gains, knowledge, sifted = observe(GYS, attack("beam_splitting"), 10**9)
     assert qber == pytest.approx(honest_qber, abs=0.001)
     assert gains == pytest.approx(honest, rel=0.02)
     # Eve's arm is a coherent state of mu (1 - t), independent of Bob's.
@@ -223,7 +223,7 @@ def test_detection_stays_a_probability_and_knowledge_within_the_bits(kind, fract
     assert detection[0] == 0
     assert (detection >= 0).all()
     assert (detection <= 1).all()
-    _, _, knowledge, sifted = watched(link, eavesdropper, 20_000)
+    _, _, knowledge, sifted = observe(link, eavesdropper, 20_000)
     assert 0 <= knowledge.known_bits <= knowledge.information_bits <= sifted + 1e-9
     assert 0 <= knowledge.guess_rate <= 1
     assert 0 <= eavesdropper.signal_error(0.02) <= 0.5

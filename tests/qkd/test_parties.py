@@ -118,7 +118,7 @@ def tampering(kind, way, change):
     return Tampered
 
 
-def flipped(message):
+def flip_bit(message):
     body = bytes([message.body[0] ^ 0x80]) + message.body[1:]
     return Message(message.kind, body, message.bits)
 
@@ -132,7 +132,7 @@ def test_no_message_can_be_changed_unnoticed(kind, way):
     if (kind, way) in {(Kind.COUNTS, "to_bob"), (Kind.AMPLIFY, "to_bob")}:
         change = lambda message: Message.of_bytes(message.kind, b"x")  # noqa: E731 - their answers are empty
     else:
-        change = flipped
+        change = flip_bit
     alice, bob, _ = two_parties(tampering(kind, way, change))
     with contextlib.suppress(ProtocolError):
         lead(bob)
@@ -147,7 +147,7 @@ def test_a_changed_parity_is_noticed():
 
     def once(message):
         seen.append(message)
-        return flipped(message) if len(seen) == 20 else message
+        return flip_bit(message) if len(seen) == 20 else message
 
     alice, bob, _ = two_parties(tampering(Kind.BLOCKS, "to_bob", once))
     bob.sift()
@@ -161,7 +161,7 @@ def test_a_changed_parity_is_noticed():
 
 @requirement("A4")
 def test_a_tampered_session_gives_no_key(monkeypatch):
-    monkeypatch.setattr("qkd.session.LocalChannel", tampering(Kind.AMPLIFY, "to_alice", flipped))
+    monkeypatch.setattr("qkd.session.LocalChannel", tampering(Kind.AMPLIFY, "to_alice", flip_bit))
     result = run(SessionParameters(error_rate=0.02, seed=1))
     assert result.aborted is not None
     assert result.aborted.code is AbortCode.AUTHENTICATION_FAILED

@@ -68,7 +68,7 @@ PUBLISHED = {0.01: 1.0431, 0.02: 1.0406, 0.03: 1.0395, 0.05: 1.0434, 0.08: 1.054
 """Efficiency by error rate: Martinez-Mateo et al. 2015, table 3, frames of 2^14."""
 
 
-def corrected(frame_bits, frames, qber, *, low_latency=False):
+def correct_frames(frame_bits, frames, qber, *, low_latency=False):
     """Efficiency by batch, frames that failed, and round trips of the batches."""
     per_batch = max(1, (1 << 22) // frame_bits)
     efficiencies, failed, trips = [], 0, []
@@ -98,7 +98,7 @@ def corrected(frame_bits, frames, qber, *, low_latency=False):
 @requirement("A4")
 @pytest.mark.parametrize("qber", PUBLISHED)
 def test_frames_of_2_14_meet_the_published_efficiency_and_at_most_one_in_a_thousand_fails(qber):
-    efficiencies, failed, _ = corrected(1 << 14, 4096, qber)
+    efficiencies, failed, _ = correct_frames(1 << 14, 4096, qber)
     assert failed <= 4
     spread = efficiencies.std(ddof=1) / np.sqrt(efficiencies.size)
     assert spread < 0.0002
@@ -109,7 +109,7 @@ def test_frames_of_2_14_meet_the_published_efficiency_and_at_most_one_in_a_thous
 @pytest.mark.parametrize("qber", PUBLISHED)
 @pytest.mark.parametrize(("frame_bits", "frames"), [(1 << 16, 2048), (1 << 20, 32)])
 def test_longer_frames_are_better(frame_bits, frames, qber):
-    efficiencies, failed, _ = corrected(frame_bits, frames, qber)
+    efficiencies, failed, _ = correct_frames(frame_bits, frames, qber)
     assert failed <= frames // 1000
     spread = efficiencies.std(ddof=1) / np.sqrt(efficiencies.size)
     assert efficiencies.mean() < PUBLISHED[qber] - 3 * spread
@@ -118,7 +118,7 @@ def test_longer_frames_are_better(frame_bits, frames, qber):
 @requirement("A4")
 @pytest.mark.parametrize("qber", PUBLISHED)
 def test_low_latency_frames_fail_no_more_often_in_a_few_hundred_round_trips(qber):
-    _, failed, trips = corrected(1 << 16, 2048, qber, low_latency=True)
+    _, failed, trips = correct_frames(1 << 16, 2048, qber, low_latency=True)
     assert failed <= 2
     assert max(trips) <= 450
 

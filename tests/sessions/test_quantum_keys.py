@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from apps.audit.records import system
-from apps.audit.services import AuditUnavailable, transaction, verify
+from apps.audit.services import AuditUnavailable, transaction
+from apps.audit.verification import verify
 from apps.common.aws import client
 from apps.common.dynamodb import all_tables
 from apps.common.errors import Unavailable
@@ -16,7 +17,7 @@ from apps.common.root_keys.configured import root_key
 from apps.detections import services as detections
 from apps.files import messages
 from apps.files.trail import FileEvent, MessageEvent
-from apps.sessions import finals, quantum_keys, services
+from apps.sessions import finals, quantum_keys, services, transitions
 from apps.sessions import stock as supply
 from apps.sessions.quantum_keys import KeyTaken, _Numbers
 from apps.sessions.records import (
@@ -33,6 +34,7 @@ from tests import requirement
 from tests.conftest import TESTS
 from tests.faults import Fault, injected
 from tests.finals import final_key
+from tests.sessions.ready import ready
 from tests.tables import rows
 from tests.threads import together
 
@@ -50,16 +52,14 @@ class NumbersOfThreads:
         return self.own.numbers.draw(*arguments)
 
 
-def ready(**request):
-    made = services.generate(GenerateRequest(**{"error_rate": 0.01, **request}), actor=TESTS)
-    detections.judge(made.session_id, actor=TESTS)
-    return made
-
-
 def take(offered, *, state=QuantumKeyState.USED, subject="a message"):
     with transaction(TESTS) as tx:
         quantum_keys.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject=subject, state=state)
         tx.audit(MessageEvent.ENCRYPTED)
+
+
+def discard_stale():
+    return quantum_keys.discard(quantum_keys.stale_reservations(), actor=TESTS)
 
 
 def ids_taken():
@@ -242,10 +242,10 @@ def test_a_session_of_another_is_as_unknown_as_none(stock, api):
 def test_a_reservation_that_nobody_uses_ends_and_its_key_is_never_given_again(stock, monkeypatch):
     offered = quantum_keys.offer()
     take(offered, state=QuantumKeyState.RESERVED)
-    assert quantum_keys.discard_stale(actor=TESTS) == 0, "an hour has not passed"
+    assert discard_stale() == 0, "an hour has not passed"
     monkeypatch.setattr(quantum_keys, "RESERVED_SECONDS", 0)
-    assert quantum_keys.discard_stale(actor=TESTS) == 1
-    assert quantum_keys.discard_stale(actor=TESTS) == 0
+    assert discard_stale() == 1
+    assert discard_stale() == 0
     found = quantum_keys.find_taken(offered.key_id)
     assert found is not None
     assert found.state is QuantumKeyState.DISCARDED
@@ -260,7 +260,7 @@ def test_a_reservation_that_nobody_uses_ends_and_its_key_is_never_given_again(st
 def test_a_key_reserved_before_its_session_was_revoked_encrypts_nothing(stock):
     offered = quantum_keys.offer()
     take(offered, state=QuantumKeyState.RESERVED)
-    services.revoke(stock.session_id, reason="leaked", actor=TESTS)
+    transitions.revoke(stock.session_id, reason="leaked", actor=TESTS)
     with pytest.raises(SessionUnusable, match="no longer ready"), transaction(TESTS) as tx:
         quantum_keys.use_reserved(tx, offered.key_id)
         tx.audit(FileEvent.ENCRYPTED)

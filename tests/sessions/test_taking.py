@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from apps.audit.services import transaction, verify
+from apps.audit.services import transaction
+from apps.audit.verification import verify
 from apps.common.aws import client
 from apps.common.errors import Invalid
 from apps.custody import retirement
@@ -18,7 +19,7 @@ from apps.files.uploads import client_side
 from apps.files.uploads.announce import UploadMethod
 from apps.keys import services as keys
 from apps.keys.records import KeyState
-from apps.sessions import quantum_keys, services
+from apps.sessions import quantum_keys, services, transitions
 from apps.sessions import stock as supply
 from apps.sessions.records import KeyPurpose, StockEmpty
 from apps.sessions.store import SessionTable
@@ -86,7 +87,7 @@ def rivals(monkeypatch):
             tx.audit(MessageEvent.ENCRYPTED)
 
     def revoke_the_session(offered):
-        services.revoke(offered.session_id, reason="leaked", actor=TESTS)
+        transitions.revoke(offered.session_id, reason="leaked", actor=TESTS)
 
     def rotate_the_pool_key(key):
         if keys.find(key.key_id).state is KeyState.ACTIVE:

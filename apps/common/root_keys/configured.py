@@ -18,10 +18,10 @@ def root_key() -> RootKey:
     Raises:
         RootKeyUnavailable: a setting is neither, or a key file is unsafe or damaged.
     """
-    current = _connected(str(settings.ROOT_KEY))
+    current = _connect(str(settings.ROOT_KEY))
     if not settings.ROOT_KEY_PREVIOUS:
         return current
-    return RootKeyRing(current, [_connected(name) for name in settings.ROOT_KEY_PREVIOUS])
+    return RootKeyRing(current, [_connect(name) for name in settings.ROOT_KEY_PREVIOUS])
 
 
 def wrap_checked(secret: bytes, *, context: Mapping[str, str]) -> bytes:
@@ -37,7 +37,7 @@ def wrap_checked(secret: bytes, *, context: Mapping[str, str]) -> bytes:
     return wrapped
 
 
-def _connected(setting: str) -> RootKey:
+def _connect(setting: str) -> RootKey:
     kind, _, name = setting.partition(":")
     if kind == "local" and name:
         from apps.common.root_keys.local import LocalRootKey  # noqa: PLC0415  only what is configured is loaded

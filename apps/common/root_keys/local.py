@@ -207,13 +207,13 @@ def _read(path: Path) -> tuple[list[bytes], tuple[int, int, int]]:
         lines = os.read(descriptor, _FILE_SIZE_LIMIT).splitlines()
     finally:
         os.close(descriptor)
-    keys = [_parsed(path, line) for line in lines]
+    keys = [_key_in(path, line) for line in lines]
     if not keys:
         raise RootKeyUnavailable(f"the root key file {path} is damaged")
     return keys, _stamp(status)
 
 
-def _parsed(path: Path, line: bytes) -> bytes:
+def _key_in(path: Path, line: bytes) -> bytes:
     try:
         magic, key_id, encoded = line.split()
         key = base64.b64decode(encoded, validate=True)

@@ -1,4 +1,4 @@
-"""The API of what needs four eyes: asked for, decided by someone else, carried out."""
+"""The API of approvals: asked for, decided by a second person, carried out."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
 from apps.access.views import ApiView
-from apps.common.lists import listed, page_of
-from apps.common.serializers import parsed
+from apps.common.lists import list_response, page_of
+from apps.common.serializers import parse_body
 from apps.custody import approvals, destruction, exporting, recovery
 from apps.custody.records import ApprovalStatus
 from apps.custody.serializers import ApprovalListQuery, ApprovalOut, DestructionIn, ExportedOut, ExportIn
@@ -28,12 +28,12 @@ class Approvals(ApiView):
         parameters=[ApprovalListQuery], responses=page_of(ApprovalOut), operation_id="list_approvals"
     )
     def get(self, request: Request) -> Response:
-        """Requests and what was said, newest first."""
+        """Requests and their decisions, newest first."""
 
         def fetch(*, status: str | None = None, **filters: Any) -> Any:
             return approvals.listed(status=ApprovalStatus(status) if status else None, **filters)
 
-        return listed(request, ApprovalOut, fetch, query=ApprovalListQuery, salt="approvals")
+        return list_response(request, ApprovalOut, fetch, query=ApprovalListQuery, salt="approvals")
 
 
 class ApprovalDetail(ApiView):
@@ -43,7 +43,7 @@ class ApprovalDetail(ApiView):
 
     @extend_schema(responses=ApprovalOut, operation_id="get_approval")
     def get(self, request: Request, approval_id: str) -> Response:  # noqa: ARG002 - Django's signature
-        """What is asked for, by whom, until when, and what was said."""
+        """What is asked for, by whom, until when, and the decision."""
         return Response(ApprovalOut(approvals.find(approval_id)).data)
 
 
@@ -79,32 +79,32 @@ class DestructionRequest(ApiView):
     )
     def post(self, request: Request, key_id: str) -> Response:
         """Ask for a key's destruction; a second person has to approve it."""
-        asked = destruction.request(key_id, actor=actor_of(request), **parsed(DestructionIn, request))
+        asked = destruction.request(key_id, actor=actor_of(request), **parse_body(DestructionIn, request))
         return Response(ApprovalOut(asked).data, status=201)
 
 
 class DestructionCancellation(ApiView):
-    """A key that is kept after all."""
+    """The cancellation of a destruction."""
 
     required_scopes = {"POST": KeyScope.MANAGE}
 
     @extend_schema(request=ReasonIn, responses=PoolKeyOut, operation_id="cancel_key_destruction")
     def post(self, request: Request, key_id: str) -> Response:
-        """Keep a key whose waiting window has not ended."""
-        reason = parsed(ReasonIn, request)["reason"]
+        """Cancel a destruction whose waiting window has not ended."""
+        reason = parse_body(ReasonIn, request)["reason"]
         key = lifecycle.cancel_destruction(key_id, reason=reason, actor=actor_of(request))
         return Response(PoolKeyOut(key).data)
 
 
 class ExportRequest(ApiView):
-    """A key that is to be given out."""
+    """A request to give out a key."""
 
     required_scopes = {"POST": KeyScope.MANAGE}
 
     @extend_schema(request=ExportIn, responses={201: ApprovalOut}, operation_id="request_key_export")
     def post(self, request: Request, key_id: str) -> Response:
         """Ask for a key's export to a recipient; a second person has to approve it."""
-        body = parsed(ExportIn, request)
+        body = parse_body(ExportIn, request)
         asked = exporting.request(
             key_id,
             recipient=body["recipient_public_key"],
@@ -122,8 +122,8 @@ class RecoveryRequest(ApiView):
 
     @extend_schema(request=ReasonIn, responses={201: ApprovalOut}, operation_id="request_recovery")
     def post(self, request: Request) -> Response:
-        """Ask for it; approved, `manage.py recovery use` takes its id and the officers' shares."""
-        asked = recovery.request(reason=parsed(ReasonIn, request)["reason"], actor=actor_of(request))
+        """Ask for a recovery. Once approved, `manage.py recovery use` takes its id and the officers' shares."""
+        asked = recovery.request(reason=parse_body(ReasonIn, request)["reason"], actor=actor_of(request))
         return Response(ApprovalOut(asked).data, status=201)
 
 

@@ -9,9 +9,9 @@ from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
 from apps.access.views import ApiView
-from apps.common.lists import ListQuery, listed, page_of
-from apps.common.serializers import parsed
-from apps.custody import retirement, tasks
+from apps.common.lists import ListQuery, list_response, page_of
+from apps.common.serializers import parse_body
+from apps.custody import reencryption, retirement
 from apps.custody.retirement import Retired
 from apps.custody.serializers import ReencryptionIn, RetiredKeyOut
 from apps.jobs.serializers import JobOut
@@ -31,7 +31,7 @@ class KeyRetirement(ApiView):
 
     def _retire(self, request: Request, key_id: str) -> Response:
         retired = type(self).retire(
-            key_id, reason=parsed(ReasonIn, request)["reason"], actor=actor_of(request)
+            key_id, reason=parse_body(ReasonIn, request)["reason"], actor=actor_of(request)
         )
         return Response(RetiredKeyOut(retired.key, context={"job": retired.job}).data)
 
@@ -66,7 +66,7 @@ class KeyTransition(ApiView):
 
     def _change(self, request: Request, key_id: str) -> Response:
         key = type(self).transition(
-            key_id, reason=parsed(ReasonIn, request)["reason"], actor=actor_of(request)
+            key_id, reason=parse_body(ReasonIn, request)["reason"], actor=actor_of(request)
         )
         return Response(PoolKeyOut(key).data)
 
@@ -105,14 +105,14 @@ class KeyActivation(KeyTransition):
 
 
 class Rotations(ApiView):
-    """What replaces what."""
+    """Which keys replace which."""
 
     required_scopes = {"GET": KeyScope.READ}
 
     @extend_schema(parameters=[ListQuery], responses=page_of(RotationOut), operation_id="list_rotations")
     def get(self, request: Request) -> Response:
         """Rotations, newest first."""
-        return listed(request, RotationOut, rotation.listed, salt="rotations")
+        return list_response(request, RotationOut, rotation.listed, salt="rotations")
 
 
 class RotationDetail(ApiView):
@@ -133,18 +133,18 @@ class RotationResumption(ApiView):
 
     @extend_schema(request=None, responses={202: JobOut}, operation_id="resume_rotation")
     def post(self, request: Request, rotation_id: str) -> Response:
-        """Go on moving files, by a new job."""
+        """Start a new job that goes on moving the files."""
         job = retirement.start(rotation_id, actor=actor_of(request))
         return Response(JobOut(job).data, status=202)
 
 
 class Reencryptions(ApiView):
-    """Files under keys that count as known."""
+    """Files under keys that may be compromised."""
 
     required_scopes = {"POST": KeyScope.MANAGE}
 
     @extend_schema(request=ReencryptionIn, responses={202: JobOut}, operation_id="reencrypt_files")
     def post(self, request: Request) -> Response:
-        """Encrypt files anew, bodies too: all of a session, of a pool key that no longer seals, or one document."""
-        job = tasks.reencrypt_later(actor=actor_of(request), **parsed(ReencryptionIn, request))
+        """Re-encrypt files, bodies too: all of a session, of a pool key that no longer seals, or one document."""
+        job = reencryption.start(actor=actor_of(request), **parse_body(ReencryptionIn, request))
         return Response(JobOut(job).data, status=202)

@@ -10,8 +10,8 @@ COPY_BYTES = 5 * 2**30  # the most that S3 copies in one request
 COPIED_PART_BYTES = 512 * 2**20
 
 
-def copied(source: ObjectRef, *, key: str, storage_class: str) -> ObjectRef:
-    """A copy of an object in the same bucket, in a storage class.
+def copy(source: ObjectRef, *, key: str, storage_class: str) -> ObjectRef:
+    """Copy an object within its bucket, to another storage class.
 
     Raises:
         ObjectGone: the source does not exist.
@@ -19,13 +19,13 @@ def copied(source: ObjectRef, *, key: str, storage_class: str) -> ObjectRef:
     size = objects.size_of(source)
     target: dict[str, Any] = {"Bucket": source.bucket, "Key": key}
     if size > COPY_BYTES:
-        return _in_parts(source, target, storage_class, size)
+        return _copy_in_parts(source, target, storage_class, size)
     s3: Any = aws.client("s3")
     answer = s3.copy_object(**target, CopySource=source.arguments(), StorageClass=storage_class)
     return ObjectRef(source.bucket, key, answer.get("VersionId", ""))
 
 
-def _in_parts(source: ObjectRef, target: dict[str, Any], storage_class: str, size: int) -> ObjectRef:
+def _copy_in_parts(source: ObjectRef, target: dict[str, Any], storage_class: str, size: int) -> ObjectRef:
     s3: Any = aws.client("s3")
     upload = target | {
         "UploadId": s3.create_multipart_upload(**target, StorageClass=storage_class)["UploadId"]

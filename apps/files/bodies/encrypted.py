@@ -1,18 +1,18 @@
 """One attempt to turn a plaintext object into an encrypted one: read ahead, hashed, encrypted, hashed, uploaded."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from apps.common import clock
 from apps.common.errors import Refused
 from apps.files.bodies import objects
-from apps.files.bodies.media_types import UNKNOWN, Head
+from apps.files.bodies.media_types import Head
 from apps.files.bodies.objects import ObjectRef
 from apps.files.bodies.read_ahead import read_ahead
 from apps.files.bodies.writer import ObjectWriter
-from apps.files.records import File, FileStatus
+from apps.files.records import StorageClass
 from qkdseal.body import PIECE_SIZE, encrypt_pieces
 from qkdseal.digests import PlaintextDigest
 from qkdseal.streams import Source
@@ -23,28 +23,42 @@ Progress = Callable[[int], object]
 
 
 class AttemptTooLong(Refused):
-    """The encryption took longer than its quantum key stays reserved; it has to begin anew."""
+    """The encryption took longer than its quantum key stays reserved; it has to start again."""
 
 
-def written(
-    file: File,
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was learnt of a content while it was encrypted; named as in the record that keeps it."""
+
+    body: Mapping[str, str]
+    size: int
+    ciphertext_size: int
+    ciphertext_sha256: str
+    plaintext_hmac: str
+    sniffed_type: str
+
+
+def write(
     plaintext: Source,
     place: ObjectRef,
     *,
+    name: str,
     file_key: bytes,
     context: bytes,
     until: datetime,
+    storage_class: StorageClass = StorageClass.STANDARD,
     progress: Progress | None = None,
-) -> File:
-    """Write the encrypted body of a plaintext to ``place``; the record with what was learnt on the way.
+) -> Written:
+    """Write the encrypted body of a plaintext to ``place``.
 
     Args:
-        file: the record as it is.
         plaintext: read to its end.
         place: bucket and key that no other attempt writes.
+        name: of the file; decides between media types that look alike.
         file_key: 32 bytes, used for nothing else.
         context: the digest of the package's header.
         until: when the attempt has to give up: the sweep ends its reservation then, and removes its body.
+        storage_class: of the body.
         progress: is told the bytes encrypted so far, now and then.
 
     Raises:
@@ -52,33 +66,26 @@ def written(
     """
     head, mac = Head(), PlaintextDigest(key=file_key, context=context)
 
-    def seen(data: memoryview) -> None:
+    def see(data: memoryview) -> None:
         head.update(data)
         mac.update(data)
 
-    parts = read_ahead(plaintext, piece=PIECE_SIZE, seen=seen)
-    with closing(parts), _writer(place, file) as sink:
+    parts = read_ahead(plaintext, piece=PIECE_SIZE, seen=see)
+    sink = ObjectWriter(place.bucket, place.key, storage_class=storage_class.value)
+    with closing(parts), sink:
         digest = encrypt_pieces(_watched(parts, until, progress), sink, key=file_key, context=context)
     assert sink.ref is not None  # noqa: S101 - the block ended well
+    # S3 acknowledged it; this one question more makes sure before the plaintext is removed
     if objects.size_of(sink.ref) != digest.ciphertext_size:
-        raise OSError(f"The body of file {file.file_id} was not stored whole.")
-    found = head.media_type(file.name)
-    return replace(
-        file,
-        status=FileStatus.ENCRYPTED,
+        raise OSError(f"The body {place.key} was not stored whole.")
+    return Written(
+        body=sink.ref.as_document(),
         size=digest.plaintext_size,
         ciphertext_size=digest.ciphertext_size,
         ciphertext_sha256=sink.sha256,
         plaintext_hmac=mac.hexdigest(),
-        sniffed_type=found,
-        media_type=found if file.media_type == UNKNOWN else file.media_type,
-        body=sink.ref.as_document(),
-        upload={},
+        sniffed_type=head.media_type(name),
     )
-
-
-def _writer(place: ObjectRef, file: File) -> ObjectWriter:
-    return ObjectWriter(place.bucket, place.key, storage_class=file.storage_class.value)
 
 
 def _watched(parts: Iterator[memoryview], until: datetime, progress: Progress | None) -> Iterator[memoryview]:
@@ -97,4 +104,6 @@ def _watched(parts: Iterator[memoryview], until: datetime, progress: Progress | 
 
 def _check(until: datetime) -> None:
     if clock.now() >= until:
-        raise AttemptTooLong("The encryption took too long; it begins anew.")
+        raise AttemptTooLong(
+            "The encryption took longer than its quantum key stays reserved. It starts again."
+        )

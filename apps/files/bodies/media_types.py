@@ -2,8 +2,9 @@
 
 import puremagic
 
+from apps.files.records import UNKNOWN_TYPE
+
 HEAD_BYTES = 8192  # enough for every signature that stands at or near the start
-UNKNOWN = "application/octet-stream"
 
 
 class Head:
@@ -25,7 +26,7 @@ class Head:
 def media_type_of(head: bytes, name: str) -> str:
     """The media type of a file that starts with ``head``; ``application/octet-stream`` if none is recognised."""
     if not head:
-        return UNKNOWN
+        return UNKNOWN_TYPE
     try:
         found = puremagic.magic_string(head, filename=name)
     except (puremagic.PureError, ValueError):
@@ -39,5 +40,5 @@ def _text_or_unknown(head: bytes) -> str:
         # A head of full length may end in the middle of a character, which has at most four bytes.
         head[:-4].decode() if len(head) >= HEAD_BYTES else head.decode()
     except UnicodeDecodeError:
-        return UNKNOWN
-    return UNKNOWN if b"\0" in head else "text/plain"
+        return UNKNOWN_TYPE
+    return UNKNOWN_TYPE if b"\0" in head else "text/plain"

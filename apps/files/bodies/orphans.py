@@ -1,26 +1,25 @@
 """Bodies that nothing will ever refer to: noted with what gave them up, then removed.
 
-A note is a row of the files table (status ``leftover``, listed by that only) that names one object key. It is
-written before anything is removed, so an interrupted removal is taken up again; and it stays until whoever may
-still be writing under that key has ended, so what arrives late is removed as well.
+An orphan is a row of the files table, listed as such only, that names one object key. It is written before anything
+is removed, so an interrupted removal is taken up again; and it stays until whoever may still be writing under that
+key has ended, so what arrives late is removed as well.
 """
 
 from apps.audit.services import Transaction
 from apps.common import clock
 from apps.common.sweeps import each
+from apps.files import store
 from apps.files.bodies import objects
 from apps.files.bodies.objects import ObjectRef
-from apps.files.records import File, FileStatus
+from apps.files.records import Orphan
 from apps.files.store import FileTable
 from apps.sessions import quantum_keys
 from apps.sessions.records import QuantumKeyState
 
-_KIND = "leftover"
-
 
 def note(
     tx: Transaction, body: ObjectRef, *, document_id: str, reason: str, reservation: str | None = None
-) -> File:
+) -> Orphan:
     """Note in a transaction that what lies under an object key is given up.
 
     Args:
@@ -30,16 +29,13 @@ def note(
         reason: for the operator.
         reservation: the quantum key whose discarding makes sure; until then nothing is removed.
     """
-    orphan = File(
+    orphan = Orphan(
         file_id=_id_of(body),
-        name=body.key,
-        document_type=_KIND,
         owner=str(tx.actor),
-        status=FileStatus.LEFTOVER,
-        uploaded_at=clock.now(),
+        noted_at=clock.now(),
         document_id=document_id,
         body=body.as_document(),
-        quantum_key_id=reservation,
+        reservation=reservation,
         reason=reason,
     )
     tx.put(FileTable.of(orphan))
@@ -47,19 +43,20 @@ def note(
 
 
 def _id_of(body: ObjectRef) -> str:
-    return f"{_KIND}.{body.key}" + (f".{body.version}" if body.version else "")
+    return f"orphan.{body.key}" + (f".{body.version}" if body.version else "")
 
 
-def find_note(body: ObjectRef) -> File | None:
+def find_note(body: ObjectRef) -> Orphan | None:
     """The note on a body that was given up, until it is settled."""
-    return FileTable.find(_id_of(body))
+    return store.find_orphan(_id_of(body))
 
 
-def remove(note: File) -> int:
-    """Remove what lies under a note's key now; returns how many versions."""
-    if note.quantum_key_id and not _is_discarded(note.quantum_key_id):
+def remove(orphan: Orphan) -> int:
+    """Remove what lies under an orphan's key now; returns how many versions."""
+    # An attempt may still commit while its quantum key is reserved: its body is no orphan then
+    if orphan.reservation and not _is_discarded(orphan.reservation):
         return 0
-    body = ObjectRef.of(note.body)
+    body = ObjectRef.of(orphan.body)
     given_up = [body] if body.version else objects.versions_of(body.bucket, body.key)
     return each(given_up, objects.remove)
 

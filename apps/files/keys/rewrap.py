@@ -1,15 +1,15 @@
-"""Files move from one pool key to another: the envelope is sealed anew, the body stays as it is.
+"""Re-wrap files: their envelopes are sealed to another pool key, the bodies stay as they are.
 
 A batch is one transaction, so a file is always under exactly one of the two keys, with its audit entry. Which
 files are still to move is one Query on the index by pool key; the files themselves decide, the index may lag.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from apps.audit.records import Actor
 from apps.audit.services import transaction
-from apps.common.dynamodb import Page, Position, feed
+from apps.common.dynamodb import Page, Position
 from apps.common.errors import Refused
 from apps.files import store
 from apps.files.records import File
@@ -18,10 +18,11 @@ from apps.files.trail import FileEvent
 from apps.keys import seeds
 from apps.keys import services as keys
 from apps.keys.records import PoolKey
-from qkdseal.envelope import Envelope, rewrap
+from qkdseal import envelope as envelopes
+from qkdseal.envelope import Envelope
 from qkdseal.errors import PackageInvalid
 
-BATCH = 40  # files in one transaction: a row and an entry each, the new key and the head
+BATCH = 40  # TransactWriteItems takes 100 items: a row and an entry for each file, the new key, the head
 
 
 class FileChanged(Refused):
@@ -57,7 +58,7 @@ def move(files: Sequence[File], *, source: PoolKey, target: PoolKey, actor: Acto
     except FileChanged:  # the index was late, or someone was faster: one by one, as the files are now
         moved = Moved()
         for file in files:
-            fresh = FileTable.find(file.file_id)
+            fresh = store.find_file(file.file_id)
             done = _move([fresh] if fresh else [], source, target, actor)
             moved.count += done.count
             moved.damaged += done.damaged
@@ -65,25 +66,25 @@ def move(files: Sequence[File], *, source: PoolKey, target: PoolKey, actor: Acto
 
 
 def _move(files: Sequence[File], source: PoolKey, target: PoolKey, actor: Actor) -> Moved:
-    moved, resealed = Moved(), []
+    moved, rewrapped = Moved(), []
     for file in files:
         if file.pool_key_id != source.key_id:
             continue
         try:
-            resealed.append((file, _resealed(file, source, target)))
+            rewrapped.append((file, _rewrap(file, source, target)))
         except PackageInvalid:
             moved.damaged.append(file.file_id)
-    if resealed:
-        _commit(resealed, target, actor)
-    moved.count = len(resealed)
+    if rewrapped:
+        _commit(rewrapped, target, actor)
+    moved.count = len(rewrapped)
     return moved
 
 
-def _resealed(file: File, source: PoolKey, target: PoolKey) -> Envelope:
+def _rewrap(file: File, source: PoolKey, target: PoolKey) -> Envelope:
     envelope = Envelope.from_dict(file.envelope)
     if envelope.pool_key_id != source.key_id:
         raise PackageInvalid
-    return rewrap(
+    return envelopes.rewrap(
         envelope,
         seed=seeds.seed_of(source, rewrap=True),
         pool_suite=source.suite,
@@ -93,20 +94,17 @@ def _resealed(file: File, source: PoolKey, target: PoolKey) -> Envelope:
     )
 
 
-def _commit(resealed: Sequence[tuple[File, Envelope]], target: PoolKey, actor: Actor) -> None:
+def _commit(rewrapped: Sequence[tuple[File, Envelope]], target: PoolKey, actor: Actor) -> None:
     with transaction(actor) as tx:
-        for file, envelope in resealed:
-            tx.update(
-                FileTable.of(file),
-                [
-                    FileTable.envelope.set(envelope.to_dict()),
-                    FileTable.pool_key_id.set(target.key_id),
-                    FileTable.key_feed.set(feed(target.key_id, file.file_id)),
-                ],
+        for file, envelope in rewrapped:
+            store.change(
+                tx,
+                file,
+                replace(file, envelope=envelope.to_dict(), pool_key_id=target.key_id),
                 condition=FileTable.envelope == file.envelope,
                 otherwise=FileChanged(f"File {file.file_id} was changed meanwhile."),
             )
             tx.audit(
                 FileEvent.REWRAPPED, file_id=file.file_id, key_id=target.key_id, old_key_id=file.pool_key_id
             )
-        keys.count_use(tx, target, uses=len(resealed))
+        keys.count_use(tx, target, uses=len(rewrapped))

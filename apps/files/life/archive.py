@@ -7,32 +7,29 @@ for each version and class; doing a step twice writes the same object again, and
 before the next state.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError
-from pynamodb.expressions.update import Action
 
-from apps.audit.records import Actor, Event
+from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import aws, clock
-from apps.common.dynamodb import feed
 from apps.common.errors import Invalid
 from apps.common.sweeps import each
 from apps.files import services, store
 from apps.files.bodies import copying, objects
 from apps.files.bodies.objects import BODIES_PREFIX, ObjectRef
-from apps.files.records import File, FileNotReady, FileStatus, StorageClass
+from apps.files.records import Document, StorageClass
+from apps.files.states import FileNotReady, FileStatus, Transition, transition
 from apps.files.store import FileTable
-from apps.files.trail import FileEvent
 
 AT_ONCE_BYTES = 256 * 2**20  # copied while the caller waits; larger ones are left to the sweep
 THAWED_DAYS = 2  # that S3 keeps a recalled object readable, while it is copied
-_MOVES = {FileStatus.ARCHIVING: FileStatus.ARCHIVED, FileStatus.RECALLING: FileStatus.ENCRYPTED}
+_FINISHED_BY = {FileStatus.ARCHIVING: "finish_archiving", FileStatus.RECALLING: "finish_recalling"}
 
 
-def archive(file_id: str, *, storage_class: StorageClass, actor: Actor) -> File:
+def archive(file_id: str, *, storage_class: StorageClass, actor: Actor) -> Document:
     """Move a file's body to a cold storage class.
 
     Raises:
@@ -42,24 +39,22 @@ def archive(file_id: str, *, storage_class: StorageClass, actor: Actor) -> File:
     """
     if storage_class is StorageClass.STANDARD:
         raise Invalid.of("storage_class", "a cold class: GLACIER_IR, GLACIER or DEEP_ARCHIVE")
-    file = services.find(file_id, actor=actor)
-    begun = _begun(file, FileStatus.ENCRYPTED, FileStatus.ARCHIVING, storage_class, actor)
-    return _at_once(begun, actor)
+    document = services.find_document(file_id, actor=actor, to="archive")
+    return _at_once(_begin(document, "archive", storage_class, actor), actor)
 
 
-def recall(file_id: str, *, actor: Actor) -> File:
+def recall(file_id: str, *, actor: Actor) -> Document:
     """Bring an archived file back; from Glacier it takes hours, and ``status`` tells when it is there.
 
     Raises:
         FileNotFound: no such file, or another's.
         FileNotReady: it is not ``archived``.
     """
-    file = services.find(file_id, actor=actor)
-    begun = _begun(file, FileStatus.ARCHIVED, FileStatus.RECALLING, file.storage_class, actor)
-    return _at_once(begun, actor)
+    document = services.find_document(file_id, actor=actor, to="recall")
+    return _at_once(_begin(document, "recall", document.storage_class, actor), actor)
 
 
-def restore(file_id: str, *, actor: Actor) -> File:
+def restore(file_id: str, *, actor: Actor) -> Document:
     """Bring a file back that is deleted or archived.
 
     Raises:
@@ -72,84 +67,67 @@ def restore(file_id: str, *, actor: Actor) -> File:
 
 def finish_moves(*, actor: Actor) -> int:
     """Go on with every move that is under way: the sweep's part."""
-    moving = [file for status in _MOVES for file in store.in_status_before(status, clock.now())]
-    return each(moving, lambda file: _finished(file, actor))
+    moving = [document for status in _FINISHED_BY for document in store.documents_in(status)]
+    return each(moving, lambda document: _go_on(document, actor))
 
 
-def _begun(
-    file: File, source: FileStatus, target: FileStatus, storage_class: StorageClass, actor: Actor
-) -> File:
-    refused = FileNotReady(f"The file is {file.status}; only one that is {source} can be {target}.")
-    if file.status is not source:
-        raise refused
-    event = FileEvent.ARCHIVED if target is FileStatus.ARCHIVING else FileEvent.RECALLED
-    actions = [FileTable.storage_class.set(storage_class)]
-    _move(file, target, actions, event, actor, refused=refused)
-    return replace(file, status=target, storage_class=storage_class)
+def _begin(document: Document, name: str, storage_class: StorageClass, actor: Actor) -> Document:
+    step = transition(name, document.status)
+    return _move(document, step, actor, phase="begun", storage_class=storage_class)
 
 
-def _at_once(file: File, actor: Actor) -> File:
-    if (file.ciphertext_size or 0) > AT_ONCE_BYTES:
-        return file
-    return _finished(file, actor)
+def _at_once(document: Document, actor: Actor) -> Document:
+    if (document.ciphertext_size or 0) > AT_ONCE_BYTES:
+        return document
+    return _go_on(document, actor)
 
 
-def _finished(file: File, actor: Actor) -> File:
+def _go_on(document: Document, actor: Actor) -> Document:
     """Take every step that can be taken now."""
-    to = file.storage_class if file.status is FileStatus.ARCHIVING else StorageClass.STANDARD
-    key = f"{BODIES_PREFIX}{file.file_id}/{file.status.value}.v{file.version}.{to.value}"
-    body = ObjectRef.of(file.body)
+    archiving = document.status is FileStatus.ARCHIVING
+    to = document.storage_class if archiving else StorageClass.STANDARD
+    key = f"{BODIES_PREFIX}{document.file_id}/{document.status.value}.v{document.version}.{to.value}"
+    body = ObjectRef.of(document.body)
+    finish = transition(_FINISHED_BY[document.status], document.status)
     if body.key != key:
-        if file.status is FileStatus.RECALLING and not _is_thawed(body, file.storage_class):
-            return file
-        copy = copying.copied(body, key=key, storage_class=to.value)
-        moved = [FileTable.body.set(copy.as_document()), FileTable.moved_from.set(body.as_document())]
-        _move(file, file.status, moved, _event(file), actor, phase="copied")
-        file = replace(file, body=copy.as_document(), moved_from=body.as_document())
-    return _settled(file, to, actor)
+        if not archiving and not _is_thawed(body, document.storage_class):
+            return document
+        copy = copying.copy(body, key=key, storage_class=to.value)
+        # Both bodies are named until the old one is removed, so that no interruption loses track of either
+        places = {"body": copy.as_document(), "moved_from": body.as_document()}
+        document = _move(document, replace(finish, target=document.status), actor, phase="copied", **places)
+    _remove_others(document)
+    return _move(document, finish, actor, phase="done", storage_class=to, moved_from={})
 
 
-def _settled(file: File, to: StorageClass, actor: Actor) -> File:
-    """Remove what the move left, then say that it is done."""
-    body = ObjectRef.of(file.body)
-    if file.moved_from:
-        objects.remove(ObjectRef.of(file.moved_from))
+def _remove_others(document: Document) -> None:
+    """Remove the body before the move, and what steps taken twice left under the new key."""
+    body = ObjectRef.of(document.body)
+    if document.moved_from:
+        objects.remove(ObjectRef.of(document.moved_from))
     for stray in objects.written_before(body.bucket, clock.ago(0), prefix=body.key):
         if stray != body:
             objects.remove(stray)
-    done = _MOVES[file.status]
-    actions = [FileTable.storage_class.set(to), FileTable.moved_from.set({})]
-    _move(file, done, actions, _event(file), actor, phase="done")
-    return replace(file, status=done, storage_class=to, moved_from={})
 
 
-def _event(file: File) -> Event:
-    return FileEvent.ARCHIVED if file.status is FileStatus.ARCHIVING else FileEvent.RECALLED
-
-
-def _move(
-    file: File,
-    target: FileStatus,
-    actions: Sequence[Action],
-    event: Event,
-    actor: Actor,
-    *,
-    refused: FileNotReady | None = None,
-    phase: str = "begun",
-) -> None:
-    changes = [
-        *actions,
-        FileTable.status.set(target),
-        FileTable.status_feed.set(feed(target, file.file_id)),
-    ]
-    unchanged = (FileTable.status == file.status) & (FileTable.body == file.body)
+def _move(document: Document, step: Transition, actor: Actor, *, phase: str, **changes: Any) -> Document:
+    moved = replace(document, status=step.target, **changes)  # type: ignore[arg-type]  # the table's targets
     with transaction(actor) as tx:
-        tx.update(FileTable.of(file), changes, condition=unchanged, otherwise=refused)
-        tx.audit(event, file_id=file.file_id, phase=phase, storage_class=file.storage_class.value)
+        store.change(
+            tx,
+            document,
+            moved,
+            condition=FileTable.body == document.body,
+            otherwise=FileNotReady(services.CHANGED),
+        )
+        tx.audit(
+            step.event, file_id=document.file_id, phase=phase, storage_class=document.storage_class.value
+        )
+    return moved
 
 
 def _is_thawed(body: ObjectRef, storage_class: StorageClass) -> bool:
-    """Whether a body in cold storage can be copied now; asks S3 to thaw it if nobody has."""
+    """Return whether a body in cold storage can be copied now; asks S3 to thaw it if nobody has."""
     if storage_class.instant:
         return True
     s3: Any = aws.client("s3")

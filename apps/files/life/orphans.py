@@ -8,26 +8,27 @@ from apps.common import clock
 from apps.common.sweeps import each
 from apps.files import store
 from apps.files.bodies import orphans
-from apps.files.records import File, FileStatus
-from apps.files.store import FileTable
+from apps.files.records import Orphan
+from apps.files.store import FileTable, Kind
 from apps.files.trail import FileEvent
 from apps.sessions import quantum_keys
 
 
 def remove_due(*, actor: Actor) -> int:
-    """Settle the notes under whose keys nothing can arrive any more; returns how many."""
+    """Settle the orphans under whose keys nothing can arrive any more; returns how many."""
+    # An URL to put the body, and an attempt to write it, last no longer than this
     moment = clock.ago(settings.PRESIGNED_SECONDS + quantum_keys.RESERVED_SECONDS)
-    return each(store.in_status_before(FileStatus.LEFTOVER, moment), lambda note: _settle(note, actor))
+    return each(store.orphans_before(moment), lambda orphan: _settle(orphan, actor))
 
 
-def _settle(note: File, actor: Actor) -> None:
-    removed = orphans.remove(note)
+def _settle(orphan: Orphan, actor: Actor) -> None:
+    removed = orphans.remove(orphan)
     with transaction(actor) as tx:
-        tx.delete(FileTable.of(note), condition=FileTable.status == FileStatus.LEFTOVER)
+        tx.delete(FileTable.of(orphan), condition=FileTable.kind == Kind.ORPHAN)
         tx.audit(
             FileEvent.BODY_REMOVED,
-            file_id=note.document_id,
+            file_id=orphan.document_id,
             phase="done",
-            keys=[note.body["key"]],
+            keys=[orphan.body["key"]],
             late=removed,
         )

@@ -8,6 +8,7 @@ body is noise, also one that the storage keeps. Backups of the tables hold the e
 """
 
 from dataclasses import replace
+from typing import Any, TypeVar
 
 from django.conf import settings
 
@@ -19,25 +20,28 @@ from apps.files import services, store
 from apps.files.bodies import objects
 from apps.files.bodies.objects import BODIES_PREFIX, CLIENT_BODIES_PREFIX
 from apps.files.life import versions
-from apps.files.records import File, FileStatus
+from apps.files.records import Document, Version
+from apps.files.states import FileStatus
 from apps.files.store import FileTable
 from apps.files.trail import FileEvent
+from apps.files.traits import wiped
 
 NAMELESS = "(shredded)"
+FileT = TypeVar("FileT", Document, Version)
 
 
 def shred_due(*, actor: Actor) -> int:
     """Shred every document whose time to be restored has ended; returns how many. The sweep's part."""
-    return each(list(store.due_for_shredding(clock.now())), lambda file: _shredded(file, actor))
+    return each(list(store.due_for_shredding(clock.now())), lambda document: _shred(document, actor))
 
 
-def _shredded(document: File, actor: Actor) -> None:
+def _shred(document: Document, actor: Actor) -> None:
     """Each step finds what an interrupted one left. The first one decides: afterwards nothing can be restored."""
     if document.status is FileStatus.DELETED:
-        document = _without_keys(document, FileStatus.SHREDDING, actor)
+        document = _destroy_keys(document, FileStatus.SHREDDING, actor)
     for row in versions.contents(document.file_id):
-        if row.status is FileStatus.SUPERSEDED:
-            _without_keys(row, FileStatus.SHREDDED, actor)
+        if isinstance(row, Version) and row.status is FileStatus.SUPERSEDED:
+            _destroy_keys(row, FileStatus.SHREDDED, actor)
     for prefix in (BODIES_PREFIX, CLIENT_BODIES_PREFIX):
         # A time to come: whatever the clock of the storage says, all of them
         bodies = objects.written_before(
@@ -46,32 +50,23 @@ def _shredded(document: File, actor: Actor) -> None:
         each(bodies, objects.remove)
     done = replace(document, status=FileStatus.SHREDDED, shred_after=None)
     with transaction(actor) as tx:
-        tx.replace(FileTable.of(done), condition=FileTable.status == FileStatus.SHREDDING)
+        store.change(tx, document, done)
         tx.audit(FileEvent.SHREDDED, file_id=document.file_id, phase="bodies removed")
 
 
-def _without_keys(file: File, status: FileStatus, actor: Actor) -> File:
-    """Destroy the envelope, and what the record says of the content."""
-    bare = replace(
-        file,
-        status=status,
-        name=NAMELESS,
-        attributes={},
-        envelope={},
-        body={},
-        moved_from={},
-        pool_key_id=None,
-        plaintext_hmac=None,
-    )
+def _destroy_keys(file: FileT, status: Any, actor: Actor) -> FileT:
+    """Destroy the envelope, and all else that the record says of the content."""
+    bare = replace(wiped(file, text=NAMELESS), status=status)
     unchanged = (
         (FileTable.status == file.status)
         & (FileTable.version == file.version)
         & (FileTable.envelope == file.envelope)
     )
-    if file.shred_after is not None:  # not restored and deleted again meanwhile
+    if isinstance(file, Document):  # not restored and deleted again meanwhile
         unchanged &= FileTable.shred_after == file.shred_after
     with transaction(actor) as tx:
-        tx.replace(FileTable.of(bare), condition=unchanged)
+        # The whole row: an update would leave attributes that this record no longer knows
+        store.replace_row(tx, file, bare, condition=unchanged)
         tx.audit(
             FileEvent.SHREDDED,
             file_id=file.file_id,

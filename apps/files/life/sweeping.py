@@ -10,7 +10,8 @@ from apps.common.sweeps import each
 from apps.files import store
 from apps.files.bodies import objects
 from apps.files.bodies.objects import BODIES_PREFIX, CLIENT_BODIES_PREFIX, DOWNLOADS_PREFIX
-from apps.files.records import File, FileStatus
+from apps.files.records import Upload
+from apps.files.states import FileStatus
 from apps.files.uploads import attempts, giving_up
 from apps.sessions import quantum_keys
 from apps.sessions.records import KeyPurpose
@@ -59,13 +60,13 @@ def give_up_uploads(*, actor: Actor) -> int:
     """Reject announcements whose upload never came; returns how many."""
     moment = clock.ago(CLIENT_UPLOAD_SECONDS)
     waiting = [
-        file
+        upload
         for status in (FileStatus.AWAITING_UPLOAD, FileStatus.AWAITING_BODY)
-        for file in store.in_status_before(status, moment)
+        for upload in store.uploads_before(status, moment)
     ]
     late = "Nothing was uploaded in time."
 
-    def give_up(file: File) -> None:
-        giving_up.give_up(file, reason=giving_up.CANCELLED if file.reason else late, actor=actor)
+    def give_up(upload: Upload) -> None:
+        giving_up.give_up(upload, reason=giving_up.CANCELLED if upload.reason else late, actor=actor)
 
     return each(waiting, give_up)

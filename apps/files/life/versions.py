@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from apps.audit.records import Actor
 from apps.common.dynamodb import Page, Position
 from apps.files import services, store
-from apps.files.records import File
-from apps.files.store import FileTable
+from apps.files.records import Document, Version, version_id_of
 
 
 def earlier_versions(
     file_id: str, *, actor: Actor, limit: int, position: Position | None = None
-) -> Page[File]:
+) -> Page[Version]:
     """What a document was before, newest first; each can be read under its own id.
 
     Raises:
@@ -20,13 +19,13 @@ def earlier_versions(
     return store.earlier_versions(services.find(file_id, actor=actor).file_id, limit=limit, position=position)
 
 
-def contents(document_id: str) -> Iterator[File]:
+def contents(document_id: str) -> Iterator[Document | Version]:
     """A document and its earlier versions, each read consistently: an index may lag behind a replacement."""
-    head = FileTable.find(document_id)
+    head = store.find_document(document_id)
     if head is None:
         return
     yield head
     for number in range(1, head.version):
-        earlier = FileTable.find(f"{document_id}.v{number}")
+        earlier = store.find_version(version_id_of(document_id, number))
         if earlier is not None:
             yield earlier

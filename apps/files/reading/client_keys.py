@@ -1,24 +1,28 @@
 """Files that the client decrypts itself: the platform gives out the file's key, and never sees plaintext."""
 
 from apps.audit.records import Actor
+from apps.files import services
 from apps.files.bodies import objects
-from apps.files.bodies.media_types import UNKNOWN
 from apps.files.bodies.objects import ObjectRef
 from apps.files.opening import FileKey
 from apps.files.reading import content
+from apps.files.records import UNKNOWN_TYPE
 from apps.files.trail import FileEvent
 from qkdseal.envelope import Envelope
 
 
 def release_key(file_id: str, *, actor: Actor, passphrase: str | None = None) -> FileKey:
-    """The key of a file and where its ciphertext is, so that the client decrypts it; the entry is written first.
+    """Release the key of a file and the URL of its ciphertext; the audit entry is written first (I1).
 
     Raises:
-        as ``content.release``.
+        FileNotFound: no such file, or another's.
+        FileNotReady, Invalid, FileDamaged: as ``content.release``.
     """
-    file, key, context = content.release(
-        file_id, actor=actor, passphrase=passphrase, event=FileEvent.KEY_RELEASED, purpose="decrypt"
+    file = services.find(file_id, actor=actor)
+    released = content.release(
+        file, actor=actor, passphrase=passphrase, event=FileEvent.KEY_RELEASED, purpose="decrypt"
     )
     where = ObjectRef.of(file.body)
-    url = objects.presigned_get(where, name=f"{file.file_id}.encrypted", media_type=UNKNOWN)
-    return FileKey(file, key, context, Envelope.from_dict(file.envelope).header.body.value, url)
+    url = objects.presigned_get(where, name=f"{file.file_id}.encrypted", media_type=UNKNOWN_TYPE)
+    body_format = Envelope.from_dict(file.envelope).header.body.value
+    return FileKey(file, released.key, released.context, body_format, url)

@@ -1,16 +1,21 @@
-"""The content of a file, decrypted for those who may read it."""
+"""The content of a file, decrypted for those who may read it. Its record is read once, whatever is asked for."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from apps.audit.records import Actor, Event, Outcome
 from apps.audit.services import record
-from apps.common.errors import Invalid, PlatformError
+from apps.common.errors import Invalid, PlatformError, Refused
 from apps.files import services
 from apps.files.bodies import objects
 from apps.files.bodies.objects import ObjectGone, ObjectRef
 from apps.files.opening import DAMAGED, FileDamaged, file_key
-from apps.files.records import File, FileNotReady
+from apps.files.reading import ranges
+from apps.files.reading.ranges import RangeNotSatisfiable
+from apps.files.records import Document, File, Upload, Version
+from apps.files.states import FileNotReady, as_words
 from apps.files.trail import FileEvent
 from apps.keys.records import KeyNotFound
 from apps.sessions.records import SessionNotFound
@@ -19,39 +24,65 @@ from qkdseal.envelope import Envelope
 from qkdseal.errors import PackageInvalid
 
 
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A file that may be read, with what its body is opened with."""
+
+    file: Document | Version
+    key: bytes
+    context: bytes
+
+
 def release(
-    file_id: str,
+    file: File,
     *,
     actor: Actor,
     passphrase: str | None = None,
     event: Event = FileEvent.READ,
     **detail: Any,
-) -> tuple[File, bytes, bytes]:
-    """A file, its key and the context of its body, to be read; the audit entry is written first (I1).
+) -> Released:
+    """Release a file's key to be read with; the audit entry is written first (I1).
+
+    Args:
+        file: as just found for this actor.
+        actor: who reads.
+        passphrase: where one is part of the key.
+        event: what the trail says.
+        detail: what else it says.
 
     Raises:
-        FileNotFound: no such file, or another's.
         FileNotReady: not encrypted yet, deleted, or in cold storage.
         Invalid: a passphrase is needed, or one is given that is not.
         FileDamaged: the envelope does not open, or a key is gone.
     """
-    file = services.find(file_id, actor=actor)
-    if not file.readable:
-        raise FileNotReady(f"The file is {file.status} ({file.storage_class}); it cannot be read now.")
+    if isinstance(file, Upload) or not file.readable:
+        raise FileNotReady(_unreadable(file))
     if file.has_passphrase != (passphrase is not None):
         needs = "needs its passphrase" if file.has_passphrase else "has no passphrase"
         raise Invalid.of("passphrase", f"the file {needs}")
     session_id = services.session_of(file.quantum_key_id)
-    record(actor, event, file_id=file_id, key_id=file.pool_key_id, session_id=session_id, **detail)
+    record(actor, event, file_id=file.file_id, key_id=file.pool_key_id, session_id=session_id, **detail)
     try:
         key = file_key(file, passphrase=passphrase)
-        return file, key, Envelope.from_dict(file.envelope).header.digest()
+        return Released(file, key, Envelope.from_dict(file.envelope).header.digest())
     except (PackageInvalid, KeyNotFound, SessionNotFound):
         raise report_unopened(file, actor) from None
 
 
+def _unreadable(file: File) -> str:
+    if isinstance(file, Upload) or file.storage_class.instant:
+        return f"Only an encrypted file can be read; this one is {as_words(file.status)}."
+    return (
+        f"The file's content cannot be read now: it is {as_words(file.status)}, its body in {file.storage_class}. "
+        "Restore it first."
+    )
+
+
 def report_unopened(file: File, actor: Actor) -> PlatformError:
-    """Why a package did not open, as far as it can be told: a wrong passphrase looks like damage. It is recorded."""
+    """Record that a package did not open; the error says why, as far as that can be told.
+
+    A wrong passphrase looks like damage.
+    """
     subject = {
         "file_id": file.file_id,
         "key_id": file.pool_key_id,
@@ -64,22 +95,29 @@ def report_unopened(file: File, actor: Actor) -> PlatformError:
 
 
 def read(file_id: str, *, actor: Actor, passphrase: str | None = None) -> tuple[File, Iterator[bytes]]:
-    """The plaintext, streamed; the audit entry is written first (I1).
+    """Stream the plaintext; the audit entry is written first (I1).
 
     Raises:
-        FileNotFound, FileNotReady, Invalid: as ``release``.
+        FileNotFound: no such file, or another's.
+        FileNotReady, Invalid: as ``release``.
         FileDamaged: the envelope does not open, or a key or the body is gone. A damaged body, or a wrong
             passphrase, raises from the iterator, after nothing but true leading bytes.
     """
-    file, key, context = release(file_id, actor=actor, passphrase=passphrase)
+    file = services.find(file_id, actor=actor)
+    return file, _read(file, actor, passphrase)
+
+
+def _read(file: File, actor: Actor, passphrase: str | None) -> Iterator[bytes]:
+    released = release(file, actor=actor, passphrase=passphrase)
     try:
         source = objects.opened(ObjectRef.of(file.body))
     except ObjectGone:
         raise report_unopened(file, actor) from None
-    return file, _opened(file, actor, body.decrypt_chunks(source, key=key, context=context))
+    plaintext = body.decrypt_chunks(source, key=released.key, context=released.context)
+    return _checked(file, actor, plaintext)
 
 
-def _opened(file: File, actor: Actor, plaintext: Iterator[bytes]) -> Iterator[bytes]:
+def _checked(file: File, actor: Actor, plaintext: Iterator[bytes]) -> Iterator[bytes]:
     try:
         yield from plaintext
     except PackageInvalid:
@@ -93,3 +131,75 @@ def whole(plaintext: Iterator[bytes]) -> bytes:
         FileDamaged, Invalid: the body is not whole and unchanged, or the passphrase is wrong.
     """
     return b"".join(plaintext)
+
+
+def read_range(
+    file_id: str, *, start: int, stop: int, actor: Actor, passphrase: str | None = None
+) -> tuple[File, bytes]:
+    """``plaintext[start:stop]``; of the body only the chunks that hold it are fetched.
+
+    Raises:
+        FileNotFound: no such file, or another's.
+        FileNotReady, Invalid, FileDamaged: as ``release``; FileDamaged also where those chunks are not whole and
+            unchanged.
+        RangeNotSatisfiable: it does not lie within the file.
+    """
+    file = services.find(file_id, actor=actor)
+    return file, _read_range(file, start, stop, actor, passphrase)
+
+
+def _read_range(file: File, start: int, stop: int, actor: Actor, passphrase: str | None) -> bytes:
+    size = size_of(file)
+    if not 0 <= start < stop <= size:
+        raise RangeNotSatisfiable(f"The file has {size} bytes; {start} to {stop} is not a part of it.")
+    released = release(file, actor=actor, passphrase=passphrase, start=start, stop=stop)
+    read_at = partial(objects.part_of, ObjectRef.of(file.body))
+    wanted = {"start": start, "stop": stop, "size": size}
+    try:
+        return body.decrypt_range(read_at, key=released.key, context=released.context, **wanted)
+    except (ObjectGone, PackageInvalid, ValueError):
+        raise report_unopened(file, actor) from None
+
+
+def size_of(file: File) -> int:
+    """Bytes of the content; none while it is still to come."""
+    return 0 if isinstance(file, Upload) else file.size or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is answered to a request for content: all of it, or the part from ``start`` to ``stop``."""
+
+    file: File
+    content: bytes
+    part: tuple[int, int] | None
+
+
+def answer(
+    file_id: str, *, wanted: str | None, limit: int, actor: Actor, passphrase: str | None = None
+) -> Answer:
+    """What a request for content is answered, with a Range header or without.
+
+    Args:
+        file_id: which file.
+        wanted: the Range header.
+        limit: bytes that are answered at most; a longer part is cut there.
+        actor: who reads.
+        passphrase: where one is part of the key.
+
+    Raises:
+        as ``read`` and ``read_range``.
+        Refused: all is asked for, and is over the limit.
+    """
+    file = services.find(file_id, actor=actor)
+    size = size_of(file)
+    part = ranges.asked(wanted, size)
+    if part is not None:
+        start, stop = part[0], min(part[1], part[0] + limit)
+        return Answer(file, _read_range(file, start, stop, actor, passphrase), (start, stop))
+    if size > limit:
+        raise Refused(
+            f"The file has {size} bytes, more than the {limit} answered here: POST …/download instead."
+        )
+    # All of it first: a damaged body is a problem document then, not an answer that breaks off
+    return Answer(file, whole(_read(file, actor, passphrase)), None)

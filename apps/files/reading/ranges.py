@@ -2,9 +2,17 @@
 
 import re
 
-from apps.files.reading.downloads import RangeNotSatisfiable
+from apps.common.errors import Invalid
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+
+
+class RangeNotSatisfiable(Invalid):
+    """The bytes asked for do not lie within the file."""
+
+    status = 416
+    type = "range-not-satisfiable"
+    title = "The file has no such bytes"
 
 
 def asked(header: str | None, size: int) -> tuple[int, int] | None:

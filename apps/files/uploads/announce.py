@@ -1,5 +1,6 @@
 """Announcing a file or a new version: by one PUT, a form with a size limit, or parts."""
 
+import secrets
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,12 +15,10 @@ from apps.audit.services import transaction
 from apps.common import aws, clock
 from apps.files import services
 from apps.files.bodies import objects
-from apps.files.bodies.media_types import UNKNOWN
 from apps.files.bodies.objects import UPLOADS_PREFIX, ObjectRef
-from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, FileNotReady, FileStatus
+from apps.files.records import DEFAULT_DOCUMENT_TYPE, UNKNOWN_TYPE, Upload
 from apps.files.store import FileTable
 from apps.files.trail import FileEvent
-from apps.files.uploads import applying
 from apps.files.uploads.passphrases import with_passphrase
 
 PART_BYTES = 16 * 2**20  # 5 GiB in 320 parts
@@ -37,7 +36,7 @@ class UploadMethod(StrEnum):
 class Target:
     """Where the bytes go, until when."""
 
-    file: File
+    file: Upload
     method: UploadMethod
     expires_at: datetime
     url: str | None = None
@@ -52,7 +51,7 @@ def announce(
     method: UploadMethod = UploadMethod.PUT,
     size_limit: int | None = None,
     document_type: str = DEFAULT_DOCUMENT_TYPE,
-    media_type: str = UNKNOWN,
+    media_type: str = UNKNOWN_TYPE,
     attributes: Mapping[str, Any] | None = None,
     passphrase: str | None = None,
 ) -> Target:
@@ -62,22 +61,25 @@ def announce(
         Invalid: the passphrase is impossible.
     """
     described = {"document_type": document_type, "media_type": media_type, "attributes": attributes or {}}
-    file = with_passphrase(to_come(name=name, actor=actor, **described), passphrase)
-    return _announced(file, method, size_limit, actor)
+    upload = upload_of(name=name, actor=actor, **described)
+    return _announce(upload, passphrase, method, size_limit, actor)
 
 
-def to_come(*, name: str, actor: Actor, **described: Any) -> File:
-    """The record of a file whose bytes are to come."""
+def upload_of(*, name: str, actor: Actor, **described: Any) -> Upload:
+    """The record of a new file whose bytes are to come."""
     file_id = str(uuid.uuid4())
-    return File(
+    return Upload(
         file_id=file_id,
         name=name,
         owner=str(actor),
-        status=FileStatus.AWAITING_UPLOAD,
         uploaded_at=clock.now(),
-        source=ObjectRef(settings.UPLOADS_BUCKET, UPLOADS_PREFIX + file_id).as_document(),
+        source=_source_of(file_id),
         **described,
     )
+
+
+def _source_of(file_id: str) -> dict[str, str]:
+    return ObjectRef(settings.UPLOADS_BUCKET, UPLOADS_PREFIX + file_id).as_document()
 
 
 def announce_version(
@@ -87,7 +89,7 @@ def announce_version(
     method: UploadMethod = UploadMethod.PUT,
     size_limit: int | None = None,
     name: str | None = None,
-    media_type: str = UNKNOWN,
+    media_type: str = UNKNOWN_TYPE,
     attributes: Mapping[str, Any] | None = None,
     passphrase: str | None = None,
 ) -> Target:
@@ -95,42 +97,45 @@ def announce_version(
 
     Raises:
         FileNotFound: no such file, or another's.
-        FileNotReady: it has no content, or is an earlier version itself.
+        FileNotReady: it is neither encrypted nor archived.
         Invalid: the passphrase is impossible.
     """
-    head = services.find(file_id, actor=actor)
-    if head.document_id or head.status not in {FileStatus.ENCRYPTED, FileStatus.ARCHIVED}:
-        raise FileNotReady(f"The file is {head.status}; only an encrypted or archived document is replaced.")
-    changes = {
-        "name": name or head.name,
-        "media_type": media_type,
-        "attributes": head.attributes if attributes is None else attributes,
-        "uploaded_at": clock.now(),
-    }
-    file = applying.announced(head, changes)
-    source = ObjectRef(settings.UPLOADS_BUCKET, UPLOADS_PREFIX + file.file_id)
-    return _announced(
-        with_passphrase(replace(file, source=source.as_document()), passphrase), method, size_limit, actor
+    head = services.find_document(file_id, actor=actor, to="replace")
+    upload_id = f"{head.file_id}.{secrets.token_hex(8)}"
+    upload = Upload(
+        file_id=upload_id,
+        replaces=head.file_id,
+        name=name or head.name,
+        document_type=head.document_type,
+        owner=head.owner,
+        uploaded_at=clock.now(),
+        media_type=media_type,
+        attributes=head.attributes if attributes is None else attributes,
+        source=_source_of(upload_id),
     )
+    return _announce(upload, passphrase, method, size_limit, actor)
 
 
-def _announced(file: File, method: UploadMethod, size_limit: int | None, actor: Actor) -> Target:
-    file = begin_parts(file, ObjectRef.of(file.source), method)
+def _announce(
+    upload: Upload, passphrase: str | None, method: UploadMethod, size_limit: int | None, actor: Actor
+) -> Target:
+    place = ObjectRef.of(upload.source)
+    upload = begin_parts(with_passphrase(upload, passphrase), place, method)
     with transaction(actor) as tx:
-        tx.put(FileTable.of(file))
-        tx.audit(FileEvent.REGISTERED, file_id=file.document_id or file.file_id, method=method.value)
-    return target_of(file, ObjectRef.of(file.source), method, size_limit)
+        tx.put(FileTable.of(upload))
+        tx.audit(FileEvent.REGISTERED, file_id=upload.document_id, method=method.value)
+    return target_of(upload, place, method, size_limit)
 
 
-def begin_parts(file: File, place: ObjectRef, method: UploadMethod) -> File:
-    """The record of a file whose parts can be sent from now on; the same for other methods."""
+def begin_parts(upload: Upload, place: ObjectRef, method: UploadMethod) -> Upload:
+    """Begin a multipart upload, if that is the method; the record names it from then on."""
     if method is not UploadMethod.MULTIPART:
-        return file
+        return upload
     upload_id = aws.client("s3").create_multipart_upload(Bucket=place.bucket, Key=place.key)["UploadId"]
-    return replace(file, upload={**file.upload, "id": upload_id, "bucket": place.bucket, "key": place.key})
+    return replace(upload, parts={"id": upload_id, "bucket": place.bucket, "key": place.key})
 
 
-def target_of(file: File, place: ObjectRef, method: UploadMethod, size_limit: int | None) -> Target:
+def target_of(file: Upload, place: ObjectRef, method: UploadMethod, size_limit: int | None) -> Target:
     """Where the bytes of an announced file go."""
     expires = objects.url_end()
     if method is UploadMethod.MULTIPART:

@@ -1,20 +1,22 @@
-"""Versions of a document: an upload becomes its content, what was there before is kept beside it.
+"""What an upload becomes: a new document, or the next version of one.
 
-A replacement is announced as a record of its own (``<document>.<random>``), so that its upload takes the same way
-as any other. Its commit makes three rows in one transaction: the document with the new content, the earlier
-content as ``<document>.v<number>``, and the announcement as ``applied``.
+The upload of a version is a record of its own (``<document>.<random>``), so that it takes the same way as any
+other. Its commit makes three rows in one transaction: the document with the new content, the earlier content as
+``<document>.v<number>``, and the upload as ``applied``.
 """
 
-import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from apps.audit.records import Event
 from apps.audit.services import Transaction
-from apps.files.records import SEALED, File, FileNotReady, FileStatus, StorageClass
+from apps.files import store
+from apps.files.records import UNKNOWN_TYPE, Content, Document, Upload, Version, package_id_of, version_id_of
+from apps.files.states import AT_REST, FileNotReady, FileStatus, Transition, as_words, transition
 from apps.files.store import FileTable
 from apps.files.trail import FileEvent
+from apps.files.traits import RENEWED, named, values, wiped
 
 _FASTER = "Another delivery of the event was faster."
 
@@ -23,123 +25,106 @@ _FASTER = "Another delivery of the event was faster."
 class Plan:
     """What an upload is about to become."""
 
-    file: File  # the announcement, with the version that its content will be
-    head: File | None  # the document as it is, where this is not its first version
+    upload: Upload
+    head: Document | None  # the document as it is, where this is not its first version
 
     @property
-    def document_id(self) -> str:
-        """The document's id."""
-        return self.file.document_id or self.file.file_id
+    def version(self) -> int:
+        """The number that the content gets."""
+        return self.head.version + 1 if self.head else 1
 
     @property
     def package_id(self) -> str:
         """What the envelope's header names."""
-        return self.file.package_id
+        return package_id_of(self.upload.document_id, self.version)
 
     @property
     def event(self) -> Event:
         """What the audit trail says of it."""
-        return FileEvent.REPLACED if self.head else FileEvent.ENCRYPTED
+        return _replacement(self.head).event if self.head else FileEvent.ENCRYPTED
 
-    def commit(self, tx: Transaction, done: File) -> None:
-        """Put the new content into the document's place.
+    def document(self, source: Mapping[str, str], learnt: Mapping[str, Any]) -> Document:
+        """The document with the upload's content, and with what was learnt while it was encrypted."""
+        upload = self.upload
+        unknown = upload.media_type == UNKNOWN_TYPE
+        new = Document(
+            file_id=upload.document_id,
+            name=upload.name,
+            document_type=upload.document_type,
+            owner=upload.owner,
+            status=FileStatus.ENCRYPTED,
+            uploaded_at=upload.uploaded_at,
+            attributes=upload.attributes,
+            media_type=learnt["sniffed_type"] if unknown else upload.media_type,
+            source=source,
+            version=self.version,
+            **learnt,
+        )
+        if self.head is None:
+            return new
+        return replace(
+            self.head,
+            status=_replacement(self.head).target,  # type: ignore[arg-type]  # a document's, by the table
+            **values(new, named(Document, RENEWED)),
+        )
+
+    def commit(self, tx: Transaction, document: Document) -> None:
+        """Put the document into its place.
 
         Raises (at commit):
             FileNotReady: the record is no longer as it was planned; nothing was changed.
         """
         refused = FileNotReady(_FASTER)
+        awaited = FileTable.status == FileStatus.AWAITING_UPLOAD
         if self.head is None:
-            free = (FileTable.status == FileStatus.AWAITING_UPLOAD) | FileTable.file_id.does_not_exist()
-            tx.replace(FileTable.of(done), condition=free, otherwise=refused)
+            # Objects that nobody announced have no row before their first commit
+            free = awaited | FileTable.file_id.does_not_exist()
+            store.replace_row(tx, self.upload, document, condition=free, otherwise=refused)
             return
-        earlier = replace(
-            self.head,
-            file_id=f"{self.head.file_id}.v{self.head.version}",
-            document_id=self.head.file_id,
-            status=FileStatus.SUPERSEDED,
-            shred_after=None,
-        )
         unchanged = (
             (FileTable.version == self.head.version)
             & (FileTable.status == self.head.status)
             & (FileTable.envelope == self.head.envelope)  # a re-wrapping meanwhile would be undone
         )
-        announced = FileTable.status == FileStatus.AWAITING_UPLOAD
         # What describes the content stands with the document, and goes with it
-        applied = replace(
-            self.file,
-            name=self.head.file_id,
-            attributes={},
-            status=FileStatus.APPLIED,
-            source=done.source,
-            upload={},
-        )
-        tx.replace(FileTable.of(self._current(done)), condition=unchanged, otherwise=refused)
-        tx.put(FileTable.of(earlier), otherwise=refused)
-        tx.replace(FileTable.of(applied), condition=announced, otherwise=refused)
-
-    def _current(self, done: File) -> File:
-        assert self.head is not None  # noqa: S101 - only called where there is one
-        deleted = self.head.status is FileStatus.DELETED
-        return replace(
-            done,
-            file_id=self.head.file_id,
-            document_id=None,
-            status=FileStatus.DELETED if deleted else FileStatus.ENCRYPTED,
-            shred_after=self.head.shred_after,
-        )
+        kept = wiped(self.upload, text="(applied)")
+        applied = replace(kept, status=FileStatus.APPLIED, source=document.source, reason=None)
+        store.replace_row(tx, self.head, document, condition=unchanged, otherwise=refused)
+        tx.put(FileTable.of(_earlier(self.head)), otherwise=refused)
+        store.replace_row(tx, self.upload, applied, condition=awaited, otherwise=refused)
 
 
-def planned(file: File) -> Plan:
-    """What the upload of this record becomes now.
+def _replacement(head: Document) -> Transition:
+    deleted = head.status is FileStatus.DELETED
+    return transition("replace_deleted" if deleted else "replace", head.status)
+
+
+def _earlier(head: Document) -> Version:
+    """What a document was before: the same content under an id of its own."""
+    content = values(head, [field.name for field in fields(Content)])
+    return Version(
+        **content | {"file_id": version_id_of(head.file_id, head.version)}, document_id=head.file_id
+    )
+
+
+def plan_of(upload: Upload) -> Plan:
+    """What an upload becomes now.
 
     Raises:
         FileNotReady: its document is on its way to cold storage or back; deliver the event again.
     """
-    if file.document_id is None:
-        return Plan(file, None)
-    head = FileTable.find(file.document_id)
-    if head is None or head.status not in SEALED - {FileStatus.ARCHIVING, FileStatus.RECALLING}:
-        raise FileNotReady(f"Document {file.document_id} cannot take a new version now.")
-    return Plan(replace(file, version=head.version + 1), head)
+    if upload.replaces is None:
+        return Plan(upload, None)
+    head = store.find_document(upload.replaces)
+    if head is None or head.status not in AT_REST:
+        state = as_words(head.status) if head else "gone"
+        raise FileNotReady(f"Document {upload.replaces} is {state} and cannot take a new version now.")
+    return Plan(upload, head)
 
 
-def is_orphaned(file: File) -> bool:
-    """Whether an upload has no document any more that it could become a version of."""
-    if file.document_id is None:
+def is_orphaned(upload: Upload) -> bool:
+    """Return whether an upload has no document any more that it could become a version of."""
+    if upload.replaces is None:
         return False
-    head = FileTable.find(file.document_id)
-    return head is None or head.status in {FileStatus.SHREDDING, FileStatus.SHREDDED}
-
-
-def announced(head: File, changes: Mapping[str, Any]) -> File:
-    """The record of an upload that is to become the next version of a document."""
-    return replace(
-        head,
-        file_id=f"{head.file_id}.{secrets.token_hex(8)}",
-        document_id=head.file_id,
-        status=FileStatus.AWAITING_UPLOAD,
-        **changes,
-        **_NOTHING_YET,
-    )
-
-
-_NOTHING_YET: dict[str, Any] = {
-    "size": None,
-    "ciphertext_size": None,
-    "ciphertext_sha256": None,
-    "plaintext_hmac": None,
-    "sniffed_type": None,
-    "source": {},
-    "body": {},
-    "envelope": {},
-    "suite": None,
-    "pool_key_id": None,
-    "quantum_key_id": None,
-    "encrypted_at": None,
-    "reason": None,
-    "upload": {},
-    "moved_from": {},
-    "shred_after": None,
-    "storage_class": StorageClass.STANDARD,
-}
+    head = store.find_document(upload.replaces)
+    return head is None or head.status in store.SHREDDED

@@ -1,48 +1,137 @@
-"""One attempt to encrypt a file: it has a quantum key of its own, and that names the object key of its body."""
+"""One attempt to encrypt a file: what it has to itself, and the object key that its body gets from that.
+
+Each attempt writes its body under an object key named by its quantum key, so two attempts never overwrite each
+other; the commit decides which one counts. What an interrupted attempt leaves is a reservation, and that names
+the body to be removed.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 
 from apps.audit.records import Actor
-from apps.audit.services import transaction
+from apps.audit.services import Transaction, transaction
+from apps.common import clock
 from apps.files.bodies import orphans
 from apps.files.bodies.objects import BODIES_PREFIX, ObjectRef
 from apps.files.trail import FileEvent
 from apps.jobs.control import JobCancelled
+from apps.keys import services as keys
+from apps.keys.pools import pool_for
+from apps.keys.records import PoolKey, Purpose
 from apps.sessions import quantum_keys
-from apps.sessions.records import Offer, QuantumKey
+from apps.sessions.records import KeyPurpose, Offer, QuantumKey, QuantumKeyState
+from apps.sessions.taking import take_key
+from apps.sessions.trail import QuantumKeyEvent
+from qkdseal.envelope import Envelope, seal
+from qkdseal.header import Header, PassphraseFactor
 
 
-def object_key(document_id: str, quantum_key_id: str) -> str:
-    """The object key under which one attempt writes its body: no other attempt has its quantum key."""
-    return f"{BODIES_PREFIX}{document_id}/{quantum_key_id}"
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A quantum key that nobody else has while it is reserved, and the pool key to seal to."""
+
+    document_id: str
+    offered: Offer = field(repr=False)
+    pool_key: PoolKey
+    until: datetime  # the sweep ends the reservation then, and removes the body
+
+    @property
+    def place(self) -> ObjectRef:
+        """Where this attempt writes its body."""
+        return place_of(self.document_id, self.offered.key_id)
+
+    def seal(
+        self, package_id: str, factor: PassphraseFactor | None = None, stretched: bytes | None = None
+    ) -> tuple[Envelope, bytes]:
+        """An envelope under this attempt's keys, and the new file key in it."""
+        return seal(
+            Header.of(file_id=package_id, quantum_key_id=self.offered.key_id, passphrase=factor),
+            pool_key_id=self.pool_key.key_id,
+            pool_public_key=self.pool_key.public_key,
+            pool_suite=self.pool_key.suite,
+            quantum_key=self.offered.key,
+            stretched=stretched,
+        )
+
+    def use(self, tx: Transaction) -> None:
+        """Use the keys up in a transaction: it fails where the reservation has ended meanwhile."""
+        quantum_keys.use_reserved(tx, self.offered.key_id)
+        keys.count_use(tx, self.pool_key)
+
+    @contextmanager
+    def end_if_cancelled(self, *, actor: Actor) -> Iterator[None]:
+        """End this attempt where its job is cancelled within the block. Whatever else fails is left to the sweep."""
+        try:
+            yield
+        except JobCancelled:
+            reserved = quantum_keys.find_taken(self.offered.key_id)
+            if reserved is not None:
+                end(reserved, reason="The job that wrote it was cancelled.", actor=actor)
+            raise
 
 
-@contextmanager
-def end_if_cancelled(offered: Offer, *, actor: Actor) -> Iterator[None]:
-    """End the attempt where its job is cancelled within the block. Whatever else fails is left to the sweep."""
-    try:
-        yield
-    except JobCancelled:
-        reserved = quantum_keys.find_taken(offered.key_id)
-        if reserved is not None:
-            end(reserved, reason="The job that wrote it was cancelled.", actor=actor)
-        raise
+def begin(*, document_id: str, file_id: str, owner: str, actor: Actor) -> Attempt:
+    """Reserve a quantum key for an attempt, and pick the pool key to seal to.
+
+    Raises:
+        StockEmpty: there is no quantum key; a session was run, ask again.
+        PoolEmpty: no pool key is active; the pool was refilled, ask again.
+    """
+    until = clock.now() + timedelta(seconds=quantum_keys.RESERVED_SECONDS)
+    pool_key = keys.pick(pool_for(owner, Purpose.FILES))
+
+    def reserve(offered: Offer) -> Offer:
+        with transaction(actor) as tx:
+            quantum_keys.take(
+                tx,
+                offered,
+                purpose=KeyPurpose.FILE,
+                subject=document_id,
+                state=QuantumKeyState.RESERVED,
+            )
+            tx.audit(
+                QuantumKeyEvent.RESERVED,
+                session_id=offered.session_id,
+                file_id=file_id,
+                quantum_key_id=offered.key_id,
+            )
+        return offered
+
+    return Attempt(document_id, take_key(reserve, actor=actor), pool_key, until)
 
 
 def end(
     reserved: QuantumKey, *, actor: Actor, reason: str = "The attempt that wrote it did not come back."
 ) -> None:
     """End an attempt: from here on it cannot commit, and its body is removed."""
-    body = ObjectRef(settings.ENCRYPTED_BUCKET, object_key(reserved.subject, reserved.key_id))
-    note = orphans.find_note(body)
-    if note is None:
+    body = place_of(reserved.subject, reserved.key_id)
+    orphan = orphans.find_note(body)
+    if orphan is None:
         with transaction(actor) as tx:
-            note = orphans.note(
+            orphan = orphans.note(
                 tx, body, document_id=reserved.subject, reason=reason, reservation=reserved.key_id
             )
             tx.audit(FileEvent.BODY_REMOVED, file_id=reserved.subject, phase="begun", keys=[body.key])
+    # Noted first: were the key discarded before, nothing would name the body if this process ended here
     quantum_keys.discard([reserved], actor=actor)
-    orphans.remove(note)
+    orphans.remove(orphan)
+
+
+def place_of(document_id: str, quantum_key_id: str) -> ObjectRef:
+    """Where one attempt writes its body: no other attempt has its quantum key."""
+    return ObjectRef(settings.ENCRYPTED_BUCKET, f"{BODIES_PREFIX}{document_id}/{quantum_key_id}")
+
+
+def as_fields(envelope: Envelope) -> dict[str, Any]:
+    """What a record holds of an envelope."""
+    return {
+        "envelope": envelope.to_dict(),
+        "suite": envelope.header.suite.value,
+        "pool_key_id": envelope.pool_key_id,
+        "quantum_key_id": envelope.header.quantum_key_id,
+    }

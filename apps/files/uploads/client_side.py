@@ -5,7 +5,7 @@ audit trail are the same. Who has once been given it can read that one body for 
 """
 
 import uuid
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from django.conf import settings
@@ -14,15 +14,17 @@ from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.errors import Invalid, PlatformError
-from apps.files import services
+from apps.files import services, store
 from apps.files.bodies import objects
-from apps.files.bodies.media_types import UNKNOWN
 from apps.files.bodies.objects import CLIENT_BODIES_PREFIX, ObjectGone, ObjectRef
 from apps.files.opening import FileKey, file_key
-from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, FileNotReady, FileStatus
+from apps.files.records import DEFAULT_DOCUMENT_TYPE, UNKNOWN_TYPE, Document, Named, Upload
+from apps.files.states import FileNotReady, FileStatus, as_words
 from apps.files.store import FileTable
 from apps.files.trail import FileEvent
-from apps.files.uploads.announce import Target, UploadMethod, begin_parts, target_of, to_come
+from apps.files.traits import values
+from apps.files.uploads import attempts
+from apps.files.uploads.announce import Target, UploadMethod, begin_parts, target_of, upload_of
 from apps.keys import services as keys
 from apps.keys.pools import pool_for
 from apps.keys.records import PoolKey, Purpose
@@ -41,7 +43,7 @@ def announce(
     actor: Actor,
     method: UploadMethod = UploadMethod.PUT,
     document_type: str = DEFAULT_DOCUMENT_TYPE,
-    media_type: str = UNKNOWN,
+    media_type: str = UNKNOWN_TYPE,
     attributes: dict[str, Any] | None = None,
     passphrase: str | None = None,
 ) -> tuple[Target, FileKey]:
@@ -54,31 +56,46 @@ def announce(
     if method is UploadMethod.POST:
         raise Invalid.of("method", "put or multipart, where the client encrypts")
     described = {"document_type": document_type, "media_type": media_type, "attributes": attributes or {}}
-    made = to_come(name=name, actor=actor, **described)
-    place = ObjectRef(settings.ENCRYPTED_BUCKET, f"{CLIENT_BODIES_PREFIX}{made.file_id}/{uuid.uuid4()}")
-    made = replace(made, status=FileStatus.AWAITING_BODY, source={}, body=place.as_document())
-    begun = begin_parts(made, place, method)  # once: S3 keeps each begun upload open until it is aborted
+    upload = upload_of(name=name, actor=actor, **described)
+    place = ObjectRef(settings.ENCRYPTED_BUCKET, f"{CLIENT_BODIES_PREFIX}{upload.file_id}/{uuid.uuid4()}")
+    upload = replace(upload, status=FileStatus.AWAITING_BODY, source={}, body=place.as_document())
+    # Once: S3 keeps each multipart upload open until it is aborted
+    upload = begin_parts(upload, place, method)
     try:
-        secret = take_key(lambda offered: _released(begun, offered, passphrase, actor), actor=actor)
+        upload, secret = take_key(lambda offered: _release(upload, offered, passphrase, actor), actor=actor)
     except PlatformError:  # the client has neither key nor id, even where only the commit's answer was lost
-        if "id" in begun.upload:
-            objects.abort(place.bucket, place.key, begun.upload["id"])
+        if upload.parts:
+            objects.abort(place.bucket, place.key, upload.parts["id"])
         raise
-    return target_of(secret.file, place, method, None), secret
+    return target_of(upload, place, method, None), secret
 
 
-def _released(made: File, offered: Offer, passphrase: str | None, actor: Actor) -> FileKey:
+def _release(upload: Upload, offered: Offer, passphrase: str | None, actor: Actor) -> tuple[Upload, FileKey]:
     """Seal a file key with an offered quantum key, and give it out with the commit of its record."""
-    pool_key = keys.pick(pool_for(made.owner, Purpose.FILES))
-    envelope, key = _sealed(made, offered, pool_key, passphrase)
-    file, header = _with(made, envelope), envelope.header
-    _taken(file, offered, pool_key, actor)
-    return FileKey(file, key, header.digest(), header.body.value)
+    pool_key = keys.pick(pool_for(upload.owner, Purpose.FILES))
+    envelope, key = _seal(upload, offered, pool_key, passphrase)
+    upload = replace(upload, **attempts.as_fields(envelope))
+    with transaction(actor) as tx:
+        tx.put(FileTable.of(upload))
+        # Used, not reserved: its file key leaves the platform
+        quantum_keys.take(tx, offered, purpose=KeyPurpose.FILE, subject=upload.file_id)
+        keys.count_use(tx, pool_key)
+        tx.audit(
+            FileEvent.KEY_RELEASED,
+            file_id=upload.file_id,
+            key_id=pool_key.key_id,
+            session_id=offered.session_id,
+            purpose="encrypt",
+        )
+    header = envelope.header
+    return upload, FileKey(upload, key, header.digest(), header.body.value)
 
 
-def _sealed(made: File, offered: Offer, pool_key: PoolKey, passphrase: str | None) -> tuple[Envelope, bytes]:
+def _seal(
+    upload: Upload, offered: Offer, pool_key: PoolKey, passphrase: str | None
+) -> tuple[Envelope, bytes]:
     factor = None if passphrase is None else PassphraseFactor()
-    header = Header.of(file_id=made.file_id, quantum_key_id=offered.key_id, passphrase=factor)
+    header = Header.of(file_id=upload.package_id, quantum_key_id=offered.key_id, passphrase=factor)
     try:
         return seal(
             header,
@@ -92,31 +109,6 @@ def _sealed(made: File, offered: Offer, pool_key: PoolKey, passphrase: str | Non
         raise Invalid.of("passphrase", str(error)) from None
 
 
-def _with(made: File, envelope: Envelope) -> File:
-    return replace(
-        made,
-        envelope=envelope.to_dict(),
-        suite=envelope.header.suite.value,
-        pool_key_id=envelope.pool_key_id,
-        quantum_key_id=envelope.header.quantum_key_id,
-    )
-
-
-def _taken(file: File, offered: Offer, pool_key: PoolKey, actor: Actor) -> None:
-    """The quantum key is used from here on: its file key has left the platform."""
-    with transaction(actor) as tx:
-        tx.put(FileTable.of(file))
-        quantum_keys.take(tx, offered, purpose=KeyPurpose.FILE, subject=file.file_id)
-        keys.count_use(tx, pool_key)
-        tx.audit(
-            FileEvent.KEY_RELEASED,
-            file_id=file.file_id,
-            key_id=pool_key.key_id,
-            session_id=offered.session_id,
-            purpose="encrypt",
-        )
-
-
 def finish(
     file_id: str,
     *,
@@ -124,8 +116,8 @@ def finish(
     sha256: str | None = None,
     plaintext_hmac: str | None = None,
     passphrase: str | None = None,
-) -> File:
-    """Acknowledge a body that the client has uploaded: its commitment and its end are checked. Twice it does nothing.
+) -> Document:
+    """Acknowledge a body that the client has uploaded: its commitment and its end are checked. Idempotent.
 
     Args:
         file_id: announced here.
@@ -140,30 +132,32 @@ def finish(
         Invalid: what was uploaded is not a body under this file's key.
     """
     file = services.find(file_id, actor=actor)
-    if file.status is FileStatus.ENCRYPTED and file.body.get("version") is not None and not file.source:
+    if isinstance(file, Document) and file.status is FileStatus.ENCRYPTED and not file.source:
         return file
-    if file.status is not FileStatus.AWAITING_BODY:
-        raise FileNotReady(f"The file is {file.status}; no body is awaited from its owner.")
+    if not isinstance(file, Upload) or file.status is not FileStatus.AWAITING_BODY:
+        raise FileNotReady(
+            f"Only a file whose body its client sends can be finished; this one is {as_words(file.status)}."
+        )
     stored = objects.latest(file.body["bucket"], file.body["key"])
     if stored is None:
-        raise FileNotReady("Nothing has been uploaded yet.")
+        raise FileNotReady("Nothing has been uploaded yet. Send the encrypted body first, then finish.")
     ciphertext_size, size = _checked(file, stored, passphrase)
-    done = replace(
-        file,
-        status=FileStatus.ENCRYPTED,
-        body=stored.as_document(),
-        size=size,
-        ciphertext_size=ciphertext_size,
-        ciphertext_sha256=sha256,
-        plaintext_hmac=plaintext_hmac,
-        encrypted_at=clock.now(),
-        upload={},
+    document = Document(
+        **values(file, [one.name for one in fields(Named)])
+        | {
+            "body": stored.as_document(),
+            "status": FileStatus.ENCRYPTED,
+            "size": size,
+            "ciphertext_size": ciphertext_size,
+            "ciphertext_sha256": sha256,
+            "plaintext_hmac": plaintext_hmac,
+            "encrypted_at": clock.now(),
+        }
     )
+    # Re-wrapped meanwhile, the upload has another envelope, which this document would lose
+    waiting = (FileTable.status == FileStatus.AWAITING_BODY) & (FileTable.envelope == file.envelope)
     with transaction(actor) as tx:
-        waiting = (FileTable.status == FileStatus.AWAITING_BODY) & (FileTable.envelope == file.envelope)
-        tx.replace(
-            FileTable.of(done), condition=waiting, otherwise=FileNotReady("It was finished meanwhile.")
-        )
+        store.replace_row(tx, file, document, condition=waiting, otherwise=FileNotReady(services.CHANGED))
         tx.audit(
             FileEvent.ENCRYPTED,
             file_id=file_id,
@@ -172,16 +166,16 @@ def finish(
             size=size,
             by="client",
         )
-    return done
+    return document
 
 
-def _checked(file: File, stored: ObjectRef, passphrase: str | None) -> tuple[int, int]:
-    """Sizes of a body that opens under the file's key and ends where it should.
+def _checked(upload: Upload, stored: ObjectRef, passphrase: str | None) -> tuple[int, int]:
+    """The sizes of a body that opens under the file's key and ends where it should.
 
     Raises:
         Invalid: it does not.
     """
-    context = Envelope.from_dict(file.envelope).header.digest()
+    context = Envelope.from_dict(upload.envelope).header.digest()
 
     def read_at(offset: int, length: int) -> bytes:
         return objects.part_of(stored, offset, length)
@@ -189,7 +183,7 @@ def _checked(file: File, stored: ObjectRef, passphrase: str | None) -> tuple[int
     try:
         ciphertext_size = objects.size_of(stored)
         size = body.plaintext_size(ciphertext_size)
-        key = file_key(file, passphrase=passphrase)
+        key = file_key(upload, passphrase=passphrase)
         body.decrypt_range(read_at, key=key, context=context, start=size, stop=size, size=size)
     except (PackageInvalid, ObjectGone):
         raise Invalid("What was uploaded is not a body under this file's key and passphrase.") from None

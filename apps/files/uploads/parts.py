@@ -13,7 +13,8 @@ from apps.common.errors import Invalid
 from apps.files import services
 from apps.files.bodies import objects
 from apps.files.bodies.objects import ObjectGone
-from apps.files.records import AWAITED, File, FileNotReady
+from apps.files.records import File, Upload
+from apps.files.states import AWAITED, FileNotReady
 
 MAX_PARTS = 10_000  # S3's
 URLS_AT_ONCE = 100
@@ -59,7 +60,7 @@ def uploaded_parts(file_id: str, *, actor: Actor) -> list[Part]:
 
 
 def complete(file_id: str, *, size: int, actor: Actor) -> File:
-    """Join the parts; the object's event then has it encrypted. Done twice it does nothing.
+    """Join the parts; the object's event then has it encrypted. Idempotent.
 
     Raises:
         FileNotFound, FileNotReady: as ``uploaded_parts``.
@@ -68,7 +69,7 @@ def complete(file_id: str, *, size: int, actor: Actor) -> File:
     file = services.find(file_id, actor=actor)
     if file.status not in AWAITED:
         return file
-    upload = _upload(file_id, actor)
+    upload = _arguments(file)
     try:
         parts = _parts(upload)
         _check(parts, size)
@@ -86,14 +87,14 @@ def complete(file_id: str, *, size: int, actor: Actor) -> File:
 
 
 def _upload(file_id: str, actor: Actor) -> dict[str, Any]:
-    file = services.find(file_id, actor=actor)
-    if file.status not in AWAITED or "id" not in file.upload:
-        raise FileNotReady("The file is not being uploaded in parts.")
-    return {
-        "Bucket": file.upload["bucket"],
-        "Key": file.upload["key"],
-        "UploadId": file.upload["id"],
-    }
+    return _arguments(services.find(file_id, actor=actor))
+
+
+def _arguments(file: File) -> dict[str, Any]:
+    """A multipart upload, for boto3."""
+    if not isinstance(file, Upload) or file.status not in AWAITED or not file.parts:
+        raise FileNotReady("This file is not being uploaded in parts.")
+    return {"Bucket": file.parts["bucket"], "Key": file.parts["key"], "UploadId": file.parts["id"]}
 
 
 def _parts(upload: dict[str, Any]) -> list[dict[str, Any]]:

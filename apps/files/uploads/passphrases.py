@@ -5,45 +5,43 @@ its plaintext waits in the uploads bucket anyway. Afterwards only the factor (sa
 """
 
 import base64
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from apps.common.errors import Invalid
 from apps.common.root_keys.configured import root_key
-from apps.files.records import File
+from apps.files.records import Upload
 from qkdseal.header import PassphraseFactor
 
 
-def with_passphrase(file: File, passphrase: str | None) -> File:
+def with_passphrase(upload: Upload, passphrase: str | None) -> Upload:
     """The announced file, to be encrypted with this passphrase as a factor.
 
     Raises:
         Invalid: the passphrase is impossible.
     """
     if passphrase is None:
-        return file
+        return upload
     factor = PassphraseFactor()
     try:
         stretched = factor.stretch(passphrase)
     except ValueError as error:
         raise Invalid.of("passphrase", str(error)) from None
-    wrapped = root_key().wrap(stretched, context=_context(file))
+    wrapped = root_key().wrap(stretched, context=_context(upload))
     kept = {"salt": _text(factor.salt), "iterations": factor.iterations, "wrapped": _text(wrapped)}
-    return replace(file, upload={**file.upload, "passphrase": kept})
+    return replace(upload, passphrase=kept)
 
 
-def factor_of(file: File) -> tuple[PassphraseFactor | None, bytes | None]:
+def factor_of(upload: Upload) -> tuple[PassphraseFactor | None, bytes | None]:
     """The factor and the stretched passphrase that an announced file waits with; nothing if it has none."""
-    kept: Mapping[str, Any] | None = file.upload.get("passphrase")
-    if kept is None:
+    kept = upload.passphrase
+    if not kept:
         return None, None
     factor = PassphraseFactor(base64.b64decode(kept["salt"]), kept["iterations"])
-    return factor, root_key().unwrap(base64.b64decode(kept["wrapped"]), context=_context(file))
+    return factor, root_key().unwrap(base64.b64decode(kept["wrapped"]), context=_context(upload))
 
 
-def _context(file: File) -> dict[str, str]:
-    return {"record": "file passphrase", "id": file.file_id}
+def _context(upload: Upload) -> dict[str, str]:
+    return {"record": "file passphrase", "id": upload.file_id}
 
 
 def _text(data: bytes) -> str:

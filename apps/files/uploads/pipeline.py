@@ -3,17 +3,13 @@
     reserve a quantum key → write the body under a key of its own → commit record, key uses and audit entry
     together → remove the plaintext
 
-Each attempt writes its body under an object key named by its quantum key, so two attempts never overwrite each
-other; the commit decides which one counts. What an interrupted attempt leaves is a reservation, and that names
-the body to be removed.
+Two attempts never overwrite each other (``attempts``): the commit decides which one counts.
 """
 
 import logging
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import timedelta
-from typing import Any
+from dataclasses import asdict, replace
 
 from django.conf import settings
 
@@ -22,29 +18,23 @@ from apps.audit.services import Conflict, transaction
 from apps.common import clock
 from apps.common.errors import Refused
 from apps.common.sweeps import each
-from apps.files import services
+from apps.files import services, store
 from apps.files.bodies import encrypted, objects
 from apps.files.bodies.encrypted import Progress
 from apps.files.bodies.objects import UPLOADS_PREFIX, ObjectGone, ObjectRef
-from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, FileNotReady, FileStatus
+from apps.files.records import DEFAULT_DOCUMENT_TYPE, Document, File, Upload, rejected
+from apps.files.states import FileNotReady, FileStatus
 from apps.files.store import FileTable
 from apps.files.trail import FileEvent
 from apps.files.uploads import applying, attempts, passphrases
-from apps.keys import services as keys
-from apps.keys.pools import pool_for
-from apps.keys.records import PoolKey, Purpose
-from apps.sessions import quantum_keys
-from apps.sessions.records import KeyPurpose, Offer, QuantumKeyState
-from apps.sessions.taking import take_key
-from apps.sessions.trail import QuantumKeyEvent
-from qkdseal.envelope import Envelope, seal
-from qkdseal.header import Header
+from apps.files.uploads.applying import Plan
+from apps.files.uploads.attempts import Attempt
 
 log = logging.getLogger(__name__)
 NAMESPACE = uuid.UUID("6f1b0a1e-6f6b-4b59-9f0e-4c0d9a1d2a55")  # of file ids derived from objects
-DIRECT_OWNER = "system:uploads"  # of objects that nobody registered
+DIRECT_OWNER = "system:uploads"  # of objects that nobody announced
 
-Later = Callable[[ObjectRef, File, int], str | None]
+Later = Callable[[ObjectRef, Upload, int], str | None]
 
 
 def encrypt_uploaded(
@@ -64,7 +54,7 @@ def encrypt_uploaded(
         PoolEmpty: no pool key is active; the pool was refilled, deliver the event again.
     """
     file = _file_of(source)
-    if file.status is FileStatus.AWAITING_UPLOAD:
+    if isinstance(file, Upload) and file.status is FileStatus.AWAITING_UPLOAD:
         try:
             size = objects.size_of(source)
         except ObjectGone:
@@ -88,145 +78,93 @@ def encrypt_uploaded(
 
 
 def _file_of(source: ObjectRef) -> File:
-    """The record an object belongs to: the registered one for its first upload, else one of its own."""
-    registered = source.key.removeprefix(UPLOADS_PREFIX)
+    """The record an object belongs to: the announced one for its first upload, else one of its own."""
     if source.key.startswith(UPLOADS_PREFIX):
-        file = FileTable.find(registered)
+        file = store.find_file(source.key.removeprefix(UPLOADS_PREFIX))
         if file is not None and (
             file.status is FileStatus.AWAITING_UPLOAD or file.source.get("version") == source.version
         ):
             return file
         if file is not None:  # the same URL was used again: kept as a file of its own
-            return _unregistered(source, name=file.name, owner=file.owner, document_type=file.document_type)
-    return _unregistered(source, name=source.key.rpartition("/")[2] or source.key, owner=DIRECT_OWNER)
+            return _unannounced(source, name=file.name, owner=file.owner, document_type=file.document_type)
+    return _unannounced(source, name=source.key.rpartition("/")[2] or source.key, owner=DIRECT_OWNER)
 
 
-def _unregistered(
+def _unannounced(
     source: ObjectRef, *, name: str, owner: str, document_type: str = DEFAULT_DOCUMENT_TYPE
 ) -> File:
+    # From the object's version, so that every delivery of its event finds the same record
     derived = str(uuid.uuid5(NAMESPACE, f"{source.bucket}/{source.key}/{source.version}"))
-    return FileTable.find(derived) or File(
-        file_id=derived,
-        name=name,
-        document_type=document_type,
-        owner=owner,
-        status=FileStatus.AWAITING_UPLOAD,
-        uploaded_at=clock.now(),
+    return store.find_file(derived) or Upload(
+        file_id=derived, name=name, document_type=document_type, owner=owner, uploaded_at=clock.now()
     )
 
 
-def _encrypt(file: File, source: ObjectRef, actor: Actor, progress: Progress | None) -> File:
-    plan = applying.planned(file)
-    until = clock.now() + timedelta(seconds=quantum_keys.RESERVED_SECONDS)
-    offered = reserved(file, actor)
-    pool_key = keys.pick(pool_for(file.owner, Purpose.FILES))
-    factor, stretched = passphrases.factor_of(file)
-    header = Header.of(file_id=plan.package_id, quantum_key_id=offered.key_id, passphrase=factor)
-    envelope, file_key = seal(
-        header,
-        pool_key_id=pool_key.key_id,
-        pool_public_key=pool_key.public_key,
-        pool_suite=pool_key.suite,
-        quantum_key=offered.key,
-        stretched=stretched,
+def _encrypt(upload: Upload, source: ObjectRef, actor: Actor, progress: Progress | None) -> File:
+    plan = applying.plan_of(upload)
+    attempt = attempts.begin(
+        document_id=upload.document_id, file_id=upload.file_id, owner=upload.owner, actor=actor
     )
-    place = ObjectRef(settings.ENCRYPTED_BUCKET, attempts.object_key(plan.document_id, offered.key_id))
-    with attempts.end_if_cancelled(offered, actor=actor):
-        done = encrypted.written(
-            plan.file,
+    envelope, file_key = attempt.seal(plan.package_id, *passphrases.factor_of(upload))
+    with attempt.end_if_cancelled(actor=actor):
+        written = encrypted.write(
             objects.opened(source),
-            place,
+            attempt.place,
+            name=upload.name,
             file_key=file_key,
-            context=header.digest(),
-            until=until,
+            context=envelope.header.digest(),
+            until=attempt.until,
             progress=progress,
         )
     try:
-        done = replace(done, reason=None, source=source.as_document(), **sealed(envelope))
-        return _committed(plan, done, source, pool_key, actor)
+        sealed = attempts.as_fields(envelope) | {"encrypted_at": clock.now()}
+        document = plan.document(source.as_document(), asdict(written) | sealed)
+        return _commit(plan, document, attempt, actor)
     except (Refused, Conflict):  # for certain not committed: nothing refers to the body
-        objects.remove(ObjectRef.of(done.body))
+        objects.remove(ObjectRef.of(written.body))
         raise
 
 
-def sealed(envelope: Envelope) -> dict[str, Any]:
-    """What a record holds of an envelope."""
-    return {
-        "envelope": envelope.to_dict(),
-        "suite": envelope.header.suite.value,
-        "pool_key_id": envelope.pool_key_id,
-        "quantum_key_id": envelope.header.quantum_key_id,
-        "encrypted_at": clock.now(),
-    }
-
-
-def reserved(file: File, actor: Actor) -> Offer:
-    """Reserve a quantum key that only this attempt has, for as long as it is reserved.
-
-    Raises:
-        StockEmpty: there is none; a session was run, ask again.
-    """
-
-    def reserve(offered: Offer) -> Offer:
-        with transaction(actor) as tx:
-            quantum_keys.take(
-                tx,
-                offered,
-                purpose=KeyPurpose.FILE,
-                subject=file.document_id or file.file_id,
-                state=QuantumKeyState.RESERVED,
-            )
-            tx.audit(
-                QuantumKeyEvent.RESERVED,
-                session_id=offered.session_id,
-                file_id=file.file_id,
-                quantum_key_id=offered.key_id,
-            )
-        return offered
-
-    return take_key(reserve, actor=actor)
-
-
-def _committed(plan: applying.Plan, done: File, source: ObjectRef, pool_key: PoolKey, actor: Actor) -> File:
-    quantum_key_id = str(done.quantum_key_id)
+def _commit(plan: Plan, document: Document, attempt: Attempt, actor: Actor) -> File:
     try:
         with transaction(actor) as tx:
-            plan.commit(tx, done)
-            quantum_keys.use_reserved(tx, quantum_key_id)
-            keys.count_use(tx, pool_key)
+            plan.commit(tx, document)
+            attempt.use(tx)
             tx.audit(
                 plan.event,
-                file_id=plan.document_id,
-                key_id=pool_key.key_id,
-                session_id=services.session_of(quantum_key_id),
-                size=done.size,
-                version=done.version,
+                file_id=document.file_id,
+                key_id=document.pool_key_id,
+                session_id=services.session_of(document.quantum_key_id),
+                size=document.size,
+                version=document.version,
             )
     except FileNotReady:
-        current = FileTable.find(plan.document_id)
+        current = store.find_file(document.file_id)
         # Where an answer was lost and the SDK asked again, the delivery that was faster is this one
-        if current is not None and current.body == done.body:
+        if current is not None and current.body == document.body:
             return current
-        if current is None or current.source.get("version") != source.version:
+        if current is None or current.source.get("version") != document.source["version"]:
             raise  # the other one encrypted another version: deliver again, this one becomes a file of its own
-        objects.remove(ObjectRef.of(done.body))
+        objects.remove(ObjectRef.of(document.body))
         return current
-    return done
+    return document
 
 
-def _reject(file: File, source: ObjectRef, reason: str, actor: Actor) -> File:
-    rejected = replace(file, status=FileStatus.REJECTED, reason=reason, source=source.as_document())
+def _reject(upload: Upload, source: ObjectRef, reason: str, actor: Actor) -> Upload:
+    gone = replace(rejected(upload, reason), source=source.as_document())
     with transaction(actor) as tx:
-        tx.replace(
-            FileTable.of(rejected),
+        store.replace_row(
+            tx,
+            upload,
+            gone,
             condition=(FileTable.status == FileStatus.AWAITING_UPLOAD) | FileTable.file_id.does_not_exist(),
         )
-        tx.audit(FileEvent.REJECTED, file_id=file.file_id, reason=reason)
-    return rejected
+        tx.audit(FileEvent.REJECTED, file_id=upload.file_id, reason=reason)
+    return gone
 
 
 def finish_overdue(*, seconds: int, actor: Actor, later: Later | None = None) -> int:
-    """Encrypt what the uploads bucket still holds, registered or not, or only remove it; returns how many.
+    """Encrypt what the uploads bucket still holds, announced or not, or only remove it; returns how many.
 
     Its event was lost, or the last delivery failed between the commit and the removal.
     """

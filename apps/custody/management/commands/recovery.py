@@ -28,8 +28,9 @@ RECOVERY_PUBLIC_KEY={public_key}
 class Command(BaseCommand):
     stealth_options = ("stdin",)
     help = (
-        "make: a recovery key, split among officers. seal: what is not sealed to it yet. check: are all secrets "
-        "sealed, and do these shares open them. use: the root key is gone, wrap everything under the new one."
+        "make: make a recovery key, split among officers. seal: seal what is not sealed to it yet. check: report "
+        "whether all secrets are sealed and whether these shares open them. use: the root key is gone; wrap "
+        "everything under the new one."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -45,7 +46,9 @@ class Command(BaseCommand):
         except PlatformError as error:
             raise CommandError(error.detail) from error
         except RootKeyUnavailable as error:
-            raise CommandError(f"{error}. Run it again once it answers: it goes on where it was.") from error
+            raise CommandError(
+                f"{error}. Run it again once it answers: it continues where it stopped."
+            ) from error
 
     def _make(self, actor: Actor, options: dict[str, Any]) -> None:
         threshold, shares = options["threshold"], options["shares"]

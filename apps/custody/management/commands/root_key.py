@@ -12,7 +12,7 @@ from apps.custody import rootkeys
 
 
 class Command(BaseCommand):
-    help = "Show the root keys, wrap everything under a new one (again after an interruption), or retire the old."
+    help = "Show the root keys, re-wrap everything under a new one (run it again if interrupted), or retire the old."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("action", choices=["status", "rotate", "retire"])
@@ -23,7 +23,9 @@ class Command(BaseCommand):
         except PlatformError as error:
             raise CommandError(error.detail) from error
         except RootKeyUnavailable as error:
-            raise CommandError(f"{error}. Run it again once it answers: it goes on where it was.") from error
+            raise CommandError(
+                f"{error}. Run it again once it answers: it continues where it stopped."
+            ) from error
 
     def _status(self, _actor: Actor) -> None:
         for held in rootkeys.status():
@@ -33,8 +35,8 @@ class Command(BaseCommand):
             )
 
     def _rotate(self, actor: Actor) -> None:
-        moved = rootkeys.rotate(actor=actor, progress=self._progress)
-        self.stdout.write(self.style.SUCCESS(f"{moved} secrets were wrapped anew."))
+        rewrapped = rootkeys.rotate(actor=actor, progress=self._progress)
+        self.stdout.write(self.style.SUCCESS(f"{rewrapped} secrets were re-wrapped."))
         self._status(actor)
 
     def _retire(self, actor: Actor) -> None:

@@ -3,13 +3,18 @@
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from functools import partial
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin
 
 from rest_framework import serializers
 
 from apps.common.lists import ListQuery
 from apps.common.serializers import PatternField, StrictSerializer, TextField
-from apps.files.records import DEFAULT_DOCUMENT_TYPE, FileStatus, StorageClass
+from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, StorageClass
+from apps.files.shown import SHOWN_FIELDS, shown
+from apps.files.states import FileStatus
 
 DOCUMENT_TYPE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 MEDIA_TYPE = re.compile(r"^[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}$")
@@ -73,34 +78,45 @@ class FileListQuery(ListQuery):
     document_type = PatternField(DOCUMENT_TYPE, required=False)
 
 
+HELP = {"shred_after": "a deleted file can be restored until then"}
+FIELDS: dict[Any, Any] = {
+    str: serializers.CharField,
+    int: serializers.IntegerField,
+    datetime: serializers.DateTimeField,
+    Mapping: serializers.DictField,
+    FileStatus: partial(serializers.ChoiceField, choices=[(s.value, s.value) for s in FileStatus]),
+    StorageClass: partial(serializers.ChoiceField, choices=[(c.value, c.value) for c in StorageClass]),
+}
+
+
+def _field_of(hint: Any, *, help_text: str | None) -> Any:
+    """The serializer field of a record's field, by its type."""
+    options = get_args(hint) if get_origin(hint) is UnionType else (hint,)
+    nullable = {"allow_null": True} if type(None) in options else {}
+    [kind] = {_plain(one) for one in options if one is not type(None)}
+    return FIELDS[kind](help_text=help_text, **nullable)
+
+
+def _plain(hint: Any) -> Any:
+    if get_origin(hint) is Literal:
+        return type(get_args(hint)[0])
+    return get_origin(hint) or hint
+
+
 class FileOut(serializers.Serializer[Any]):
     """A file's metadata; neither its bytes nor its keys."""
 
-    file_id = serializers.CharField()
-    name = serializers.CharField()
-    document_type = serializers.CharField()
-    status = serializers.ChoiceField(
-        choices=[(s.value, s.value) for s in FileStatus if s is not FileStatus.LEFTOVER]
-    )
-    uploaded_at = serializers.DateTimeField()
-    encrypted_at = serializers.DateTimeField(allow_null=True)
-    media_type = serializers.CharField()
-    sniffed_type = serializers.CharField(allow_null=True)
-    version = serializers.IntegerField()
-    storage_class = serializers.ChoiceField(choices=[(c.value, c.value) for c in StorageClass])
     has_passphrase = serializers.BooleanField()
-    size = serializers.IntegerField(allow_null=True)
-    ciphertext_size = serializers.IntegerField(allow_null=True)
-    ciphertext_sha256 = serializers.CharField(allow_null=True)
-    plaintext_hmac = serializers.CharField(allow_null=True)
-    suite = serializers.CharField(allow_null=True)
-    pool_key_id = serializers.CharField(allow_null=True)
-    quantum_key_id = serializers.CharField(allow_null=True)
-    attributes = serializers.DictField()
-    reason = serializers.CharField(allow_null=True)
-    shred_after = serializers.DateTimeField(
-        allow_null=True, help_text="a deleted file can be restored until then"
-    )
+
+    def get_fields(self) -> dict[str, Any]:
+        """Each field of a record that is shown to the client, by its type."""
+        return super().get_fields() | {
+            name: _field_of(hint, help_text=HELP.get(name)) for name, hint in SHOWN_FIELDS.items()
+        }
+
+    def to_representation(self, instance: File) -> Any:
+        """Documents, versions and uploads alike: what a record does not have is null, or the default."""
+        return super().to_representation(shown(instance))
 
 
 class DownloadOut(serializers.Serializer[Any]):

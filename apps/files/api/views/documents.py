@@ -13,15 +13,14 @@ from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
 from apps.access.views import ApiView
-from apps.common.errors import Invalid, Refused
-from apps.common.lists import listed, page_of
-from apps.common.serializers import parsed
+from apps.common.errors import Invalid
+from apps.common.lists import list_response, page_of
+from apps.common.serializers import parse_body
 from apps.files import services
 from apps.files.api.serializers.files import DownloadOut, FileListQuery, FileOut
 from apps.files.api.serializers.uploads import PassphraseIn, TargetOut, UploadIn
 from apps.files.life import archive
-from apps.files.reading import content, downloads, ranges
-from apps.files.records import File
+from apps.files.reading import content, downloads
 from apps.files.scopes import FileScope
 from apps.files.uploads import announce
 
@@ -29,20 +28,20 @@ PASSPHRASE = "X-Passphrase"  # noqa: S105 - the name of a header
 
 
 class Files(ApiView):
-    """The caller's files, or all for who sees all."""
+    """The caller's files; all for callers with the scope owners:all."""
 
     required_scopes = {"GET": FileScope.READ, "POST": FileScope.WRITE}
 
     @extend_schema(parameters=[FileListQuery], responses=page_of(FileOut), operation_id="list_files")
     def get(self, request: Request) -> Response:
         """Files, newest first, of one document type if asked."""
-        fetch = partial(services.listed, actor=actor_of(request))
-        return listed(request, FileOut, fetch, query=FileListQuery, salt="files")
+        fetch = partial(services.files_page, actor=actor_of(request))
+        return list_response(request, FileOut, fetch, query=FileListQuery, salt="files")
 
     @extend_schema(request=UploadIn, responses={201: TargetOut}, operation_id="create_upload")
     def post(self, request: Request) -> Response:
-        """Announce an upload; send the bytes as told, and they are encrypted without further ado."""
-        target = announce.announce(actor=actor_of(request), **parsed(UploadIn, request))
+        """Announce an upload; send the bytes as told. Encryption starts when the upload arrives."""
+        target = announce.announce(actor=actor_of(request), **parse_body(UploadIn, request))
         return Response(TargetOut(target).data, status=201)
 
 
@@ -91,25 +90,14 @@ class FileContent(ApiView):
     )
     def get(self, request: Request, file_id: str) -> HttpResponse:
         """Decrypt and answer the bytes; for larger files ask for a range or a download."""
-        actor, limit = actor_of(request), settings.STREAMED_DOWNLOAD_BYTES
-        size = services.find(file_id, actor=actor).size or 0
-        wanted = ranges.asked(request.headers.get("Range"), size)
-        passphrase = _passphrase(request)
-        if wanted is not None:
-            start, stop = wanted[0], min(wanted[1], wanted[0] + limit)
-            file, part = downloads.read_range(
-                file_id, start=start, stop=stop, actor=actor, passphrase=passphrase
-            )
-            answer = _content(file, part, status=206)
-            answer["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
-            return answer
-        if size > limit:
-            raise Refused(
-                f"The file has {size} bytes, more than the {limit} answered here: POST …/download instead."
-            )
-        file, plaintext = content.read(file_id, actor=actor, passphrase=passphrase)
-        # All of it first: a damaged body is a problem document then, not an answer that breaks off
-        return _content(file, content.whole(plaintext))
+        found = content.answer(
+            file_id,
+            wanted=request.headers.get("Range"),
+            limit=settings.STREAMED_DOWNLOAD_BYTES,
+            actor=actor_of(request),
+            passphrase=_passphrase(request),
+        )
+        return _rendered(found)
 
 
 def _passphrase(request: Request) -> str | None:
@@ -123,18 +111,22 @@ def _passphrase(request: Request) -> str | None:
         raise Invalid.of(PASSPHRASE, "UTF-8 in base64") from None
 
 
-def _content(file: File, content: bytes, *, status: int = 200) -> HttpResponse:
-    disposition = content_disposition_header(as_attachment=True, filename=file.name)
-    return HttpResponse(
-        content,
-        status=status,
-        content_type=file.media_type,
+def _rendered(found: content.Answer) -> HttpResponse:
+    disposition = content_disposition_header(as_attachment=True, filename=found.file.name)
+    answer = HttpResponse(
+        found.content,
+        status=206 if found.part else 200,
+        content_type=found.file.media_type,
         headers={
             "Content-Disposition": disposition or "",
             "X-Content-Type-Options": "nosniff",
             "Accept-Ranges": "bytes",
         },
     )
+    if found.part:
+        start, stop = found.part
+        answer["Content-Range"] = f"bytes {start}-{stop - 1}/{content.size_of(found.file)}"
+    return answer
 
 
 class FileDownload(ApiView):
@@ -145,5 +137,5 @@ class FileDownload(ApiView):
     @extend_schema(request=PassphraseIn, responses={201: DownloadOut}, operation_id="create_download")
     def post(self, request: Request, file_id: str) -> Response:
         """Decrypt to a short-lived object and answer its presigned URL."""
-        download = downloads.publish(file_id, actor=actor_of(request), **parsed(PassphraseIn, request))
+        download = downloads.publish(file_id, actor=actor_of(request), **parse_body(PassphraseIn, request))
         return Response(DownloadOut(download).data, status=201)

@@ -6,7 +6,7 @@ from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
 from apps.access.views import ApiView
-from apps.common.serializers import parsed
+from apps.common.serializers import parse_body
 from apps.files import messages
 from apps.files.api.serializers.messages import DecryptIn, EncryptIn, MessageOut, PackageOut
 from apps.files.scopes import MessageScope
@@ -22,7 +22,7 @@ class Encrypt(ApiView):
     @extend_schema(request=EncryptIn, responses=PackageOut, operation_id="encrypt_message")
     def post(self, request: Request) -> Response:
         """Encrypt a message under a pool key and a quantum key of its own."""
-        body = parsed(EncryptIn, request)
+        body = parse_body(EncryptIn, request)
         compatible = body.pop("suite") is PackageSuite.PQFILE
         make = messages.encrypt_compatible if compatible else messages.encrypt
         package = make(body.pop("message"), actor=actor_of(request), **body)
@@ -37,7 +37,7 @@ class Decrypt(ApiView):
     @extend_schema(request=DecryptIn, responses=MessageOut, operation_id="decrypt_message")
     def post(self, request: Request) -> Response:
         """Decrypt a package that encrypt gave to the same caller."""
-        body = parsed(DecryptIn, request)
+        body = parse_body(DecryptIn, request)
         plaintext = messages.decrypt(body.pop("package"), actor=actor_of(request), **body)
         return Response(
             MessageOut({"plaintext": _text(plaintext), "plaintext_base64": to_base64(plaintext)}).data

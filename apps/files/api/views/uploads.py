@@ -8,8 +8,8 @@ from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
 from apps.access.views import ApiView
-from apps.common.lists import ListQuery, listed, page_of
-from apps.common.serializers import parsed
+from apps.common.lists import ListQuery, list_response, page_of
+from apps.common.serializers import parse_body
 from apps.files.api.serializers.files import FileOut
 from apps.files.api.serializers.uploads import (
     ArchiveIn,
@@ -45,7 +45,7 @@ class FileParts(ApiView):
     @extend_schema(request=PartsIn, responses=PartUrlsOut, operation_id="create_part_urls")
     def post(self, request: Request, file_id: str) -> Response:
         """URLs to which parts can be PUT for a short time; all but the last have ``part_bytes`` bytes."""
-        numbers = parsed(PartsIn, request)["numbers"]
+        numbers = parse_body(PartsIn, request)["numbers"]
         urls = parts.part_urls(file_id, numbers, actor=actor_of(request))
         return Response(PartUrlsOut({"parts": [{"number": n, "url": url} for n, url in urls]}).data)
 
@@ -58,7 +58,7 @@ class FileCompletion(ApiView):
     @extend_schema(request=CompletionIn, responses=FileOut, operation_id="complete_upload")
     def post(self, request: Request, file_id: str) -> Response:
         """Join the parts; may be asked again."""
-        file = parts.complete(file_id, actor=actor_of(request), **parsed(CompletionIn, request))
+        file = parts.complete(file_id, actor=actor_of(request), **parse_body(CompletionIn, request))
         return Response(FileOut(file).data)
 
 
@@ -82,12 +82,14 @@ class FileVersions(ApiView):
     def get(self, request: Request, file_id: str) -> Response:
         """What a document was before, newest first; each is read under its own ``file_id``."""
         fetch = partial(versions.earlier_versions, file_id, actor=actor_of(request))
-        return listed(request, FileOut, fetch, salt=f"versions {file_id}")
+        return list_response(request, FileOut, fetch, salt=f"versions {file_id}")
 
     @extend_schema(request=ReplacementIn, responses={201: TargetOut}, operation_id="replace_file")
     def post(self, request: Request, file_id: str) -> Response:
         """Announce the next version; it takes the document's place once it is encrypted."""
-        target = announce.announce_version(file_id, actor=actor_of(request), **parsed(ReplacementIn, request))
+        target = announce.announce_version(
+            file_id, actor=actor_of(request), **parse_body(ReplacementIn, request)
+        )
         return Response(TargetOut(target).data, status=201)
 
 
@@ -99,7 +101,7 @@ class FileArchive(ApiView):
     @extend_schema(request=ArchiveIn, responses=FileOut, operation_id="archive_file")
     def post(self, request: Request, file_id: str) -> Response:
         """Move a file to a cold storage class; ``restore`` brings it back."""
-        storage_class = StorageClass(parsed(ArchiveIn, request)["storage_class"])
+        storage_class = StorageClass(parse_body(ArchiveIn, request)["storage_class"])
         file = archive.archive(file_id, storage_class=storage_class, actor=actor_of(request))
         return Response(FileOut(file).data)
 
@@ -112,7 +114,7 @@ class LocalFiles(ApiView):
     @extend_schema(request=LocalFileIn, responses={201: LocalTargetOut}, operation_id="create_local_upload")
     def post(self, request: Request) -> Response:
         """Announce a file that you encrypt: its key, and where the body goes. Then finish it."""
-        target, secret = client_side.announce(actor=actor_of(request), **parsed(LocalFileIn, request))
+        target, secret = client_side.announce(actor=actor_of(request), **parse_body(LocalFileIn, request))
         return Response(LocalTargetOut({"upload": target, "secret": secret}).data, status=201)
 
 
@@ -124,7 +126,7 @@ class LocalFinish(ApiView):
     @extend_schema(request=FinishIn, responses=FileOut, operation_id="finish_local_upload")
     def post(self, request: Request, file_id: str) -> Response:
         """Have the uploaded body checked and acknowledged; may be asked again."""
-        file = client_side.finish(file_id, actor=actor_of(request), **parsed(FinishIn, request))
+        file = client_side.finish(file_id, actor=actor_of(request), **parse_body(FinishIn, request))
         return Response(FileOut(file).data)
 
 
@@ -136,5 +138,7 @@ class FileSecret(ApiView):
     @extend_schema(request=PassphraseIn, responses=FileKeyOut, operation_id="release_file_key")
     def post(self, request: Request, file_id: str) -> Response:
         """The key of one file and the URL of its ciphertext, to decrypt it yourself."""
-        secret = client_keys.release_key(file_id, actor=actor_of(request), **parsed(PassphraseIn, request))
+        secret = client_keys.release_key(
+            file_id, actor=actor_of(request), **parse_body(PassphraseIn, request)
+        )
         return Response(FileKeyOut(secret).data)

@@ -34,7 +34,7 @@ class Command(BaseCommand):
         if path.exists():
             return
         actor = system("first_run")
-        for client in services.listed(limit=100).records:
+        for client in services.clients_page(limit=100).records:
             if client.name == CLIENT and client.status is ClientStatus.ACTIVE:
                 services.revoke(client.client_id, actor=actor)
         _, key = services.issue(name=CLIENT, role=Role.ADMINISTRATOR, actor=actor)

@@ -1,0 +1,19 @@
+"""``manage.py check`` finds what two apps declare under one name."""
+
+from typing import Any
+
+from django.core.checks import Error
+from django.core.exceptions import ImproperlyConfigured
+
+from qkdplatform.pages import PAGES
+
+
+def declarations_fit_together(**_: Any) -> list[Error]:
+    """``manage.py check`` fails where a page of declarations cannot be made."""
+    found = []
+    for name, page in PAGES.items():
+        try:
+            page()
+        except ImproperlyConfigured as error:
+            found.append(Error(f"{name}: {error}", id="qkdplatform.E001"))
+    return found
