@@ -35,7 +35,7 @@ from qkdseal.body import (
     HEADER_SIZE,
     PIECE_SIZE,
     SEALED_CHUNK_SIZE,
-    BodyDigest,
+    BodySize,
     ciphertext_size,
     decrypt_chunks,
     decrypt_range,
@@ -47,7 +47,7 @@ from qkdseal.body import (
     plaintext_size,
     seal_bytes,
 )
-from qkdseal.digests import PlaintextDigest
+from qkdseal.digests import open_digest, seal_digest
 from qkdseal.encoding import JsonInvalid, read_json
 from qkdseal.envelope import Envelope, open_envelope, rewrap, seal
 from qkdseal.errors import PackageInvalid
@@ -68,7 +68,6 @@ from qkdseal.package import MESSAGE_LIMIT, Package, open_message, seal_batch, se
 from qkdseal.pqfile import PqfilePackage, open_pqfile, pqfile_header, seal_pqfile
 from qkdseal.quantum_keys import QUANTUM_KEY_SIZE, batch_key_id, split_key_id
 from qkdseal.reading import read_package
-from qkdseal.sealed_digests import open_digest, seal_digest
 from qkdseal.streams import IteratorSource, Sink, Source
 
 __all__ = [
@@ -79,8 +78,8 @@ __all__ = [
     "PIECE_SIZE",
     "QUANTUM_KEY_SIZE",
     "SEALED_CHUNK_SIZE",
-    "BodyDigest",
     "BodyFormat",
+    "BodySize",
     "Envelope",
     "Header",
     "IteratorSource",
@@ -91,7 +90,6 @@ __all__ = [
     "PackageInvalid",
     "PackageSuite",
     "PassphraseFactor",
-    "PlaintextDigest",
     "PqfilePackage",
     "Sink",
     "Source",

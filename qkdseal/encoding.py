@@ -48,7 +48,9 @@ def read_json(text: str) -> Any:
     except RecursionError:
         raise JsonInvalid("The JSON is nested too deeply. Send a flatter document.") from None
     except UnicodeEncodeError:
-        raise JsonInvalid("The JSON holds half of a surrogate pair, which is no character. Send well-formed Unicode.") from None
+        raise JsonInvalid(
+            "The JSON holds half of a surrogate pair, which is no character. Send well-formed Unicode."
+        ) from None
     except ValueError as error:
         raise JsonInvalid(f"This is no JSON: {error}") from None
     return value

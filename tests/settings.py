@@ -10,6 +10,7 @@ os.environ.update(
         "DJANGO_SECRET_KEY": "tests only: " + "k" * 50,
         "API_KEY_PEPPER": "tests only: pepper",
         "AUDIT_KEY": "tests only: audit",
+        "METADATA_KEY": "tests only: metadata",
         "DATABASE_URL": "sqlite://:memory:",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",

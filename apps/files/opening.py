@@ -26,6 +26,7 @@ class FileKey:
     context: bytes = field(repr=False)
     format: str
     url: str | None = None  # of the ciphertext, to be read
+    sha256: str | None = None  # of the plaintext, in hex
 
 
 def file_key(file: File, *, passphrase: str | None = None, moving: bool = False) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from qkdseal import PackageInvalid, open_digest, seal_digest
-from qkdseal.sealed_digests import SEALED_DIGEST_SIZE
+from qkdseal.digests import SEALED_DIGEST_SIZE
 from tests import requirement
 from tests.qkdseal import reference
 
