@@ -18,7 +18,7 @@ from moto.dynamodb.models import dynamodb_backends
 from apps.access import services as access
 from apps.access.authentication import as_actor
 from apps.access.roles import Role
-from apps.audit import services as audit
+from apps.audit import writing
 from apps.audit.records import system
 from apps.common.aws import client
 from apps.common.dynamodb import all_tables
@@ -48,7 +48,7 @@ def empty_aws() -> Iterator[None]:
             return call(*arguments)
 
     with mock.patch.object(BaseClient, "_make_api_call", locked), mock_aws(), fast_transactions():
-        audit._chains.cache_clear()
+        writing.known_chains.cache_clear()
         _make_tables()
         for bucket in (settings.UPLOADS_BUCKET, settings.ENCRYPTED_BUCKET, settings.DOWNLOADS_BUCKET):
             client("s3").create_bucket(Bucket=bucket)
@@ -85,7 +85,7 @@ def forget_everything() -> None:
     from apps.sessions.finals import _kept
     from apps.sessions.quantum_keys import _numbers
 
-    audit._chains().heads.clear()
+    writing.known_chains().heads.clear()
     _known.clear()
     seeds._kept.clear()
     policy.forget()

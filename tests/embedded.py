@@ -7,7 +7,7 @@ from unittest import mock
 
 from django.test import override_settings
 
-from apps.audit import services as audit
+from apps.audit import writing
 from apps.common import aws, dynamodb
 from apps.stack import resources
 from apps.stack.testing import embedded_aws
@@ -30,4 +30,4 @@ def on_embedded_aws(folder: Path) -> Iterator[None]:
 def _forget() -> None:
     aws.client.cache_clear()  # type: ignore[attr-defined]  # mypy loses it with the overloads
     dynamodb.connection.cache_clear()
-    audit._chains.cache_clear()
+    writing.known_chains.cache_clear()

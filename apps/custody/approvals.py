@@ -62,7 +62,7 @@ def find(approval_id: str) -> Approval:
     return found
 
 
-def listed(
+def approvals_page(
     *, limit: int, position: Position | None = None, status: ApprovalStatus | None = None
 ) -> Page[Approval]:
     """Requests, newest first."""

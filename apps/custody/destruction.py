@@ -78,6 +78,7 @@ def destroy_due(*, actor: Actor) -> int:
     """
 
     def destroy(key: PoolKey) -> None:
+        # Checked again: nothing can seal to the key since it left use, but its loss could not be undone
         if rewrap.waiting(key.key_id, limit=1).records:
             raise KeyNeeded(
                 f"A file needs {key.key_id}, so it is not destroyed though that is due. Re-wrap it."

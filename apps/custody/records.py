@@ -22,7 +22,7 @@ class SamePerson(Forbidden):
 
 
 class Guarded(StrEnum):
-    """What needs four eyes."""
+    """Actions that need a second person."""
 
     DESTROY_KEY = "destroy_key"
     EXPORT_KEY = "export_key"

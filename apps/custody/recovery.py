@@ -189,7 +189,7 @@ def use(words: Sequence[str], *, approval_id: str, actor: Actor, progress: Progr
 
 def _secrets() -> Iterator[WrappedSecret]:
     """Every wrapped secret, by pages of one Query each; what is listed may be stale, so each is read again."""
-    for listed in _all(keys.listed):
+    for listed in _all(keys.keys_page):
         key = keys.find(listed.key_id)
         if key.wrapped_seed is not None:
             yield seeds.secret_of(key)

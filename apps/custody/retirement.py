@@ -61,6 +61,7 @@ def _retire(key_id: str, name: str, *, reason: str, actor: Actor) -> Retired:
         retired = transitions.commit(key, name, reason=reason, actor=actor)
         return Retired(retired, _resume(rotation_id_of(key_id), actor))
     job = _new_job(rotation_id_of(key_id), key_id, actor)
+    # One transaction: a key is never out of use without a job, nor has a rotation two of them
     with transaction(actor) as tx:
         transitions.apply(tx, key, name, reason=reason, job_id=job.job_id)
         jobs.put(tx, job)
@@ -101,6 +102,7 @@ def start(rotation_id: str, *, actor: Actor) -> Job:
 
 def _start(found: Rotation, actor: Actor) -> Job:
     job = _new_job(found.rotation_id, found.old_key_id, actor)
+    # Of two callers who read the same rotation, the second finds another job in it and writes nothing
     with transaction(actor) as tx:
         rotation.assign_job(tx, found, job_id=job.job_id)
         jobs.put(tx, job)
@@ -118,7 +120,7 @@ def _new_job(rotation_id: str, key_id: str, actor: Actor) -> Job:
 
 
 def start_waiting(*, actor: Actor) -> int:
-    """Finish the rotations that only waited for the index, start those whose files wait; returns how many started.
+    """Finish rotations that only waited for the index, and start those whose files wait; returns how many started.
 
     One whose job failed or was cancelled waits until someone starts it again.
     """
@@ -130,7 +132,7 @@ def start_waiting(*, actor: Actor) -> int:
         with suppress(RotationChanged):  # someone else started it just now
             started.append(_start(found, actor))
 
-    each(rotation.unfinished(), go_on)
+    each(rotation.open_rotations(), go_on)
     return len(started)
 
 

@@ -76,20 +76,22 @@ def run(work: Work, *, actor: Actor) -> bool:
     return advance(found, actor=actor) is not Stage.MOVING
 
 
-def _move(batch: list[File], source: PoolKey, found: Rotation, actor: Actor) -> tuple[Rotation, rewrap.Moved]:
+def _move(
+    batch: list[File], source: PoolKey, found: Rotation, actor: Actor
+) -> tuple[Rotation, rewrap.Rewrapped]:
     """Re-wrap a batch under the new key; if that was rotated itself meanwhile, under the one chosen then."""
     found, target = rotation.target_of(found, actor=actor)
     seeds.seed_of(
         target
     )  # checks that its halves belong together: nothing is sealed to a key that cannot open it
     try:
-        return found, rewrap.move(batch, source=source, target=target, actor=actor)
+        return found, rewrap.rewrap_files(batch, source=source, target=target, actor=actor)
     except KeyUnusable:
         found, other = rotation.target_of(found, actor=actor)
         if other.key_id == target.key_id:  # still active: one of the two keys is damaged
             raise
         seeds.seed_of(other)
-        return found, rewrap.move(batch, source=source, target=other, actor=actor)
+        return found, rewrap.rewrap_files(batch, source=source, target=other, actor=actor)
 
 
 def advance(found: Rotation, *, actor: Actor) -> Stage:
@@ -101,6 +103,7 @@ def advance(found: Rotation, *, actor: Actor) -> Stage:
     Raises:
         PoolEmpty: no file had to move, and there is no key that could be named as the successor.
     """
+    # Before the key's age: a file that the index shows needs another slice of work, whatever the age
     if rewrap.waiting(found.old_key_id, limit=1).records:
         return Stage.MOVING
     old = keys.find(found.old_key_id)

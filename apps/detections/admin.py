@@ -12,22 +12,16 @@ from apps.console.filters import choice_filter
 from apps.console.render import Tone, column
 from apps.console.store_admin import StoreAdmin
 from apps.detections import models, services
-from apps.detections.records import Detection
+from apps.detections.records import WORTH_A_LOOK, Detection, Verdict, verdict_of
 from apps.sessions.records import SessionStatus
 
-COMPROMISED, ANOMALOUS, CLEAN = "compromised", "anomalous", "clean"
-VERDICTS = {COMPROMISED: Tone.BAD, ANOMALOUS: Tone.WAIT, CLEAN: Tone.GOOD}
+VERDICTS = {Verdict.COMPROMISED: Tone.BAD, Verdict.ANOMALOUS: Tone.WAIT, Verdict.CLEAN: Tone.GOOD}
 OUTCOMES = {
     SessionStatus.READY: Tone.GOOD,
     SessionStatus.ABORTED: Tone.MUTED,
     SessionStatus.COMPROMISED: Tone.BAD,
 }
 LATEST = 6  # of each verdict in the overview
-
-
-def verdict_of(found: Detection | models.Detection) -> str:
-    """Return the verdict in one word."""
-    return COMPROMISED if found.is_compromised else ANOMALOUS if found.is_anomalous else CLEAN
 
 
 def codes(found: Detection | models.Detection) -> str:
@@ -41,7 +35,7 @@ class DetectionAdmin(StoreAdmin):
     empty_text = "No verdicts yet. Each session is judged soon after it has run."
     search_fields = ("session_id",)
     search_help_text = "Exact session id"
-    list_filter = (choice_filter("verdict", (COMPROMISED, ANOMALOUS)),)
+    list_filter = (choice_filter("verdict", WORTH_A_LOOK),)
     list_display = ("identity", "verdict", "became", "rate", "chi_square", "confidence", "why", "on", "when")
     fieldsets = (
         (None, {"fields": ("verdict", "became", "when", "who", "on", "related")}),
@@ -100,7 +94,7 @@ class DetectionAdmin(StoreAdmin):
 def _latest(request: HttpRequest) -> dashboard.Content:
     found = [
         detection
-        for verdict in (COMPROMISED, ANOMALOUS)
+        for verdict in WORTH_A_LOOK
         for detection in services.listed(actor=actor_of(request), limit=LATEST, verdict=verdict).records
     ]
     found.sort(key=lambda detection: detection.detected_at, reverse=True)

@@ -3,15 +3,40 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
+from typing import Any, Protocol
 
-COMPROMISED = "compromised"
-ANOMALOUS = "anomalous"
+
+class Verdict(StrEnum):
+    """What the detector found, in one word."""
+
+    CLEAN = "clean"
+    ANOMALOUS = "anomalous"
+    COMPROMISED = "compromised"
+
+
+WORTH_A_LOOK = (Verdict.COMPROMISED, Verdict.ANOMALOUS)
+
+
+class Judged(Protocol):
+    """A detection, or its display."""
+
+    @property
+    def is_compromised(self) -> bool: ...
+    @property
+    def is_anomalous(self) -> bool: ...
+
+
+def verdict_of(found: Judged) -> Verdict:
+    """The verdict of a detection."""
+    if found.is_compromised:
+        return Verdict.COMPROMISED
+    return Verdict.ANOMALOUS if found.is_anomalous else Verdict.CLEAN
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """A verdict. ``detection_timestamp`` is in microseconds since the epoch."""
+    """A detection: what the statistics say about one session. ``detection_timestamp`` is in microseconds."""
 
     session_id: str
     detection_timestamp: int

@@ -5,13 +5,13 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.common.lists import ListQuery
-from apps.detections.records import ANOMALOUS, COMPROMISED
+from apps.detections.records import WORTH_A_LOOK
 
 
 class DetectionListQuery(ListQuery):
     """Filters of the list of detections."""
 
-    verdict = serializers.ChoiceField(choices=[COMPROMISED, ANOMALOUS], required=False)
+    verdict = serializers.ChoiceField(choices=[verdict.value for verdict in WORTH_A_LOOK], required=False)
 
 
 class DetectionOut(serializers.Serializer[Any]):

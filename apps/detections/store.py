@@ -17,7 +17,7 @@ from apps.common.dynamodb import (
     page,
     sort_key,
 )
-from apps.detections.records import ANOMALOUS, COMPROMISED, Detection
+from apps.detections.records import WORTH_A_LOOK, Detection, verdict_of
 
 LISTED = "all"
 
@@ -49,11 +49,11 @@ class DetectionTable(Table[Detection]):
 
     @classmethod
     def index_keys(cls, record: Detection) -> dict[str, Any]:
-        verdict = COMPROMISED if record.is_compromised else ANOMALOUS if record.is_anomalous else None
+        verdict = verdict_of(record)
         return {
             "feed": feed(LISTED, record.session_id),
             "owner_feed": feed(record.owner, record.session_id),
-            "verdict_feed": feed(verdict, record.session_id) if verdict else None,
+            "verdict_feed": feed(verdict, record.session_id) if verdict in WORTH_A_LOOK else None,
             "sort": sort_key(record.detected_at, record.session_id),
         }
 

@@ -50,7 +50,7 @@ def encrypt(
 
     def seal(offered: Offer) -> Package:
         pool_key = keys.pick(pool_for(str(actor), Purpose.MESSAGES))
-        package = _sealed(plaintext, offered, pool_key, context, passphrase)
+        package = _seal(plaintext, offered, pool_key, context, passphrase)
         _commit(package.header.file_id, offered, pool_key, actor)
         return package
 
@@ -64,14 +64,14 @@ def encrypt_compatible(
 
     def seal(offered: Offer) -> PqfilePackage:
         pool_key = _mlkem_key(pool_for(str(actor), Purpose.MESSAGES))
-        package = _compatible(plaintext, offered, pool_key, context)
+        package = _seal_compatible(plaintext, offered, pool_key, context)
         _commit(package.header.file_id, offered, pool_key, actor)
         return package
 
     return take_key(seal, actor=actor, session_id=session_id)
 
 
-def _sealed(
+def _seal(
     plaintext: bytes, offered: Offer, pool_key: PoolKey, context: str | None, passphrase: str | None
 ) -> Package:
     header = Header.of(
@@ -99,7 +99,9 @@ def _mlkem_key(pool: str) -> PoolKey:
         return keys.create(1, pool=pool, suite=Suite.MLKEM768_RAW, actor=system("compatibility"))[0]
 
 
-def _compatible(plaintext: bytes, offered: Offer, pool_key: PoolKey, context: str | None) -> PqfilePackage:
+def _seal_compatible(
+    plaintext: bytes, offered: Offer, pool_key: PoolKey, context: str | None
+) -> PqfilePackage:
     header = pqfile.pqfile_header(
         file_id=f"msg-{uuid.uuid4()}",
         quantum_key_id=offered.key_id,
@@ -150,13 +152,13 @@ def decrypt(
         raise Invalid.of("package", UNIFORM)
     record(actor, MessageEvent.READ, **subject)
     try:
-        return _opened(package, context, passphrase)
+        return _open(package, context, passphrase)
     except PlatformError:
         record(actor, MessageEvent.READ, outcome=Outcome.FAILED, **subject)
         raise
 
 
-def _opened(package: Package | PqfilePackage, context: str | None, passphrase: str | None) -> bytes:
+def _open(package: Package | PqfilePackage, context: str | None, passphrase: str | None) -> bytes:
     header = package.header
     try:
         pool_key = keys.find(package.pool_key_id)

@@ -61,7 +61,7 @@ class Job:
     error: str | None = None
     heard_at: datetime | None = None  # the last heartbeat of its worker
     cancel_requested: bool = False
-    run: str | None = None  # made anew by each start: only the latest run may report and end
+    run: str | None = None  # a new one with each start: only the latest run may report and end
 
     def transition(self, name: str) -> Transition | None:
         """The table's transition of this name from the job's state, if there is one."""

@@ -75,7 +75,7 @@ class PoolKeyAdmin(StoreAdmin):
     ) -> Page[PoolKey]:
         del request  # a pool key belongs to nobody
         state = KeyState(filters["state"]) if "state" in filters else None
-        return services.listed(limit=limit, position=position, state=state)
+        return services.keys_page(limit=limit, position=position, state=state)
 
     def find(self, request: HttpRequest, object_id: str) -> PoolKey:
         del request

@@ -30,7 +30,7 @@ class PoolKeys(ApiView):
         """Pool keys, newest first."""
 
         def fetch(*, state: str | None = None, **filters: Any) -> Any:
-            return services.listed(state=KeyState(state) if state else None, **filters)
+            return services.keys_page(state=KeyState(state) if state else None, **filters)
 
         return list_response(request, PoolKeyOut, fetch, query=PoolKeyListQuery, salt="pool-keys")
 

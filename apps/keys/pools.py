@@ -70,7 +70,7 @@ def _pool_from(name: str, given: Any) -> Pool:
 
 
 def pool_for(owner: str, purpose: Purpose) -> str:
-    """Which pool an owner's file or message is sealed to."""
+    """The pool that an owner's files or messages are sealed to."""
     pools = known().values()
     by_owner = (pool.name for pool in pools if owner in pool.owners)
     by_purpose = (pool.name for pool in pools if purpose in pool.purposes)

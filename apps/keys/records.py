@@ -26,7 +26,7 @@ DEFAULT_POOL = "default"
 
 
 class Purpose(StrEnum):
-    """What a pool key is picked for."""
+    """The use that a pool key is picked for."""
 
     FILES = "files"
     MESSAGES = "messages"
@@ -45,7 +45,7 @@ class KeyState(StrEnum):
 
     @property
     def label(self) -> str:
-        """As sentences and pages say it."""
+        """The state in words, for sentences and pages."""
         return LABELS.get(self, self.value)
 
 
@@ -172,7 +172,7 @@ class RotationChanged(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """What replaces a key, and how far its files are (C6). The id is made from the old key's."""
+    """The replacement of one key by another, and the job that moves the files (C6). The id is made from the old key's."""
 
     rotation_id: str
     old_key_id: str

@@ -62,7 +62,7 @@ def seal(secret: bytes, *, context: Mapping[str, str]) -> bytes | None:
 
 
 def require_seal(secret: bytes, *, context: Mapping[str, str]) -> bytes:
-    """As ``seal``, where there has to be a recovery key.
+    """Seal a secret to the recovery key, which there has to be.
 
     Raises:
         Refused: none is configured.

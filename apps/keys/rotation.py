@@ -43,12 +43,12 @@ def find(rotation_id: str) -> Rotation:
     return rotation
 
 
-def listed(*, limit: int, position: Position | None = None) -> Page[Rotation]:
+def rotations_page(*, limit: int, position: Position | None = None) -> Page[Rotation]:
     """Rotations, newest first."""
     return store.rotations_page(limit=limit, position=position)
 
 
-def unfinished() -> list[Rotation]:
+def open_rotations() -> list[Rotation]:
     """Rotations that are not done, the oldest first."""
     return list(store.open_rotations())
 

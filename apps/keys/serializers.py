@@ -61,7 +61,7 @@ class PolicyOut(serializers.Serializer[Any]):
 
 
 class RotationOut(serializers.Serializer[Any]):
-    """What replaces a key, and since when."""
+    """The replacement of one key by another."""
 
     rotation_id = serializers.CharField()
     old_key_id = serializers.CharField()

@@ -127,7 +127,9 @@ def count_use(tx: Transaction, key: PoolKey, *, uses: int = 1, message: bool = F
     )
 
 
-def listed(*, limit: int, position: Position | None = None, state: KeyState | None = None) -> Page[PoolKey]:
+def keys_page(
+    *, limit: int, position: Position | None = None, state: KeyState | None = None
+) -> Page[PoolKey]:
     """Pool keys, newest first."""
     return store.keys_page(limit=limit, position=position, state=state)
 

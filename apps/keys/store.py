@@ -32,7 +32,7 @@ def in_use(pool: str, suite: Suite) -> str:
 
 
 def usage_feed(key: PoolKey) -> str:
-    """Where an active key is listed to be picked."""
+    """The feed in which an active key is listed to be picked."""
     return feed(in_use(key.pool, key.suite), key.key_id)
 
 

@@ -86,7 +86,7 @@ def check_exportable(key: PoolKey) -> None:
 
 
 def info_of(key_id: str, suite: Suite) -> bytes:
-    """What an exported seed is bound to; the recipient needs the same bytes to open it."""
+    """The HPKE info that binds an exported seed to its key; the recipient needs the same bytes to open it."""
     return b"\x00".join((LABEL, suite.encode(), key_id.encode()))
 
 

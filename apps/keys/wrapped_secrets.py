@@ -35,7 +35,7 @@ class SecretKind:
     as_blob: Callable[[Any], bytes] = bytes
 
     def context_of(self, identifier: str) -> dict[str, str]:
-        """What a secret is bound to: copied to another record it does not open."""
+        """The context that binds a secret to its record: copied to another one it does not open."""
         return {"record": self.record, "id": identifier}
 
 
@@ -66,12 +66,12 @@ class WrappedSecret:
 
     @property
     def label(self) -> str:
-        """As sentences name it."""
+        """The name of the secret's record in sentences."""
         return self.kind.label.format(self.identifier)
 
     @property
     def context(self) -> dict[str, str]:
-        """What it is bound to."""
+        """The context that the secret is bound to."""
         return self.kind.context_of(self.identifier)
 
 
@@ -116,7 +116,7 @@ def rewrap(found: WrappedSecret, secret: bytes, *, event: Event, actor: Actor) -
         Conflict: the record was changed meanwhile; nothing was.
         RootKeyUnavailable: the root key cannot be used now.
     """
-    found.check(secret)
+    found.check(secret)  # the last chance: what is stored now is overwritten below
     kind, root = found.kind, root_key()
     blob = wrap_checked(secret, context=found.context)
     with transaction(actor) as tx:
@@ -127,7 +127,7 @@ def rewrap(found: WrappedSecret, secret: bytes, *, event: Event, actor: Actor) -
                 kind.table.root_key_id.set(root.id),
                 kind.table.root_feed.set(feed(root.id, found.identifier)),
             ],
-            condition=kind.column == found.wrapping.stored,
+            condition=kind.column == found.wrapping.stored,  # else another process re-wrapped or removed it
         )
         _audit(tx, found, event, old_root_key_id=found.wrapping.root_key_id, root_key_id=root.id)
 

@@ -1,11 +1,14 @@
 """Sessions in the background: batches, and what takes longer than the API may."""
 
+import uuid
+
 from django.conf import settings
 
 from apps.audit.records import Actor, ActorKind, system
+from apps.audit.services import Conflict
 from apps.common import clock
 from apps.jobs import services as jobs
-from apps.jobs.records import Job
+from apps.jobs.records import Job, JobState
 from apps.jobs.running import Work, job_task
 from apps.sessions import services, stock
 from apps.sessions.job_kinds import SessionJob
@@ -14,17 +17,21 @@ from apps.sessions.services import GenerateRequest
 from qkd import session
 
 REFILLER = system("refiller")
+NAMESPACE = uuid.UUID("0d1f5c55-6f0e-4b7c-9b0b-3f6a6c1c2f1e")  # of ids of refills
 REFILL_SECONDS = 900  # a refill takes no longer; one that is older is no reason not to start another
 
 
-def generate_later(request: GenerateRequest, *, count: int, actor: Actor) -> Job:
-    """Run ``count`` sessions in the background; the job tells how far it is.
+def generate_later(request: GenerateRequest, *, count: int, actor: Actor, job_id: str | None = None) -> Job:
+    """Queue a job that runs ``count`` sessions; it tells how far it is.
 
     Raises:
         Invalid: names the field and what is allowed.
+        Conflict: there is a job of this id.
     """
     services.estimated_seconds(request)  # refuses what the engine would refuse
-    return jobs.enqueue(SessionJob.GENERATE, total=count, parameters=request.as_document(), actor=actor)
+    return jobs.enqueue(
+        SessionJob.GENERATE, total=count, parameters=request.as_document(), actor=actor, job_id=job_id
+    )
 
 
 def generate_now_or_later(request: GenerateRequest, *, actor: Actor) -> Session | Job:
@@ -59,19 +66,27 @@ def generate_batch(work: Work) -> bool:
 
 
 def refill_later() -> int:
-    """Refill a low stock by a job at a pace, and raise the alarm; returns how many sessions it will run.
+    """Queue a job that refills a low stock at a pace, and raise the alarm; return how many sessions it will run.
 
-    While a refill is under way nothing more is started.
+    Nothing is queued while a refill is under way, nor within REFILL_SECONDS of one that was cancelled. Of two runs of
+    the schedule at once, one queues.
     """
     found = stock.stock()
     wanted = stock.sessions_wanted(found)
-    if not wanted or _refilling():
+    recent = jobs.listed_of(REFILLER, limit=1).records
+    if not wanted or any(_holds_back(job) for job in recent):
         return 0
     stock.raise_alarm(found, actor=REFILLER)
-    generate_later(stock.refill_request(), count=wanted, actor=REFILLER)
+    # Named after the refill before it: whoever saw the same one asks for the same job
+    job_id = str(uuid.uuid5(NAMESPACE, recent[0].job_id if recent else "the first"))
+    try:
+        generate_later(stock.refill_request(), count=wanted, actor=REFILLER, job_id=job_id)
+    except Conflict:
+        return 0
     return wanted
 
 
-def _refilling() -> bool:
-    recent = jobs.listed_of(REFILLER, limit=1).records
-    return any(not job.state.ended and job.created_at > clock.ago(REFILL_SECONDS) for job in recent)
+def _holds_back(job: Job) -> bool:
+    """Return whether the latest refill is reason enough not to start another."""
+    open_or_cancelled = not job.state.ended or job.state is JobState.CANCELLED
+    return open_or_cancelled and job.created_at > clock.ago(REFILL_SECONDS)

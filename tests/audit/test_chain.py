@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.audit import chain, services
-from apps.audit.records import Entry, Outcome, system
+from apps.audit import chain, services, writing
+from apps.audit.records import Entry, Event, Outcome, system
 from apps.audit.services import Conflict, record, transaction
 from apps.audit.store import EntryTable, HeadTable
 from apps.audit.verification import verify
@@ -139,7 +139,7 @@ def test_a_change_without_an_entry_is_refused(aws):
 @requirement("D2", "I1")
 def test_nothing_changes_when_the_entry_cannot_be_written(aws):
     EntryTable.delete_table()
-    with pytest.raises(services.AuditUnavailable), transaction(ACTOR) as tx:
+    with pytest.raises(writing.AuditUnavailable), transaction(ACTOR) as tx:
         tx.put(JobTable.of(a_job()))
         tx.audit(JobEvent.QUEUED)
     assert JobTable.find("job") is None
@@ -167,9 +167,9 @@ def test_an_error_inside_the_block_writes_nothing(aws):
 @requirement("D3")
 def test_a_head_moved_by_another_process_is_followed(aws):
     record(ACTOR, FileEvent.READ)
-    stale = dict(services._chains().heads)
+    stale = dict(writing.known_chains().heads)
     record(ACTOR, FileEvent.READ)
-    services._chains().heads.update(stale)
+    writing.known_chains().heads.update(stale)
     record(ACTOR, FileEvent.READ)
     verification = verify()
     assert (verification.entries, verification.problems) == (3, [])
@@ -216,3 +216,20 @@ def test_threads_share_the_chains_without_a_gap(aws):
         thread.join()
     verification = verify()
     assert (verification.entries, verification.problems) == (60, [])
+
+
+class AnotherRelease(Event):
+    """Events that this release does not declare."""
+
+    MOVED = "building.moved", "A building moved."
+
+
+@requirement("D1", "D3")
+def test_an_entry_of_another_release_is_shown_and_verified(admin_api):
+    elsewhere = system("elsewhere")
+    record(elsewhere, AnotherRelease.MOVED)
+    [entry] = services.entries_page(limit=5, by="actor", value=str(elsewhere)).records
+    assert entry.event == "building.moved"
+    shown = admin_api.call("GET", f"audit?actor={elsewhere}").json()["items"]
+    assert [item["event"] for item in shown] == ["building.moved"]
+    assert verify().problems == []

@@ -75,3 +75,10 @@ def test_the_roles_of_a_scope_are_roles_and_an_administrator_holds_each():
         assert isinstance(scope, Scope)
         assert all(isinstance(role, Role) for role in scope.roles), scope
         assert Role.ADMINISTRATOR in scope.roles
+
+
+@requirement("D1", "E3")
+def test_every_event_is_recorded_somewhere_and_every_scope_asked_for(settings):
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (settings.BASE_DIR / "apps").rglob("*.py"))
+    declared = [*members(Event, modules_named("trail")).values(), *all_scopes().values()]
+    assert [one for one in declared if f"{type(one).__name__}.{one.name}" not in code] == []

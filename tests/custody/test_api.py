@@ -17,7 +17,7 @@ from tests import requirement
 from tests.conftest import Api
 from tests.custody.files import rows_under
 from tests.custody.people import ALICE, BOB, program_of
-from tests.keys.test_states import rewritten
+from tests.keys.rewriting import rewritten
 
 pytestmark = pytest.mark.django_db
 WHY = {"reason": "test"}

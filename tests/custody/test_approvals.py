@@ -25,7 +25,7 @@ from tests.conftest import TESTS
 from tests.custody.files import encrypted
 from tests.custody.people import ALICE, BOB, program_of
 from tests.faults import Fault
-from tests.keys.test_states import rewritten
+from tests.keys.rewriting import rewritten
 
 pytestmark = pytest.mark.django_db
 
@@ -39,7 +39,7 @@ def test_a_second_person_approves(aws):
     given = approvals.approve(asked().approval_id, actor=BOB)
     assert (given.status, given.decided_by) == (ApprovalStatus.APPROVED, "user:bob")
     assert approvals.check(given.approval_id, Guarded.DESTROY_KEY, "pk-1") == given
-    assert approvals.listed(limit=5, status=ApprovalStatus.PENDING).records == []
+    assert approvals.approvals_page(limit=5, status=ApprovalStatus.PENDING).records == []
 
 
 @requirement("C5", "D1")

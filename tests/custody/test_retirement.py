@@ -167,7 +167,7 @@ def test_revoking_a_key_in_rotation_names_the_job_that_works(pool, sent):
 def test_a_key_that_was_never_active_is_revoked_without_a_job(pool, sent):
     PoolKeyTable.of(replace(pool[0], state=KeyState.PRE_ACTIVE)).save()
     assert retirement.revoke(pool[0].key_id, reason="test", actor=TESTS).job is None
-    assert rotation.unfinished() == []
+    assert rotation.open_rotations() == []
     assert sent == jobs_made() == []
 
 
@@ -211,7 +211,7 @@ def test_no_failed_call_leaves_a_key_out_of_use_without_a_job(pool, sent, fault,
 
     for call, key in each_call("take a key out of use", fault, prepare, attempt):
         if keys.find(key.key_id).state is KeyState.ACTIVE:
-            assert rotation.unfinished() == [], call
+            assert rotation.open_rotations() == [], call
             attempt(key)
         job_id = str(rotation_of(key).job_id)
         assert jobs.find(job_id, actor=TESTS).state is JobState.QUEUED, call

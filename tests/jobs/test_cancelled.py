@@ -21,6 +21,7 @@ from apps.files.states import FileStatus
 from apps.jobs import control, running
 from apps.jobs import services as jobs
 from apps.jobs.records import JobState
+from apps.jobs.store import JobTable
 from apps.sessions import quantum_keys, services
 from apps.sessions import tasks as sessions
 from apps.sessions.records import QuantumKeyState, StockEmpty
@@ -180,6 +181,50 @@ def test_a_cancelled_encryption_leaves_the_plaintext_and_nothing_else(api, uploa
     shown = api.get(f"files/{upload.file_id}").json()
     assert shown["status"] == "awaiting_upload"
     assert "cancelled. Upload the content again" in shown["reason"]
+
+
+@requirement("C9", "C6", "I1", "I4")
+@pytest.mark.parametrize("fault", Fault)
+def test_whichever_call_fails_a_cancelled_encryption_leaves_nothing_half_done(
+    api, stock, sent, settings, monkeypatch, fault, each_call
+):
+    settings.EVENT_UPLOAD_BYTES = 1000
+    monkeypatch.setattr(encrypted, "PROGRESS_BYTES", 9 * MIB)  # after the first part
+    report, now = control.report, clock.now
+
+    def prepare():
+        made = registered(api, os.urandom(10 * MIB))
+        handler(made.event, None)
+        return made, sent[-1]
+
+    def attempt(subject):
+        _, job_id = subject
+
+        def cancelled_before(job, *, done, results=None):
+            if done:
+                JobTable.of(job).update([JobTable.cancel_requested.set(True)])
+            return report(job, done=done, results=results)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(control, "report", cancelled_before)
+            files.encrypt_upload(job_id)
+
+    for place, (made, job_id) in each_call("cancel an encryption", fault, prepare, attempt):
+        is_cancelled = job_of(job_id).cancel_requested  # else the call failed before anybody asked for it
+        with monkeypatch.context() as patch:
+            patch.setattr(clock, "now", lambda: now() + timedelta(seconds=quantum_keys.RESERVED_SECONDS + 60))
+            if not job_of(job_id).state.ended:
+                files.encrypt_upload(job_id)  # its message is delivered again
+            sweep()
+            assert reservations() == [], place
+            if is_cancelled:
+                assert job_of(job_id).state is JobState.CANCELLED, place
+                assert not made.is_gone, place
+                assert [one for one in versions(ENCRYPTED) if made.file_id in one["Key"]] == [], place
+                assert "cancelled" in str(record_of(made.file_id).reason), place
+        client("s3").delete_object(
+            Bucket=settings.UPLOADS_BUCKET, Key=made.key, VersionId=made.version
+        )  # or the sweep looks at it each time
 
 
 @requirement("C9", "C6", "I4")

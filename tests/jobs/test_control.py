@@ -10,7 +10,7 @@ from apps.audit import services as audit
 from apps.audit import verification
 from apps.common import clock
 from apps.common.errors import Refused
-from apps.jobs import control, diagram, store
+from apps.jobs import admin, control, diagram, store
 from apps.jobs import services as jobs
 from apps.jobs.control import JobCancelled, JobTakenOver
 from apps.jobs.records import TRANSITIONS, JobState
@@ -94,6 +94,11 @@ def test_the_documentation_shows_states_and_kinds(settings):
     assert written == diagram.page(), "run manage.py pages"
     for one in TRANSITIONS:
         assert f"{one.source} --> {one.target}: {one.name}" in written
+
+
+@requirement("F5")
+def test_every_state_has_a_colour_in_the_console():
+    assert set(JobState) == admin.TONES.keys()
 
 
 @requirement("A9", "I4")

@@ -25,7 +25,7 @@ def uses_after(picks, *, keys, threads):
     services.create(keys, actor=TESTS)
     with ThreadPoolExecutor(threads) as pool:
         picked = Counter(pool.map(picked_and_used, repeat(None, picks)))
-    uses = {key.key_id: int(key.usage) for key in every(services.listed)}
+    uses = {key.key_id: int(key.usage) for key in every(services.keys_page)}
     assert uses == {key_id: picked[key_id] for key_id in uses}, "every pick is counted, once"
     return sorted(uses.values())
 

@@ -33,7 +33,7 @@ def two_pools(settings, api, stock):
 
 
 def active(pool):
-    return {key.key_id for key in every(services.listed) if key.pool == pool}
+    return {key.key_id for key in every(services.keys_page) if key.pool == pool}
 
 
 @requirement("C5")

@@ -8,8 +8,9 @@ import pytest
 from apps.access import services as access
 from apps.access.roles import Role
 from apps.access.trail import ClientEvent
-from apps.audit.services import AuditUnavailable, entries_page, transaction
+from apps.audit.services import entries_page, transaction
 from apps.audit.store import EntryTable
+from apps.audit.writing import AuditUnavailable
 from apps.common.errors import Invalid
 from apps.custody import retirement
 from apps.detections import services as detections

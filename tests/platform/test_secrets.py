@@ -49,7 +49,7 @@ def found_in(text: bytes, secrets: dict[str, bytes]) -> set[str]:
 def key_material() -> dict[str, bytes]:
     """Every secret that the platform holds: seeds, final keys, and quantum keys cut from them."""
     secrets: dict[str, bytes] = {}
-    for key in every(keys.listed):
+    for key in every(keys.keys_page):
         secrets[f"seed of {key.key_id}"] = seeds.seed_of(key)
     for session in every(sessions.listed, actor=TESTS):
         if session.status is SessionStatus.READY:

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from apps.audit.records import system
-from apps.audit.services import AuditUnavailable, transaction
+from apps.audit.services import transaction
 from apps.audit.verification import verify
+from apps.audit.writing import AuditUnavailable
 from apps.common.aws import client
 from apps.common.dynamodb import all_tables
 from apps.common.errors import Unavailable

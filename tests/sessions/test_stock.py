@@ -1,17 +1,21 @@
 """The stock of quantum keys: watched, refilled at a pace (A8)."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
 from apps.audit import services as audit
+from apps.common import clock
 from apps.common.aws import client
+from apps.jobs import control
 from apps.jobs import services as jobs
 from apps.jobs.records import JobState
 from apps.jobs.running import Work
 from apps.sessions import stock, tasks
 from apps.sessions.trail import StockEvent
 from tests import requirement
+from tests.conftest import TESTS
 from tests.sessions.ready import ready
 
 
@@ -51,6 +55,33 @@ def test_a_low_stock_raises_an_alarm_and_is_refilled_by_a_job(aws, settings, sen
     assert stock.stock().pending == 128
     assert tasks.refill_later() == 0, "what waits for its judgement is counted"
     assert audit.entries_page(limit=50).records[-1].event == StockEvent.LOW
+
+
+@requirement("A8", "I4")
+def test_two_runs_of_the_schedule_at_once_queue_one_refill(aws, settings, sent, monkeypatch):
+    settings.STOCK_TARGET = 128
+    real = stock.raise_alarm
+
+    def other_run_first(*arguments, **named):
+        monkeypatch.setattr(stock, "raise_alarm", real)
+        assert tasks.refill_later() > 0  # between the other's look at the jobs and its own job
+        real(*arguments, **named)
+
+    monkeypatch.setattr(stock, "raise_alarm", other_run_first)
+    assert tasks.refill_later() == 0
+    assert len(sent) == len(jobs.listed_of(tasks.REFILLER, limit=5).records) == 1
+
+
+@requirement("A8", "C6")
+def test_a_cancelled_refill_is_not_started_again_at_once(aws, settings, sent, monkeypatch):
+    settings.STOCK_TARGET = 128
+    tasks.refill_later()
+    control.cancel(sent[0], actor=TESTS)
+    assert tasks.refill_later() == 0, "who cancelled it meant it"
+    later = clock.now() + timedelta(seconds=tasks.REFILL_SECONDS + 1)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    assert tasks.refill_later() > 0
+    assert len(set(sent)) == 2
 
 
 @requirement("A8")

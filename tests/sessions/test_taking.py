@@ -21,7 +21,7 @@ from apps.keys import services as keys
 from apps.keys.records import KeyState
 from apps.sessions import quantum_keys, services, transitions
 from apps.sessions import stock as supply
-from apps.sessions.records import KeyPurpose, StockEmpty
+from apps.sessions.records import KeyPurpose, SessionUnusable, StockEmpty
 from apps.sessions.store import SessionTable
 from tests import requirement
 from tests.conftest import TESTS
@@ -139,6 +139,14 @@ def test_a_session_revoked_meanwhile_costs_another_attempt(stock, rivals, use):
     detections.judge(other.session_id, actor=TESTS)
     met = rivals("revocation", 1)
     assert use()
+    assert met.met == 1
+
+
+@requirement("C3", "I8")
+def test_a_named_session_revoked_meanwhile_is_refused(stock, rivals):
+    met = rivals("revocation", 1)
+    with pytest.raises(SessionUnusable, match="revoked"):
+        messages.encrypt(b"x", actor=TESTS, session_id=stock.session_id)
     assert met.met == 1
 
 

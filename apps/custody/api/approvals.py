@@ -31,7 +31,7 @@ class Approvals(ApiView):
         """Requests and their decisions, newest first."""
 
         def fetch(*, status: str | None = None, **filters: Any) -> Any:
-            return approvals.listed(status=ApprovalStatus(status) if status else None, **filters)
+            return approvals.approvals_page(status=ApprovalStatus(status) if status else None, **filters)
 
         return list_response(request, ApprovalOut, fetch, query=ApprovalListQuery, salt="approvals")
 

@@ -112,7 +112,7 @@ class Rotations(ApiView):
     @extend_schema(parameters=[ListQuery], responses=page_of(RotationOut), operation_id="list_rotations")
     def get(self, request: Request) -> Response:
         """Rotations, newest first."""
-        return list_response(request, RotationOut, rotation.listed, salt="rotations")
+        return list_response(request, RotationOut, rotation.rotations_page, salt="rotations")
 
 
 class RotationDetail(ApiView):

@@ -139,7 +139,7 @@ def finish(
     stored = objects.latest(file.body["bucket"], file.body["key"])
     if stored is None:
         raise FileNotReady("Nothing has been uploaded yet. Send the encrypted body first, then finish.")
-    checked = _check(file, stored, passphrase)
+    checked = _check_body(file, stored, passphrase)
     document = Document(
         **values(file, [one.name for one in fields(Named)])
         | {
@@ -181,7 +181,7 @@ class _Checked:
         return digests.seal(bytes.fromhex(sha256), header=self.header, file_key=self.file_key)
 
 
-def _check(upload: Upload, stored: ObjectRef, passphrase: str | None) -> _Checked:
+def _check_body(upload: Upload, stored: ObjectRef, passphrase: str | None) -> _Checked:
     """Open the end of a body under the file's key.
 
     Raises:
