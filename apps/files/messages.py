@@ -21,6 +21,7 @@ from qkdseal.header import Header, PassphraseFactor
 from qkdseal.kem import Suite
 from qkdseal.package import Package, open_message, seal_message
 from qkdseal.pqfile import PqfilePackage
+from qkdseal.reading import read_package
 
 UNIFORM = "The package is damaged, or not for this context, passphrase or caller."
 
@@ -98,11 +99,11 @@ def _seal(
 
 
 def _mlkem_key(pool: str) -> PoolKey:
-    """A pool key of ML-KEM-768 alone, made when one is first asked for."""
+    """A pool key for the PQFile suite alone, made when one is first asked for."""
     try:
-        return keys.pick(pool, Suite.MLKEM768)
+        return keys.pick(pool, Suite.MLKEM768_RAW)
     except keys.PoolEmpty:
-        return keys.create(1, pool=pool, suite=Suite.MLKEM768, actor=system("compatibility"))[0]
+        return keys.create(1, pool=pool, suite=Suite.MLKEM768_RAW, actor=system("compatibility"))[0]
 
 
 def _seal_compatible(
@@ -118,6 +119,7 @@ def _seal_compatible(
         plaintext,
         pool_key_id=pool_key.key_id,
         pool_public_key=pool_key.public_key,
+        pool_suite=pool_key.suite,
         quantum_key=offered.key,
     )
 
@@ -146,7 +148,7 @@ def decrypt(
         Refused: a key that it needs is compromised or gone.
     """
     try:
-        package = PqfilePackage.from_dict(document) if "header" in document else Package.from_dict(document)
+        package = read_package(document)
     except PackageInvalid:
         raise Invalid.of("package", UNIFORM) from None
     header = package.header
@@ -168,12 +170,21 @@ def decrypt(
 def _open(package: Package | PqfilePackage, context: str | None, passphrase: str | None) -> bytes:
     header = package.header
     try:
-        seed = seeds.seed_of(keys.find(package.pool_key_id))
-        secrets = {"seed": seed, "quantum_key": quantum_keys.taken_key(header.quantum_key_id)}
+        pool_key = keys.find(package.pool_key_id)
+        seed, quantum_key = seeds.seed_of(pool_key), quantum_keys.taken_key(header.quantum_key_id)
         bound = None if context is None else context.encode()
         if isinstance(package, Package):
-            return open_message(package, **secrets, context=bound, passphrase=passphrase)
-        return pqfile.open_pqfile(package, **secrets, context=bound)
+            return open_message(
+                package,
+                seed=seed,
+                pool_suite=pool_key.suite,
+                quantum_key=quantum_key,
+                context=bound,
+                passphrase=passphrase,
+            )
+        return pqfile.open_pqfile(
+            package, seed=seed, pool_suite=pool_key.suite, quantum_key=quantum_key, context=bound
+        )
     except (PackageInvalid, KeyNotFound, ValueError):
         raise Invalid.of("package", UNIFORM) from None
     except (KeyUnusable, SessionNotFound, SessionUnusable) as error:

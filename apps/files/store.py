@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
@@ -81,7 +81,6 @@ class FileTable(Table[Row]):
     media_type = UnicodeAttribute(null=True)
     size = NumberAttribute(null=True)
     ciphertext_size = NumberAttribute(null=True)
-    ciphertext_sha256 = UnicodeAttribute(null=True)
     source = DocumentAttribute(null=True)
     body = DocumentAttribute()
     envelope = DocumentAttribute(null=True)
@@ -91,7 +90,7 @@ class FileTable(Table[Row]):
     encrypted_at = TimeAttribute(null=True)
     reason = UnicodeAttribute(null=True)
     sniffed_type = UnicodeAttribute(null=True)
-    plaintext_hmac = UnicodeAttribute(null=True)
+    sealed_digest = BinaryAttribute(legacy_encoding=False, null=True)
     storage_class = EnumAttribute(StorageClass, null=True)
     version = NumberAttribute(null=True)
     document_id = UnicodeAttribute(null=True)

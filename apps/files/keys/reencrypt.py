@@ -60,7 +60,7 @@ def reencrypt(file_id: str, *, actor: Actor, progress: Progress | None = None) -
                 attempt.place,
                 name=file.name,
                 file_key=new_key,
-                context=envelope.header.digest(),
+                header=envelope.header,
                 until=attempt.until,
                 storage_class=file.storage_class,
                 progress=progress,

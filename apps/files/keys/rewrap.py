@@ -87,6 +87,7 @@ def _rewrap(file: File, source: PoolKey, target: PoolKey) -> Envelope:
     return envelopes.rewrap(
         envelope,
         seed=seeds.seed_of(source, rewrap=True),
+        pool_suite=source.suite,
         new_pool_key_id=target.key_id,
         new_public_key=target.public_key,
         new_suite=target.suite,

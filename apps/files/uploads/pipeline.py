@@ -112,7 +112,7 @@ def _encrypt(upload: Upload, source: ObjectRef, actor: Actor, progress: Progress
             attempt.place,
             name=upload.name,
             file_key=file_key,
-            context=envelope.header.digest(),
+            header=envelope.header,
             until=attempt.until,
             progress=progress,
         )
