@@ -90,6 +90,8 @@ def forget_everything() -> None:
     api_keys._noted.clear()
     principals._known.clear()
     seeds._kept.clear()
+    seeds._whole.clear()
+    keys._picked.clear()
     policy.forget()
     _kept.clear()
     _numbers.next.clear()

@@ -76,7 +76,7 @@ def find(session_id: str) -> FinalKey | None:
 def secret_of(found: FinalKey) -> WrappedSecret:
     """A session's final key as it is kept."""
     wrapping = Wrapping(found.root_key_id, found.encrypted_final_key, found.recovery_seal)
-    return WrappedSecret(KIND, found.session_id, wrapping, check=lambda final: _check(found, final))
+    return WrappedSecret(KIND, found, found.session_id, wrapping, check=lambda final: _check(found, final))
 
 
 def unwrap(found: FinalKey) -> bytes:
