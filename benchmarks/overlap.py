@@ -91,7 +91,7 @@ def seconds(speed: float, *, reading: bool, uploading: bool) -> float:
         started = time.perf_counter()
         place = ObjectRef(streaming.settings.ENCRYPTED_BUCKET, "body")
         until = clock.now() + timedelta(hours=1)
-        plaintext = objects.opened(ObjectRef("uploads", "key"))
+        plaintext = objects.stream(ObjectRef("uploads", "key"))
         encrypted.write(plaintext, place, name="name", until=until, **secret)
         return time.perf_counter() - started
 

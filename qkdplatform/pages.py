@@ -8,7 +8,8 @@ from apps.common.declarations import members, modules_named
 from apps.common.environment import Setting, all_settings
 from apps.common.routes import api_routes
 from apps.common.scheduling import Schedule, parts_of
-from apps.jobs import diagram
+from apps.files import diagram as files
+from apps.jobs import diagram as jobs
 
 MADE = "Made from the apps' declarations by `manage.py pages`; a test compares.\n"
 
@@ -104,5 +105,6 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/settings.md": settings,
     "docs/urls.md": urls,
     "docs/schedules.md": schedules,
-    "docs/job-states.md": diagram.page,
+    "docs/file-states.md": files.page,
+    "docs/job-states.md": jobs.page,
 }

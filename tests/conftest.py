@@ -80,19 +80,19 @@ def aws() -> Iterator[None]:
 
 def forget_everything() -> None:
     """Drop what a process keeps in memory: it goes on as a fresh one, and nothing outlives the AWS of a test."""
-    from apps.access import api_keys, principals
+    from apps.access.known import callers
     from apps.keys import policy, seeds
+    from apps.links import services as links
     from apps.sessions.finals import _kept
     from apps.sessions.quantum_keys import _numbers
 
     writing.known_chains().heads.clear()
-    api_keys._known.clear()
-    api_keys._noted.clear()
-    principals._known.clear()
+    callers.clear()
     seeds._kept.clear()
     seeds._whole.clear()
     keys._picked.clear()
     policy.forget()
+    links._known.clear()
     _kept.clear()
     _numbers.next.clear()
 

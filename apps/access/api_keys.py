@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import logging
 import secrets
+import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,33 +20,27 @@ from django.conf import settings
 from pynamodb.exceptions import PynamoDBException
 
 from apps.access import principals, store
+from apps.access.known import callers
 from apps.access.records import (
     ApiKey,
     Caller,
     KeyNotFound,
     KeyStatus,
+    Principal,
     PrincipalKind,
-    PrincipalNotFound,
 )
 from apps.access.roles import Role, all_scopes
-from apps.access.store import ApiKeyTable
+from apps.access.store import ApiKeyTable, PrincipalTable
 from apps.access.trail import ApiKeyEvent
 from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import clock
-from apps.common.caching import TimedCache
-from apps.common.dynamodb import Page, Position
+from apps.common.dynamodb import Page, Position, find_together
 from apps.common.errors import Invalid, Refused, Unauthenticated
 
-CACHE_SECONDS = 30.0  # a revoked key is refused everywhere after at most this long
-CACHE_ITEMS = 1024
-USED_SECONDS = 60.0  # how exact "last used" is: one write a key, process and minute
+USED_SECONDS = 3600.0  # how exact "last used" is: one write a key and hour
 _REFUSED = "The API key is not valid."
 log = logging.getLogger(__name__)
-
-# Keys seen lately, so that not every call reads the table.
-_known = TimedCache[ApiKey](max_items=CACHE_ITEMS, ttl_seconds=CACHE_SECONDS)
-_noted = TimedCache[bool](max_items=CACHE_ITEMS, ttl_seconds=USED_SECONDS)
 
 
 def issue(
@@ -68,7 +63,7 @@ def issue(
     if principal.kind is PrincipalKind.GROUP:
         raise Invalid.of("principal", "A group has no keys; issue one for a member.")
     principals.check_may_change(principal, actor)
-    key_id = f"qk{secrets.token_hex(8)}"
+    key_id = new_key_id(principal)
     secret = f"{key_id}.{secrets.token_urlsafe(32)}"
     made = ApiKey(
         key_id=key_id,
@@ -168,7 +163,7 @@ def revoke(key_id: str, *, reason: str, actor: Actor) -> ApiKey:
     with transaction(actor) as tx:
         tx.replace(row, otherwise=Refused(f"Key {key_id} was changed by someone else meanwhile. Try again."))
         tx.audit(ApiKeyEvent.REVOKED, principal=before.principal_id, api_key=key_id, reason=reason)
-    _known.forget(key_id)
+    callers.forget(key_id)
     return row.record()
 
 
@@ -182,16 +177,11 @@ def authenticate(secret: str, *, source_ip: str) -> Caller:
     key_id, dot, rest = secret.partition(".")
     if not (dot and rest and key_id.isascii() and key_id.isalnum() and len(secret) <= 256):
         raise Unauthenticated(_REFUSED)
-    try:
-        # A wrong secret is compared with a cached key, and caches none that was not there
-        key = _known.get(key_id, lambda: _proven(key_id, secret))
-        principal = principals.known(key.principal_id)
-    except (KeyNotFound, PrincipalNotFound):
-        raise Unauthenticated(_REFUSED) from None
-    if not _matches(key, secret) or not principal.active or not key.admits(source_ip, clock.now()):
+    # A wrong secret is compared with a cached key, and caches none that was not there
+    caller = callers.get(key_id, lambda: _proven(key_id, secret))
+    if not _matches(caller.key, secret) or not caller.key.admits(source_ip, clock.now()):
         raise Unauthenticated(_REFUSED)
-    _note_use(key)
-    return Caller(principal, key)
+    return caller
 
 
 def find(key_id: str) -> ApiKey:
@@ -221,26 +211,44 @@ def _matches(key: ApiKey, secret: str) -> bool:
     return hmac.compare_digest(key.secret_hash, _hash(secret))
 
 
-def _proven(key_id: str, secret: str) -> ApiKey:
-    """The key, if this is its secret: who guesses ids must not push known keys out of memory."""
-    key = find(key_id)
-    if key.status is not KeyStatus.ACTIVE or not _matches(key, secret):
-        raise KeyNotFound(_REFUSED)
-    return key
+def _proven(key_id: str, secret: str) -> Caller:
+    """Read who holds a key, if this is its secret: who guesses ids must not push known keys out of memory.
+
+    One BatchGetItem: the id of a key holds that of its principal.
+    """
+    key, principal = find_together((ApiKeyTable, key_id), (PrincipalTable, _principal_id_in(key_id)))
+    if key is None or principal is None or key.principal_id != principal.principal_id:
+        raise Unauthenticated(_REFUSED)
+    if key.status is not KeyStatus.ACTIVE or not principal.active or not _matches(key, secret):
+        raise Unauthenticated(_REFUSED)
+    if key.last_used_at is None or key.last_used_at < clock.ago(USED_SECONDS):
+        _note_use(key)
+    return Caller(principal, key)
+
+
+def new_key_id(principal: Principal) -> str:
+    """Make the id of a key that holds its principal's id: ``qk<s|u><principal id, hex><8 hex digits>``."""
+    kind = "u" if principal.kind is PrincipalKind.PERSON else "s"
+    return f"qk{kind}{principal.id.replace('-', '')}{secrets.token_hex(4)}"
+
+
+def _principal_id_in(key_id: str) -> str:
+    identifier = key_id[3:-8]
+    if key_id[2:3] != "u":
+        return f"{PrincipalKind.SERVICE}:{identifier}"
+    try:
+        return f"{PrincipalKind.PERSON}:{uuid.UUID(identifier)}"
+    except ValueError:
+        raise Unauthenticated(_REFUSED) from None
 
 
 def _note_use(key: ApiKey) -> None:
-    """Write when a key was used, about once a minute; a call does not fail because of it."""
-
-    def write() -> bool:
-        row = ApiKeyTable.of(key)
-        try:
-            row.update([ApiKeyTable.last_used_at.set(clock.now())], condition=ApiKeyTable.key_id.exists())
-        except PynamoDBException as error:
-            log.warning("the last use of key %s was not written: %s", key.key_id, type(error).__name__)
-        return True
-
-    _noted.get(key.key_id, write)
+    """Write when a key was used; a call does not fail because of it."""
+    row = ApiKeyTable.of(key)
+    try:
+        row.update([ApiKeyTable.last_used_at.set(clock.now())], condition=ApiKeyTable.key_id.exists())
+    except PynamoDBException as error:
+        log.warning("the last use of key %s was not written: %s", key.key_id, type(error).__name__)
 
 
 def _replace(after: ApiKey, actor: Actor) -> ApiKey:
@@ -250,7 +258,7 @@ def _replace(after: ApiKey, actor: Actor) -> ApiKey:
             row, otherwise=Refused(f"Key {after.key_id} was changed by someone else meanwhile. Try again.")
         )
         tx.audit(ApiKeyEvent.LIMITED, principal=after.principal_id, api_key=after.key_id, **_limits(after))
-    _known.forget(after.key_id)
+    callers.forget(after.key_id)
     return row.record()
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from apps.access import store
+from apps.access.known import callers
 from apps.access.records import Principal, PrincipalKind, PrincipalNotFound, PrincipalStatus
 from apps.access.roles import Role, Scope, scopes_of
 from apps.access.store import PrincipalTable
@@ -16,21 +17,8 @@ from apps.access.trail import PrincipalEvent
 from apps.audit.records import Actor, ActorKind, Event, Outcome
 from apps.audit.services import record, transaction
 from apps.common import clock
-from apps.common.caching import TimedCache
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import Forbidden, Invalid, Refused
-
-KNOWN_SECONDS = 30.0  # who was disabled elsewhere is refused here after at most this long
-_known = TimedCache[Principal](max_items=1024, ttl_seconds=KNOWN_SECONDS)
-
-
-def known(principal_id: str) -> Principal:
-    """One principal as this process knows it, up to KNOWN_SECONDS old: for who calls, not for what is decided for good.
-
-    Raises:
-        PrincipalNotFound: no such principal.
-    """
-    return _known.get(principal_id, lambda: find(principal_id))
 
 
 def make_service(
@@ -237,5 +225,5 @@ def _replace(after: Principal, event: Event, actor: Actor, **detail: Any) -> Pri
             row, otherwise=Refused(f"{after.principal_id} was changed by someone else meanwhile. Try again.")
         )
         tx.audit(event, principal=after.principal_id, **detail)
-    _known.forget(after.principal_id)
+    callers.clear()  # of all keys: which are this principal's is not known by its id
     return row.record()

@@ -76,18 +76,20 @@ def run(work: Work, *, actor: Actor) -> bool:
     return advance(found, actor=actor) is not Stage.MOVING
 
 
-def _move(batch: list[File], source: PoolKey, found: Rotation, actor: Actor) -> tuple[Rotation, rewrap.Moved]:
+def _move(
+    batch: list[File], source: PoolKey, found: Rotation, actor: Actor
+) -> tuple[Rotation, rewrap.Rewrapped]:
     """Re-wrap a batch under the new key; if that was rotated itself meanwhile, under the one chosen then."""
     found, target = rotation.target_of(found, actor=actor)
     seeds.check_halves(target)  # nothing is sealed to a key that cannot open it
     try:
-        return found, rewrap.move(batch, source=source, target=target, actor=actor)
+        return found, rewrap.rewrap_files(batch, source=source, target=target, actor=actor)
     except KeyUnusable:
         found, other = rotation.target_of(found, actor=actor)
         if other.key_id == target.key_id:  # still active: one of the two keys is damaged
             raise
         seeds.check_halves(other)
-        return found, rewrap.move(batch, source=source, target=other, actor=actor)
+        return found, rewrap.rewrap_files(batch, source=source, target=other, actor=actor)
 
 
 def advance(found: Rotation, *, actor: Actor) -> Stage:

@@ -15,7 +15,7 @@ from apps.console.render import Tone, column
 from apps.console.store_admin import StoreAdmin
 from apps.files import models, services
 from apps.files.records import File
-from apps.files.shown import filled
+from apps.files.shown import with_defaults
 from apps.files.states import FileStatus
 
 TONES = {
@@ -97,7 +97,9 @@ class FileAdmin(StoreAdmin):
         return render.inline([render.list_link(obj.viewer, "audit.entry", "Audit entries", file=obj.pk)])
 
     def as_display(self, record: File) -> DisplayModel:
-        return models.File.of(record, **filled(record), envelope_header=envelope_header(record.envelope))
+        return models.File.of(
+            record, **with_defaults(record), envelope_header=envelope_header(record.envelope)
+        )
 
     def page(
         self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str

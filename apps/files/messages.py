@@ -13,7 +13,7 @@ from apps.keys import services as keys
 from apps.keys.pools import pool_for
 from apps.keys.records import KeyNotFound, KeyUnusable, PoolKey, Purpose
 from apps.sessions import quantum_keys
-from apps.sessions.records import KeyPurpose, Offer, SessionNotFound, SessionUnusable
+from apps.sessions.records import KeyPurpose, Offer, SessionNotFound, SessionUnusable, StockChoice
 from apps.sessions.taking import take_key
 from qkdseal import pqfile
 from qkdseal.errors import PackageInvalid
@@ -30,6 +30,7 @@ def encrypt(
     *,
     actor: Actor,
     session_id: str | None = None,
+    stock: StockChoice = StockChoice.PLATFORM,
     context: str | None = None,
     passphrase: str | None = None,
 ) -> Package:
@@ -38,39 +39,45 @@ def encrypt(
     Args:
         plaintext: at most ``package.MESSAGE_LIMIT`` bytes.
         actor: who asks; only they, and callers with the scope owners:all, can decrypt.
-        session_id: take the quantum key from this session instead of the stock.
+        session_id: take the quantum key from this session instead of a stock.
+        stock: the platform's, or that of the actor's own sessions.
         context: bound, not secret, not stored; needed again to decrypt.
         passphrase: an additional factor (C4).
 
     Raises:
         StockEmpty, PoolEmpty: nothing to encrypt with right now.
-        SessionNotFound, SessionUnusable: the named session cannot give a key.
+        SessionNotFound, SessionUnusable: the named session, or none of the actor's own, can give a key.
     """
 
     def seal(offered: Offer) -> Package:
         pool_key = keys.pick(pool_for(str(actor), Purpose.MESSAGES))
-        package = _sealed(plaintext, offered, pool_key, context, passphrase)
+        package = _seal(plaintext, offered, pool_key, context, passphrase)
         _commit(package.header.file_id, offered, pool_key, actor)
         return package
 
-    return take_key(seal, actor=actor, session_id=session_id)
+    return take_key(seal, actor=actor, session_id=session_id, stock=stock)
 
 
 def encrypt_compatible(
-    plaintext: bytes, *, actor: Actor, session_id: str | None = None, context: str | None = None
+    plaintext: bytes,
+    *,
+    actor: Actor,
+    session_id: str | None = None,
+    stock: StockChoice = StockChoice.PLATFORM,
+    context: str | None = None,
 ) -> PqfilePackage:
     """As ``encrypt``, in the compatibility suite: for who has to be understood by PQFile, and nobody else."""
 
     def seal(offered: Offer) -> PqfilePackage:
         pool_key = _mlkem_key(pool_for(str(actor), Purpose.MESSAGES))
-        package = _compatible(plaintext, offered, pool_key, context)
+        package = _seal_compatible(plaintext, offered, pool_key, context)
         _commit(package.header.file_id, offered, pool_key, actor)
         return package
 
-    return take_key(seal, actor=actor, session_id=session_id)
+    return take_key(seal, actor=actor, session_id=session_id, stock=stock)
 
 
-def _sealed(
+def _seal(
     plaintext: bytes, offered: Offer, pool_key: PoolKey, context: str | None, passphrase: str | None
 ) -> Package:
     header = Header.of(
@@ -98,7 +105,9 @@ def _mlkem_key(pool: str) -> PoolKey:
         return keys.create(1, pool=pool, suite=Suite.MLKEM768, actor=system("compatibility"))[0]
 
 
-def _compatible(plaintext: bytes, offered: Offer, pool_key: PoolKey, context: str | None) -> PqfilePackage:
+def _seal_compatible(
+    plaintext: bytes, offered: Offer, pool_key: PoolKey, context: str | None
+) -> PqfilePackage:
     header = pqfile.pqfile_header(
         file_id=f"msg-{uuid.uuid4()}",
         quantum_key_id=offered.key_id,
@@ -115,7 +124,9 @@ def _compatible(plaintext: bytes, offered: Offer, pool_key: PoolKey, context: st
 
 def _commit(message_id: str, offered: Offer, pool_key: PoolKey, actor: Actor) -> None:
     with transaction(actor) as tx:
-        quantum_keys.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject=message_id)
+        quantum_keys.take(
+            tx, offered, purpose=KeyPurpose.MESSAGE, subject=message_id, sealed_by=pool_key.key_id
+        )
         keys.count_use(tx, pool_key, message=True)
         tx.audit(
             MessageEvent.ENCRYPTED,
@@ -148,13 +159,13 @@ def decrypt(
         raise Invalid.of("package", UNIFORM)
     record(actor, MessageEvent.READ, **subject)
     try:
-        return _opened(package, context, passphrase)
+        return _open(package, context, passphrase)
     except PlatformError:
         record(actor, MessageEvent.READ, outcome=Outcome.FAILED, **subject)
         raise
 
 
-def _opened(package: Package | PqfilePackage, context: str | None, passphrase: str | None) -> bytes:
+def _open(package: Package | PqfilePackage, context: str | None, passphrase: str | None) -> bytes:
     header = package.header
     try:
         seed = seeds.seed_of(keys.find(package.pool_key_id))

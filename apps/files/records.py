@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeAlias
 
 from apps.common.errors import NotFound
 from apps.files.states import DocumentStatus, FileStatus, UploadStatus, VersionStatus
-from apps.files.traits import COPIED, RENEWED, SHOWN, SURVIVES, UNTOLD, wiped
+from apps.files.traits import COPIED, RENEWED, SHOWN, SURVIVES, UNTOLD, as_shredded
 
 DEFAULT_DOCUMENT_TYPE = "document"
 UNKNOWN_TYPE = "application/octet-stream"
@@ -32,7 +32,7 @@ class StorageClass(StrEnum):
 
     @property
     def instant(self) -> bool:
-        """Whether an object of this class can be read at once."""
+        """Return whether an object of this class can be read at once."""
         return self in {StorageClass.STANDARD, StorageClass.GLACIER_IR}
 
 
@@ -56,7 +56,7 @@ class Named:
 
     @property
     def has_passphrase(self) -> bool:
-        """Whether a passphrase is part of the key."""
+        """Return whether a passphrase is part of the key."""
         return "passphrase" in self.envelope.get("header", {})
 
 
@@ -94,7 +94,7 @@ class Document(Content):
 
     @property
     def readable(self) -> bool:
-        """Whether the content can be given out now."""
+        """Return whether the content can be given out now."""
         if self.status in {FileStatus.ARCHIVING, FileStatus.ARCHIVED}:
             return self.storage_class.instant
         return self.status is FileStatus.ENCRYPTED
@@ -114,7 +114,7 @@ class Version(Content):
 
     @property
     def readable(self) -> bool:
-        """Whether the content can be given out now."""
+        """Return whether the content can be given out now."""
         return self.status is FileStatus.SUPERSEDED and self.storage_class.instant
 
 
@@ -141,7 +141,7 @@ class Upload(Named):
 
     @property
     def readable(self) -> bool:
-        """Whether the content can be given out now."""
+        """Return whether the content can be given out now."""
         return False
 
 
@@ -162,9 +162,9 @@ File: TypeAlias = Document | Version | Upload  # what a file's id may name
 Row: TypeAlias = File | Orphan
 
 
-def rejected(upload: Upload, reason: str) -> Upload:
+def as_rejected(upload: Upload, reason: str) -> Upload:
     """An upload that comes to nothing. That of a version tells no more what it was: its document may be shredded."""
-    kept = wiped(upload, text="(rejected)") if upload.replaces else upload
+    kept = as_shredded(upload, text="(rejected)") if upload.replaces else upload
     return replace(
         kept, status=FileStatus.REJECTED, reason=reason, parts={}, passphrase={}, body={}, envelope={}
     )

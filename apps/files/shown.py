@@ -4,7 +4,7 @@ from dataclasses import MISSING, Field, fields
 from typing import Any, get_type_hints
 
 from apps.files.records import Document, File, Upload, Version
-from apps.files.traits import SHOWN, named
+from apps.files.traits import SHOWN, fields_with
 
 _RECORDS = (Document, Version, Upload)
 
@@ -14,7 +14,7 @@ def _shown_fields() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for record in _RECORDS:
         hints = get_type_hints(record)
-        found |= {name: found.get(name) or hints[name] for name in named(record, SHOWN)}
+        found |= {name: found.get(name) or hints[name] for name in fields_with(record, SHOWN)}
     return found
 
 
@@ -34,12 +34,12 @@ SHOWN_FIELDS = _shown_fields()
 _DEFAULTS = _defaults()
 
 
-def filled(file: File) -> dict[str, Any]:
+def with_defaults(file: File) -> dict[str, Any]:
     """A file's fields, and those of the other records with their defaults."""
     return {name: getattr(file, name, default) for name, default in _DEFAULTS.items()}
 
 
-def shown(file: File) -> dict[str, Any]:
+def as_shown(file: File) -> dict[str, Any]:
     """A file's fields that are shown to the client; what this record does not have is its default."""
-    every = filled(file)
+    every = with_defaults(file)
     return {name: every[name] for name in SHOWN_FIELDS} | {"has_passphrase": file.has_passphrase}

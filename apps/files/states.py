@@ -92,9 +92,6 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition("replace", FileStatus.ARCHIVED, FileStatus.ENCRYPTED, FileEvent.REPLACED),
     # An upload that was announced before the document was deleted; restored, the document has its content
     Transition("replace_deleted", FileStatus.DELETED, FileStatus.DELETED, FileEvent.REPLACED),
-    Transition("supersede", FileStatus.ENCRYPTED, FileStatus.SUPERSEDED, FileEvent.REPLACED),
-    Transition("supersede", FileStatus.ARCHIVED, FileStatus.SUPERSEDED, FileEvent.REPLACED),
-    Transition("supersede", FileStatus.DELETED, FileStatus.SUPERSEDED, FileEvent.REPLACED),
     Transition("archive", FileStatus.ENCRYPTED, FileStatus.ARCHIVING, FileEvent.ARCHIVED),
     Transition("finish_archiving", FileStatus.ARCHIVING, FileStatus.ARCHIVED, FileEvent.ARCHIVED),
     Transition("recall", FileStatus.ARCHIVED, FileStatus.RECALLING, FileEvent.RECALLED),
@@ -107,6 +104,12 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition("finish_shredding", FileStatus.SHREDDING, FileStatus.SHREDDED, FileEvent.SHREDDED),
     Transition("shred_version", FileStatus.SUPERSEDED, FileStatus.SHREDDED, FileEvent.SHREDDED),
 )
+# In these a record begins; an upload's first commit makes it a document.
+BEGINNINGS: dict[str, tuple[tuple[FileStatus, str], ...]] = {
+    "document": (),
+    "version": ((FileStatus.SUPERSEDED, "replace"),),
+    "upload": ((FileStatus.AWAITING_UPLOAD, "announce"), (FileStatus.AWAITING_BODY, "announce")),
+}
 _ARROWS = {(one.source, one.target) for one in TRANSITIONS}
 
 
@@ -137,5 +140,5 @@ def as_words(status: FileStatus) -> str:
 
 
 def is_possible(source: FileStatus, target: FileStatus) -> bool:
-    """Whether a file in one state may be in the other after a change."""
+    """Return whether a file in one state may be in the other after a change."""
     return source is target or (source, target) in _ARROWS

@@ -37,7 +37,7 @@ def traits_of(record_type: type[Any]) -> dict[str, frozenset[Trait]]:
     }
 
 
-def named(record_type: type[Any], trait: Trait, *, without: bool = False) -> list[str]:
+def fields_with(record_type: type[Any], trait: Trait, *, without: bool = False) -> list[str]:
     """The fields that have a trait, or those ``without`` it."""
     return [name for name, traits in traits_of(record_type).items() if (trait in traits) is not without]
 
@@ -47,7 +47,7 @@ def values(record: Any, names: list[str]) -> dict[str, Any]:
     return {name: getattr(record, name) for name in names}
 
 
-def wiped(record: R, *, text: str) -> R:
+def as_shredded(record: R, *, text: str) -> R:
     """The record as shredding leaves it: only what ``SURVIVES``; ``text`` where there cannot be nothing."""
     record_type: type[Any] = type(record)
     told = traits_of(record_type)

@@ -60,7 +60,9 @@ def secret_of(key: PoolKey) -> WrappedSecret:
     if key.wrapped_seed is None:
         raise KeyUnusable(f"{key.key_id} is destroyed.")
     wrapping = Wrapping(key.root_key_id, key.wrapped_seed, key.recovery_seal)
-    return WrappedSecret(KIND, key, key.key_id, wrapping, check=lambda seed: _check(key, seed))
+    return WrappedSecret(
+        KIND, key.key_id, wrapping, row=PoolKeyTable.of(key), check=lambda seed: _check(key, seed)
+    )
 
 
 def unwrap(key: PoolKey) -> bytes:

@@ -54,16 +54,16 @@ class WrappedSecret:
 
     Args:
         kind: of the secret.
-        record: as read.
         identifier: of the record.
         wrapping: as the record keeps it.
+        row: of the record as it was read, by which it is changed.
         check: raises the kind's ``unusable`` for bytes that are not this record's secret.
     """
 
     kind: SecretKind
-    record: Any = field(repr=False)
     identifier: str
     wrapping: Wrapping
+    row: Any = field(repr=False)
     check: Callable[[bytes], None]
 
     @property
@@ -123,7 +123,7 @@ def rewrap(found: WrappedSecret, secret: bytes, *, event: Event, actor: Actor) -
     blob = wrap_checked(secret, context=found.context)
     with transaction(actor) as tx:
         tx.update(
-            kind.table.of(found.record),
+            found.row,
             [
                 kind.column.set(kind.as_stored(blob)),
                 kind.table.root_key_id.set(root.id),
@@ -146,7 +146,7 @@ def seal_for_recovery(found: WrappedSecret, *, actor: Actor) -> None:
     seal = recovery_seal.require_seal(unwrap(found), context=found.context)
     with transaction(actor) as tx:
         tx.update(
-            kind.table.of(found.record),
+            found.row,
             [kind.table.recovery_seal.set(seal)],
             condition=kind.column == found.wrapping.stored,
         )

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from apps.access import api_keys as services
+from apps.access.known import CACHE_SECONDS, callers
 from apps.access.records import KeyStatus
 from apps.access.roles import Role
 from apps.access.store import ApiKeyTable
@@ -33,7 +34,7 @@ def wall(monkeypatch):
             self.now += seconds
 
     clock = Wall()
-    monkeypatch.setattr(services._known, "_clock", lambda: clock.now)
+    monkeypatch.setattr(callers, "_clock", lambda: clock.now)
     return clock
 
 
@@ -123,14 +124,14 @@ def test_a_revoked_key_is_refused_at_once(issued):
 def test_another_process_refuses_a_revoked_key_after_its_cache_time_however_often_it_is_used(issued, wall):
     client, key = issued
     services.authenticate(key, source_ip="127.0.0.1")
-    known = dict(services._known._items)
+    known = dict(callers._items)
     services.revoke(client.key_id, reason="leaked", actor=TESTS)
     assert known
-    services._known._items.update(known)  # what another process still remembers
+    callers._items.update(known)  # what another process still remembers
     for _ in range(3):
         services.authenticate(key, source_ip="127.0.0.1")
-        wall.pass_seconds(services.CACHE_SECONDS / 4)
-    wall.pass_seconds(services.CACHE_SECONDS / 4 + 0.1)
+        wall.pass_seconds(CACHE_SECONDS / 4)
+    wall.pass_seconds(CACHE_SECONDS / 4 + 0.1)
     with pytest.raises(Unauthenticated):
         services.authenticate(key, source_ip="127.0.0.1")
 
@@ -139,17 +140,17 @@ def test_another_process_refuses_a_revoked_key_after_its_cache_time_however_ofte
 def test_who_shows_a_wrong_secret_is_not_remembered(issued):
     with pytest.raises(Unauthenticated):
         services.authenticate(issued[0].key_id + ".wrong", source_ip="127.0.0.1")
-    assert len(services._known) == 0
+    assert len(callers) == 0
 
 
 @requirement("E3")
 def test_what_is_remembered_is_bounded(issued, monkeypatch):
-    monkeypatch.setattr(services._known, "_max_items", 2)
+    monkeypatch.setattr(callers, "_max_items", 2)
     for _ in range(4):
         services.authenticate(
             services.issue_for_service("x", role=Role.CLIENT, actor=TESTS)[1], source_ip="127.0.0.1"
         )
-    assert len(services._known) == 2
+    assert len(callers) == 2
 
 
 @requirement("E3")

@@ -158,8 +158,10 @@ def test_a_file_changed_while_its_batch_moves_does_not_stop_the_others(pool, mon
     file_keys = rows_under(old, 3)
     batch = waiting(old.key_id).records
     first = batch[0]
-    rewrap.move([first], source=old, target=pool[2], actor=TESTS)  # someone was faster; the page is stale
-    moved = rewrap.move(batch, source=old, target=new, actor=TESTS)
+    rewrap.rewrap_files(
+        [first], source=old, target=pool[2], actor=TESTS
+    )  # someone was faster; the page is stale
+    moved = rewrap.rewrap_files(batch, source=old, target=new, actor=TESTS)
     assert (moved.count, moved.damaged) == (2, [])
     places = [opened(file.file_id)[0] for file in batch]
     assert places == [pool[2].key_id, new.key_id, new.key_id]
@@ -189,14 +191,14 @@ def test_a_job_is_cancelled_and_started_again(pool, sent, monkeypatch):
     file_keys = rows_under(old, 90)
     found = rotated(old)
     (job_id,) = sent
-    real = rewrap.move
+    real = rewrap.rewrap_files
 
     def cancelled_after_the_first(*arguments, **named):
         control.cancel(job_id, actor=TESTS)
         return real(*arguments, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr(rewrap, "move", cancelled_after_the_first)
+        patch.setattr(rewrap, "rewrap_files", cancelled_after_the_first)
         worked_off(sent)
     job = jobs.find(job_id, actor=TESTS)
     assert (job.state, job.done, job.total) == (JobState.CANCELLED, 40, 90)
@@ -249,7 +251,7 @@ def test_files_go_on_to_a_third_key_when_the_second_is_rotated_meanwhile(pool, s
     file_keys = rows_under(old, 60)
     found = rotated(old)
     rotated_too: list[str] = []
-    real = rewrap.move
+    real = rewrap.rewrap_files
 
     def second_is_rotated_first(*arguments, target, **named):
         if not rotated_too:
@@ -258,7 +260,7 @@ def test_files_go_on_to_a_third_key_when_the_second_is_rotated_meanwhile(pool, s
         return real(*arguments, target=target, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr(rewrap, "move", second_is_rotated_first)
+        patch.setattr(rewrap, "rewrap_files", second_is_rotated_first)
         worked_off(sent)
     done = rotation.find(found.rotation_id)
     assert done.new_key_id != rotated_too[0]
@@ -301,5 +303,5 @@ def test_a_batch_costs_one_transaction(pool):
     batch = waiting(pool[0].key_id).records
     seeds.seed_of(pool[0])
     with counted() as calls:
-        rewrap.move(batch, source=pool[0], target=pool[1], actor=TESTS)
+        rewrap.rewrap_files(batch, source=pool[0], target=pool[1], actor=TESTS)
     assert calls in (["TransactWriteItems"], ["GetItem", "TransactWriteItems"])  # the chain's head, once

@@ -137,7 +137,7 @@ def test_a_range_outside_the_file_is_a_problem_document(header, api, stock):
     "header", ["", "bytes=", "bytes=-", "lines=1-2", "bytes=2-1", "bytes=0-1,3-4", "bytes=1-x"]
 )
 def test_a_range_header_that_means_nothing_is_ignored(header):
-    assert ranges.asked(header, 10) is None
+    assert ranges.range_of(header, 10) is None
 
 
 @given(
@@ -146,7 +146,7 @@ def test_a_range_header_that_means_nothing_is_ignored(header):
 )
 def test_any_range_header_lies_within_the_file_or_is_refused(header, size):
     try:
-        found = ranges.asked(header, size)
+        found = ranges.range_of(header, size)
     except RangeNotSatisfiable:
         return
     assert found is None or 0 <= found[0] < found[1] <= size

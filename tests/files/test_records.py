@@ -13,7 +13,7 @@ from apps.files.keys import reencrypt
 from apps.files.life import shredding
 from apps.files.records import Document, Orphan, Upload, Version
 from apps.files.services import delete
-from apps.files.states import AWAITED, KEYED, TRANSITIONS, FileNotReady, FileStatus, transition
+from apps.files.states import KEYED, TRANSITIONS, FileNotReady, FileStatus, transition
 from apps.files.store import RECORDS, FileTable
 from apps.files.traits import COPIED, RENEWED, SHOWN, SURVIVES, Trait
 from tests import requirement
@@ -45,7 +45,7 @@ def test_every_field_has_its_attribute_and_every_attribute_its_field():
 
 @requirement("E6")
 def test_what_is_shown_to_the_client_is_said_on_the_fields():
-    shown = {name for record in FILES for name in traits.named(record, SHOWN)}
+    shown = {name for record in FILES for name in traits.fields_with(record, SHOWN)}
     assert set(FileOut().fields) == shown | {"has_passphrase"}
     secret = {"envelope", "body", "source", "owner", "passphrase", "parts"}
     assert shown & secret == set()
@@ -98,7 +98,7 @@ def test_a_new_version_renews_what_says_so_and_keeps_the_rest(api, stock):
     before = record_of(file_id)
     replaced(api, file_id, PNG, name="b.png", attributes={"b": 2})
     after = record_of(file_id)
-    renewed = set(traits.named(Document, RENEWED))
+    renewed = set(traits.fields_with(Document, RENEWED))
     differ = {
         field.name for field in fields(Document) if getattr(before, field.name) != getattr(after, field.name)
     }
@@ -115,16 +115,21 @@ def test_re_encryption_copies_what_says_so_and_nothing_else(api, stock):
     before = record_of(file_id)
     reencrypt.reencrypt(file_id, actor=TESTS)
     after = record_of(file_id)
-    copied = traits.named(Document, COPIED)
+    copied = traits.fields_with(Document, COPIED)
     assert [getattr(after, name) for name in copied] == [getattr(before, name) for name in copied]
-    made = set(traits.named(Document, COPIED, without=True)) - {"suite", "pool_key_id", "ciphertext_size"}
+    made = set(traits.fields_with(Document, COPIED, without=True)) - {
+        "suite",
+        "pool_key_id",
+        "ciphertext_size",
+    }
     assert {name for name in made if getattr(before, name) == getattr(after, name)} == set()
 
 
 def test_every_state_belongs_to_a_record_and_is_reached_and_left_as_the_table_says():
     assert {state for named in states.STATES.values() for state in named} == set(FileStatus)
     reached = {one.target for one in TRANSITIONS}
-    assert set(FileStatus) - reached == AWAITED  # an upload begins there
+    begins = {state for named in states.BEGINNINGS.values() for state, _ in named}
+    assert set(FileStatus) - reached == begins
     ends = {FileStatus.REJECTED, FileStatus.APPLIED, FileStatus.SHREDDED}
     assert set(FileStatus) - {one.source for one in TRANSITIONS} == ends
     assert not ends & KEYED
@@ -162,8 +167,8 @@ def test_what_an_upload_was_announced_with_goes_when_it_is_applied(api, stock):
     upload_id = answer["file"]["file_id"]
     deliver(put(f"uploads/{upload_id}", b"two").event)
     row = record_of(upload_id)
-    survived = traits.named(Upload, SURVIVES)
+    survived = traits.fields_with(Upload, SURVIVES)
     assert row.status is FileStatus.APPLIED
-    wiped = traits.wiped(row, text="(applied)")
+    wiped = traits.as_shredded(row, text="(applied)")
     assert [getattr(row, name) for name in survived] == [getattr(wiped, name) for name in survived]
     assert row == wiped

@@ -162,7 +162,7 @@ def test_a_file_re_wrapped_meanwhile_is_shredded_by_the_next_sweep(api, stock, p
     stale = record_of(file_id)
     [source] = [key for key in pool if key.key_id == stale.pool_key_id]
     target = next(key for key in pool if key is not source)
-    rewrap.move([stale], source=source, target=target, actor=TESTS)
+    rewrap.rewrap_files([stale], source=source, target=target, actor=TESTS)
     later(DAYS + 1)
     with pytest.raises(Conflict):
         shredding._shred(stale, TESTS)
@@ -178,7 +178,7 @@ def test_a_re_wrapping_that_is_late_leaves_what_is_shredded(api, stock, pool, la
     target = next(key for key in pool if key is not source)
     later(DAYS + 1)
     shredding.shred_due(actor=TESTS)
-    moved = rewrap.move([stale], source=source, target=target, actor=TESTS)
+    moved = rewrap.rewrap_files([stale], source=source, target=target, actor=TESTS)
     assert (moved.count, moved.damaged) == (0, [])
     assert record_of(file_id).envelope == {}
 
@@ -210,7 +210,7 @@ def test_a_version_that_comes_while_its_document_is_re_wrapped_does_not_bring_th
 
     def re_wrapped_first(*arguments, **named):
         monkeypatch.setattr(keys, "pick", real)
-        rewrap.move([head], source=source, target=target, actor=TESTS)
+        rewrap.rewrap_files([head], source=source, target=target, actor=TESTS)
         return real(*arguments, **named)
 
     monkeypatch.setattr(keys, "pick", re_wrapped_first)

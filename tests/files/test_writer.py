@@ -185,7 +185,7 @@ def test_another_object_is_never_taken_for_the_rest(aws):
 @requirement("C9")
 def test_memory_is_bounded_by_the_buffers_in_turn(aws, monkeypatch):
     """Three parts of the writer and four blocks of the reader, however large the object."""
-    monkeypatch.setattr(ObjectWriter, "_uploaded", lambda *_: {"ETag": "", "PartNumber": 1})
+    monkeypatch.setattr(ObjectWriter, "_upload", lambda *_: {"ETag": "", "PartNumber": 1})
     monkeypatch.setattr(ObjectWriter, "_finish", lambda _: None)
     tracemalloc.start()
     try:

@@ -73,7 +73,7 @@ def write(
     parts = read_ahead(plaintext, piece=PIECE_SIZE, seen=see)
     sink = ObjectWriter(place.bucket, place.key, storage_class=storage_class.value)
     with closing(parts), sink:
-        digest = encrypt_pieces(_watched(parts, until, progress), sink, key=file_key, context=context)
+        digest = encrypt_pieces(_watch(parts, until, progress), sink, key=file_key, context=context)
     assert sink.ref is not None  # noqa: S101 - the block ended well
     # S3 acknowledged it; this one question more makes sure before the plaintext is removed
     if objects.size_of(sink.ref) != digest.ciphertext_size:
@@ -88,7 +88,7 @@ def write(
     )
 
 
-def _watched(parts: Iterator[memoryview], until: datetime, progress: Progress | None) -> Iterator[memoryview]:
+def _watch(parts: Iterator[memoryview], until: datetime, progress: Progress | None) -> Iterator[memoryview]:
     """The parts; stops where time is up, tells how far it is."""
     told = done = 0
     for part in parts:

@@ -68,7 +68,7 @@ def size_of(ref: ObjectRef) -> int:
     try:
         return int(aws.client("s3").head_object(**ref.arguments())["ContentLength"])
     except ClientError as error:
-        raise translated(error) from None
+        raise error_of(error) from None
 
 
 class ObjectSource:
@@ -106,11 +106,11 @@ class ObjectSource:
         try:
             answer = aws.client("s3").get_object(**arguments)
         except ClientError as error:
-            raise translated(error) from None
-        self._body, self._etag = _positioned(answer, self._at), answer["ETag"]
+            raise error_of(error) from None
+        self._body, self._etag = _skip_to(answer, self._at), answer["ETag"]
 
 
-def _positioned(answer: Any, offset: int) -> Any:
+def _skip_to(answer: Any, offset: int) -> Any:
     """The body of an answer from ``offset`` on, also where the store ignored the Range header, as it may."""
     body = answer["Body"]
     left = 0 if "ContentRange" in answer else offset
@@ -119,7 +119,7 @@ def _positioned(answer: Any, offset: int) -> Any:
     return body
 
 
-def opened(ref: ObjectRef) -> Source:
+def stream(ref: ObjectRef) -> Source:
     """An object's bytes, streamed.
 
     Raises:
@@ -136,14 +136,14 @@ def part_of(ref: ObjectRef, offset: int, length: int) -> bytes:
     """
     try:
         answer = aws.client("s3").get_object(**ref.arguments(), Range=f"bytes={offset}-{offset + length - 1}")
-        return bytes(_positioned(answer, offset).read(length))
+        return bytes(_skip_to(answer, offset).read(length))
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") == "InvalidRange":
             return b""
-        raise translated(error) from None
+        raise error_of(error) from None
 
 
-def written_before(bucket: str, moment: datetime, *, prefix: str = "") -> Iterator[ObjectRef]:
+def versions_before(bucket: str, moment: datetime, *, prefix: str = "") -> Iterator[ObjectRef]:
     """Every version in a bucket that is older than ``moment``."""
     pages = aws.client("s3").get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
     for page in pages:
@@ -155,7 +155,7 @@ def written_before(bucket: str, moment: datetime, *, prefix: str = "") -> Iterat
 
 def versions_of(bucket: str, key: str) -> Iterator[ObjectRef]:
     """Every version under exactly this key."""
-    return (ref for ref in written_before(bucket, clock.now(), prefix=key) if ref.key == key)
+    return (ref for ref in versions_before(bucket, clock.now(), prefix=key) if ref.key == key)
 
 
 def latest(bucket: str, key: str) -> ObjectRef | None:
@@ -163,13 +163,13 @@ def latest(bucket: str, key: str) -> ObjectRef | None:
     try:
         answer = aws.client("s3").head_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if isinstance(translated(error), ObjectGone):
+        if isinstance(error_of(error), ObjectGone):
             return None
         raise
     return ObjectRef(bucket, key, answer.get("VersionId", ""))
 
 
-def translated(error: ClientError) -> Exception:
+def error_of(error: ClientError) -> Exception:
     """``ObjectGone`` where S3 says that there is no such thing, else the error itself."""
     return ObjectGone() if error.response.get("Error", {}).get("Code") in GONE else error
 
@@ -195,14 +195,14 @@ def url_end() -> datetime:
     return clock.now() + timedelta(seconds=settings.PRESIGNED_SECONDS)
 
 
-def presigned_put(bucket: str, key: str) -> str:
+def presign_put(bucket: str, key: str) -> str:
     """A URL to which one object can be PUT for a short time."""
     return aws.client("s3").generate_presigned_url(
         "put_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=settings.PRESIGNED_SECONDS
     )
 
 
-def presigned_post(bucket: str, key: str, *, limit: int) -> dict[str, Any]:
+def presign_post(bucket: str, key: str, *, limit: int) -> dict[str, Any]:
     """A form (URL and fields) with which one object of at most ``limit`` bytes can be POSTed for a short time."""
     return aws.client("s3").generate_presigned_post(
         bucket,
@@ -212,7 +212,7 @@ def presigned_post(bucket: str, key: str, *, limit: int) -> dict[str, Any]:
     )
 
 
-def presigned_get(ref: ObjectRef, *, name: str, media_type: str) -> str:
+def presign_get(ref: ObjectRef, *, name: str, media_type: str) -> str:
     """A URL from which an object can be downloaded under its name for a short time."""
     return aws.client("s3").generate_presigned_url(
         "get_object",

@@ -62,6 +62,6 @@ def remove(orphan: Orphan) -> int:
 
 
 def _is_discarded(quantum_key_id: str) -> bool:
-    """Whether a reservation has ended unused: it is read consistently, and never changes again."""
+    """Return whether a reservation has ended unused: it is read consistently, and never changes again."""
     key = quantum_keys.find_taken(quantum_key_id)
     return key is not None and key.state is QuantumKeyState.DISCARDED

@@ -84,21 +84,21 @@ class ObjectWriter:
         self._waiting.append(
             _Part(
                 self._buffer,
-                self._uploads.submit(self._uploaded, self._buffer, self._numbered),
+                self._uploads.submit(self._upload, self._buffer, self._numbered),
                 self._hashes.submit(self._digest.update, self._buffer),
             )
         )
-        self._buffer = self._settled() if len(self._waiting) > IN_FLIGHT else bytearray()
+        self._buffer = self._await_oldest() if len(self._waiting) > IN_FLIGHT else bytearray()
         self._filled = 0
 
-    def _uploaded(self, part: bytearray, number: int) -> dict[str, Any]:
+    def _upload(self, part: bytearray, number: int) -> dict[str, Any]:
         s3: Any = aws.client("s3")
         answer = s3.upload_part(
             Bucket=self.bucket, Key=self.key, UploadId=self._upload_id, PartNumber=number, Body=part
         )
         return {"ETag": answer["ETag"], "PartNumber": number}
 
-    def _settled(self) -> bytearray:
+    def _await_oldest(self) -> bytearray:
         """Wait for the oldest part; its buffer."""
         part = self._waiting.pop(0)
         self._parts.append(part.uploaded.result())
@@ -115,7 +115,7 @@ class ObjectWriter:
             if self._filled:
                 self._hand_over()
             while self._waiting:
-                self._settled()
+                self._await_oldest()
             answer = s3.complete_multipart_upload(
                 Bucket=self.bucket,
                 Key=self.key,

@@ -22,7 +22,7 @@ from apps.files.records import Document, FileNotFound, Upload, Version
 from apps.files.states import AT_REST, FileNotReady, as_words
 from apps.files.store import FileTable
 from apps.files.trail import FileEvent
-from apps.files.traits import COPIED, named
+from apps.files.traits import COPIED, fields_with
 from apps.files.uploads import attempts
 from apps.files.uploads.attempts import Attempt
 from apps.keys.records import KeyNotFound
@@ -68,7 +68,7 @@ def reencrypt(file_id: str, *, actor: Actor, progress: Progress | None = None) -
     except PackageInvalid:
         raise FileDamaged(DAMAGED) from None
     new = asdict(written) | attempts.as_fields(envelope) | {"encrypted_at": clock.now()}
-    done = replace(file, **{name: new[name] for name in named(type(file), COPIED, without=True)})
+    done = replace(file, **{name: new[name] for name in fields_with(type(file), COPIED, without=True)})
     return _commit(file, done, attempt, actor)
 
 
@@ -96,7 +96,7 @@ def _open(file: Document | Version) -> Source:
     """The plaintext as a stream, whatever the state of the keys, as long as they open it."""
     try:
         key = file_key(file, moving=True)
-        source = objects.opened(ObjectRef.of(file.body))
+        source = objects.stream(ObjectRef.of(file.body))
     except (PackageInvalid, KeyNotFound, SessionNotFound, ObjectGone):
         raise FileDamaged(DAMAGED) from None
     context = Envelope.from_dict(file.envelope).header.digest()

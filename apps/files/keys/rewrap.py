@@ -30,8 +30,8 @@ class FileChanged(Refused):
 
 
 @dataclass(slots=True)
-class Moved:
-    """How many files a batch moved, and which do not open."""
+class Rewrapped:
+    """How many files of a batch were re-wrapped, and which do not open."""
 
     count: int = 0
     damaged: list[str] = field(default_factory=list)
@@ -47,37 +47,37 @@ def waiting_count(key_id: str) -> int:
     return store.sealed_count(key_id)
 
 
-def move(files: Sequence[File], *, source: PoolKey, target: PoolKey, actor: Actor) -> Moved:
-    """Seal the envelopes of at most BATCH files to another key. Files that have moved already are passed over.
+def rewrap_files(files: Sequence[File], *, source: PoolKey, target: PoolKey, actor: Actor) -> Rewrapped:
+    """Seal the envelopes of at most BATCH files to another key. Files under other keys are passed over.
 
     Raises:
         KeyUnusable: the target is no longer active, or one of the keys is damaged.
     """
     try:
-        return _move(files, source, target, actor)
+        return _rewrap_files(files, source, target, actor)
     except FileChanged:  # the index was late, or someone was faster: one by one, as the files are now
-        moved = Moved()
+        total = Rewrapped()
         for file in files:
             fresh = store.find_file(file.file_id)
-            done = _move([fresh] if fresh else [], source, target, actor)
-            moved.count += done.count
-            moved.damaged += done.damaged
-        return moved
+            done = _rewrap_files([fresh] if fresh else [], source, target, actor)
+            total.count += done.count
+            total.damaged += done.damaged
+        return total
 
 
-def _move(files: Sequence[File], source: PoolKey, target: PoolKey, actor: Actor) -> Moved:
-    moved, rewrapped = Moved(), []
+def _rewrap_files(files: Sequence[File], source: PoolKey, target: PoolKey, actor: Actor) -> Rewrapped:
+    done, rewrapped = Rewrapped(), []
     for file in files:
         if file.pool_key_id != source.key_id:
             continue
         try:
             rewrapped.append((file, _rewrap(file, source, target)))
         except PackageInvalid:
-            moved.damaged.append(file.file_id)
+            done.damaged.append(file.file_id)
     if rewrapped:
         _commit(rewrapped, target, actor)
-    moved.count = len(rewrapped)
-    return moved
+    done.count = len(rewrapped)
+    return done
 
 
 def _rewrap(file: File, source: PoolKey, target: PoolKey) -> Envelope:

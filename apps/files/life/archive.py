@@ -66,7 +66,7 @@ def restore(file_id: str, *, actor: Actor) -> Document:
 
 
 def finish_moves(*, actor: Actor) -> int:
-    """Go on with every move that is under way: the sweep's part."""
+    """Resume every move to or from cold storage: the sweep's part."""
     moving = [document for status in _FINISHED_BY for document in store.documents_in(status)]
     return each(moving, lambda document: _go_on(document, actor))
 
@@ -105,7 +105,7 @@ def _remove_others(document: Document) -> None:
     body = ObjectRef.of(document.body)
     if document.moved_from:
         objects.remove(ObjectRef.of(document.moved_from))
-    for stray in objects.written_before(body.bucket, clock.ago(0), prefix=body.key):
+    for stray in objects.versions_before(body.bucket, clock.ago(0), prefix=body.key):
         if stray != body:
             objects.remove(stray)
 

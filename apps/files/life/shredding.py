@@ -24,7 +24,7 @@ from apps.files.records import Document, Version
 from apps.files.states import FileStatus
 from apps.files.store import FileTable
 from apps.files.trail import FileEvent
-from apps.files.traits import wiped
+from apps.files.traits import as_shredded
 
 NAMELESS = "(shredded)"
 FileT = TypeVar("FileT", Document, Version)
@@ -44,7 +44,7 @@ def _shred(document: Document, actor: Actor) -> None:
             _destroy_keys(row, FileStatus.SHREDDED, actor)
     for prefix in (BODIES_PREFIX, CLIENT_BODIES_PREFIX):
         # A time to come: whatever the clock of the storage says, all of them
-        bodies = objects.written_before(
+        bodies = objects.versions_before(
             settings.ENCRYPTED_BUCKET, clock.ago(-3600), prefix=f"{prefix}{document.file_id}/"
         )
         each(bodies, objects.remove)
@@ -56,7 +56,7 @@ def _shred(document: Document, actor: Actor) -> None:
 
 def _destroy_keys(file: FileT, status: Any, actor: Actor) -> FileT:
     """Destroy the envelope, and all else that the record says of the content."""
-    bare = replace(wiped(file, text=NAMELESS), status=status)
+    bare = replace(as_shredded(file, text=NAMELESS), status=status)
     unchanged = (
         (FileTable.status == file.status)
         & (FileTable.version == file.version)

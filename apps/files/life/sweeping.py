@@ -52,7 +52,7 @@ def _abort_before(bucket: str, prefix: str, moment: datetime) -> int:
 def remove_downloads() -> int:
     """Remove decrypted copies whose URL has ended, with time for a transfer that began before."""
     ended = clock.ago(settings.PRESIGNED_SECONDS + quantum_keys.RESERVED_SECONDS)
-    old = objects.written_before(settings.DOWNLOADS_BUCKET, ended, prefix=DOWNLOADS_PREFIX)
+    old = objects.versions_before(settings.DOWNLOADS_BUCKET, ended, prefix=DOWNLOADS_PREFIX)
     return each(old, objects.remove)
 
 

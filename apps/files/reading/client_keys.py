@@ -23,6 +23,6 @@ def release_key(file_id: str, *, actor: Actor, passphrase: str | None = None) ->
         file, actor=actor, passphrase=passphrase, event=FileEvent.KEY_RELEASED, purpose="decrypt"
     )
     where = ObjectRef.of(file.body)
-    url = objects.presigned_get(where, name=f"{file.file_id}.encrypted", media_type=UNKNOWN_TYPE)
+    url = objects.presign_get(where, name=f"{file.file_id}.encrypted", media_type=UNKNOWN_TYPE)
     body_format = Envelope.from_dict(file.envelope).header.body.value
     return FileKey(file, released.key, released.context, body_format, url)

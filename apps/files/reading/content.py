@@ -110,14 +110,14 @@ def read(file_id: str, *, actor: Actor, passphrase: str | None = None) -> tuple[
 def _read(file: File, actor: Actor, passphrase: str | None) -> Iterator[bytes]:
     released = release(file, actor=actor, passphrase=passphrase)
     try:
-        source = objects.opened(ObjectRef.of(file.body))
+        source = objects.stream(ObjectRef.of(file.body))
     except ObjectGone:
         raise report_unopened(file, actor) from None
     plaintext = body.decrypt_chunks(source, key=released.key, context=released.context)
-    return _checked(file, actor, plaintext)
+    return _report_damage(file, actor, plaintext)
 
 
-def _checked(file: File, actor: Actor, plaintext: Iterator[bytes]) -> Iterator[bytes]:
+def _report_damage(file: File, actor: Actor, plaintext: Iterator[bytes]) -> Iterator[bytes]:
     try:
         yield from plaintext
     except PackageInvalid:
@@ -193,7 +193,7 @@ def answer(
     """
     file = services.find(file_id, actor=actor)
     size = size_of(file)
-    part = ranges.asked(wanted, size)
+    part = ranges.range_of(wanted, size)
     if part is not None:
         start, stop = part[0], min(part[1], part[0] + limit)
         return Answer(file, _read_range(file, start, stop, actor, passphrase), (start, stop))

@@ -35,5 +35,5 @@ def publish(file_id: str, *, actor: Actor, passphrase: str | None = None) -> Dow
             sink.write(memoryview(piece))
     assert sink.ref is not None  # noqa: S101 - the block ended well
     return Download(
-        objects.presigned_get(sink.ref, name=file.name, media_type=file.media_type), objects.url_end()
+        objects.presign_get(sink.ref, name=file.name, media_type=file.media_type), objects.url_end()
     )

@@ -15,7 +15,7 @@ class RangeNotSatisfiable(Invalid):
     title = "The file has no such bytes"
 
 
-def asked(header: str | None, size: int) -> tuple[int, int] | None:
+def range_of(header: str | None, size: int) -> tuple[int, int] | None:
     """``start, stop`` of the bytes that a Range header asks for; None where all are to be sent.
 
     A header that is not understood, or asks for several ranges, is ignored, as the RFC allows.

@@ -141,7 +141,7 @@ def target_of(file: Upload, place: ObjectRef, method: UploadMethod, size_limit: 
     if method is UploadMethod.MULTIPART:
         return Target(file, method, expires, part_bytes=PART_BYTES)
     if method is UploadMethod.PUT:
-        return Target(file, method, expires, objects.presigned_put(place.bucket, place.key))
+        return Target(file, method, expires, objects.presign_put(place.bucket, place.key))
     limit = min(size_limit or settings.UPLOAD_MAX_BYTES, settings.UPLOAD_MAX_BYTES)
-    form = objects.presigned_post(place.bucket, place.key, limit=limit)
+    form = objects.presign_post(place.bucket, place.key, limit=limit)
     return Target(file, method, expires, form["url"], form["fields"])

@@ -16,7 +16,7 @@ from apps.files.records import UNKNOWN_TYPE, Content, Document, Upload, Version,
 from apps.files.states import AT_REST, FileNotReady, FileStatus, Transition, as_words, transition
 from apps.files.store import FileTable
 from apps.files.trail import FileEvent
-from apps.files.traits import RENEWED, named, values, wiped
+from apps.files.traits import RENEWED, as_shredded, fields_with, values
 
 _FASTER = "Another delivery of the event was faster."
 
@@ -65,7 +65,7 @@ class Plan:
         return replace(
             self.head,
             status=_replacement(self.head).target,  # type: ignore[arg-type]  # a document's, by the table
-            **values(new, named(Document, RENEWED)),
+            **values(new, fields_with(Document, RENEWED)),
         )
 
     def commit(self, tx: Transaction, document: Document) -> None:
@@ -87,7 +87,7 @@ class Plan:
             & (FileTable.envelope == self.head.envelope)  # a re-wrapping meanwhile would be undone
         )
         # What describes the content stands with the document, and goes with it
-        kept = wiped(self.upload, text="(applied)")
+        kept = as_shredded(self.upload, text="(applied)")
         applied = replace(kept, status=FileStatus.APPLIED, source=document.source, reason=None)
         store.replace_row(tx, self.head, document, condition=unchanged, otherwise=refused)
         tx.put(FileTable.of(_earlier(self.head)), otherwise=refused)

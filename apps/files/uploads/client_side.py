@@ -141,7 +141,7 @@ def finish(
     stored = objects.latest(file.body["bucket"], file.body["key"])
     if stored is None:
         raise FileNotReady("Nothing has been uploaded yet. Send the encrypted body first, then finish.")
-    ciphertext_size, size = _checked(file, stored, passphrase)
+    ciphertext_size, size = _check_body(file, stored, passphrase)
     document = Document(
         **values(file, [one.name for one in fields(Named)])
         | {
@@ -169,7 +169,7 @@ def finish(
     return document
 
 
-def _checked(upload: Upload, stored: ObjectRef, passphrase: str | None) -> tuple[int, int]:
+def _check_body(upload: Upload, stored: ObjectRef, passphrase: str | None) -> tuple[int, int]:
     """The sizes of a body that opens under the file's key and ends where it should.
 
     Raises:

@@ -7,7 +7,7 @@ from apps.audit.services import transaction
 from apps.files import services, store
 from apps.files.bodies import objects, orphans
 from apps.files.bodies.objects import ObjectRef
-from apps.files.records import Upload, rejected
+from apps.files.records import Upload, as_rejected
 from apps.files.states import AWAITED, FileNotReady, FileStatus, as_words, transition
 from apps.files.trail import FileEvent
 
@@ -38,7 +38,7 @@ def give_up(upload: Upload, *, reason: str, actor: Actor, otherwise: Exception |
     Raises:
         otherwise, or Conflict: it is no longer awaited.
     """
-    gone = rejected(upload, reason)
+    gone = as_rejected(upload, reason)
     orphan = None
     with transaction(actor) as tx:
         store.change(tx, upload, gone, otherwise=otherwise)

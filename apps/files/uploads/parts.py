@@ -78,7 +78,7 @@ def complete(file_id: str, *, size: int, actor: Actor) -> File:
             MultipartUpload={"Parts": [{"PartNumber": p["PartNumber"], "ETag": p["ETag"]} for p in parts]},
         )
     except ClientError as error:
-        gone = objects.translated(error)
+        gone = objects.error_of(error)
         if not isinstance(gone, ObjectGone):
             raise
         if objects.latest(upload["Bucket"], upload["Key"]) is None:  # not complete already, so aborted

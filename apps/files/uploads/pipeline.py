@@ -22,7 +22,7 @@ from apps.files import services, store
 from apps.files.bodies import encrypted, objects
 from apps.files.bodies.encrypted import Progress
 from apps.files.bodies.objects import UPLOADS_PREFIX, ObjectGone, ObjectRef
-from apps.files.records import DEFAULT_DOCUMENT_TYPE, Document, File, Upload, rejected
+from apps.files.records import DEFAULT_DOCUMENT_TYPE, Document, File, Upload, as_rejected
 from apps.files.states import FileNotReady, FileStatus
 from apps.files.store import FileTable
 from apps.files.trail import FileEvent
@@ -86,11 +86,11 @@ def _file_of(source: ObjectRef) -> File:
         ):
             return file
         if file is not None:  # the same URL was used again: kept as a file of its own
-            return _unannounced(source, name=file.name, owner=file.owner, document_type=file.document_type)
-    return _unannounced(source, name=source.key.rpartition("/")[2] or source.key, owner=DIRECT_OWNER)
+            return _file_of_object(source, name=file.name, owner=file.owner, document_type=file.document_type)
+    return _file_of_object(source, name=source.key.rpartition("/")[2] or source.key, owner=DIRECT_OWNER)
 
 
-def _unannounced(
+def _file_of_object(
     source: ObjectRef, *, name: str, owner: str, document_type: str = DEFAULT_DOCUMENT_TYPE
 ) -> File:
     # From the object's version, so that every delivery of its event finds the same record
@@ -108,7 +108,7 @@ def _encrypt(upload: Upload, source: ObjectRef, actor: Actor, progress: Progress
     envelope, file_key = attempt.seal(plan.package_id, *passphrases.factor_of(upload))
     with attempt.end_if_cancelled(actor=actor):
         written = encrypted.write(
-            objects.opened(source),
+            objects.stream(source),
             attempt.place,
             name=upload.name,
             file_key=file_key,
@@ -151,7 +151,7 @@ def _commit(plan: Plan, document: Document, attempt: Attempt, actor: Actor) -> F
 
 
 def _reject(upload: Upload, source: ObjectRef, reason: str, actor: Actor) -> Upload:
-    gone = replace(rejected(upload, reason), source=source.as_document())
+    gone = replace(as_rejected(upload, reason), source=source.as_document())
     with transaction(actor) as tx:
         store.replace_row(
             tx,
@@ -168,5 +168,5 @@ def finish_overdue(*, seconds: int, actor: Actor, later: Later | None = None) ->
 
     Its event was lost, or the last delivery failed between the commit and the removal.
     """
-    left = objects.written_before(settings.UPLOADS_BUCKET, clock.ago(seconds))
+    left = objects.versions_before(settings.UPLOADS_BUCKET, clock.ago(seconds))
     return each(left, lambda source: encrypt_uploaded(source, actor=actor, later=later))

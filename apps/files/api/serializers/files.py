@@ -13,7 +13,7 @@ from rest_framework import serializers
 from apps.common.lists import ListQuery
 from apps.common.serializers import PatternField, StrictSerializer, TextField
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, StorageClass
-from apps.files.shown import SHOWN_FIELDS, shown
+from apps.files.shown import SHOWN_FIELDS, as_shown
 from apps.files.states import FileStatus
 
 DOCUMENT_TYPE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
@@ -116,7 +116,7 @@ class FileOut(serializers.Serializer[Any]):
 
     def to_representation(self, instance: File) -> Any:
         """Documents, versions and uploads alike: what a record does not have is null, or the default."""
-        return super().to_representation(shown(instance))
+        return super().to_representation(as_shown(instance))
 
 
 class DownloadOut(serializers.Serializer[Any]):

@@ -45,7 +45,7 @@ class UploadIn(FileIn):
 
 
 class ReplacementIn(StrictSerializer):
-    """The next version of a document; what is left out stays as it is, but the media type is found anew."""
+    """The next version of a document; what is left out stays as it is, save the media type, which is found again."""
 
     name = TextField(required=False, min_length=1, trim_whitespace=False, validators=[check_name])
     media_type = PatternField(MEDIA_TYPE, required=False)

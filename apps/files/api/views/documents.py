@@ -97,7 +97,7 @@ class FileContent(ApiView):
             actor=actor_of(request),
             passphrase=_passphrase(request),
         )
-        return _rendered(found)
+        return _response(found)
 
 
 def _passphrase(request: Request) -> str | None:
@@ -111,7 +111,7 @@ def _passphrase(request: Request) -> str | None:
         raise Invalid.of(PASSPHRASE, "UTF-8 in base64") from None
 
 
-def _rendered(found: content.Answer) -> HttpResponse:
+def _response(found: content.Answer) -> HttpResponse:
     disposition = content_disposition_header(as_attachment=True, filename=found.file.name)
     answer = HttpResponse(
         found.content,

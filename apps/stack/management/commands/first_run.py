@@ -17,7 +17,7 @@ from apps.common.errors import Refused
 from apps.stack.layout import write_private
 
 USER = "operator"
-SERVICE, SERVICE_ID = "first run", "first-run"
+SERVICE, SERVICE_ID = "first run", "00000000f1257000"
 PASSWORD_BYTES = 18  # 144 bits, 24 characters
 FILE = "first-run.json"
 
