@@ -89,6 +89,8 @@ def forget_everything() -> None:
     writing.known_chains().heads.clear()
     callers.clear()
     seeds._kept.clear()
+    seeds._whole.clear()
+    keys._picked.clear()
     policy.forget()
     links._known.clear()
     _kept.clear()
