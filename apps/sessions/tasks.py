@@ -72,7 +72,7 @@ def _as_actor(owner: str) -> Actor:
     groups: tuple[str, ...] = ()
     if kind != ActorKind.SYSTEM:
         with suppress(PrincipalNotFound):  # a person of the console who was not admitted is in no group
-            groups = principals.known(owner).groups
+            groups = principals.find(owner).groups
     return Actor(ActorKind(kind), identifier, groups=frozenset(groups))
 
 
