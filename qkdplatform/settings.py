@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "apps.audit",
     "apps.access",
     "apps.keys",
+    "apps.links",
     "apps.sessions.apps.SessionsConfig",
     "apps.detections",
     "apps.files",

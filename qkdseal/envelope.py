@@ -28,10 +28,10 @@ from qkdseal.encoding import Fields, encode_fields, json_object, to_base64, to_j
 from qkdseal.errors import PackageInvalid
 from qkdseal.header import ID_LIMIT, STRETCHED_SIZE, Header, PackageSuite, check_id
 from qkdseal.kem import DEFAULT_SUITE, Suite
+from qkdseal.quantum_keys import check_quantum_key, key_for
 
 SECRET_SIZE = 32
 FILE_KEY_SIZE = 32
-MIN_QUANTUM_KEY_SIZE = 16  # 128 bits, so that the quantum key alone still protects
 ENVELOPE_LIMIT = 8192  # bytes of JSON; the largest that can be made has fewer than 4,000
 _SEAL_LABEL = b"qkdplatform package seal v1"
 _TOGETHER = "Give a passphrase where the header names a factor for it, and only there."
@@ -59,6 +59,8 @@ class Envelope:
         check_id("pool key id", self.pool_key_id)
         if self.header.suite is not PackageSuite.HYBRID:
             raise ValueError("The header is of another suite; an envelope needs the default one.")
+        if not self.pool_suite.seals:
+            raise ValueError(f"Keys of the suite {self.pool_suite} seal nothing.")
         if len(self.sealed) != self.pool_suite.sealed_size(SECRET_SIZE):
             raise ValueError("The sealed secret has the wrong length for its suite.")
 
@@ -135,13 +137,13 @@ def seal(
         header: made for this package.
         pool_key_id: the name of the pool key.
         pool_public_key: its public key.
-        quantum_key: at least 16 bytes, used for no other package.
+        quantum_key: 32 bytes, used for no other package or batch.
         pool_suite: of the pool key.
         passphrase: where the header names a factor.
         stretched: what ``header.passphrase.stretch`` made of it, instead of the passphrase.
 
     Raises:
-        ValueError: the quantum key is too short, the public key is not of the suite, an id is malformed, or there
+        ValueError: the quantum key has not 32 bytes, the public key is not of the suite, an id is malformed, or there
             is a passphrase without a factor in the header, or the reverse.
     """
     secret = os.urandom(SECRET_SIZE)
@@ -160,6 +162,7 @@ def open_envelope(
     *,
     seed: bytes,
     quantum_key: bytes,
+    pool_suite: Suite = DEFAULT_SUITE,
     context: bytes | None = None,
     passphrase: str | None = None,
 ) -> bytes:
@@ -179,19 +182,20 @@ def open_envelope(
     Args:
         envelope: from ``seal``, ``rewrap`` or ``from_dict``.
         seed: of the pool key that the envelope names.
-        quantum_key: that the header names.
+        quantum_key: the one that the header names; of a batch the quantum key itself.
+        pool_suite: of the pool key, from your record of it and not from the envelope.
         context: what the header binds; None if it binds nothing.
         passphrase: needed if the header names a factor.
 
     Raises:
         PackageInvalid: the seed, an id, the header or the context is another, the envelope was changed, or the
             passphrase is missing, superfluous or impossible.
-        ValueError: the seed has the wrong length for the suite, or the quantum key is too short.
+        ValueError: the seed has the wrong length for the suite, or the quantum key has not 32 bytes.
     """
-    secret = _open(envelope, seed)
+    secret = _open(envelope, seed, pool_suite)
     if not envelope.header.binds(context) or (passphrase is None) != (envelope.header.passphrase is None):
         raise PackageInvalid
-    _check_quantum_key(quantum_key)
+    check_quantum_key(quantum_key)
     stretched = None
     if envelope.header.passphrase is not None and passphrase is not None:
         try:
@@ -205,6 +209,7 @@ def rewrap(
     envelope: Envelope,
     *,
     seed: bytes,
+    pool_suite: Suite = DEFAULT_SUITE,
     new_pool_key_id: str,
     new_public_key: bytes,
     new_suite: Suite = DEFAULT_SUITE,
@@ -224,7 +229,8 @@ def rewrap(
         PackageInvalid: the envelope does not open with this seed.
         ValueError: the seed or the new public key is not of its suite, or the new id is malformed.
     """
-    return _seal_to(envelope.header, _open(envelope, seed), new_pool_key_id, new_suite, new_public_key)
+    secret = _open(envelope, seed, pool_suite)
+    return _seal_to(envelope.header, secret, new_pool_key_id, new_suite, new_public_key)
 
 
 def _seal_to(header: Header, secret: bytes, pool_key_id: str, suite: Suite, public_key: bytes) -> Envelope:
@@ -233,7 +239,10 @@ def _seal_to(header: Header, secret: bytes, pool_key_id: str, suite: Suite, publ
     return Envelope(header=header, pool_key_id=pool_key_id, pool_suite=suite, sealed=sealed)
 
 
-def _open(envelope: Envelope, seed: bytes) -> bytes:
+def _open(envelope: Envelope, seed: bytes, pool_suite: Suite) -> bytes:
+    # The envelope comes from outside: it must not choose how a seed is used.
+    if envelope.pool_suite is not pool_suite:
+        raise PackageInvalid
     info = _seal_info(envelope.header, envelope.pool_key_id, envelope.pool_suite)
     try:
         return kem.open_secret(envelope.sealed, suite=envelope.pool_suite, seed=seed, info=info)
@@ -246,7 +255,7 @@ def _seal_info(header: Header, pool_key_id: str, suite: Suite) -> bytes:
 
 
 def _file_key(header: Header, secret: bytes, quantum_key: bytes, stretched: bytes | None) -> bytes:
-    _check_quantum_key(quantum_key)
+    package_key = key_for(header.quantum_key_id, quantum_key=quantum_key)
     if (stretched is None) != (header.passphrase is None):
         raise ValueError(_TOGETHER)
     if stretched is not None:
@@ -256,11 +265,4 @@ def _file_key(header: Header, secret: bytes, quantum_key: bytes, stretched: byte
             )
         secret += stretched
     info = encode_fields(_FILE_KEY_LABEL, header.digest())
-    return HKDF(SHA512(), FILE_KEY_SIZE, quantum_key, info).derive(secret)
-
-
-def _check_quantum_key(quantum_key: bytes) -> None:
-    if len(quantum_key) < MIN_QUANTUM_KEY_SIZE:
-        raise ValueError(
-            f"A quantum key has at least {MIN_QUANTUM_KEY_SIZE} bytes; this one has {len(quantum_key)}."
-        )
+    return HKDF(SHA512(), FILE_KEY_SIZE, package_key, info).derive(secret)

@@ -11,6 +11,7 @@ os.environ.update(
         "API_KEY_PEPPER": "tests only: pepper",
         "AUDIT_KEY": "tests only: audit",
         "RECORD_KEY": "tests only: records",
+        "METADATA_KEY": "tests only: metadata",
         "DATABASE_URL": "sqlite://:memory:",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",

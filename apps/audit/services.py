@@ -19,7 +19,7 @@ from apps.audit import store, tagging, writing
 from apps.audit.records import Actor, Entry, Event, Outcome
 from apps.audit.store import EntryTable
 from apps.audit.trail import AuditEvent
-from apps.audit.writing import Operation
+from apps.audit.writing import Operation, Otherwise
 from apps.common.dynamodb import Page, Position, Table
 from apps.common.errors import Refused
 
@@ -59,7 +59,7 @@ class Transaction:
         actions: Sequence[Action],
         *,
         condition: Condition | None = None,
-        otherwise: Exception | None = None,
+        otherwise: Otherwise | None = None,
     ) -> None:
         """Change a row, as it was read, that must be unchanged since and meet ``condition``.
 
@@ -96,7 +96,7 @@ class Transaction:
         kind: str,
         row: Table[Any],
         condition: Condition | None,
-        otherwise: Exception | None,
+        otherwise: Otherwise | None,
         actions: Sequence[Action] = (),
         *,
         tag: str = "",

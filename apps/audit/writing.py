@@ -8,7 +8,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -35,6 +35,10 @@ class AuditUnavailable(Unavailable):
     """The entry could not be written, so the operation was not done (fail closed, D2)."""
 
 
+# What is raised where a condition fails, or makes that: a function can also forget what was read
+Otherwise = Exception | Callable[[], Exception]
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One change of a transaction, and what is raised where its condition fails."""
@@ -42,7 +46,7 @@ class Operation:
     kind: str
     row: Any
     condition: Condition | None
-    otherwise: Exception
+    otherwise: Otherwise
     actions: list[Action] = field(default_factory=list)
     tag: str = ""  # the row's new tag, for the entry; empty where it stays
 
@@ -198,7 +202,8 @@ def _is_worth_retrying(tx: _Change, error: TransactWriteError) -> bool:
     own = [*reasons[:puts], *reasons[puts + len(tx.entries) + 1 :]]  # entries and head are the last puts
     for reason, operation in zip(own, _in_request_order(tx.operations), strict=True):
         if reason is not None and reason.code == "ConditionalCheckFailed":
-            raise operation.otherwise from error
+            otherwise = operation.otherwise
+            raise (otherwise if isinstance(otherwise, Exception) else otherwise()) from error
     codes = {reason.code for reason in reasons if reason is not None}
     if codes <= {
         "ConditionalCheckFailed",

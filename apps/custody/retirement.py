@@ -16,7 +16,7 @@ from apps.custody.job_kinds import CustodyJob
 from apps.files.keys import rewrap
 from apps.jobs import services as jobs
 from apps.jobs.records import Job
-from apps.keys import policy, rotation, seeds, transitions
+from apps.keys import policy, rotation, transitions
 from apps.keys import services as keys
 from apps.keys.records import (
     Policy,
@@ -65,7 +65,7 @@ def _retire(key_id: str, name: str, *, reason: str, actor: Actor) -> Retired:
     with transaction(actor) as tx:
         transitions.apply(tx, key, name, reason=reason, job_id=job.job_id)
         jobs.put(tx, job)
-    seeds.forget(key_id)
+    keys.forget(key)
     jobs.dispatch(job)
     return Retired(keys.find(key_id), job)
 

@@ -81,16 +81,14 @@ def _move(
 ) -> tuple[Rotation, rewrap.Rewrapped]:
     """Re-wrap a batch under the new key; if that was rotated itself meanwhile, under the one chosen then."""
     found, target = rotation.target_of(found, actor=actor)
-    seeds.seed_of(
-        target
-    )  # checks that its halves belong together: nothing is sealed to a key that cannot open it
+    seeds.check_halves(target)  # nothing is sealed to a key that cannot open it
     try:
         return found, rewrap.rewrap_files(batch, source=source, target=target, actor=actor)
     except KeyUnusable:
         found, other = rotation.target_of(found, actor=actor)
         if other.key_id == target.key_id:  # still active: one of the two keys is damaged
             raise
-        seeds.seed_of(other)
+        seeds.check_halves(other)
         return found, rewrap.rewrap_files(batch, source=source, target=other, actor=actor)
 
 

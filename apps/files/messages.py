@@ -13,7 +13,7 @@ from apps.keys import services as keys
 from apps.keys.pools import pool_for
 from apps.keys.records import KeyNotFound, KeyUnusable, PoolKey, Purpose
 from apps.sessions import quantum_keys
-from apps.sessions.records import KeyPurpose, Offer, SessionNotFound, SessionUnusable
+from apps.sessions.records import KeyPurpose, Offer, SessionNotFound, SessionUnusable, StockChoice
 from apps.sessions.taking import take_key
 from qkdseal import pqfile
 from qkdseal.errors import PackageInvalid
@@ -21,6 +21,7 @@ from qkdseal.header import Header, PassphraseFactor
 from qkdseal.kem import Suite
 from qkdseal.package import Package, open_message, seal_message
 from qkdseal.pqfile import PqfilePackage
+from qkdseal.reading import read_package
 
 UNIFORM = "The package is damaged, or not for this context, passphrase or caller."
 
@@ -30,6 +31,7 @@ def encrypt(
     *,
     actor: Actor,
     session_id: str | None = None,
+    stock: StockChoice = StockChoice.PLATFORM,
     context: str | None = None,
     passphrase: str | None = None,
 ) -> Package:
@@ -38,13 +40,14 @@ def encrypt(
     Args:
         plaintext: at most ``package.MESSAGE_LIMIT`` bytes.
         actor: who asks; only they, and callers with the scope owners:all, can decrypt.
-        session_id: take the quantum key from this session instead of the stock.
+        session_id: take the quantum key from this session instead of a stock.
+        stock: the platform's, or that of the actor's own sessions.
         context: bound, not secret, not stored; needed again to decrypt.
         passphrase: an additional factor (C4).
 
     Raises:
         StockEmpty, PoolEmpty: nothing to encrypt with right now.
-        SessionNotFound, SessionUnusable: the named session cannot give a key.
+        SessionNotFound, SessionUnusable: the named session, or none of the actor's own, can give a key.
     """
 
     def seal(offered: Offer) -> Package:
@@ -53,11 +56,16 @@ def encrypt(
         _commit(package.header.file_id, offered, pool_key, actor)
         return package
 
-    return take_key(seal, actor=actor, session_id=session_id)
+    return take_key(seal, actor=actor, session_id=session_id, stock=stock)
 
 
 def encrypt_compatible(
-    plaintext: bytes, *, actor: Actor, session_id: str | None = None, context: str | None = None
+    plaintext: bytes,
+    *,
+    actor: Actor,
+    session_id: str | None = None,
+    stock: StockChoice = StockChoice.PLATFORM,
+    context: str | None = None,
 ) -> PqfilePackage:
     """As ``encrypt``, in the compatibility suite: for who has to be understood by PQFile, and nobody else."""
 
@@ -67,7 +75,7 @@ def encrypt_compatible(
         _commit(package.header.file_id, offered, pool_key, actor)
         return package
 
-    return take_key(seal, actor=actor, session_id=session_id)
+    return take_key(seal, actor=actor, session_id=session_id, stock=stock)
 
 
 def _seal(
@@ -91,11 +99,11 @@ def _seal(
 
 
 def _mlkem_key(pool: str) -> PoolKey:
-    """A pool key of ML-KEM-768 alone, made when one is first asked for."""
+    """A pool key for the PQFile suite alone, made when one is first asked for."""
     try:
-        return keys.pick(pool, Suite.MLKEM768)
+        return keys.pick(pool, Suite.MLKEM768_RAW)
     except keys.PoolEmpty:
-        return keys.create(1, pool=pool, suite=Suite.MLKEM768, actor=system("compatibility"))[0]
+        return keys.create(1, pool=pool, suite=Suite.MLKEM768_RAW, actor=system("compatibility"))[0]
 
 
 def _seal_compatible(
@@ -111,13 +119,16 @@ def _seal_compatible(
         plaintext,
         pool_key_id=pool_key.key_id,
         pool_public_key=pool_key.public_key,
+        pool_suite=pool_key.suite,
         quantum_key=offered.key,
     )
 
 
 def _commit(message_id: str, offered: Offer, pool_key: PoolKey, actor: Actor) -> None:
     with transaction(actor) as tx:
-        quantum_keys.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject=message_id)
+        quantum_keys.take(
+            tx, offered, purpose=KeyPurpose.MESSAGE, subject=message_id, sealed_by=pool_key.key_id
+        )
         keys.count_use(tx, pool_key, message=True)
         tx.audit(
             MessageEvent.ENCRYPTED,
@@ -137,7 +148,7 @@ def decrypt(
         Refused: a key that it needs is compromised or gone.
     """
     try:
-        package = PqfilePackage.from_dict(document) if "header" in document else Package.from_dict(document)
+        package = read_package(document)
     except PackageInvalid:
         raise Invalid.of("package", UNIFORM) from None
     header = package.header
@@ -159,12 +170,21 @@ def decrypt(
 def _open(package: Package | PqfilePackage, context: str | None, passphrase: str | None) -> bytes:
     header = package.header
     try:
-        seed = seeds.seed_of(keys.find(package.pool_key_id))
-        secrets = {"seed": seed, "quantum_key": quantum_keys.taken_key(header.quantum_key_id)}
+        pool_key = keys.find(package.pool_key_id)
+        seed, quantum_key = seeds.seed_of(pool_key), quantum_keys.taken_key(header.quantum_key_id)
         bound = None if context is None else context.encode()
         if isinstance(package, Package):
-            return open_message(package, **secrets, context=bound, passphrase=passphrase)
-        return pqfile.open_pqfile(package, **secrets, context=bound)
+            return open_message(
+                package,
+                seed=seed,
+                pool_suite=pool_key.suite,
+                quantum_key=quantum_key,
+                context=bound,
+                passphrase=passphrase,
+            )
+        return pqfile.open_pqfile(
+            package, seed=seed, pool_suite=pool_key.suite, quantum_key=quantum_key, context=bound
+        )
     except (PackageInvalid, KeyNotFound, ValueError):
         raise Invalid.of("package", UNIFORM) from None
     except (KeyUnusable, SessionNotFound, SessionUnusable) as error:

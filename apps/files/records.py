@@ -66,8 +66,7 @@ class Content(Named):
 
     size: Annotated[int | None, RENEWED, COPIED, SHOWN] = None
     ciphertext_size: Annotated[int | None, RENEWED, SHOWN] = None
-    ciphertext_sha256: Annotated[str | None, RENEWED, SHOWN] = None
-    plaintext_hmac: Annotated[str | None, RENEWED, SHOWN] = None  # under a key of this package
+    sealed_digest: Annotated[bytes | None, RENEWED] = None  # SHA-256 of the plaintext
     sniffed_type: Annotated[str | None, RENEWED, COPIED, SHOWN] = None  # told by the content itself
     encrypted_at: Annotated[datetime | None, SURVIVES, RENEWED, SHOWN] = None
     storage_class: Annotated[StorageClass, RENEWED, COPIED, SHOWN] = StorageClass.STANDARD

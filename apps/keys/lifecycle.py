@@ -75,8 +75,7 @@ def schedule_destruction(tx: Transaction, key: PoolKey, *, after: datetime, reas
             PoolKeyTable.destruction_feed.set(feed(store.LISTED, key.key_id)),
             PoolKeyTable.reason.set(reason),
         ],
-        condition=(PoolKeyTable.state == key.state) & PoolKeyTable.destroy_after.does_not_exist(),
-        otherwise=IllegalTransition(f"{key.key_id} was changed by someone else meanwhile. Look at it again."),
+        otherwise=transitions.changed(key),
     )
     tx.audit(
         PoolKeyEvent.DESTRUCTION_SCHEDULED,
@@ -95,14 +94,13 @@ def cancel_destruction(key_id: str, *, reason: str, actor: Actor) -> PoolKey:
         IllegalTransition: its destruction is not scheduled, or done.
     """
     key = services.find(key_id)
+    if key.destroy_after is None or key.state is KeyState.DESTROYED:
+        raise IllegalTransition(f"{key_id} does not await its destruction, so there is nothing to cancel.")
     with transaction(actor) as tx:
         tx.update(
             PoolKeyTable.of(key),
             [PoolKeyTable.destroy_after.remove(), PoolKeyTable.destruction_feed.remove()],
-            condition=PoolKeyTable.destroy_after.exists() & (PoolKeyTable.state != KeyState.DESTROYED),
-            otherwise=IllegalTransition(
-                f"{key_id} does not await its destruction, so there is nothing to cancel."
-            ),
+            otherwise=transitions.changed(key),
         )
         tx.audit(PoolKeyEvent.DESTRUCTION_CANCELLED, key_id=key_id, reason=reason)
     return services.find(key_id)

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from apps.audit.records import Event
+from apps.common.authenticated import Record
 from apps.common.errors import NotFound, Refused
 from apps.keys.trail import PoolKeyEvent
 from qkdseal.kem import Suite
@@ -95,7 +96,7 @@ TARGETS: dict[KeyState, frozenset[KeyState]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class PoolKey:
+class PoolKey(Record):
     """A KEM key pair of the pool; the private seed only as the root key wrapped it."""
 
     key_id: str
@@ -171,7 +172,7 @@ class RotationChanged(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Rotation:
+class Rotation(Record):
     """The replacement of one key by another, and the job that moves the files (C6). The id is made from the old key's."""
 
     rotation_id: str

@@ -10,8 +10,6 @@ from datetime import timedelta
 from itertools import product
 
 from django.conf import settings
-from pynamodb.attributes import UnicodeAttribute
-from pynamodb.expressions.condition import Condition
 
 from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
@@ -89,29 +87,26 @@ def target_of(rotation: Rotation, *, actor: Actor) -> tuple[Rotation, PoolKey]:
 
 
 def _target_of(rotation: Rotation, actor: Actor) -> tuple[Rotation, PoolKey]:
+    _check_open(rotation)
     if rotation.new_key_id is not None:
         recorded = services.find(rotation.new_key_id)
         if recorded.state is KeyState.ACTIVE:
             return rotation, recorded
     chosen = _successor(services.find(rotation.old_key_id))
+    targeted = RotationTable.of(replace(rotation, new_key_id=chosen.key_id, changed_at=clock.now()))
     with transaction(actor) as tx:
-        tx.update(
-            RotationTable.of(rotation),
-            [RotationTable.new_key_id.set(chosen.key_id), RotationTable.changed_at.set(clock.now())],
-            condition=_still_open(RotationTable.new_key_id, rotation.new_key_id),
-            otherwise=RotationChanged(_changed(rotation)),
-        )
+        tx.replace(targeted, otherwise=RotationChanged(_changed(rotation)))
         tx.audit(
             RotationEvent.TARGETED,
             key_id=rotation.old_key_id,
             rotation_id=rotation.rotation_id,
             new_key_id=chosen.key_id,
         )
-    return replace(rotation, new_key_id=chosen.key_id), chosen
+    return targeted.record(), chosen
 
 
 def _successor(old: PoolKey) -> PoolKey:
-    return services.pick(pools.existing_or_default(old.pool))
+    return services.choose(pools.existing_or_default(old.pool), but=old.key_id)
 
 
 def assign_job(tx: Transaction, rotation: Rotation, *, job_id: str) -> None:
@@ -120,12 +115,9 @@ def assign_job(tx: Transaction, rotation: Rotation, *, job_id: str) -> None:
     Raises (at commit):
         RotationChanged: the rotation was finished, or given another job, since it was read.
     """
-    tx.update(
-        RotationTable.of(rotation),
-        [RotationTable.job_id.set(job_id)],
-        condition=_still_open(RotationTable.job_id, rotation.job_id),
-        otherwise=RotationChanged(_changed(rotation)),
-    )
+    _check_open(rotation)
+    assigned = RotationTable.of(replace(rotation, job_id=job_id))
+    tx.replace(assigned, otherwise=RotationChanged(_changed(rotation)))
 
 
 def finish(rotation: Rotation, old: PoolKey, *, actor: Actor) -> Rotation:
@@ -144,6 +136,7 @@ def finish(rotation: Rotation, old: PoolKey, *, actor: Actor) -> Rotation:
         RotationChanged: it was finished, or given a successor, since it was read.
         IllegalTransition: the key was changed since it was read.
     """
+    _check_open(rotation)
     moment = clock.now()
     done = replace(
         rotation,
@@ -152,19 +145,9 @@ def finish(rotation: Rotation, old: PoolKey, *, actor: Actor) -> Rotation:
         changed_at=moment,
         new_key_id=rotation.new_key_id or _successor(old).key_id,
     )
+    row = RotationTable.of(done)
     with transaction(actor) as tx:
-        tx.update(
-            RotationTable.of(rotation),
-            [
-                RotationTable.status.set(done.status),
-                RotationTable.open_feed.remove(),
-                RotationTable.ended_at.set(moment),
-                RotationTable.changed_at.set(moment),
-                RotationTable.new_key_id.set(str(done.new_key_id)),
-            ],
-            condition=_still_open(RotationTable.new_key_id, rotation.new_key_id),
-            otherwise=RotationChanged(_changed(rotation)),
-        )
+        tx.replace(row, otherwise=RotationChanged(_changed(rotation)))
         tx.audit(
             RotationEvent.DONE,
             key_id=old.key_id,
@@ -173,14 +156,12 @@ def finish(rotation: Rotation, old: PoolKey, *, actor: Actor) -> Rotation:
         )
         if old.state is KeyState.ROTATION_QUEUED:
             transitions.apply(tx, old, "expire", reason="no file needs it any more")
-    return done
+    return row.record()
 
 
-def _still_open(attribute: UnicodeAttribute, read: str | None) -> Condition:
-    """The rotation is open, and an attribute is what was read: of two workers at once, one changes it."""
-    unchanged = attribute.does_not_exist() if read is None else attribute == read
-    still_open: Condition = unchanged & (RotationTable.status == RotationStatus.OPEN)
-    return still_open
+def _check_open(rotation: Rotation) -> None:
+    if rotation.status is not RotationStatus.OPEN:
+        raise RotationChanged(_changed(rotation))
 
 
 def _changed(rotation: Rotation) -> str:

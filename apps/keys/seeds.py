@@ -20,6 +20,7 @@ KIND = SecretKind(
 )
 CACHE_SECONDS = 60.0  # a revoked key's seed leaves memory after at most this long
 _kept = TimedCache[bytes](max_items=256, ttl_seconds=CACHE_SECONDS)
+_whole = TimedCache[bool](max_items=1024, ttl_seconds=86_400)  # tags of rows whose halves belong together
 
 
 def seed_of(key: PoolKey, *, rewrap: bool = False) -> bytes:
@@ -72,6 +73,18 @@ def unwrap(key: PoolKey) -> bytes:
         RootKeyUnavailable: the root key cannot be used now.
     """
     return wrapped_secrets.unwrap(secret_of(key))
+
+
+def check_halves(key: PoolKey) -> None:
+    """Check that what is sealed to a key can be opened again, once per process and tag of its row (I4).
+
+    The seed does not stay in memory for that.
+
+    Raises:
+        KeyUnusable: the row's seed is none of its public key.
+        RootKeyUnavailable: the root key cannot be used now.
+    """
+    _whole.get(key.tag, lambda: bool(unwrap(key)))
 
 
 def _check(key: PoolKey, seed: bytes) -> None:

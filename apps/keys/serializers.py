@@ -12,6 +12,7 @@ from apps.keys.records import DEFAULT_POOL, KeyState, PoolKey
 from qkdseal.kem import MLKEM768_EXPANDED_SIZE, Suite
 
 SUITES = [(suite.value, suite.value) for suite in Suite]
+SEALING_SUITES = [(suite.value, suite.value) for suite in Suite if suite.seals]  # of those who receive a seed
 REASON_LIMIT = 255
 
 

@@ -1,12 +1,14 @@
 """The table of pool keys."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import KeysOnlyProjection
 
+from apps.common.authenticated import RecordForged
 from apps.common.dynamodb import (
     EnumAttribute,
     Page,
@@ -39,6 +41,7 @@ def usage_feed(key: PoolKey) -> str:
 class PoolKeyTable(Table[PoolKey]):
     Meta = meta("pool-keys")
     record_type = PoolKey
+    outside = frozenset({"usage", "last_used_at", "messages"})
     by_feed = index("feed", "feed")
     by_state = index("by_state", "state_feed")
     # Active keys of one pool and suite, the least used first.
@@ -129,10 +132,32 @@ def keys_page(*, limit: int, position: Position | None, state: KeyState | None) 
 
 
 def least_used(limit: int, pool: str, suite: Suite) -> list[PoolKey]:
-    """Active keys with the fewest uses, one Query for each shard."""
-    parts = partitions(in_use(pool, suite))
-    rows = [row for part in parts for row in PoolKeyTable.by_usage.query(part, limit=limit)]
-    return [row.record() for row in sorted(rows, key=lambda row: row.usage)[:limit]]
+    """Active keys with the fewest uses, one Query for each shard.
+
+    Raises:
+        RecordForged: there are rows, and none is authentic.
+    """
+    found: list[PoolKey] = []
+    for part in partitions(in_use(pool, suite)):
+        found += islice(_active(PoolKeyTable.by_usage.query(part, page_size=limit), pool, suite), limit)
+    return sorted(found, key=lambda key: key.usage)[:limit]
+
+
+def _active(rows: Iterable[PoolKeyTable], pool: str, suite: Suite) -> Iterator[PoolKey]:
+    """Rows that are what their list says: an index key alone puts no key to use, and one forged row stops nobody."""
+    forged: RecordForged | None = None
+    whole = 0
+    for row in rows:
+        try:
+            key = row.record()
+        except RecordForged as error:
+            forged = error
+            continue
+        whole += 1
+        if (key.state, key.pool, key.suite) == (KeyState.ACTIVE, pool, suite):
+            yield key
+    if forged is not None and not whole:
+        raise forged
 
 
 def count(state: KeyState) -> int:
@@ -150,14 +175,15 @@ def active_before(moment: datetime) -> Iterator[PoolKey]:
     older = PoolKeyTable.sort < sort_key(moment, "")
     for part in partitions(KeyState.ACTIVE):
         for row in PoolKeyTable.by_state.query(part, older):
-            yield row.record()
+            key = row.record()
+            if key.state is KeyState.ACTIVE:
+                yield key
 
 
 def used_at_least(uses: int, pool: str, suite: Suite) -> Iterator[PoolKey]:
     """Active keys with that many uses or more."""
     for part in partitions(in_use(pool, suite)):
-        for row in PoolKeyTable.by_usage.query(part, PoolKeyTable.usage >= uses):
-            yield row.record()
+        yield from _active(PoolKeyTable.by_usage.query(part, PoolKeyTable.usage >= uses), pool, suite)
 
 
 def due_for_destruction(moment: datetime) -> Iterator[PoolKey]:

@@ -67,6 +67,8 @@ def check_recipient(public_key: bytes, *, suite: Suite) -> None:
     Raises:
         Invalid: it is none of the suite.
     """
+    if not suite.seals:
+        raise Invalid.of("recipient_suite", f"keys of the suite {suite} seal nothing")
     try:
         kem.check_public_key(public_key, suite=suite)
     except ValueError as error:

@@ -63,7 +63,6 @@ def make_file(number: int, name: str, key: PoolKey, source: Session, **changed: 
         "media_type": "application/pdf",
         "size": 1_482_993,
         "ciphertext_size": 1_484_505,
-        "ciphertext_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         "source": {"bucket": "uploads", "key": f"uploads/file-{number}"},
         "body": {"bucket": "encrypted", "key": f"files/file-{number}", "version": "3HL4kqtJvjVBH40Nrjfkd"},
         "envelope": {

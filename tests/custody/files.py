@@ -83,5 +83,8 @@ def opened(file_id: str) -> tuple[str, bytes]:
     assert file is not None
     envelope = Envelope.from_dict(file.envelope)
     assert envelope.pool_key_id == file.pool_key_id, "row and envelope name the same key"
-    seed = seeds.seed_of(keys.find(envelope.pool_key_id), rewrap=True)
-    return envelope.pool_key_id, open_envelope(envelope, seed=seed, quantum_key=QUANTUM_KEY)
+    pool_key = keys.find(envelope.pool_key_id)
+    seed = seeds.seed_of(pool_key, rewrap=True)
+    return envelope.pool_key_id, open_envelope(
+        envelope, seed=seed, pool_suite=pool_key.suite, quantum_key=QUANTUM_KEY
+    )

@@ -21,6 +21,7 @@ from tests.faults import Fault
 from tests.tables import everything
 
 pytestmark = pytest.mark.django_db
+SEALING = [suite for suite in Suite if suite.seals]
 
 
 def taken_in(seed, suite=Suite.XWING):
@@ -28,7 +29,7 @@ def taken_in(seed, suite=Suite.XWING):
 
 
 @requirement("C2", "C5")
-@pytest.mark.parametrize("suite", Suite)
+@pytest.mark.parametrize("suite", SEALING)
 def test_a_pair_is_imported_by_its_seed_and_used_once_activated(stock, suite, monkeypatch):
     pair = kem.generate_key_pair(suite)
     key = taken_in(pair.seed, suite)
@@ -81,8 +82,15 @@ def asked(key, recipient, suite=Suite.XWING):
     ).approval_id
 
 
+@requirement("C5", "I8")
+def test_a_recipient_to_whom_nothing_can_be_sealed_is_refused_before_anyone_is_asked(pool):
+    recipient = kem.generate_key_pair(Suite.MLKEM768_RAW).public_key
+    with pytest.raises(Invalid, match="seal nothing"):
+        asked(pool[0], recipient, Suite.MLKEM768_RAW)
+
+
 @requirement("C5", "D1", "I2")
-@pytest.mark.parametrize("suite", Suite)
+@pytest.mark.parametrize("suite", SEALING)
 def test_an_exported_seed_opens_for_its_recipient_only_and_once(pool, suite):
     recipient, key = kem.generate_key_pair(suite), pool[0]
     approval_id = asked(key, recipient.public_key, suite)

@@ -53,7 +53,7 @@ def key_material() -> dict[str, bytes]:
         secrets[f"seed of {key.key_id}"] = seeds.seed_of(key)
     for session in every(sessions.listed, actor=TESTS):
         if session.status is SessionStatus.READY:
-            final = finals._open(session.session_id)
+            final = finals._open(session.session_id).key
             secrets[f"final key of {session.session_id}"] = final
             for number in range(len(final) // 32):
                 secrets[f"quantum key {number} of {session.session_id}"] = final[

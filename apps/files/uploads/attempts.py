@@ -37,6 +37,7 @@ class Attempt:
 
     document_id: str
     offered: Offer = field(repr=False)
+    reserved: QuantumKey
     pool_key: PoolKey
     until: datetime  # the sweep ends the reservation then, and removes the body
 
@@ -60,7 +61,7 @@ class Attempt:
 
     def use(self, tx: Transaction) -> None:
         """Use the keys up in a transaction: it fails where the reservation has ended meanwhile."""
-        quantum_keys.use_reserved(tx, self.offered.key_id)
+        quantum_keys.use_reserved(tx, self.offered, self.reserved)
         keys.count_use(tx, self.pool_key)
 
     @contextmanager
@@ -82,12 +83,13 @@ def begin(*, document_id: str, file_id: str, owner: str, actor: Actor) -> Attemp
         StockEmpty: there is no quantum key; a session was run, ask again.
         PoolEmpty: no pool key is active; the pool was refilled, ask again.
     """
+    # Counted from before the reservation, so that the attempt gives up before the sweep ends it
     until = clock.now() + timedelta(seconds=quantum_keys.RESERVED_SECONDS)
     pool_key = keys.pick(pool_for(owner, Purpose.FILES))
 
-    def reserve(offered: Offer) -> Offer:
+    def reserve(offered: Offer) -> tuple[Offer, QuantumKey]:
         with transaction(actor) as tx:
-            quantum_keys.take(
+            reserved = quantum_keys.take(
                 tx,
                 offered,
                 purpose=KeyPurpose.FILE,
@@ -100,9 +102,10 @@ def begin(*, document_id: str, file_id: str, owner: str, actor: Actor) -> Attemp
                 file_id=file_id,
                 quantum_key_id=offered.key_id,
             )
-        return offered
+        return offered, reserved
 
-    return Attempt(document_id, take_key(reserve, actor=actor), pool_key, until)
+    offered, reserved = take_key(reserve, actor=actor)
+    return Attempt(document_id, offered, reserved, pool_key, until)
 
 
 def end(

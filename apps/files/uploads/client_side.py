@@ -5,7 +5,7 @@ audit trail are the same. Who has once been given it can read that one body for 
 """
 
 import uuid
-from dataclasses import fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from django.conf import settings
@@ -14,8 +14,8 @@ from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.errors import Invalid, PlatformError
-from apps.files import services, store
-from apps.files.bodies import objects
+from apps.files import changes, services
+from apps.files.bodies import digests, objects
 from apps.files.bodies.objects import CLIENT_BODIES_PREFIX, ObjectGone, ObjectRef
 from apps.files.opening import FileKey, file_key
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, UNKNOWN_TYPE, Document, Named, Upload
@@ -114,7 +114,6 @@ def finish(
     *,
     actor: Actor,
     sha256: str | None = None,
-    plaintext_hmac: str | None = None,
     passphrase: str | None = None,
 ) -> Document:
     """Acknowledge a body that the client has uploaded: its commitment and its end are checked. Idempotent.
@@ -122,8 +121,7 @@ def finish(
     Args:
         file_id: announced here.
         actor: its owner.
-        sha256: of the ciphertext in hex, as the client computed it.
-        plaintext_hmac: as in package-format.md.
+        sha256: of the plaintext in hex, as the client computed it; kept sealed.
         passphrase: where one is part of the key.
 
     Raises:
@@ -141,41 +139,55 @@ def finish(
     stored = objects.latest(file.body["bucket"], file.body["key"])
     if stored is None:
         raise FileNotReady("Nothing has been uploaded yet. Send the encrypted body first, then finish.")
-    ciphertext_size, size = _check_body(file, stored, passphrase)
+    checked = _check_body(file, stored, passphrase)
     document = Document(
         **values(file, [one.name for one in fields(Named)])
         | {
             "body": stored.as_document(),
             "status": FileStatus.ENCRYPTED,
-            "size": size,
-            "ciphertext_size": ciphertext_size,
-            "ciphertext_sha256": sha256,
-            "plaintext_hmac": plaintext_hmac,
+            "size": checked.size,
+            "ciphertext_size": checked.ciphertext_size,
+            "sealed_digest": checked.seal_digest(sha256),
             "encrypted_at": clock.now(),
         }
     )
     # Re-wrapped meanwhile, the upload has another envelope, which this document would lose
     waiting = (FileTable.status == FileStatus.AWAITING_BODY) & (FileTable.envelope == file.envelope)
     with transaction(actor) as tx:
-        store.replace_row(tx, file, document, condition=waiting, otherwise=FileNotReady(services.CHANGED))
+        changes.replace_row(tx, file, document, condition=waiting, otherwise=FileNotReady(services.CHANGED))
         tx.audit(
             FileEvent.ENCRYPTED,
             file_id=file_id,
             key_id=file.pool_key_id,
             session_id=services.session_of(file.quantum_key_id),
-            size=size,
+            size=checked.size,
             by="client",
         )
     return document
 
 
-def _check_body(upload: Upload, stored: ObjectRef, passphrase: str | None) -> tuple[int, int]:
-    """The sizes of a body that opens under the file's key and ends where it should.
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A body that opens under the file's key and ends where it should."""
+
+    header: Header
+    file_key: bytes = field(repr=False)
+    size: int
+    ciphertext_size: int
+
+    def seal_digest(self, sha256: str | None) -> bytes | None:
+        if sha256 is None:
+            return None
+        return digests.seal(bytes.fromhex(sha256), header=self.header, file_key=self.file_key)
+
+
+def _check_body(upload: Upload, stored: ObjectRef, passphrase: str | None) -> _Checked:
+    """Open the end of a body under the file's key.
 
     Raises:
         Invalid: it does not.
     """
-    context = Envelope.from_dict(upload.envelope).header.digest()
+    header = Envelope.from_dict(upload.envelope).header
 
     def read_at(offset: int, length: int) -> bytes:
         return objects.part_of(stored, offset, length)
@@ -184,9 +196,9 @@ def _check_body(upload: Upload, stored: ObjectRef, passphrase: str | None) -> tu
         ciphertext_size = objects.size_of(stored)
         size = body.plaintext_size(ciphertext_size)
         key = file_key(upload, passphrase=passphrase)
-        body.decrypt_range(read_at, key=key, context=context, start=size, stop=size, size=size)
+        body.decrypt_range(read_at, key=key, context=header.digest(), start=size, stop=size, size=size)
     except (PackageInvalid, ObjectGone):
         raise Invalid("What was uploaded is not a body under this file's key and passphrase.") from None
     if size > settings.UPLOAD_MAX_BYTES:
         raise Invalid(f"The file has {size} bytes; at most {settings.UPLOAD_MAX_BYTES} are accepted.")
-    return ciphertext_size, size
+    return _Checked(header, key, size, ciphertext_size)

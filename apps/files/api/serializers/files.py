@@ -119,6 +119,12 @@ class FileOut(serializers.Serializer[Any]):
         return super().to_representation(as_shown(instance))
 
 
+class DigestOut(serializers.Serializer[Any]):
+    """A file's digest: what ``sha256sum`` gives for its plaintext."""
+
+    sha256 = serializers.CharField(allow_null=True)
+
+
 class DownloadOut(serializers.Serializer[Any]):
     """Where to GET the bytes."""
 

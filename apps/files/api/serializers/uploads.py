@@ -130,6 +130,7 @@ class FileKeyOut(serializers.Serializer[Any]):
     context = Base64Field()  # type: ignore[assignment]  # DRF keeps declared fields apart from its own attribute
     format = serializers.CharField()
     url = serializers.URLField(allow_null=True)
+    sha256 = serializers.CharField(allow_null=True, help_text="of the plaintext, in hex")
 
 
 class LocalTargetOut(serializers.Serializer[Any]):
@@ -142,5 +143,4 @@ class LocalTargetOut(serializers.Serializer[Any]):
 class FinishIn(PassphraseIn):
     """The client has uploaded the body."""
 
-    sha256 = PatternField(SHA256, required=False)
-    plaintext_hmac = PatternField(SHA256, required=False)
+    sha256 = PatternField(SHA256, required=False, help_text="of the plaintext, in hex")
