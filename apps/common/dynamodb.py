@@ -369,7 +369,7 @@ def pages(page_at: Callable[[Position | None], Page[RecordT]]) -> Iterator[Page[
     position: Position | None = None
     while True:
         found = page_at(position)
-        if found.records:
+        if found.records or found.left_out:
             yield found
         if found.older is None:
             return
