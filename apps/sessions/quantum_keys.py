@@ -224,7 +224,7 @@ def take(
         finals.keep_for_good(tx, offered.session_id, tag=offered.final_tag)
     actions: list[Action] = [SessionTable.keys_taken.add(1), SessionTable.ttl.remove()]
     if offered.last:  # smaller numbers that failures left are not looked for: each taker would pay for that
-        actions.append(SessionTable.stock_feed.remove())
+        actions += [SessionTable.used_up.set(True), SessionTable.stock_feed.remove()]
     tx.update(
         SessionTable(session_id=offered.session_id, tag=offered.session_tag),
         actions,

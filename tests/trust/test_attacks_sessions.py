@@ -10,9 +10,7 @@ import pytest
 
 from apps.access import principals
 from apps.audit import services as audit
-from apps.audit import writing
-from apps.audit.rows import newest_tags, row_problems
-from apps.audit.store import walk
+from apps.audit import verification
 from apps.common.authenticated import RecordForged
 from apps.common.aws import client
 from apps.common.errors import Invalid
@@ -41,6 +39,7 @@ from qkdplatform.lambda_handler import handler
 from tests import requirement
 from tests.conftest import TESTS, Api
 from tests.events import stream_insert
+from tests.faults import Fault, injected
 from tests.sessions.links import a_link
 from tests.sessions.ready import ready
 from tests.tables import rows, tamper
@@ -92,8 +91,7 @@ def test_a_changed_session_gives_no_key_and_is_named(stock, name: str, value: st
         services.find(stock.session_id, actor=TESTS)
     with pytest.raises(RecordForged, match=stock.session_id):
         transitions.revoke(stock.session_id, reason="x", actor=TESTS)
-    with pytest.raises(RecordForged, match=stock.session_id):
-        services.listed(actor=TESTS, limit=5)
+    assert services.listed(actor=TESTS, limit=5).left_out == (f"sessions/{stock.session_id}",)
     assert rows(QuantumKeyTable.Meta.table_name) == []
 
 
@@ -122,8 +120,7 @@ def test_a_session_set_back_from_revoked_gives_no_key_to_who_knows_it(stock):
     client("dynamodb").put_item(TableName=table, Item=before)
     with pytest.raises(SessionUnusable):
         quantum_keys.offer(session_id=stock.session_id, actor=TESTS)
-    newest = newest_tags(entry for chain in writing.known_chains().names for entry in walk(chain))
-    assert [(one.row, one.what) for one in row_problems(newest)] == [
+    assert [(one.row, one.what) for one in verification.verify(records=True).row_problems] == [
         (f"sessions/{stock.session_id}", "it was set back to an earlier state")
     ]
 
@@ -212,8 +209,8 @@ def test_a_flipped_verdict_is_refused_by_name(aws, name: str, value: dict[str, A
     tamper(DetectionTable, key, **{name: value})
     with pytest.raises(RecordForged, match=made.session_id):
         detections.find(made.session_id, actor=TESTS)
-    with pytest.raises(RecordForged, match=made.session_id):
-        detections.listed(actor=TESTS, limit=5)
+    (left_out,) = detections.listed(actor=TESTS, limit=5).left_out
+    assert made.session_id in left_out
     assert services.find(made.session_id, actor=TESTS).status is SessionStatus.COMPROMISED
 
 
@@ -413,8 +410,14 @@ def test_a_quantum_key_has_exactly_32_bytes(stock, length: int):
 @requirement("I10")
 def test_what_the_main_job_writes_agrees_with_the_trail(api, stock):
     api.post("encrypt", {"plaintext": "x"})
+    for _ in range(2):
+        with injected(Fault.REFUSED, operation="TransactWriteItems"):
+            api.post("encrypt", {"plaintext": "x"})  # its number is lost, until the last one is taken
+    while api.post("encrypt", {"plaintext": "x"}).status_code == 200:
+        pass
     own = own_session(api)
     transitions.revoke(own, reason="x", actor=TESTS)
-    newest = newest_tags(entry for chain in writing.known_chains().names for entry in walk(chain))
     ours = ("sessions/", "final-keys/", "quantum-keys/", "detections/", "jobs/", "links/")
-    assert [str(one) for one in row_problems(newest) if one.row.startswith(ours)] == []
+    assert [
+        str(one) for one in verification.verify(records=True).row_problems if one.row.startswith(ours)
+    ] == []
