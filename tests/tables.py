@@ -25,10 +25,11 @@ def rows(name: str) -> list[dict[str, Any]]:
     return sorted(client("dynamodb").scan(TableName=name)["Items"], key=str)
 
 
-def save(row: Table[Any]) -> None:
-    """Write a row as the platform would, though without an entry: its tag fits."""
+def save(row: Table[RecordT]) -> RecordT:
+    """Write a row as the platform would, though without an entry; return its record."""
     tag_row(row)
     row.save()
+    return row.record()
 
 
 def tamper(table: type[Table[Any]], key: dict[str, Any], **changed: dict[str, Any] | None) -> None:

@@ -67,23 +67,22 @@ class _Numbers:
 _numbers = _Numbers()
 
 
-def offer(*, session_id: str | None = None, actor: Actor | None = None, own: bool = False) -> Offer:
-    """Draw a quantum key to try to take: of the platform's stock, of the actor's own sessions, or of the one named.
+def offer(*, session_id: str | None = None, actor: Actor | None = None, owner: str | None = None) -> Offer:
+    """Draw a quantum key to try to take: of the platform's stock, of an owner's sessions, or of the one named.
 
     Args:
         session_id: the session to draw from.
-        actor: who asks; needed where a session is named, or ``own``.
-        own: draw from any of the actor's sessions.
+        actor: who asks; needed where a session is named.
+        owner: draw from any of the sessions of this owner.
 
     Raises:
         StockEmpty: none of the platform's sessions has a key left.
         SessionNotFound: the named session is not one that the actor may see.
         SessionUnusable: the named session serves its owner alone, is not ready, or has no key left; or none of the
-            actor's own has.
+            owner's has.
     """
     if actor is not None and session_id is not None:
         return _of_session(session_id, actor)
-    owner = str(actor) if own else None
     candidates = store.stocked(CANDIDATES, owner=owner)
     random.shuffle(candidates)
     for candidate in candidates:
@@ -98,7 +97,7 @@ def offer(*, session_id: str | None = None, actor: Actor | None = None, own: boo
             continue
         if drawn is not None:
             return drawn
-    if own:
+    if owner is not None:
         raise SessionUnusable(
             f"None of your sessions has an unused {settings.QUANTUM_KEY_BITS}-bit key. "
             "Run one, or leave out stock to use the platform's."
@@ -225,7 +224,7 @@ def take(
         finals.keep_for_good(tx, offered.session_id, tag=offered.final_tag)
     actions: list[Action] = [SessionTable.keys_taken.add(1), SessionTable.ttl.remove()]
     if offered.last:  # smaller numbers that failures left are not looked for: each taker would pay for that
-        actions.append(SessionTable.stock_feed.remove())
+        actions += [SessionTable.used_up.set(True), SessionTable.stock_feed.remove()]
     tx.update(
         SessionTable(session_id=offered.session_id, tag=offered.session_tag),
         actions,

@@ -66,6 +66,7 @@ class Session(Record):
     keys_total: int = 0
     keys_taken: int = 0
     judged_at: datetime | None = None
+    used_up: bool = False  # its last key is taken; earlier ones that failures left are not looked for
 
     @property
     def is_platforms(self) -> bool:

@@ -42,7 +42,7 @@ STOCK = "stock"
 class SessionTable(Table[Session]):
     Meta = meta("sessions", stream_view_type=STREAM_NEW_AND_OLD_IMAGE)
     record_type = Session
-    outside = frozenset({"keys_taken", "ttl"})
+    outside = frozenset({"keys_taken", "used_up", "ttl"})
     expires = True
     by_feed = index("feed", "feed")
     by_owner = index("by_owner", "owner_feed")
@@ -79,6 +79,7 @@ class SessionTable(Table[Session]):
     keys_total = NumberAttribute(attr_name="keysTotal", default=0)
     keys_taken = NumberAttribute(attr_name="keysTaken", default=0)
     judged_at = TimeAttribute(attr_name="judgedAt", null=True)
+    used_up = BooleanAttribute(attr_name="usedUp", default=False)
     owner_feed = UnicodeAttribute(null=True)
     status_feed = UnicodeAttribute(null=True)
     link_feed = UnicodeAttribute(null=True)
@@ -86,7 +87,7 @@ class SessionTable(Table[Session]):
 
     @classmethod
     def index_keys(cls, record: Session) -> dict[str, Any]:
-        stocked = record.gives_keys and record.keys_taken < record.keys_total
+        stocked = record.gives_keys and record.keys_total and not record.used_up
         identifier = record.session_id
         return {
             "feed": feed(LISTED, identifier),

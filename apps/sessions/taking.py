@@ -25,6 +25,7 @@ def take_key(
     actor: Actor,
     session_id: str | None = None,
     stock: StockChoice = StockChoice.PLATFORM,
+    owner: str | None = None,
 ) -> T:
     """Have ``attempt`` take an offered quantum key, and return what it returns.
 
@@ -33,21 +34,22 @@ def take_key(
             called again with another offer where that was lost, so it does nothing outside its transaction.
         actor: who asks.
         session_id: take a key of this session instead of a stock.
-        stock: the platform's, or that of the actor's own sessions.
+        stock: the platform's, or that of the owner's own sessions.
+        owner: for whom the key is; the actor unless told.
 
     Raises:
         StockEmpty: no key is ready, and a session was run; or all attempts were lost. Ask again.
         SessionNotFound, SessionUnusable: the named session is not the actor's, not ready, or has no key left; or none
-            of the actor's own has.
+            of the owner's has.
         Invalid: both a session and a stock are named.
         whatever else ``attempt`` raises.
     """
-    own = stock is StockChoice.OWN
-    if own and session_id is not None:
+    whose = (owner or str(actor)) if stock is StockChoice.OWN else None
+    if whose is not None and session_id is not None:
         raise Invalid.of("stock", "Give either session_id or stock, not both.")
     for _ in range(ATTEMPTS):
         try:
-            offered = quantum_keys.offer(session_id=session_id, actor=actor, own=own)
+            offered = quantum_keys.offer(session_id=session_id, actor=actor, owner=whose)
         except StockEmpty:
             supply.refill()
             raise

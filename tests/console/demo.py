@@ -25,6 +25,8 @@ from apps.keys.records import PoolKey
 from apps.sessions import services as sessions
 from apps.sessions.job_kinds import SessionJob
 from apps.sessions.records import Session
+from tests.conftest import TESTS
+from tests.sessions.links import a_link
 
 ALICE = Actor(ActorKind.USER, "00000000-0000-4000-8000-0000000a11ce", "192.0.2.7", sees_all=True)
 PROGRAM = Actor(ActorKind.SERVICE, "qk0123456789abcdef", "198.51.100.4")
@@ -32,12 +34,17 @@ SEALED = "c2VhbGVkIGZpbGUga2V5IHRoYXQgbm8gcGFnZSBtYXkgc2hvdw=="
 
 
 def make_session(
-    error_rate: float = 0.02, *, judged: bool = True, link: str = "local", **request: Any
+    error_rate: float = 0.02,
+    *,
+    judged: bool = True,
+    link: str = "default",
+    actor: Actor = PROGRAM,
+    **request: Any,
 ) -> Session:
     """Run a real session, and judge it as the stream does."""
     values: dict[str, Any] = {"key_length": 256, "error_rate": error_rate, "link": link, **request}
     asked = sessions.GenerateRequest(**values)
-    made = sessions.generate(asked, actor=PROGRAM)
+    made = sessions.generate(asked, actor=actor)
     if judged:
         detections.judge(made.session_id, actor=ALICE)
     return made
@@ -119,9 +126,10 @@ def fill() -> Demo:
     for rate in (0.012, 0.018, 0.02, 0.024, 0.03, 0.021, 0.016, 0.05, 0.028, 0.022):
         ready = make_session(rate)
     make_session(0.13)
+    a_link("metro")
     attacked = {"kind": "intercept_resend", "fraction": 1.0}
     compromised = make_session(0.02, eavesdropper=attacked, link="metro")
-    make_session(0.02, key_length=4096, link="stock")
+    make_session(0.02, key_length=4096, link="stock", actor=TESTS)
     pending = make_session(0.02, judged=False)
     retirement.rotate(pool[0].key_id, reason="older than 30 days", actor=ALICE)
     retirement.revoke(pool[1].key_id, reason="laptop lost", actor=ALICE)

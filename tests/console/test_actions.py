@@ -34,7 +34,7 @@ from tests.console.pages import AUDIT, CLIENTS, POOL, SESSIONS, messages_of
 
 pytestmark = requirement("F2")
 GENERATE = f"{SESSIONS}generate/"
-ASKED = {"key_length": "128", "error_rate": "0.02", "eavesdropper": "none", "fraction": "", "link": "lab"}
+ASKED = {"key_length": "128", "error_rate": "0.02", "eavesdropper": "none", "fraction": "", "link": "default"}
 
 
 def person(name: str) -> str:
@@ -50,7 +50,7 @@ def latest(event: Event) -> Any:
 def test_a_session_is_generated_for_whoever_asks(console: Client) -> None:
     answer = console.post(GENERATE, ASKED)
     (made,) = sessions.listed(actor=ALICE, limit=5).records
-    assert (made.owner, made.link, made.final_key_length) == (person("admin"), "lab", 128)
+    assert (made.owner, made.link, made.final_key_length) == (person("admin"), "default", 128)
     assert answer["Location"] == f"{SESSIONS}{made.session_id}/change/"
     entry = latest(SessionEvent.GENERATED)
     assert (entry.actor, entry.source_ip, entry.session_id) == (person("admin"), "127.0.0.1", made.session_id)
@@ -225,7 +225,7 @@ def test_an_outage_is_a_page_with_a_reason(console: Client, monkeypatch: pytest.
     def unreachable(**_: Any) -> None:
         raise EndpointConnectionError(endpoint_url="http://secret-host.internal")
 
-    monkeypatch.setattr(keys, "listed", unreachable)
+    monkeypatch.setattr(keys, "keys_page", unreachable)
     page = console.get(POOL)
     assert page.status_code == 503
     assert b"Not available right now" in page.content

@@ -1,6 +1,7 @@
 """Break-glass recovery: the root key is gone, the files come back, everything audited (C12, D1, I1, I2)."""
 
 import io
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -29,7 +30,7 @@ from tests.custody.people import ALICE, BOB
 from tests.custody.processes import process_starts
 from tests.faults import Fault
 from tests.finals import final_key
-from tests.tables import every, everything
+from tests.tables import every, everything, save
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("four_eyes")]
 
@@ -154,7 +155,7 @@ def test_a_seal_opens_for_its_own_record_and_its_own_recovery_key_only(recovery_
 def test_a_changed_seal_is_told_and_keeps_nobody_else(recovery_key, own_root):
     one, two = keys.create(2, actor=TESTS)
     session_id = sessions.generate(sessions.GenerateRequest(), actor=TESTS).session_id
-    FinalKeyTable(session_id=session_id).update([FinalKeyTable.recovery_seal.set(one.recovery_seal or b"")])
+    save(FinalKeyTable.of(replace(final_key(session_id), recovery_seal=one.recovery_seal)))
     own_root.unlink()
     process_starts()
     approval_id = approved()

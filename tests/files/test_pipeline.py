@@ -7,6 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from io import BytesIO
 from unittest import mock
 
@@ -34,7 +35,7 @@ from tests import requirement
 from tests.conftest import TESTS, forget_everything
 from tests.events import object_created
 from tests.faults import Fault, injected, watched
-from tests.tables import rows, versions
+from tests.tables import rows, save, versions
 from tests.threads import together
 from tests.uploads import Upload, deliver, plaintext_of, put, record_of, registered
 
@@ -409,7 +410,8 @@ def test_an_upload_waits_for_a_pool_key_rather_than_going_without(api, stock, po
 def test_a_file_whose_session_was_compromised_is_not_opened(api, stock):
     upload = registered(api)
     deliver(upload.event)
-    SessionTable.get(stock.session_id).update([SessionTable.status.set(SessionStatus.COMPROMISED)])
+    found = sessions.find(stock.session_id, actor=TESTS)
+    save(SessionTable.of(replace(found, status=SessionStatus.COMPROMISED)))
     FinalKeyTable.get(stock.session_id).delete()
     finals._kept.clear()
     answer = api.get(f"files/{upload.file_id}/content")

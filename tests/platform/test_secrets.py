@@ -24,6 +24,7 @@ from tests import requirement
 from tests.conftest import TESTS, Api
 from tests.events import stream_insert
 from tests.faults import Fault, injected
+from tests.sessions.ready import ready
 from tests.tables import every, everything, versions
 from tests.uploads import deliver, registered
 
@@ -113,6 +114,8 @@ def work(said: list[bytes]) -> None:
     keys.create(2, actor=TESTS)
     made = api.post("qkd/generate", {"key_length": 4096, "error_rate": 0.01}).json()
     handler(stream_insert(made["session_id"]), None)
+    assert api.post("encrypt", {"plaintext": "x", "stock": "own"}).status_code == 200
+    ready(key_length=4096)
     sealed = api.post("encrypt", {"plaintext": "hello", "passphrase": PASSPHRASE, "context": "c"}).json()
     for wrong in ({}, {"passphrase": "wrong", "context": "c"}, {"passphrase": PASSPHRASE, "context": "d"}):
         api.post("decrypt", sealed | wrong)
