@@ -215,7 +215,7 @@ def test_an_outage_is_a_page_with_a_reason(console: Client, monkeypatch: pytest.
     def unreachable(**_: Any) -> None:
         raise EndpointConnectionError(endpoint_url="http://secret-host.internal")
 
-    monkeypatch.setattr(keys, "listed", unreachable)
+    monkeypatch.setattr(keys, "keys_page", unreachable)
     page = console.get(POOL)
     assert page.status_code == 503
     assert b"Not available right now" in page.content
