@@ -46,14 +46,20 @@ def members(kind: type[D], modules: Iterable[ModuleType]) -> dict[str, D]:
         ImproperlyConfigured: a name is declared twice.
     """
     found: dict[str, D] = {}
-    for module in modules:
-        for declared in vars(module).values():
-            if not (isinstance(declared, type) and issubclass(declared, kind)):
-                continue
-            if declared.__module__ != module.__name__:  # imported from the app that declares it
-                continue
-            for member in declared.__members__.values():  # aliases too: a second name of one value
-                if member.value in found:
-                    raise ImproperlyConfigured(f"{kind.__name__} {member.value!r} is declared twice.")
-                found[member.value] = member
+    for declared in (declared for module in modules for declared in _declared_in(module, kind)):
+        for member in declared.__members__.values():  # aliases too: a second name of one value
+            if member.value in found:
+                raise ImproperlyConfigured(f"{kind.__name__} {member.value!r} is declared twice.")
+            found[member.value] = member
     return found
+
+
+def _declared_in(module: ModuleType, kind: type[D]) -> list[type[D]]:
+    """Return the subclasses of ``kind`` that a module declares, not those that it imports."""
+    return [
+        declared
+        for declared in vars(module).values()
+        if isinstance(declared, type)
+        and issubclass(declared, kind)
+        and declared.__module__ == module.__name__
+    ]

@@ -120,15 +120,18 @@ def _of_drf(exception: exceptions.APIException) -> PlatformError:
 def field_errors(detail: Any, path: str = "") -> "Sequence[FieldError]":
     """Flatten DRF's nested error detail; fields are named like ``channel.distance_km``, ``items.0``."""
     if isinstance(detail, Mapping):
-        nested = [
-            field_errors(value, path if key == "non_field_errors" else f"{path}.{key}".lstrip("."))
-            for key, value in detail.items()
-        ]
-        return [error for group in nested for error in group]
-    if isinstance(detail, list | tuple):
-        groups = [
-            field_errors(value, f"{path}.{number}" if isinstance(value, Mapping) and value else path)
-            for number, value in enumerate(detail)
-        ]
-        return [error for group in groups for error in group]
-    return [FieldError(path or "body", str(detail))]
+        nested = [(_inner(path, key), value) for key, value in detail.items()]
+    elif isinstance(detail, list | tuple):
+        nested = [(_numbered(path, number, value), value) for number, value in enumerate(detail)]
+    else:
+        return [FieldError(path or "body", str(detail))]
+    return [error for inner, value in nested for error in field_errors(value, inner)]
+
+
+def _inner(path: str, key: str) -> str:
+    return path if key == "non_field_errors" else f"{path}.{key}".lstrip(".")
+
+
+def _numbered(path: str, number: int, value: Any) -> str:
+    """Name an item by its number where it is an object itself; a list of messages is its field's."""
+    return f"{path}.{number}" if isinstance(value, Mapping) and value else path

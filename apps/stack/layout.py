@@ -53,7 +53,7 @@ def check_version(folder: Path) -> None:
 def _advice(folder: Path) -> str:
     return (
         f"Keep it for the version that made it and start with another folder (LOCAL_DIR=... make run), "
-        f"or move it away to begin anew: mv {str(folder)!r} {str(folder) + '.old'!r}"
+        f"or move it away to begin again: mv {str(folder)!r} {str(folder) + '.old'!r}"
     )
 
 

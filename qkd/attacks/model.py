@@ -217,15 +217,24 @@ class Combination(Attack):
 
     def __post_init__(self) -> None:
         """Refuse what no Eve can do."""
+        self._check_kinds()
+        self._check_measurements()
+        self._check_lost_light()
+
+    def _check_kinds(self) -> None:
         for kind in {part.kind for part in self.parts}:
             same = [part for part in self.parts if part.kind == kind]
             if len(same) > 1:
                 _refuse(same, "give the attack once, with a larger fraction")
+
+    def _check_measurements(self) -> None:
         measuring = [part for part in self.parts if isinstance(part, Measurement)]
         if sum(part.fraction for part in measuring) > 1 + _ROUNDING:
             _refuse(
                 measuring, "a pulse is measured once; lower their fractions until they add up to 1 at most"
             )
+
+    def _check_lost_light(self) -> None:
         for taker in (part for part in self.parts if part.takes_lost_light):
             for other in self.parts:
                 if other.takes_the_line and other.fraction == 1:

@@ -245,24 +245,6 @@ def test_a_stream_is_read_on_from_the_last_settled_record(stack, tmp_path, monke
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)  # a Sunday
 
 
-@pytest.mark.parametrize(
-    ("expression", "moment", "due"),
-    [
-        ("cron(0 12 * * ? *)", NOON, True),
-        ("cron(0 12 * * ? *)", NOON + timedelta(minutes=1), False),
-        ("cron(0/15 * * * ? *)", NOON + timedelta(minutes=30), True),
-        ("cron(0/15 * * * ? *)", NOON + timedelta(minutes=31), False),
-        ("cron(0 8-18 ? * MON-FRI *)", NOON, False),
-        ("cron(0 8-18 ? * SUN,MON *)", NOON, True),
-        ("cron(0 12 22 NOV ? 2026)", NOON, True),
-        ("cron(0 12 22 DEC ? *)", NOON, False),
-    ],
-)
-def test_cron_expressions_fire_at_their_minutes(expression, moment, due):
-    assert schedule.parse(expression)(moment, None) is due
-    assert not schedule.parse(expression)(moment, moment)  # once a minute
-
-
 def test_rates_fire_at_once_and_then_at_their_interval():
     due = schedule.parse("rate(5 minutes)")
     assert due(NOON, None)
@@ -270,9 +252,7 @@ def test_rates_fire_at_once_and_then_at_their_interval():
     assert due(NOON + timedelta(minutes=5), NOON)
 
 
-@pytest.mark.parametrize(
-    "expression", ["", "rate(5 parsecs)", "cron(* * *)", "cron(61 * * * ? *)", "cron(0 0 L * ? *)"]
-)
+@pytest.mark.parametrize("expression", ["", "rate(5 parsecs)", "cron(0 12 * * ? *)"])
 def test_what_is_not_understood_is_said(expression):
     with pytest.raises(schedule.UnknownExpression):
         schedule.parse(expression)

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from apps.stack import prepare, resources, run, testing
+from apps.stack import layout, prepare, resources, run, testing
 from apps.stack.configuration import Configuration
 from tests import requirement
 
@@ -77,7 +77,7 @@ def test_first_run_credentials_are_shown_once(programs, monkeypatch, capsys, tmp
 @pytest.mark.parametrize("name", ["aws", "prepare", "web", "relay", "worker"])
 def test_a_part_that_ends_is_named_with_its_last_words(programs, capsys, name, tmp_path):
     (tmp_path / "first-run.json").write_text("{}")
-    (tmp_path / "version").write_text("1\n")
+    (tmp_path / "version").write_text(layout.VERSION + "\n")
     programs[name] = DIE
     assert run.main() == 1
     said = capsys.readouterr().err

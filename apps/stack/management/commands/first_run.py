@@ -25,7 +25,7 @@ FILE = "first-run.json"
 class Command(BaseCommand):
     """Ends right wherever an earlier one was killed: the file is written last, and whole.
 
-    Without the file the password is set anew and keys of an unfinished first run are revoked, since
+    Without the file a new password is set and keys of an unfinished first run are revoked, since
     nobody can know them any more.
     """
 
