@@ -18,7 +18,7 @@ LISTS = {
     "audit": "audit/entry",
     "jobs": "jobs/job",
     "clients": "access/apikey",
-    "users": "auth/user",
+    "users": "access/user",
 }
 
 
