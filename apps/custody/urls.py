@@ -8,6 +8,7 @@ from apps.custody.api.approvals import (
     ApprovalGiving,
     ApprovalRefusal,
     Approvals,
+    ApprovalWithdrawal,
     ApprovedActivation,
     ApprovedDestruction,
     ApprovedExport,
@@ -47,6 +48,7 @@ urlpatterns = [
     path(f"{APPROVAL}/approve", ApprovalGiving.as_view(), name="approval-approve"),
     path(f"{APPROVAL}/refuse", ApprovalRefusal.as_view(), name="approval-refuse"),
     path(f"{APPROVAL}/activate", ApprovedActivation.as_view(), name="approval-activate"),
+    path(f"{APPROVAL}/withdraw", ApprovalWithdrawal.as_view(), name="approval-withdraw"),
     path(f"{APPROVAL}/destroy", ApprovedDestruction.as_view(), name="approval-destroy"),
     path(f"{APPROVAL}/export", ApprovedExport.as_view(), name="approval-export"),
 ]

@@ -10,7 +10,7 @@ from apps.common.errors import Invalid, PlatformError, Refused
 from apps.files.trail import MessageEvent
 from apps.keys import pools, seeds
 from apps.keys import services as keys
-from apps.keys.pool_records import Purpose
+from apps.keys.pool_records import PoolEmpty, Purpose
 from apps.keys.records import KeyNotFound, KeyUnusable, PoolKey
 from apps.sessions import quantum_keys
 from apps.sessions.records import KeyPurpose, Offer, SessionNotFound, SessionUnusable, StockChoice
@@ -110,7 +110,7 @@ def _mlkem_key(pool: str) -> PoolKey:
     """A pool key for the PQFile suite alone, made when one is first asked for."""
     try:
         return keys.pick(pool, Suite.MLKEM768_RAW)
-    except keys.PoolEmpty:
+    except PoolEmpty:
         return keys.create(1, pool=pool, suite=Suite.MLKEM768_RAW, actor=system("compatibility"))[0]
 
 

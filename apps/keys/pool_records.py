@@ -9,7 +9,7 @@ from django.conf import settings
 
 from apps.audit.records import Actor, ActorKind
 from apps.common.authenticated import Record
-from apps.common.errors import NotFound
+from apps.common.errors import NotFound, Unavailable
 from qkdseal.kem import DEFAULT_SUITE, Suite
 
 DEFAULT_POOL = "default"
@@ -17,6 +17,10 @@ DEFAULT_POOL = "default"
 
 class PoolNotFound(NotFound):
     """No such key pool, under this name or alias."""
+
+
+class PoolEmpty(Unavailable):
+    """No active key to seal to."""
 
 
 class Purpose(StrEnum):

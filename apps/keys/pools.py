@@ -15,7 +15,7 @@ from apps.common import clock
 from apps.common.caching import TimedCache
 from apps.common.errors import Forbidden, Invalid, Refused
 from apps.keys import store
-from apps.keys.pool_records import DEFAULT_POOL, Pool, PoolAlias, PoolNotFound, Purpose
+from apps.keys.pool_records import DEFAULT_POOL, Pool, PoolAlias, PoolEmpty, PoolNotFound, Purpose
 from apps.keys.store import PoolTable
 from apps.keys.trail import PoolEvent
 from qkdseal.kem import Suite
@@ -237,6 +237,7 @@ def select(purpose: Purpose, *, owner: str, actor: Actor, named: str | None = No
 
     Raises:
         PoolNotFound: no such pool.
+        PoolEmpty: none is named, and there is none yet.
         Forbidden: the actor may not use it.
         Invalid: it is not for this purpose.
     """
@@ -255,6 +256,8 @@ def _default(everything: Known, purpose: Purpose, owner: str) -> Pool:
     for pool in everything.pools.values():
         if owner in pool.serves and purpose in pool.purposes:
             return pool
+    if purpose not in everything.aliases and DEFAULT_POOL not in everything.pools:
+        raise PoolEmpty("There is no key pool yet. It is being filled: try again in a moment.")
     return everything.find(purpose if purpose in everything.aliases else DEFAULT_POOL)
 
 

@@ -16,10 +16,10 @@ from apps.audit.services import Transaction, transaction
 from apps.common import clock
 from apps.common.caching import TimedCache
 from apps.common.dynamodb import Page, Position
-from apps.common.errors import PlatformError, Refused, Unavailable
+from apps.common.errors import PlatformError, Refused
 from apps.common.root_keys.interface import RootKeyUnavailable
 from apps.keys import pools, seeds, store, wrapped_secrets
-from apps.keys.pool_records import DEFAULT_POOL, Pool
+from apps.keys.pool_records import DEFAULT_POOL, Pool, PoolEmpty
 from apps.keys.records import (
     KeyNotFound,
     KeyState,
@@ -35,10 +35,6 @@ BATCH = 40  # keys made in one transaction: 40 rows, 40 entries, one head
 PICK_SECONDS = 60.0
 _picked = TimedCache[PoolKey](max_items=64, ttl_seconds=PICK_SECONDS)
 log = logging.getLogger(__name__)
-
-
-class PoolEmpty(Unavailable):
-    """No active key to seal to."""
 
 
 def _new_key(suite: kem.Suite, version: int, pool: str) -> PoolKey:
@@ -64,6 +60,7 @@ def wrap_pair(pair: kem.KeyPair, *, key_id: str, state: KeyState, version: int, 
         version=version,
         imported=state is KeyState.PRE_ACTIVE,
         recovery_seal=wrapping.recovery_seal,
+        commitment=wrapping.commitment,
         pool=pool,
     )
 
@@ -87,7 +84,13 @@ def create(
         with transaction(actor) as tx:
             for row in batch:
                 tx.put(row)
-                tx.audit(PoolKeyEvent.CREATED, key_id=row.key, suite=suite.value, pool=found.name)
+                tx.audit(
+                    PoolKeyEvent.CREATED,
+                    key_id=row.key,
+                    suite=suite.value,
+                    pool=found.name,
+                    commitment=row.record().commitment,
+                )
         made.extend(row.record() for row in batch)
     return made
 

@@ -58,7 +58,14 @@ def import_pair(seed: bytes, *, suite: Suite, reason: str, actor: Actor, pool: s
     )
     with transaction(actor) as tx:
         tx.put(PoolKeyTable.of(key), otherwise=Refused(f"This key pair was imported already. Use {key_id}."))
-        tx.audit(PoolKeyEvent.IMPORTED, key_id=key_id, suite=suite.value, pool=found.name, reason=reason)
+        tx.audit(
+            PoolKeyEvent.IMPORTED,
+            key_id=key_id,
+            suite=suite.value,
+            pool=found.name,
+            commitment=key.commitment,
+            reason=reason,
+        )
     return services.find(key_id)
 
 

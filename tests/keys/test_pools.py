@@ -14,9 +14,8 @@ from apps.custody import retirement, tasks
 from apps.files import messages
 from apps.files.uploads import client_side
 from apps.keys import lifecycle, pools, services, transfer
-from apps.keys.pool_records import DEFAULT_POOL, PoolNotFound, Purpose
+from apps.keys.pool_records import DEFAULT_POOL, PoolEmpty, PoolNotFound, Purpose
 from apps.keys.pools import PoolExists
-from apps.keys.services import PoolEmpty
 from apps.keys.trail import PoolEvent
 from qkdplatform.lambda_handler import handler
 from qkdseal import kem

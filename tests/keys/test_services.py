@@ -11,8 +11,9 @@ from apps.custody import retirement
 from apps.files import messages
 from apps.files.trail import MessageEvent
 from apps.keys import seeds, services
+from apps.keys.pool_records import PoolEmpty
 from apps.keys.records import KeyNotFound, KeyState, KeyUnusable
-from apps.keys.services import BelowLowWater, PoolEmpty
+from apps.keys.services import BelowLowWater
 from tests import requirement
 from tests.conftest import TESTS
 from tests.faults import counted

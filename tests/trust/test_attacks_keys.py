@@ -13,9 +13,9 @@ from apps.custody import retirement
 from apps.custody.retirement import MessagesWait
 from apps.files import messages
 from apps.keys import lifecycle, pools, rotation, seeds, services
-from apps.keys.pool_records import DEFAULT_POOL
+from apps.keys.pool_records import DEFAULT_POOL, PoolEmpty
 from apps.keys.records import KeyState, KeyUnusable, PoolKey, rotation_id_of
-from apps.keys.services import BelowLowWater, PoolEmpty
+from apps.keys.services import BelowLowWater
 from apps.keys.store import PoolKeyTable, PoolTable, RotationTable
 from qkdseal import kem
 from tests import requirement

@@ -13,7 +13,7 @@ from apps.audit.records import Actor
 from apps.audit.services import Conflict, transaction
 from apps.common import clock
 from apps.common.errors import Refused
-from apps.files import services, store
+from apps.files import changes, services, store
 from apps.files.bodies import encrypted, objects, orphans
 from apps.files.bodies.encrypted import Progress
 from apps.files.bodies.objects import ObjectGone, ObjectRef
@@ -110,7 +110,7 @@ def _commit(
     unchanged = (FileTable.body == file.body) & (FileTable.envelope == file.envelope)
     try:
         with transaction(actor) as tx:
-            store.change(tx, file, done, condition=unchanged, otherwise=FileNotReady(services.CHANGED))
+            changes.change(tx, file, done, condition=unchanged, otherwise=FileNotReady(services.CHANGED))
             attempt.use(tx)
             # In the same transaction: from here on nothing else names the old body
             orphan = orphans.note(tx, old, document_id=file.package_id, reason="It was re-encrypted.")

@@ -17,7 +17,7 @@ from apps.audit.services import transaction
 from apps.common import aws, clock
 from apps.common.errors import Invalid
 from apps.common.sweeps import each
-from apps.files import services, store
+from apps.files import changes, services, store
 from apps.files.bodies import copying, objects
 from apps.files.bodies.objects import BODIES_PREFIX, ObjectRef
 from apps.files.records import Document, StorageClass
@@ -110,10 +110,10 @@ def _remove_others(document: Document) -> None:
             objects.remove(stray)
 
 
-def _move(document: Document, step: Transition, actor: Actor, *, phase: str, **changes: Any) -> Document:
-    moved = replace(document, status=step.target, **changes)  # type: ignore[arg-type]  # the table's targets
+def _move(document: Document, step: Transition, actor: Actor, *, phase: str, **fields: Any) -> Document:
+    moved = replace(document, status=step.target, **fields)  # type: ignore[arg-type]  # the table's targets
     with transaction(actor) as tx:
-        store.change(
+        changes.change(
             tx,
             document,
             moved,

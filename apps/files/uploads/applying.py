@@ -11,7 +11,7 @@ from typing import Any
 
 from apps.audit.records import Event
 from apps.audit.services import Transaction
-from apps.files import store
+from apps.files import changes, store
 from apps.files.records import UNKNOWN_TYPE, Content, Document, Upload, Version, package_id_of, version_id_of
 from apps.files.states import AT_REST, FileNotReady, FileStatus, Transition, as_words, transition
 from apps.files.store import FileTable
@@ -79,7 +79,7 @@ class Plan:
         if self.head is None:
             # Objects that nobody announced have no row before their first commit
             free = awaited | FileTable.file_id.does_not_exist()
-            store.replace_row(tx, self.upload, document, condition=free, otherwise=refused)
+            changes.replace_row(tx, self.upload, document, condition=free, otherwise=refused)
             return
         unchanged = (
             (FileTable.version == self.head.version)
@@ -89,9 +89,9 @@ class Plan:
         # What describes the content stands with the document, and goes with it
         kept = as_shredded(self.upload, text="(applied)")
         applied = replace(kept, status=FileStatus.APPLIED, source=document.source, reason=None)
-        store.replace_row(tx, self.head, document, condition=unchanged, otherwise=refused)
+        changes.replace_row(tx, self.head, document, condition=unchanged, otherwise=refused)
         tx.put(FileTable.of(_earlier(self.head)), otherwise=refused)
-        store.replace_row(tx, self.upload, applied, condition=awaited, otherwise=refused)
+        changes.replace_row(tx, self.upload, applied, condition=awaited, otherwise=refused)
 
 
 def _replacement(head: Document) -> Transition:

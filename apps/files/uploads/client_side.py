@@ -14,7 +14,7 @@ from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.errors import Invalid, PlatformError
-from apps.files import services, store
+from apps.files import changes, services
 from apps.files.bodies import digests, objects
 from apps.files.bodies.objects import CLIENT_BODIES_PREFIX, ObjectGone, ObjectRef
 from apps.files.opening import FileKey, file_key
@@ -164,7 +164,7 @@ def finish(
     # Re-wrapped meanwhile, the upload has another envelope, which this document would lose
     waiting = (FileTable.status == FileStatus.AWAITING_BODY) & (FileTable.envelope == file.envelope)
     with transaction(actor) as tx:
-        store.replace_row(tx, file, document, condition=waiting, otherwise=FileNotReady(services.CHANGED))
+        changes.replace_row(tx, file, document, condition=waiting, otherwise=FileNotReady(services.CHANGED))
         tx.audit(
             FileEvent.ENCRYPTED,
             file_id=file_id,

@@ -18,7 +18,7 @@ from apps.audit.services import Conflict, transaction
 from apps.common import clock
 from apps.common.errors import Refused
 from apps.common.sweeps import each
-from apps.files import services, store
+from apps.files import changes, services, store
 from apps.files.bodies import encrypted, objects
 from apps.files.bodies.encrypted import Progress
 from apps.files.bodies.objects import UPLOADS_PREFIX, ObjectGone, ObjectRef
@@ -153,7 +153,7 @@ def _commit(plan: Plan, document: Document, attempt: Attempt, actor: Actor) -> F
 def _reject(upload: Upload, source: ObjectRef, reason: str, actor: Actor) -> Upload:
     gone = replace(as_rejected(upload, reason), source=source.as_document())
     with transaction(actor) as tx:
-        store.replace_row(
+        changes.replace_row(
             tx,
             upload,
             gone,
