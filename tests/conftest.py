@@ -81,7 +81,7 @@ def aws() -> Iterator[None]:
 def forget_everything() -> None:
     """Drop what a process keeps in memory: it goes on as a fresh one, and nothing outlives the AWS of a test."""
     from apps.access.known import callers
-    from apps.keys import policy, seeds
+    from apps.keys import pools, seeds
     from apps.links import services as links
     from apps.sessions.finals import _kept
     from apps.sessions.quantum_keys import _numbers
@@ -91,7 +91,7 @@ def forget_everything() -> None:
     seeds._kept.clear()
     seeds._whole.clear()
     keys._picked.clear()
-    policy.forget()
+    pools.forget()
     links._known.clear()
     _kept.clear()
     _numbers.next.clear()

@@ -12,6 +12,7 @@ os.environ.update(
         "AUDIT_KEY": "tests only: audit",
         "RECORD_KEY": "tests only: records",
         "METADATA_KEY": "tests only: metadata",
+        "POOL_LOW_WATER": "1",  # pools of a few keys: what the mark does is tested where it is set
         "DATABASE_URL": "sqlite://:memory:",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",

@@ -8,10 +8,10 @@ from apps.audit.records import Actor, Outcome, system
 from apps.audit.services import may_see, record, transaction
 from apps.common.errors import Invalid, PlatformError, Refused
 from apps.files.trail import MessageEvent
-from apps.keys import seeds
+from apps.keys import pools, seeds
 from apps.keys import services as keys
-from apps.keys.pools import pool_for
-from apps.keys.records import KeyNotFound, KeyUnusable, PoolKey, Purpose
+from apps.keys.pool_records import PoolEmpty, Purpose
+from apps.keys.records import KeyNotFound, KeyUnusable, PoolKey
 from apps.sessions import quantum_keys
 from apps.sessions.records import KeyPurpose, Offer, SessionNotFound, SessionUnusable, StockChoice
 from apps.sessions.taking import take_key
@@ -32,6 +32,7 @@ def encrypt(
     actor: Actor,
     session_id: str | None = None,
     stock: StockChoice = StockChoice.PLATFORM,
+    pool: str | None = None,
     context: str | None = None,
     passphrase: str | None = None,
 ) -> Package:
@@ -42,16 +43,18 @@ def encrypt(
         actor: who asks; only they, and callers with the scope owners:all, can decrypt.
         session_id: take the quantum key from this session instead of a stock.
         stock: the platform's, or that of the actor's own sessions.
+        pool: name or alias of the key pool to seal to; without it, the actor's, else that of messages.
         context: bound, not secret, not stored; needed again to decrypt.
         passphrase: an additional factor (C4).
 
     Raises:
         StockEmpty, PoolEmpty: nothing to encrypt with right now.
+        PoolNotFound, Forbidden, Invalid: the named pool is none that the actor may seal messages to.
         SessionNotFound, SessionUnusable: the named session, or none of the actor's own, can give a key.
     """
 
     def seal(offered: Offer) -> Package:
-        pool_key = keys.pick(pool_for(str(actor), Purpose.MESSAGES))
+        pool_key = keys.pick(_pool_of(actor, pool))
         package = _seal(plaintext, offered, pool_key, context, passphrase)
         _commit(package.header.file_id, offered, pool_key, actor)
         return package
@@ -65,12 +68,13 @@ def encrypt_compatible(
     actor: Actor,
     session_id: str | None = None,
     stock: StockChoice = StockChoice.PLATFORM,
+    pool: str | None = None,
     context: str | None = None,
 ) -> PqfilePackage:
     """As ``encrypt``, in the compatibility suite: for who has to be understood by PQFile, and nobody else."""
 
     def seal(offered: Offer) -> PqfilePackage:
-        pool_key = _mlkem_key(pool_for(str(actor), Purpose.MESSAGES))
+        pool_key = _mlkem_key(_pool_of(actor, pool))
         package = _seal_compatible(plaintext, offered, pool_key, context)
         _commit(package.header.file_id, offered, pool_key, actor)
         return package
@@ -98,11 +102,15 @@ def _seal(
     )
 
 
+def _pool_of(actor: Actor, named: str | None) -> str:
+    return pools.select(Purpose.MESSAGES, owner=str(actor), actor=actor, named=named).name
+
+
 def _mlkem_key(pool: str) -> PoolKey:
     """A pool key for the PQFile suite alone, made when one is first asked for."""
     try:
         return keys.pick(pool, Suite.MLKEM768_RAW)
-    except keys.PoolEmpty:
+    except PoolEmpty:
         return keys.create(1, pool=pool, suite=Suite.MLKEM768_RAW, actor=system("compatibility"))[0]
 
 

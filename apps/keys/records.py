@@ -7,6 +7,7 @@ from enum import StrEnum
 from apps.audit.records import Event
 from apps.common.authenticated import Record
 from apps.common.errors import NotFound, Refused
+from apps.keys.pool_records import DEFAULT_POOL
 from apps.keys.trail import PoolKeyEvent
 from qkdseal.kem import Suite
 
@@ -21,16 +22,6 @@ class IllegalTransition(Refused):
 
 class KeyUnusable(Refused):
     """The key cannot be used: its state, its version or what is stored forbids it (C3)."""
-
-
-DEFAULT_POOL = "default"
-
-
-class Purpose(StrEnum):
-    """The use that a pool key is picked for."""
-
-    FILES = "files"
-    MESSAGES = "messages"
 
 
 class KeyState(StrEnum):
@@ -110,7 +101,7 @@ class PoolKey(Record):
     last_used_at: datetime | None = None
     changed_at: datetime | None = None
     reason: str = ""
-    version: int = 1  # grows as the policy's minimum is raised
+    version: int = 1  # grows as the pool's minimum is raised
     messages: int = 0  # of the uses, those for packages that clients keep
     imported: bool = False
     destroy_after: datetime | None = None  # until then the destruction can be cancelled
@@ -146,15 +137,6 @@ def _refusal(key: PoolKey, name: str, possible: list[str]) -> str:
     ways = " or ".join(", ".join(PARTICIPLES[one] for one in possible).rsplit(", ", 1))
     advice = f"It can be {ways}." if possible else "This is permanent."
     return f"{key.key_id} is {key.state.label} and cannot be {PARTICIPLES[name]}. {advice}"
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The policy of the whole pool: the version of new keys, and the lowest that still opens."""
-
-    pool: str
-    current: int = 1
-    minimum: int = 1
 
 
 class RotationStatus(StrEnum):

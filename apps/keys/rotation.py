@@ -9,13 +9,11 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 
-from django.conf import settings
-
 from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
-from apps.keys import policy, pools, services, store, transitions
+from apps.keys import pools, services, store, transitions
 from apps.keys.records import (
     KeyState,
     PoolKey,
@@ -51,26 +49,21 @@ def open_rotations() -> list[Rotation]:
     return list(store.open_rotations())
 
 
-def due_keys() -> dict[str, str]:
-    """Ids of the active keys that are too old, used too often or outdated (C5), and why."""
-    days, uses = settings.POOL_ROTATION_DAYS, settings.POOL_MAX_USES
-    minimum, oldest = policy.known().minimum, clock.now() - timedelta(days=days)
+def due_keys() -> list[tuple[PoolKey, str]]:
+    """The active keys that are too old, used too often or outdated (C5), and why."""
+    known = pools.known().pools
     found = {
-        key.key_id: f"used {uses} times or more"
-        for pool, suite in product(pools.known(), kem.Suite)
-        for key in store.used_at_least(uses, pool, suite)
+        key.key_id: (key, f"used {pool.rotated_after_uses} times or more")
+        for pool, suite in product(known.values(), kem.Suite)
+        for key in store.used_at_least(pool.rotated_after_uses, pool.name, suite)
     }
     for key in store.active_before(clock.now()):
-        if key.version < minimum:  # made by a process that did not know yet
-            found[key.key_id] = f"below the minimum version {minimum}"
-        elif key.created_at < oldest:
-            found[key.key_id] = f"older than {days} days"
-    return found
-
-
-def outdated_keys(version: int) -> list[str]:
-    """Ids of the active keys below a version."""
-    return [key.key_id for key in store.active_before(clock.now()) if key.version < version]
+        pool = known[key.pool]
+        if key.version < pool.minimum:  # made by a process that did not know yet
+            found[key.key_id] = key, f"below the minimum version {pool.minimum}"
+        elif key.created_at < clock.now() - timedelta(days=pool.rotated_after_days):
+            found[key.key_id] = key, f"older than {pool.rotated_after_days} days"
+    return list(found.values())
 
 
 def target_of(rotation: Rotation, *, actor: Actor) -> tuple[Rotation, PoolKey]:
@@ -106,7 +99,7 @@ def _target_of(rotation: Rotation, actor: Actor) -> tuple[Rotation, PoolKey]:
 
 
 def _successor(old: PoolKey) -> PoolKey:
-    return services.choose(pools.existing_or_default(old.pool), but=old.key_id)
+    return services.choose(old.pool, but=old.key_id)
 
 
 def assign_job(tx: Transaction, rotation: Rotation, *, job_id: str) -> None:

@@ -4,7 +4,8 @@ A seed is at rest only as the root key wrapped it, bound to its record; opened, 
 """
 
 from apps.common.caching import TimedCache
-from apps.keys import policy, wrapped_secrets
+from apps.keys import pools, wrapped_secrets
+from apps.keys.pool_records import PoolNotFound
 from apps.keys.records import OPENS, REWRAPS, KeyUnusable, PoolKey
 from apps.keys.store import PoolKeyTable
 from apps.keys.wrapped_secrets import SecretKind, WrappedSecret, Wrapping
@@ -44,11 +45,18 @@ def seed_of(key: PoolKey, *, rewrap: bool = False) -> bytes:
 def _check_opens(key: PoolKey) -> None:
     if key.destroy_after is not None:
         raise KeyUnusable(f"{key.key_id} awaits its destruction. Cancel that to use it.")
-    minimum = policy.known().minimum
+    minimum = _minimum_of(key)
     if key.version < minimum:
         raise KeyUnusable(
             f"{key.key_id} has version {key.version}, below the minimum {minimum}. Re-wrap what it sealed."
         )
+
+
+def _minimum_of(key: PoolKey) -> int:
+    try:
+        return int(pools.known().find(key.pool).minimum)
+    except PoolNotFound:
+        raise KeyUnusable(f"The pool {key.pool} of {key.key_id} has no record; tell the operator.") from None
 
 
 def secret_of(key: PoolKey) -> WrappedSecret:

@@ -1,4 +1,4 @@
-"""The table of pool keys."""
+"""The tables of pool keys, their pools and their rotations."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -10,11 +10,13 @@ from pynamodb.indexes import KeysOnlyProjection
 
 from apps.common.authenticated import RecordForged
 from apps.common.dynamodb import (
+    DocumentAttribute,
     EnumAttribute,
     Page,
     Position,
     Table,
     TimeAttribute,
+    WordsAttribute,
     feed,
     index,
     meta,
@@ -22,7 +24,8 @@ from apps.common.dynamodb import (
     partitions,
     sort_key,
 )
-from apps.keys.records import DEFAULT_POOL, KeyState, Policy, PoolKey, Rotation, RotationStatus
+from apps.keys.pool_records import DEFAULT_POOL, Pool, PoolAlias
+from apps.keys.records import KeyState, PoolKey, Rotation, RotationStatus
 from qkdseal.kem import Suite
 
 LISTED = "all"
@@ -116,13 +119,57 @@ class RotationTable(Table[Rotation]):
         }
 
 
-class PolicyTable(Table[Policy]):
-    Meta = meta("pool-policy")
-    record_type = Policy
+class PoolTable(Table[Pool | PoolAlias]):
+    """Pools and their aliases: one partition, so that a name is given once, and one Query reads all."""
 
-    pool = UnicodeAttribute(hash_key=True)
-    current = NumberAttribute()
-    minimum = NumberAttribute()
+    Meta = meta("pools")
+    record_type = Pool
+
+    place = UnicodeAttribute(hash_key=True, default=LISTED)
+    name = UnicodeAttribute(range_key=True)
+    created_at = TimeAttribute()
+    created_by = UnicodeAttribute()
+    changed_at = TimeAttribute(null=True)
+    about = UnicodeAttribute(null=True)
+    purposes = WordsAttribute(null=True)
+    suite = EnumAttribute(Suite, null=True)
+    target = NumberAttribute(null=True)
+    low_water = NumberAttribute(null=True)
+    rotation_days = NumberAttribute(null=True)
+    max_uses = NumberAttribute(null=True)
+    current = NumberAttribute(null=True)
+    minimum = NumberAttribute(null=True)
+    users = WordsAttribute(null=True)
+    managers = WordsAttribute(null=True)
+    serves = WordsAttribute(null=True)
+    accepts_imports = BooleanAttribute(null=True)
+    labels = DocumentAttribute(null=True)
+    alias_of = UnicodeAttribute(null=True)
+
+    def record_class(self) -> type[Any]:
+        return PoolAlias if self.alias_of else Pool
+
+    @classmethod
+    def index_keys(cls, record: Pool | PoolAlias) -> dict[str, Any]:  # noqa: ARG003 - all are in one place
+        return {"place": LISTED}
+
+
+def named() -> list[Pool | PoolAlias]:
+    """Every pool and alias, by name, read consistently."""
+    return [row.record() for row in PoolTable.query(LISTED, consistent_read=True)]
+
+
+def has_keys() -> bool:
+    """Return whether there is any pool key."""
+    return any(page(PoolKeyTable.by_feed, LISTED, limit=1).records)
+
+
+def keys_of(pool: str) -> Iterator[PoolKey]:
+    """Every key of a pool, in whatever state."""
+    for part in partitions(LISTED):
+        for row in PoolKeyTable.by_feed.query(part):
+            if row.pool == pool:
+                yield row.record()
 
 
 def keys_page(*, limit: int, position: Position | None, state: KeyState | None) -> Page[PoolKey]:

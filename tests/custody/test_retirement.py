@@ -15,8 +15,8 @@ from apps.jobs.records import JobState
 from apps.jobs.store import JobTable
 from apps.keys import rotation
 from apps.keys import services as keys
+from apps.keys.pool_records import PoolEmpty
 from apps.keys.records import KeyState, RotationStatus, rotation_id_of
-from apps.keys.services import PoolEmpty
 from qkdplatform import schedules
 from tests import requirement
 from tests.conftest import TESTS

@@ -7,15 +7,21 @@ import pytest
 from apps.common.authenticated import RecordForged
 from apps.common.aws import client
 from apps.common.dynamodb import Table
+from apps.common.errors import Refused
+from apps.common.root_keys.interface import RootKeyUnavailable
 from apps.custody import retirement
+from apps.custody.retirement import MessagesWait
 from apps.files import messages
-from apps.keys import rotation, seeds, services
-from apps.keys.records import KeyState, PoolKey, rotation_id_of
-from apps.keys.services import PoolEmpty
-from apps.keys.store import PoolKeyTable, RotationTable
+from apps.keys import lifecycle, pools, rotation, seeds, services
+from apps.keys.pool_records import DEFAULT_POOL, PoolEmpty
+from apps.keys.records import KeyState, KeyUnusable, PoolKey, rotation_id_of
+from apps.keys.services import BelowLowWater
+from apps.keys.store import PoolKeyTable, PoolTable, RotationTable
 from qkdseal import kem
 from tests import requirement
 from tests.conftest import TESTS, forget_everything
+from tests.custody.people import ALICE
+from tests.keys.pools import imported
 
 ATTACKER = kem.generate_key_pair(kem.DEFAULT_SUITE)
 
@@ -140,3 +146,101 @@ def test_a_changed_rotation_is_refused_by_name(pool, attributes):
         with pytest.raises(RecordForged, match=rotation_id):
             act(rotation_id)
     assert services.find(pool[0].key_id).state is KeyState.ROTATION_QUEUED
+
+
+@requirement("C5", "I5", "I10")
+def test_messages_are_counted_by_their_own_rows_and_not_by_the_key_s_counter(stock, pool):
+    package = messages.encrypt(b"x", actor=TESTS)
+    attack(services.find(package.envelope.pool_key_id), messages={"N": "0"}, usage={"N": "0"})
+    with pytest.raises(MessagesWait):
+        retirement.set_minimum(2, actor=TESTS)
+
+
+def attack_pool(**attributes: Any) -> None:
+    overwrite(PoolTable, {"place": "all", "name": DEFAULT_POOL}, **attributes)
+
+
+@requirement("C5", "I10")
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"minimum": {"N": "0"}},
+        {"current": {"N": "9"}},
+        {"accepts_imports": {"BOOL": True}},
+        {"managers": {"S": '["user:mallory"]'}},
+        {"suite": {"S": kem.Suite.MLKEM768.value}},
+        {"target": {"N": "1"}},
+        {"alias_of": {"S": DEFAULT_POOL}},
+    ],
+    ids=lambda attributes: next(iter(attributes)),
+)
+def test_a_changed_pool_is_refused_by_name(stock, pool, attributes):
+    package = messages.encrypt(b"x", actor=TESTS)
+    attack_pool(**attributes)
+    for act in (
+        lambda: messages.encrypt(b"x", actor=TESTS),
+        lambda: messages.decrypt(package.to_dict(), actor=TESTS),
+        lambda: pools.change(DEFAULT_POOL, about="x", reason="x", actor=TESTS),
+        lambda: services.refill(actor=TESTS),
+    ):
+        with pytest.raises(RecordForged, match=f"pools/all/{DEFAULT_POOL}"):
+            act()
+
+
+@requirement("C5", "I10")
+def test_a_pool_that_was_removed_is_not_made_again_without_its_minimum(stock, pool):
+    package = messages.encrypt(b"x", actor=TESTS)
+    retirement.set_minimum(2, lose_messages=True, actor=TESTS)
+    key = {"place": {"S": "all"}, "name": {"S": DEFAULT_POOL}}
+    client("dynamodb").delete_item(TableName=PoolTable.Meta.table_name, Key=key)
+    forget_everything()
+    with pytest.raises(Refused, match="record of the default key pool is gone"):
+        services.refill(actor=TESTS)
+    with pytest.raises(KeyUnusable, match="has no record"):
+        seeds.seed_of(services.find(package.envelope.pool_key_id))
+
+
+@requirement("C5", "I10")
+def test_an_alias_that_was_pointed_elsewhere_is_refused(stock, pool):
+    pools.make("mallory", actor=TESTS)
+    pools.point("messages", DEFAULT_POOL, reason="x", actor=TESTS)
+    overwrite(PoolTable, {"place": "all", "name": "messages"}, alias_of={"S": "mallory"})
+    with pytest.raises(RecordForged, match="pools/all/messages"):
+        messages.encrypt(b"x", actor=TESTS)
+
+
+@requirement("C5", "C13")
+def test_who_imports_a_key_cannot_make_it_the_only_one(stock, pool, settings):
+    """Import a seed one knows, activate it, take the others away: everything would be sealed to it."""
+    settings.POOL_TARGET = settings.POOL_LOW_WATER = 4
+    pools.change(DEFAULT_POOL, accepts_imports=True, reason="moved here", actor=TESTS)
+    mine = imported(ATTACKER.seed, pool=DEFAULT_POOL)
+    with pytest.raises(
+        TypeError
+    ):  # nothing activates a key but an approval that is used in the same transaction
+        lifecycle.activate(mine.key_id, reason="x", actor=ALICE)  # type: ignore[call-arg, arg-type]
+    takers = {
+        "rotate": lambda key_id, **sure: retirement.rotate(key_id, reason="x", actor=ALICE, **sure),
+        "revoke": lambda key_id, **sure: retirement.revoke(key_id, reason="x", actor=ALICE, **sure),
+        "suspend": lambda key_id, **sure: lifecycle.suspend(key_id, reason="x", actor=ALICE, **sure),
+    }
+    for (name, take), key in zip(takers.items(), pool, strict=False):
+        with pytest.raises(BelowLowWater, match="fewer than its low-water mark 4"):
+            take(key.key_id)
+        assert services.find(key.key_id).state is KeyState.ACTIVE, name
+        take(key.key_id, below_low_water=True)
+        assert services.find(key.key_id).state is not KeyState.ACTIVE, name
+        assert services.counts()[KeyState.ACTIVE] == 4, f"{name}: refilled at once"
+    assert services.find(mine.key_id).state is KeyState.PRE_ACTIVE
+
+
+@requirement("C5", "I4")
+def test_a_leaked_key_is_revoked_also_where_no_other_can_be_made(pool, settings, monkeypatch):
+    settings.POOL_TARGET = settings.POOL_LOW_WATER = 4
+
+    def unavailable(*_: Any, **__: Any) -> None:
+        raise RootKeyUnavailable("no answer")
+
+    monkeypatch.setattr("apps.keys.wrapped_secrets.wrap", unavailable)
+    retirement.revoke(pool[0].key_id, reason="leaked", actor=TESTS, below_low_water=True)
+    assert services.find(pool[0].key_id).state is KeyState.REVOKED

@@ -20,9 +20,10 @@ from apps.files.bodies import orphans
 from apps.files.bodies.objects import BODIES_PREFIX, ObjectRef
 from apps.files.trail import FileEvent
 from apps.jobs.control import JobCancelled
+from apps.keys import pools
 from apps.keys import services as keys
-from apps.keys.pools import pool_for
-from apps.keys.records import PoolKey, Purpose
+from apps.keys.pool_records import Purpose
+from apps.keys.records import PoolKey
 from apps.sessions import quantum_keys
 from apps.sessions.records import KeyPurpose, Offer, QuantumKey, QuantumKeyState
 from apps.sessions.taking import take_key
@@ -85,7 +86,7 @@ def begin(*, document_id: str, file_id: str, owner: str, actor: Actor) -> Attemp
     """
     # Counted from before the reservation, so that the attempt gives up before the sweep ends it
     until = clock.now() + timedelta(seconds=quantum_keys.RESERVED_SECONDS)
-    pool_key = keys.pick(pool_for(owner, Purpose.FILES))
+    pool_key = keys.pick(pools.select(Purpose.FILES, owner=owner, actor=actor).name)
 
     def reserve(offered: Offer) -> tuple[Offer, QuantumKey]:
         with transaction(actor) as tx:

@@ -25,9 +25,10 @@ from apps.files.trail import FileEvent
 from apps.files.traits import values
 from apps.files.uploads import attempts
 from apps.files.uploads.announce import Target, UploadMethod, begin_parts, target_of, upload_of
+from apps.keys import pools
 from apps.keys import services as keys
-from apps.keys.pools import pool_for
-from apps.keys.records import PoolKey, Purpose
+from apps.keys.pool_records import Purpose
+from apps.keys.records import PoolKey
 from apps.sessions import quantum_keys
 from apps.sessions.records import KeyPurpose, Offer
 from apps.sessions.taking import take_key
@@ -46,11 +47,15 @@ def announce(
     media_type: str = UNKNOWN_TYPE,
     attributes: dict[str, Any] | None = None,
     passphrase: str | None = None,
+    pool: str | None = None,
 ) -> tuple[Target, FileKey]:
     """Announce a file that the client encrypts: its key, and where the body goes.
 
+    ``pool`` is the name or alias of the key pool to seal to; without it, the actor's, else that of files.
+
     Raises:
         StockEmpty, PoolEmpty: nothing to encrypt with right now.
+        PoolNotFound, Forbidden: the named pool is none that the actor may seal files to.
         Invalid: the passphrase is impossible, or the method is a form.
     """
     if method is UploadMethod.POST:
@@ -62,7 +67,9 @@ def announce(
     # Once: S3 keeps each multipart upload open until it is aborted
     upload = begin_parts(upload, place, method)
     try:
-        upload, secret = take_key(lambda offered: _release(upload, offered, passphrase, actor), actor=actor)
+        upload, secret = take_key(
+            lambda offered: _release(upload, offered, passphrase, actor=actor, pool=pool), actor=actor
+        )
     except PlatformError:  # the client has neither key nor id, even where only the commit's answer was lost
         if upload.parts:
             objects.abort(place.bucket, place.key, upload.parts["id"])
@@ -70,9 +77,12 @@ def announce(
     return target_of(upload, place, method, None), secret
 
 
-def _release(upload: Upload, offered: Offer, passphrase: str | None, actor: Actor) -> tuple[Upload, FileKey]:
+def _release(
+    upload: Upload, offered: Offer, passphrase: str | None, *, actor: Actor, pool: str | None
+) -> tuple[Upload, FileKey]:
     """Seal a file key with an offered quantum key, and give it out with the commit of its record."""
-    pool_key = keys.pick(pool_for(upload.owner, Purpose.FILES))
+    chosen = pools.select(Purpose.FILES, owner=upload.owner, actor=actor, named=pool)
+    pool_key = keys.pick(chosen.name)
     envelope, key = _seal(upload, offered, pool_key, passphrase)
     upload = replace(upload, **attempts.as_fields(envelope))
     with transaction(actor) as tx:
