@@ -82,12 +82,12 @@ def _load() -> Known:
 
 
 def ensure_default(*, actor: Actor) -> None:
-    """Make the default pool where there is none yet. Idempotent.
+    """Read the pools, and make the default one where there is none yet. Idempotent.
 
     Raises:
         Refused: its record is gone, though keys are there: its minimum version would be lost.
     """
-    if DEFAULT_POOL in known().pools or DEFAULT_POOL in read().pools:
+    if DEFAULT_POOL in read().pools:
         return
     if store.has_keys():
         raise Refused(

@@ -75,7 +75,7 @@ def create(
         RootKeyUnavailable: the root key cannot be used now.
     """
     pools.ensure_default(actor=actor)
-    found = pools.read().find(pool)
+    found = pools.known().find(pool)
     suite, version = suite or found.suite, found.current
     made: list[PoolKey] = []
     while len(made) < count:
@@ -104,7 +104,7 @@ def refill(*, actor: Actor, leaving: Mapping[str, int] | None = None) -> int:
     """
     pools.ensure_default(actor=actor)
     made = 0
-    for pool in pools.read().pools.values():
+    for pool in pools.known().pools.values():
         active = active_count(pool) - (leaving or {}).get(pool.name, 0)
         if active < pool.low:
             made += len(create(pool.full - active, pool=pool.name, actor=actor))

@@ -145,7 +145,7 @@ def test_pool_keys_are_moved_after_a_question(
 
 
 def test_what_the_state_forbids_is_told_and_the_rest_is_done(console: Client) -> None:
-    revoked, active = keys.create(2, actor=ALICE)
+    revoked, active, _ = keys.create(3, actor=ALICE)
     retirement.revoke(revoked.key_id, reason="test", actor=ALICE)
     asked = {
         "action": "rotate",
@@ -160,7 +160,7 @@ def test_what_the_state_forbids_is_told_and_the_rest_is_done(console: Client) ->
 
 
 def test_a_detail_offers_what_its_state_allows(console: Client) -> None:
-    (key,) = keys.create(1, actor=ALICE)
+    key, _ = keys.create(2, actor=ALICE)
     address = f"{POOL}{key.key_id}/change/"
     assert [button["name"] for button in console.get(address).context["buttons"]] == ["rotate", "revoke"]
     retirement.revoke(key.key_id, reason="test", actor=ALICE)
@@ -206,9 +206,9 @@ def test_the_trail_is_verified_and_that_is_recorded(console: Client) -> None:
     assert b"Verify now" in console.get(f"{AUDIT}verify/").content
     page = console.post(f"{AUDIT}verify/")
     assert page.context["found"].problems == []
-    assert page.context["found"].entries == 3
+    assert page.context["found"].entries == 4, "and that of the pool"
     entry = latest(AuditEvent.VERIFIED)
-    assert (entry.actor, entry.outcome, entry.detail["entries"]) == (person("admin"), Outcome.OK, 3)
+    assert (entry.actor, entry.outcome, entry.detail["entries"]) == (person("admin"), Outcome.OK, 4)
 
 
 @requirement("D3")

@@ -185,7 +185,8 @@ def test_a_finished_rotation_names_its_successor_where_no_file_moved(pool, sent,
 def test_without_any_other_key_a_rotation_is_not_finished_before_there_is_one(aws, sent, monkeypatch):
     (only,) = keys.create(1, actor=TESTS)
     monkeypatch.setattr(rotations, "SETTLE_SECONDS", 60)
-    retirement.rotate(only.key_id, reason="test", actor=TESTS)
+    monkeypatch.setattr(keys, "refill_after", lambda *_, **__: None)  # as where no key can be made
+    retirement.rotate(only.key_id, reason="test", actor=TESTS, below_low_water=True)
     tasks.rewrap_files(sent.pop())
     monkeypatch.setattr(rotations, "SETTLE_SECONDS", 0)
     with pytest.raises(ExceptionGroup) as failed:

@@ -23,6 +23,7 @@ from apps.files.uploads import announce, pipeline
 from apps.jobs import services as jobs
 from apps.keys import seeds
 from apps.keys import services as keys
+from apps.keys.pool_records import DEFAULT_POOL
 from apps.keys.trail import PoolKeyEvent
 from apps.sessions import finals, quantum_keys
 from apps.sessions import services as sessions
@@ -102,7 +103,7 @@ OPERATIONS = {
     "issue an API key": lambda _: access.issue_for_service("x", role=Role.CLIENT, actor=TESTS),
     "revoke an API key": lambda s: access.revoke(s.api.client.key_id, reason="leaked", actor=TESTS),
     "make pool keys": lambda _: keys.create(2, actor=TESTS),
-    "refill the pool": lambda _: keys.refill(actor=TESTS),
+    "refill the pool": lambda _: keys.refill(actor=TESTS, leaving={DEFAULT_POOL: 9}),
     "queue a pool key for rotation": lambda _: retirement.rotate(_pool_key(), reason="x", actor=TESTS),
     "revoke a pool key": lambda _: retirement.revoke(_pool_key(), reason="x", actor=TESTS),
     "run a session": lambda _: sessions.generate(SMALL, actor=TESTS),
