@@ -10,7 +10,7 @@ from apps.sessions import quantum_keys
 from qkdseal.envelope import Envelope, open_envelope
 from qkdseal.errors import PackageInvalid
 
-DAMAGED = "The stored package is damaged; tell the operator."
+DAMAGED = "The stored package is damaged. Report it to the operator."
 
 
 class FileDamaged(Refused):

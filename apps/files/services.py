@@ -9,7 +9,7 @@ from apps.audit.records import Actor
 from apps.audit.services import may_see, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
-from apps.files import store
+from apps.files import changes, store
 from apps.files.records import Document, File, FileNotFound, StorageClass
 from apps.files.states import FileNotReady, FileStatus, Transition, refusal, transition
 
@@ -93,9 +93,9 @@ def restore(file_id: str, *, actor: Actor) -> Document:
     return _move(document, transition("restore", document.status, target), actor, shred_after=None)
 
 
-def _move(document: Document, step: Transition, actor: Actor, **changes: object) -> Document:
-    moved = replace(document, status=step.target, **changes)  # type: ignore[arg-type]  # the table's targets
+def _move(document: Document, step: Transition, actor: Actor, **fields: object) -> Document:
+    moved = replace(document, status=step.target, **fields)  # type: ignore[arg-type]  # the table's targets
     with transaction(actor) as tx:
-        moved = store.change(tx, document, moved, otherwise=FileNotReady(CHANGED))
+        moved = changes.change(tx, document, moved, otherwise=FileNotReady(CHANGED))
         tx.audit(step.event, file_id=document.file_id)
     return moved

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
 
-from apps.audit.services import Transaction
 from apps.common.authenticated import RecordForged
 from apps.common.dynamodb import (
     DocumentAttribute,
@@ -26,13 +24,11 @@ from apps.common.dynamodb import (
     sort_key,
 )
 from apps.files.records import Document, File, Named, Orphan, Row, StorageClass, Upload, Version
-from apps.files.states import KEYED, FileStatus, is_possible
+from apps.files.states import KEYED, FileStatus
 
 LISTED = "all"
 ORPHANS = "orphan"  # beside the states in the index by state
 SHREDDED = frozenset({FileStatus.SHREDDING, FileStatus.SHREDDED})
-FileT = TypeVar("FileT", bound=File)
-RowT = TypeVar("RowT", bound=Row)
 
 
 class Kind(StrEnum):
@@ -152,38 +148,6 @@ def _lists(record: File) -> dict[str, str]:
         "type_feed": feed(kind, identifier),
         "owner_type_feed": feed(f"{owner}|{kind}", identifier),
     }
-
-
-def put(tx: Transaction, record: RowT, *, otherwise: Exception | None = None) -> RowT:
-    """Write a record that is new, in a transaction; return it as its row then is.
-
-    Raises (at commit):
-        otherwise: there is a row under its id.
-    """
-    row = FileTable.of(record)
-    tx.put(row, otherwise=otherwise)
-    return cast(RowT, row.record())
-
-
-def change(tx: Transaction, before: File, after: FileT, *, otherwise: Exception | None = None) -> FileT:
-    """Write a record over one that was read and must be unchanged since; return it as its row then is.
-
-    The whole row is written: nothing stays of what the record no longer says, nor of another kind of record.
-
-    Raises (at commit):
-        otherwise: the row was changed meanwhile.
-
-    Raises:
-        ValueError: the table of transitions has no such arrow.
-    """
-    if not is_possible(before.status, after.status):
-        raise ValueError(f"No transition leads from {before.status} to {after.status}.")
-    row = FileTable.of(replace(after, tag=before.tag))
-    if before.tag:
-        tx.replace(row, otherwise=otherwise)
-    else:  # the upload of an object that nobody announced, which has no row before this one
-        tx.put(row, otherwise=otherwise)
-    return cast(FileT, row.record())
 
 
 def find_file(file_id: str) -> File | None:

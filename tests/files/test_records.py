@@ -7,7 +7,7 @@ from django.conf import settings
 
 from apps.audit.services import Transaction
 from apps.common import clock
-from apps.files import states, store, traits
+from apps.files import changes, states, store, traits
 from apps.files.api.serializers.files import FileOut
 from apps.files.keys import reencrypt
 from apps.files.life import shredding
@@ -141,7 +141,7 @@ def test_no_change_is_written_that_the_table_does_not_know(before, after):
     known = {(one.source, one.target) for one in TRANSITIONS} | {(state, state) for state in FileStatus}
     if (before, after) not in known:
         with pytest.raises(ValueError, match="No transition"):
-            store.change(Transaction(TESTS), a_document(before), a_document(after))
+            changes.change(Transaction(TESTS), a_document(before), a_document(after))
 
 
 def a_document(status):

@@ -8,7 +8,7 @@ key has ended, so what arrives late is removed as well.
 from apps.audit.services import Transaction
 from apps.common import clock
 from apps.common.sweeps import each
-from apps.files import store
+from apps.files import changes, store
 from apps.files.bodies import objects
 from apps.files.bodies.objects import ObjectRef
 from apps.files.records import Orphan
@@ -37,7 +37,7 @@ def note(
         reservation=reservation,
         reason=reason,
     )
-    return store.put(tx, orphan)
+    return changes.put(tx, orphan)
 
 
 def _id_of(body: ObjectRef) -> str:

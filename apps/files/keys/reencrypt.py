@@ -13,7 +13,7 @@ from apps.audit.records import Actor
 from apps.audit.services import Conflict, transaction
 from apps.common import clock
 from apps.common.errors import Refused
-from apps.files import services, store
+from apps.files import changes, services, store
 from apps.files.bodies import encrypted, objects, orphans
 from apps.files.bodies.encrypted import Progress
 from apps.files.bodies.objects import ObjectGone, ObjectRef
@@ -108,7 +108,7 @@ def _commit(
     old = ObjectRef.of(file.body)
     try:
         with transaction(actor) as tx:
-            done = store.change(tx, file, done, otherwise=FileNotReady(services.CHANGED))
+            done = changes.change(tx, file, done, otherwise=FileNotReady(services.CHANGED))
             attempt.use(tx)
             # In the same transaction: from here on nothing else names the old body
             orphan = orphans.note(tx, old, document_id=file.package_id, reason="It was re-encrypted.")

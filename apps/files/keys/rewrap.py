@@ -11,7 +11,7 @@ from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import Refused
-from apps.files import store
+from apps.files import changes, store
 from apps.files.records import File
 from apps.files.trail import FileEvent
 from apps.keys import seeds
@@ -96,7 +96,7 @@ def _rewrap(file: File, source: PoolKey, target: PoolKey) -> Envelope:
 def _commit(rewrapped: Sequence[tuple[File, Envelope]], target: PoolKey, actor: Actor) -> None:
     with transaction(actor) as tx:
         for file, envelope in rewrapped:
-            store.change(
+            changes.change(
                 tx,
                 file,
                 replace(file, envelope=envelope.to_dict(), pool_key_id=target.key_id),

@@ -17,7 +17,7 @@ from apps.audit.services import transaction
 from apps.common import aws, clock
 from apps.common.errors import Invalid
 from apps.common.sweeps import each
-from apps.files import services, store
+from apps.files import changes, services, store
 from apps.files.bodies import copying, objects
 from apps.files.bodies.objects import BODIES_PREFIX, ObjectRef
 from apps.files.records import Document, StorageClass
@@ -109,10 +109,10 @@ def _remove_others(document: Document) -> None:
             objects.remove(stray)
 
 
-def _move(document: Document, step: Transition, actor: Actor, *, phase: str, **changes: Any) -> Document:
-    moved = replace(document, status=step.target, **changes)  # type: ignore[arg-type]  # the table's targets
+def _move(document: Document, step: Transition, actor: Actor, *, phase: str, **fields: Any) -> Document:
+    moved = replace(document, status=step.target, **fields)  # type: ignore[arg-type]  # the table's targets
     with transaction(actor) as tx:
-        moved = store.change(tx, document, moved, otherwise=FileNotReady(services.CHANGED))
+        moved = changes.change(tx, document, moved, otherwise=FileNotReady(services.CHANGED))
         tx.audit(
             step.event, file_id=document.file_id, phase=phase, storage_class=document.storage_class.value
         )

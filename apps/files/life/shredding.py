@@ -16,7 +16,7 @@ from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.sweeps import each
-from apps.files import services, store
+from apps.files import changes, services, store
 from apps.files.bodies import objects
 from apps.files.bodies.objects import BODIES_PREFIX, CLIENT_BODIES_PREFIX
 from apps.files.life import versions
@@ -49,7 +49,7 @@ def _shred(document: Document, actor: Actor) -> None:
         each(bodies, objects.remove)
     done = replace(document, status=FileStatus.SHREDDED, shred_after=None)
     with transaction(actor) as tx:
-        store.change(tx, document, done)
+        changes.change(tx, document, done)
         tx.audit(FileEvent.SHREDDED, file_id=document.file_id, phase="bodies removed")
 
 
@@ -57,7 +57,7 @@ def _destroy_keys(file: FileT, status: Any, actor: Actor) -> FileT:
     """Destroy the envelope, and all else that the record says of the content."""
     bare = replace(as_shredded(file, text=NAMELESS), status=status)
     with transaction(actor) as tx:
-        bare = store.change(tx, file, bare)
+        bare = changes.change(tx, file, bare)
         tx.audit(
             FileEvent.SHREDDED,
             file_id=file.file_id,

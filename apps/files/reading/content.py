@@ -199,7 +199,7 @@ def answer(
         return Answer(file, _read_range(file, start, stop, actor, passphrase), (start, stop))
     if size > limit:
         raise Refused(
-            f"The file has {size} bytes, more than the {limit} answered here: POST …/download instead."
+            f"The file has {size} bytes, more than the {limit} answered here. Ask for a range, or POST to …/download."
         )
     # All of it first: a damaged body is a problem document then, not an answer that breaks off
     return Answer(file, whole(_read(file, actor, passphrase)), None)

@@ -11,7 +11,7 @@ from typing import Any
 
 from apps.audit.records import Event
 from apps.audit.services import Transaction
-from apps.files import store
+from apps.files import changes, store
 from apps.files.records import UNKNOWN_TYPE, Content, Document, Upload, Version, package_id_of, version_id_of
 from apps.files.states import AT_REST, FileNotReady, FileStatus, Transition, as_words, transition
 from apps.files.trail import FileEvent
@@ -75,13 +75,13 @@ class Plan:
         """
         refused = FileNotReady(_FASTER)
         if self.head is None:
-            return store.change(tx, self.upload, document, otherwise=refused)
+            return changes.change(tx, self.upload, document, otherwise=refused)
         # What describes the content stands with the document, and goes with it
         kept = as_shredded(self.upload, text="(applied)")
         applied = replace(kept, status=FileStatus.APPLIED, source=document.source, reason=None)
-        store.put(tx, _earlier(self.head), otherwise=refused)
-        store.change(tx, self.upload, applied, otherwise=refused)
-        return store.change(tx, self.head, document, otherwise=refused)
+        changes.put(tx, _earlier(self.head), otherwise=refused)
+        changes.change(tx, self.upload, applied, otherwise=refused)
+        return changes.change(tx, self.head, document, otherwise=refused)
 
 
 def _replacement(head: Document) -> Transition:

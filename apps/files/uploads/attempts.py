@@ -83,6 +83,7 @@ def begin(*, document_id: str, file_id: str, owner: str, actor: Actor) -> Attemp
         StockEmpty: there is no quantum key; a session was run, ask again.
         PoolEmpty: no pool key is active; the pool was refilled, ask again.
     """
+    # Counted from before the reservation, so that the attempt gives up before the sweep ends it
     until = clock.now() + timedelta(seconds=quantum_keys.RESERVED_SECONDS)
     pool_key = keys.pick(pool_for(owner, Purpose.FILES))
 

@@ -14,7 +14,7 @@ from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.errors import Invalid, PlatformError
-from apps.files import services, store
+from apps.files import changes, services
 from apps.files.bodies import digests, objects
 from apps.files.bodies.objects import CLIENT_BODIES_PREFIX, ObjectGone, ObjectRef
 from apps.files.opening import FileKey, file_key
@@ -75,7 +75,7 @@ def _release(upload: Upload, offered: Offer, passphrase: str | None, actor: Acto
     envelope, key = _seal(upload, offered, pool_key, passphrase)
     upload = replace(upload, **attempts.as_fields(envelope))
     with transaction(actor) as tx:
-        upload = store.put(tx, upload)
+        upload = changes.put(tx, upload)
         # Used, not reserved: its file key leaves the platform
         quantum_keys.take(tx, offered, purpose=KeyPurpose.FILE, subject=upload.file_id)
         keys.count_use(tx, pool_key)
@@ -152,7 +152,7 @@ def finish(
     )
     with transaction(actor) as tx:
         # Re-wrapped meanwhile, the upload has another envelope, which this document would lose
-        document = store.change(tx, file, document, otherwise=FileNotReady(services.CHANGED))
+        document = changes.change(tx, file, document, otherwise=FileNotReady(services.CHANGED))
         tx.audit(
             FileEvent.ENCRYPTED,
             file_id=file_id,

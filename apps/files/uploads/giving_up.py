@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from apps.audit.records import Actor
 from apps.audit.services import transaction
-from apps.files import services, store
+from apps.files import changes, services, store
 from apps.files.bodies import objects, orphans
 from apps.files.bodies.objects import ObjectRef
 from apps.files.records import Upload, as_rejected
@@ -17,7 +17,7 @@ _UPLOAD_AGAIN = "Its encryption was cancelled. Upload the content again to have 
 
 
 def abort(file_id: str, *, actor: Actor) -> Upload:
-    """Give an announced upload up; what has come of it is removed.
+    """Give up an announced upload; what has come of it is removed.
 
     Raises:
         FileNotFound: no such file, or another's.
@@ -41,7 +41,7 @@ def give_up(upload: Upload, *, reason: str, actor: Actor, otherwise: Exception |
     gone = as_rejected(upload, reason)
     orphan = None
     with transaction(actor) as tx:
-        gone = store.change(tx, upload, gone, otherwise=otherwise)
+        gone = changes.change(tx, upload, gone, otherwise=otherwise)
         if upload.status is FileStatus.AWAITING_BODY:  # plaintext that arrives is removed by its event
             orphan = orphans.note(
                 tx, ObjectRef.of(upload.body), document_id=upload.document_id, reason=reason
@@ -67,5 +67,5 @@ def note_cancelled(file_id: str, source: ObjectRef, *, actor: Actor) -> None:
     # With its source, the plaintext is this record's also once that is rejected, and is removed then
     noted = replace(upload, reason=_UPLOAD_AGAIN, source=source.as_document())
     with transaction(actor) as tx:
-        store.change(tx, upload, noted)
+        changes.change(tx, upload, noted)
         tx.audit(FileEvent.ENCRYPTION_CANCELLED, file_id=file_id)

@@ -82,7 +82,7 @@ def complete(file_id: str, *, size: int, actor: Actor) -> File:
         if not isinstance(gone, ObjectGone):
             raise
         if objects.latest(upload["Bucket"], upload["Key"]) is None:  # not complete already, so aborted
-            raise FileNotReady("The upload was aborted.") from None
+            raise FileNotReady("The upload was aborted. Announce it again.") from None
     return file
 
 
@@ -93,7 +93,7 @@ def _upload(file_id: str, actor: Actor) -> dict[str, Any]:
 def _arguments(file: File) -> dict[str, Any]:
     """A multipart upload, for boto3."""
     if not isinstance(file, Upload) or file.status not in AWAITED or not file.parts:
-        raise FileNotReady("This file is not being uploaded in parts.")
+        raise FileNotReady("This file is not being uploaded in parts. Announce it with the method multipart.")
     return {"Bucket": file.parts["bucket"], "Key": file.parts["key"], "UploadId": file.parts["id"]}
 
 
@@ -107,5 +107,6 @@ def _check(parts: list[dict[str, Any]], size: int) -> None:
     arrived = sum(part["Size"] for part in parts)
     if numbers != list(range(1, len(parts) + 1)) or arrived != size:
         raise Invalid.of(
-            "size", f"{arrived} bytes have arrived in parts {numbers[:5]}…, not {size} without a gap"
+            "size",
+            f"{arrived} bytes of {size} have arrived, in parts {numbers[:5]}…. Send what is missing, then complete again.",
         )

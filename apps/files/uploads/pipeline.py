@@ -18,7 +18,7 @@ from apps.audit.services import Conflict, transaction
 from apps.common import clock
 from apps.common.errors import Refused
 from apps.common.sweeps import each
-from apps.files import services, store
+from apps.files import changes, services, store
 from apps.files.bodies import encrypted, objects
 from apps.files.bodies.encrypted import Progress
 from apps.files.bodies.objects import UPLOADS_PREFIX, ObjectGone, ObjectRef
@@ -152,7 +152,7 @@ def _commit(plan: Plan, document: Document, attempt: Attempt, actor: Actor) -> F
 def _reject(upload: Upload, source: ObjectRef, reason: str, actor: Actor) -> Upload:
     gone = replace(as_rejected(upload, reason), source=source.as_document())
     with transaction(actor) as tx:
-        gone = store.change(tx, upload, gone)
+        gone = changes.change(tx, upload, gone)
         tx.audit(FileEvent.REJECTED, file_id=upload.file_id, reason=reason)
     return gone
 

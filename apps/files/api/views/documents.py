@@ -34,7 +34,7 @@ class Files(ApiView):
 
     @extend_schema(parameters=[FileListQuery], responses=page_of(FileOut), operation_id="list_files")
     def get(self, request: Request) -> Response:
-        """Files, newest first, of one document type if asked."""
+        """Files, newest first; filter by document type."""
         fetch = partial(services.files_page, actor=actor_of(request))
         return list_response(request, FileOut, fetch, query=FileListQuery, salt="files")
 

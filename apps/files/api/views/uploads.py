@@ -57,7 +57,7 @@ class FileCompletion(ApiView):
 
     @extend_schema(request=CompletionIn, responses=FileOut, operation_id="complete_upload")
     def post(self, request: Request, file_id: str) -> Response:
-        """Join the parts; may be asked again."""
+        """Join the parts. Idempotent."""
         file = parts.complete(file_id, actor=actor_of(request), **parse_body(CompletionIn, request))
         return Response(FileOut(file).data)
 
@@ -69,7 +69,7 @@ class FileAbortion(ApiView):
 
     @extend_schema(request=None, responses=FileOut, operation_id="abort_upload")
     def post(self, request: Request, file_id: str) -> Response:
-        """Give an announced upload up; parts that have arrived are removed."""
+        """Give up an announced upload; parts that have arrived are removed."""
         return Response(FileOut(giving_up.abort(file_id, actor=actor_of(request))).data)
 
 
@@ -113,7 +113,7 @@ class LocalFiles(ApiView):
 
     @extend_schema(request=LocalFileIn, responses={201: LocalTargetOut}, operation_id="create_local_upload")
     def post(self, request: Request) -> Response:
-        """Announce a file that you encrypt: its key, and where the body goes. Then finish it."""
+        """Announce a file that you encrypt yourself: its key, and where to send the body. Then finish it."""
         target, secret = client_side.announce(actor=actor_of(request), **parse_body(LocalFileIn, request))
         return Response(LocalTargetOut({"upload": target, "secret": secret}).data, status=201)
 
@@ -125,7 +125,7 @@ class LocalFinish(ApiView):
 
     @extend_schema(request=FinishIn, responses=FileOut, operation_id="finish_local_upload")
     def post(self, request: Request, file_id: str) -> Response:
-        """Have the uploaded body checked and acknowledged; may be asked again."""
+        """Check an uploaded body and acknowledge it. Idempotent."""
         file = client_side.finish(file_id, actor=actor_of(request), **parse_body(FinishIn, request))
         return Response(FileOut(file).data)
 
