@@ -15,7 +15,7 @@ from apps.access.roles import Role, Scope, scopes_of
 from apps.access.store import PrincipalTable
 from apps.access.trail import PrincipalEvent
 from apps.audit.records import Actor, ActorKind, Event, Outcome
-from apps.audit.services import record, transaction
+from apps.audit.services import Transaction, record, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import Forbidden, Invalid, Refused
@@ -62,6 +62,16 @@ def find(principal_id: str) -> Principal:
     if found is None:
         raise PrincipalNotFound(f"There is no principal {principal_id!r}.")
     return found
+
+
+def find_all(*principal_ids: str) -> dict[str, Principal]:
+    """Those of some principals that exist, by id, read consistently by one call."""
+    return {found.principal_id: found for found in store.principals_of(sorted(set(principal_ids)))}
+
+
+def require_unchanged(tx: Transaction, principal: Principal, *, otherwise: Exception) -> None:
+    """Let a transaction happen only while a principal is as it was read: what it may do has not ended meanwhile."""
+    tx.require(PrincipalTable.of(principal), otherwise=otherwise)
 
 
 def change(

@@ -156,7 +156,7 @@ def record(actor: Actor, event: Event, **fields: Any) -> None:
 def entries_page(
     *, limit: int, position: Position | None = None, by: str | None = None, value: str = ""
 ) -> Page[Entry]:
-    """Read a page of all entries, or of those of one ``actor``, ``key``, ``session`` or ``file``, newest first."""
+    """Read a page of all entries, or of those of one ``actor``, ``key``, ``session``, ``file`` or ``approval``, newest first."""
     return store.entries_page(limit=limit, position=position, by=by, value=value)
 
 

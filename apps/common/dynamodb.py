@@ -265,6 +265,9 @@ class Page(Generic[RecordT]):
     records: list[RecordT]
     older: str | None = None
     newer: str | None = None
+    left_out: tuple[
+        str, ...
+    ] = ()  # rows that are not authentic, or not of this list; who decides by it heeds them
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,11 +317,51 @@ def page(
     if not rows:
         return Page([])
     has_older, has_newer = (True, more) if ascending else (more, position is not None)
+    records, left_out = _belonging(rows, partition_key(index), name)
     return Page(
-        [row.record() for row in rows],
+        records,
         older=rows[-1].sort if has_older else None,
         newer=rows[0].sort if has_newer else None,
+        left_out=left_out,
     )
+
+
+def partition_key(index: GlobalSecondaryIndex[Any]) -> str:
+    """Return the attribute that partitions an index."""
+    attribute: Attribute[Any] = index._hash_key_attribute()  # type: ignore[no-untyped-call] # noqa: SLF001
+    return attribute.attr_name
+
+
+def _belonging(rows: list[Any], partition: str, name: str) -> tuple[list[Any], tuple[str, ...]]:
+    """The records of the rows that belong in a list, and the names of the others, which were forged or moved here."""
+    records: list[Any] = []
+    left_out: list[str] = []
+    for row in rows:
+        try:
+            record = row.record()
+        except RecordForged:  # logged there
+            left_out.append(row.row_name)
+            continue
+        if row.is_tagged() and partition in misplaced(row, record):
+            log.error("the row %s does not belong in the list %s", row.row_name, name)
+            left_out.append(row.row_name)
+        else:
+            records.append(record)
+    return records, tuple(left_out)
+
+
+def misplaced(row: Table[RecordT], record: RecordT) -> list[str]:
+    """Return the index keys of a row that are others than its record gives: the lists that it was moved in or hidden from."""
+    return sorted(
+        key for key, derived in row.index_keys(record).items() if _differs(key, getattr(row, key), derived)
+    )
+
+
+def _differs(key: str, stored: Any, derived: Any) -> bool:
+    if key.endswith("feed") and stored and derived:
+        # The shard follows from the FEED_SHARDS of its time: any will do
+        return str(stored).rpartition("#")[0] != str(derived).rpartition("#")[0]
+    return bool(stored != derived)
 
 
 def pages(page_at: Callable[[Position | None], Page[RecordT]]) -> Iterator[Page[RecordT]]:
@@ -326,7 +369,7 @@ def pages(page_at: Callable[[Position | None], Page[RecordT]]) -> Iterator[Page[
     position: Position | None = None
     while True:
         found = page_at(position)
-        if found.records:
+        if found.records or found.left_out:
             yield found
         if found.older is None:
             return

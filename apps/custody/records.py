@@ -31,11 +31,12 @@ class Guarded(StrEnum):
 
 
 class ApprovalStatus(StrEnum):
-    """``pending`` → ``approved`` → ``used``, or ``refused``. After ``expires_at`` the first two are void."""
+    """``pending`` → ``approved`` → ``used``; or ``refused``, or ``withdrawn``. After ``expires_at`` the first two are void."""
 
     PENDING = "pending"
     APPROVED = "approved"
     REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
     USED = "used"
 
 

@@ -7,6 +7,7 @@ from apps.custody.api.approvals import (
     ApprovalGiving,
     ApprovalRefusal,
     Approvals,
+    ApprovalWithdrawal,
     ApprovedDestruction,
     ApprovedExport,
     DestructionCancellation,
@@ -45,6 +46,7 @@ urlpatterns = [
     path(APPROVAL, ApprovalDetail.as_view(), name="approval"),
     path(f"{APPROVAL}/approve", ApprovalGiving.as_view(), name="approval-approve"),
     path(f"{APPROVAL}/refuse", ApprovalRefusal.as_view(), name="approval-refuse"),
+    path(f"{APPROVAL}/withdraw", ApprovalWithdrawal.as_view(), name="approval-withdraw"),
     path(f"{APPROVAL}/destroy", ApprovedDestruction.as_view(), name="approval-destroy"),
     path(f"{APPROVAL}/export", ApprovedExport.as_view(), name="approval-export"),
 ]

@@ -115,6 +115,7 @@ class PoolKey(Record):
     imported: bool = False
     destroy_after: datetime | None = None  # until then the destruction can be cancelled
     recovery_seal: bytes | None = field(default=None, repr=False)
+    commitment: str = ""  # to the seed; a recovery seal is held against it
     pool: str = DEFAULT_POOL
 
     def transition(self, name: str) -> Transition:

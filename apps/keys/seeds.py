@@ -59,7 +59,7 @@ def secret_of(key: PoolKey) -> WrappedSecret:
     """
     if key.wrapped_seed is None:
         raise KeyUnusable(f"{key.key_id} is destroyed.")
-    wrapping = Wrapping(key.root_key_id, key.wrapped_seed, key.recovery_seal)
+    wrapping = Wrapping(key.root_key_id, key.wrapped_seed, key.recovery_seal, key.commitment)
     return WrappedSecret(
         KIND, key.key_id, wrapping, row=PoolKeyTable.of(key), check=lambda seed: _check(key, seed)
     )

@@ -61,6 +61,7 @@ def wrap_pair(pair: kem.KeyPair, *, key_id: str, state: KeyState, version: int, 
         version=version,
         imported=state is KeyState.PRE_ACTIVE,
         recovery_seal=wrapping.recovery_seal,
+        commitment=wrapping.commitment,
         pool=pool,
     )
 
@@ -77,7 +78,13 @@ def create(
         with transaction(actor) as tx:
             for row in batch:
                 tx.put(row)
-                tx.audit(PoolKeyEvent.CREATED, key_id=row.key, suite=suite.value, pool=pool)
+                tx.audit(
+                    PoolKeyEvent.CREATED,
+                    key_id=row.key,
+                    suite=suite.value,
+                    pool=pool,
+                    commitment=row.record().commitment,
+                )
         made.extend(row.record() for row in batch)
     return made
 

@@ -67,6 +67,7 @@ class PoolKeyTable(Table[PoolKey]):
     imported = BooleanAttribute(default=False)
     destroy_after = TimeAttribute(null=True)
     recovery_seal = BinaryAttribute(legacy_encoding=False, null=True)
+    commitment = UnicodeAttribute(default="")
     pool = UnicodeAttribute(default=DEFAULT_POOL)
     state_feed = UnicodeAttribute(null=True)
     usage_feed = UnicodeAttribute(null=True)

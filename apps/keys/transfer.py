@@ -52,7 +52,14 @@ def import_pair(seed: bytes, *, suite: Suite, reason: str, actor: Actor, pool: s
     key = services.wrap_pair(pair, key_id=key_id, state=KeyState.PRE_ACTIVE, version=version, pool=pool)
     with transaction(actor) as tx:
         tx.put(PoolKeyTable.of(key), otherwise=Refused(f"This key pair was imported already. Use {key_id}."))
-        tx.audit(PoolKeyEvent.IMPORTED, key_id=key_id, suite=suite.value, pool=pool, reason=reason)
+        tx.audit(
+            PoolKeyEvent.IMPORTED,
+            key_id=key_id,
+            suite=suite.value,
+            pool=pool,
+            commitment=key.commitment,
+            reason=reason,
+        )
     return services.find(key_id)
 
 

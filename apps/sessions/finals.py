@@ -51,6 +51,7 @@ def wrap(session: Session, final: bytes) -> FinalKey:
         root_key_id=wrapping.root_key_id,
         encrypted_final_key=wrapping.stored,
         recovery_seal=wrapping.recovery_seal,
+        commitment=wrapping.commitment,
         ttl=session.ttl,
     )
 
@@ -82,7 +83,7 @@ def find(session_id: str) -> FinalKey | None:
 
 def secret_of(found: FinalKey) -> WrappedSecret:
     """A session's final key as it is kept."""
-    wrapping = Wrapping(found.root_key_id, found.encrypted_final_key, found.recovery_seal)
+    wrapping = Wrapping(found.root_key_id, found.encrypted_final_key, found.recovery_seal, found.commitment)
     return WrappedSecret(
         KIND,
         found.session_id,

@@ -96,6 +96,7 @@ class FinalKey(Record):
     root_key_id: str
     encrypted_final_key: str = field(repr=False)
     recovery_seal: bytes | None = field(default=None, repr=False)
+    commitment: str = ""  # to the final key; a recovery seal is held against it
     ttl: int | None = None
 
 

@@ -117,6 +117,7 @@ def generate(request: GenerateRequest, *, actor: Actor, engine: Engine = session
             final_key_length=made.final_key_length,
             estimated_qber=round(made.estimated_qber, 6),
             reason_code=made.reason_code,
+            commitment=None if final is None else final.commitment,
         )
     return row.record()
 

@@ -112,6 +112,7 @@ class FinalKeyTable(Table[FinalKey]):
     root_key_id = UnicodeAttribute(attr_name="rootKeyId")
     encrypted_final_key = UnicodeAttribute(attr_name="encryptedFinalKey")
     recovery_seal = BinaryAttribute(attr_name="recoverySeal", legacy_encoding=False, null=True)
+    commitment = UnicodeAttribute(default="")
     ttl = NumberAttribute(null=True)
     root_feed = UnicodeAttribute(null=True)
 

@@ -16,10 +16,10 @@ from qkdseal.kem import Suite
 from tests import requirement
 from tests.conftest import Api
 from tests.custody.files import rows_under
-from tests.custody.people import ALICE, BOB, program_of
+from tests.custody.people import ALICE, BOB, key_of
 from tests.keys.rewriting import rewritten
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("four_eyes")]
 WHY = {"reason": "test"}
 
 
@@ -29,17 +29,17 @@ def encoded(value):
 
 def api_of(person):
     api = Api.__new__(Api)
-    api.actor, api.key = program_of(person)
+    api.actor, api.key = key_of(person)
     return api
 
 
 @pytest.fixture
-def alice(aws):
+def alice(four_eyes):
     return api_of(ALICE)
 
 
 @pytest.fixture
-def bob(aws):
+def bob(four_eyes):
     return api_of(BOB)
 
 
@@ -182,7 +182,7 @@ def test_a_session_is_revoked_over_the_api(alice, stock):
 MANAGED = [
     "keys", "keys/x/activate", "keys/x/suspend", "keys/x/resume", "keys/x/rotate", "keys/x/revoke",
     "keys/x/destruction", "keys/x/export", "rotations/x/resume", "recovery", "approvals/x/approve",
-    "approvals/x/refuse", "approvals/x/destroy", "approvals/x/export", "qkd/session/x/revoke",
+    "approvals/x/refuse", "approvals/x/withdraw", "approvals/x/destroy", "approvals/x/export", "qkd/session/x/revoke",
 ]  # fmt: skip
 
 

@@ -31,7 +31,7 @@ from tests.faults import Fault
 from tests.finals import final_key
 from tests.tables import every, everything
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("four_eyes")]
 
 
 def ceremony(*arguments, words=(), **options):

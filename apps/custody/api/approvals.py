@@ -59,7 +59,7 @@ class ApprovalGiving(ApiView):
 
 
 class ApprovalRefusal(ApiView):
-    """A no, or a withdrawal."""
+    """A no."""
 
     required_scopes = {"POST": KeyScope.APPROVE}
 
@@ -67,6 +67,17 @@ class ApprovalRefusal(ApiView):
     def post(self, request: Request, approval_id: str) -> Response:
         """Refuse what was asked for."""
         return Response(ApprovalOut(approvals.refuse(approval_id, actor=actor_of(request))).data)
+
+
+class ApprovalWithdrawal(ApiView):
+    """Who asked, or who approved, thinks again."""
+
+    required_scopes = {"POST": KeyScope.MANAGE}
+
+    @extend_schema(request=None, responses=ApprovalOut, operation_id="withdraw_approval")
+    def post(self, request: Request, approval_id: str) -> Response:
+        """End a request that was not used yet, as who asked for it or who approved it."""
+        return Response(ApprovalOut(approvals.withdraw(approval_id, actor=actor_of(request))).data)
 
 
 class DestructionRequest(ApiView):
