@@ -3,8 +3,9 @@
 import copy
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 from unittest import mock
 
@@ -20,6 +21,7 @@ from apps.access.authentication import as_actor
 from apps.access.roles import Role
 from apps.audit import writing
 from apps.audit.records import system
+from apps.common import clock
 from apps.common.aws import client
 from apps.common.dynamodb import all_tables
 from apps.detections import services as detections
@@ -167,3 +169,16 @@ def api(aws: None) -> Api:
 def other_api(aws: None) -> Api:
     """Another such client."""
     return Api(Role.CLIENT)
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Moves the platform's clock forward, by so many days, hours or seconds."""
+    offset = [timedelta()]
+    now = clock.now
+    monkeypatch.setattr(clock, "now", lambda: now() + offset[0])
+
+    def by(**span: float) -> None:
+        offset[0] += timedelta(**span)
+
+    return by

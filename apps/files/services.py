@@ -96,6 +96,6 @@ def restore(file_id: str, *, actor: Actor) -> Document:
 def _move(document: Document, step: Transition, actor: Actor, **fields: object) -> Document:
     moved = replace(document, status=step.target, **fields)  # type: ignore[arg-type]  # the table's targets
     with transaction(actor) as tx:
-        changes.change(tx, document, moved, otherwise=FileNotReady(CHANGED))
+        moved = changes.change(tx, document, moved, otherwise=FileNotReady(CHANGED))
         tx.audit(step.event, file_id=document.file_id)
     return moved

@@ -1,12 +1,14 @@
 """The table of files: documents, versions, uploads and orphans, told apart by their kind."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
 
+from apps.common.authenticated import RecordForged
 from apps.common.dynamodb import (
     DocumentAttribute,
     EnumAttribute,
@@ -210,27 +212,41 @@ def earlier_versions(document_id: str, *, limit: int, position: Position | None)
 def due_for_shredding(moment: datetime) -> Iterator[Document]:
     """Documents whose time to be restored ended before a moment, and that are not shredded to the end."""
     for part in partitions(LISTED):
-        for row in FileTable.by_shredding.query(part, FileTable.shred_after < moment):
-            yield row.record()
+        for found in _authentic(FileTable.by_shredding.query(part, FileTable.shred_after < moment)):
+            if isinstance(found, Document) and found.shred_after is not None:
+                yield found
 
 
 def documents_in(status: FileStatus) -> Iterator[Document]:
     """Documents in a state."""
-    return _in_feed(status, None)
+    return (found for found in _in_feed(status) if isinstance(found, Document) and found.status is status)
 
 
 def uploads_before(status: FileStatus, moment: datetime) -> Iterator[Upload]:
     """Uploads in a state that were announced before a moment."""
-    return _in_feed(status, moment)
+    return (
+        found
+        for found in _in_feed(status, moment)
+        if isinstance(found, Upload) and found.status is status and found.uploaded_at < moment
+    )
 
 
 def orphans_before(moment: datetime) -> Iterator[Orphan]:
     """Orphans that were noted before a moment."""
-    return _in_feed(ORPHANS, moment)
+    return (
+        found for found in _in_feed(ORPHANS, moment) if isinstance(found, Orphan) and found.noted_at < moment
+    )
 
 
-def _in_feed(name: str, moment: datetime | None) -> Iterator[Any]:
+def _in_feed(name: str, moment: datetime | None = None) -> Iterator[Row]:
+    """What the index by state lists. Index keys are not authenticated: the records say what belongs there."""
     older = None if moment is None else FileTable.sort < sort_key(moment, "")
     for part in partitions(name):
-        for row in FileTable.by_status.query(part, older):
+        yield from _authentic(FileTable.by_status.query(part, older))
+
+
+def _authentic(rows: Iterable[Table[Row]]) -> Iterator[Row]:
+    """The records of rows, without those that somebody else wrote: one of them must not stop a sweep."""
+    for row in rows:
+        with suppress(RecordForged):  # logged there, with the row's name
             yield row.record()

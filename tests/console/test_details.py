@@ -1,6 +1,7 @@
 """Detail pages: read-only, linked, and without key material."""
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests import requirement
 from tests.console.demo import SEALED, Demo
 from tests.console.pages import AUDIT, CLIENTS, DETECTIONS, FILES, JOBS, LISTS, POOL, SESSIONS, messages_of
 from tests.finals import final_key
+from tests.tables import save
 
 
 def change(url: str, pk: str) -> str:
@@ -103,8 +105,7 @@ def test_names_of_files_are_text(console: Client, filled: Demo) -> None:
 @requirement("F1")
 def test_only_named_fields_of_an_envelope_are_shown(console: Client, filled: Demo) -> None:
     odd = dict(filled.file.envelope) | {"private": "secret words"}
-    row = FileTable.get(filled.file.file_id)
-    row.update([FileTable.envelope.set(odd)])
+    save(FileTable.of(replace(filled.file, envelope=odd)))
     assert b"secret words" not in console.get(change(FILES, filled.file.file_id)).content
 
 

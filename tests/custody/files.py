@@ -5,6 +5,7 @@ import uuid
 
 from django.conf import settings
 
+from apps.audit.tagging import tag_row
 from apps.common import clock
 from apps.common.aws import client
 from apps.files.bodies.objects import ObjectRef
@@ -54,7 +55,9 @@ def rows_under(key: PoolKey, count: int) -> dict[str, bytes]:
                 pool_suite=key.suite,
                 quantum_key=QUANTUM_KEY,
             )
-            batch.save(FileTable.of(_record(file_id, envelope)))
+            row = FileTable.of(_record(file_id, envelope))
+            tag_row(row)
+            batch.save(row)
             made[file_id] = file_key
     return made
 

@@ -20,7 +20,6 @@ from apps.files.bodies.objects import ObjectGone, ObjectRef
 from apps.files.opening import DAMAGED, FileDamaged, file_key
 from apps.files.records import Document, FileNotFound, Upload, Version
 from apps.files.states import AT_REST, FileNotReady, as_words
-from apps.files.store import FileTable
 from apps.files.trail import FileEvent
 from apps.files.traits import COPIED, fields_with
 from apps.files.uploads import attempts
@@ -107,10 +106,9 @@ def _commit(
     file: Document | Version, done: Document | Version, attempt: Attempt, actor: Actor
 ) -> Document | Version:
     old = ObjectRef.of(file.body)
-    unchanged = (FileTable.body == file.body) & (FileTable.envelope == file.envelope)
     try:
         with transaction(actor) as tx:
-            changes.change(tx, file, done, condition=unchanged, otherwise=FileNotReady(services.CHANGED))
+            done = changes.change(tx, file, done, otherwise=FileNotReady(services.CHANGED))
             attempt.use(tx)
             # In the same transaction: from here on nothing else names the old body
             orphan = orphans.note(tx, old, document_id=file.package_id, reason="It was re-encrypted.")

@@ -13,11 +13,10 @@ from django.conf import settings
 from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import aws, clock
-from apps.files import services
+from apps.files import changes, services
 from apps.files.bodies import objects
 from apps.files.bodies.objects import UPLOADS_PREFIX, ObjectRef
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, UNKNOWN_TYPE, Upload
-from apps.files.store import FileTable
 from apps.files.trail import FileEvent
 from apps.files.uploads.passphrases import with_passphrase
 
@@ -122,7 +121,7 @@ def _announce(
     place = ObjectRef.of(upload.source)
     upload = begin_parts(with_passphrase(upload, passphrase), place, method)
     with transaction(actor) as tx:
-        tx.put(FileTable.of(upload))
+        upload = changes.put(tx, upload)
         tx.audit(FileEvent.REGISTERED, file_id=upload.document_id, method=method.value)
     return target_of(upload, place, method, size_limit)
 

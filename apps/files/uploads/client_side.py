@@ -5,7 +5,7 @@ audit trail are the same. Who has once been given it can read that one body for 
 """
 
 import uuid
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.conf import settings
@@ -20,9 +20,8 @@ from apps.files.bodies.objects import CLIENT_BODIES_PREFIX, ObjectGone, ObjectRe
 from apps.files.opening import FileKey, file_key
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, UNKNOWN_TYPE, Document, Named, Upload
 from apps.files.states import FileNotReady, FileStatus, as_words
-from apps.files.store import FileTable
 from apps.files.trail import FileEvent
-from apps.files.traits import values
+from apps.files.traits import traits_of, values
 from apps.files.uploads import attempts
 from apps.files.uploads.announce import Target, UploadMethod, begin_parts, target_of, upload_of
 from apps.keys import pools
@@ -86,7 +85,7 @@ def _release(
     envelope, key = _seal(upload, offered, pool_key, passphrase)
     upload = replace(upload, **attempts.as_fields(envelope))
     with transaction(actor) as tx:
-        tx.put(FileTable.of(upload))
+        upload = changes.put(tx, upload)
         # Used, not reserved: its file key leaves the platform
         quantum_keys.take(tx, offered, purpose=KeyPurpose.FILE, subject=upload.file_id)
         keys.count_use(tx, pool_key)
@@ -151,7 +150,7 @@ def finish(
         raise FileNotReady("Nothing has been uploaded yet. Send the encrypted body first, then finish.")
     checked = _check_body(file, stored, passphrase)
     document = Document(
-        **values(file, [one.name for one in fields(Named)])
+        **values(file, list(traits_of(Named)))
         | {
             "body": stored.as_document(),
             "status": FileStatus.ENCRYPTED,
@@ -161,10 +160,9 @@ def finish(
             "encrypted_at": clock.now(),
         }
     )
-    # Re-wrapped meanwhile, the upload has another envelope, which this document would lose
-    waiting = (FileTable.status == FileStatus.AWAITING_BODY) & (FileTable.envelope == file.envelope)
     with transaction(actor) as tx:
-        changes.replace_row(tx, file, document, condition=waiting, otherwise=FileNotReady(services.CHANGED))
+        # Re-wrapped meanwhile, the upload has another envelope, which this document would lose
+        document = changes.change(tx, file, document, otherwise=FileNotReady(services.CHANGED))
         tx.audit(
             FileEvent.ENCRYPTED,
             file_id=file_id,

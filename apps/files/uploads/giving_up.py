@@ -41,7 +41,7 @@ def give_up(upload: Upload, *, reason: str, actor: Actor, otherwise: Exception |
     gone = as_rejected(upload, reason)
     orphan = None
     with transaction(actor) as tx:
-        changes.change(tx, upload, gone, otherwise=otherwise)
+        gone = changes.change(tx, upload, gone, otherwise=otherwise)
         if upload.status is FileStatus.AWAITING_BODY:  # plaintext that arrives is removed by its event
             orphan = orphans.note(
                 tx, ObjectRef.of(upload.body), document_id=upload.document_id, reason=reason

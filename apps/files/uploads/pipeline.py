@@ -24,7 +24,6 @@ from apps.files.bodies.encrypted import Progress
 from apps.files.bodies.objects import UPLOADS_PREFIX, ObjectGone, ObjectRef
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, Document, File, Upload, as_rejected
 from apps.files.states import FileNotReady, FileStatus
-from apps.files.store import FileTable
 from apps.files.trail import FileEvent
 from apps.files.uploads import applying, attempts, passphrases
 from apps.files.uploads.applying import Plan
@@ -128,7 +127,7 @@ def _encrypt(upload: Upload, source: ObjectRef, actor: Actor, progress: Progress
 def _commit(plan: Plan, document: Document, attempt: Attempt, actor: Actor) -> File:
     try:
         with transaction(actor) as tx:
-            plan.commit(tx, document)
+            document = plan.commit(tx, document)
             attempt.use(tx)
             tx.audit(
                 plan.event,
@@ -139,12 +138,12 @@ def _commit(plan: Plan, document: Document, attempt: Attempt, actor: Actor) -> F
                 version=document.version,
             )
     except FileNotReady:
-        current = store.find_file(document.file_id)
-        # Where an answer was lost and the SDK asked again, the delivery that was faster is this one
-        if current is not None and current.body == document.body:
-            return current
+        current = store.find_document(document.file_id)
         if current is None or current.source.get("version") != document.source["version"]:
-            raise  # the other one encrypted another version: deliver again, this one becomes a file of its own
+            raise  # not encrypted: deliver again, and where another version was, this one becomes a file of its own
+        # Where an answer was lost and the SDK asked again, the delivery that was faster is this one
+        if current.body == document.body:
+            return current
         objects.remove(ObjectRef.of(document.body))
         return current
     return document
@@ -153,12 +152,7 @@ def _commit(plan: Plan, document: Document, attempt: Attempt, actor: Actor) -> F
 def _reject(upload: Upload, source: ObjectRef, reason: str, actor: Actor) -> Upload:
     gone = replace(as_rejected(upload, reason), source=source.as_document())
     with transaction(actor) as tx:
-        changes.replace_row(
-            tx,
-            upload,
-            gone,
-            condition=(FileTable.status == FileStatus.AWAITING_UPLOAD) | FileTable.file_id.does_not_exist(),
-        )
+        gone = changes.change(tx, upload, gone)
         tx.audit(FileEvent.REJECTED, file_id=upload.file_id, reason=reason)
     return gone
 
