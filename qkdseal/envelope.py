@@ -35,6 +35,7 @@ FILE_KEY_SIZE = 32
 ENVELOPE_LIMIT = 8192  # bytes of JSON; the largest that can be made has fewer than 4,000
 _SEAL_LABEL = b"qkdplatform package seal v1"
 _TOGETHER = "Give a passphrase where the header names a factor for it, and only there."
+_ONE_FORM = "Give the passphrase or its stretched form, not both."
 _FILE_KEY_LABEL = b"qkdplatform package file key v1"
 
 
@@ -151,7 +152,7 @@ def seal(
         if header.passphrase is None:
             raise ValueError(_TOGETHER)
         if stretched is not None:
-            raise ValueError("Give the passphrase or its stretched form, not both.")
+            raise ValueError(_ONE_FORM)
         stretched = header.passphrase.stretch(passphrase)
     file_key = _file_key(header, secret, quantum_key, stretched)
     return _seal_to(header, secret, pool_key_id, pool_suite, pool_public_key), file_key
@@ -165,6 +166,7 @@ def open_envelope(
     pool_suite: Suite = DEFAULT_SUITE,
     context: bytes | None = None,
     passphrase: str | None = None,
+    stretched: bytes | None = None,
 ) -> bytes:
     """The file key of a package, 32 bytes.
 
@@ -186,17 +188,21 @@ def open_envelope(
         pool_suite: of the pool key, from your record of it and not from the envelope.
         context: what the header binds; None if it binds nothing.
         passphrase: needed if the header names a factor.
+        stretched: what ``header.passphrase.stretch`` made of it, instead of the passphrase.
 
     Raises:
         PackageInvalid: the seed, an id, the header or the context is another, the envelope was changed, or the
             passphrase is missing, superfluous or impossible.
-        ValueError: the seed has the wrong length for the suite, or the quantum key has not 32 bytes.
+        ValueError: the seed has the wrong length for the suite, the quantum key has not 32 bytes, or both the
+            passphrase and its stretched form are given.
     """
+    if passphrase is not None and stretched is not None:
+        raise ValueError(_ONE_FORM)
     secret = _open(envelope, seed, pool_suite)
-    if not envelope.header.binds(context) or (passphrase is None) != (envelope.header.passphrase is None):
+    given = passphrase is not None or stretched is not None
+    if not envelope.header.binds(context) or given != (envelope.header.passphrase is not None):
         raise PackageInvalid
     check_quantum_key(quantum_key)
-    stretched = None
     if envelope.header.passphrase is not None and passphrase is not None:
         try:
             stretched = envelope.header.passphrase.stretch(passphrase)
@@ -213,6 +219,7 @@ def rewrap(
     new_pool_key_id: str,
     new_public_key: bytes,
     new_suite: Suite = DEFAULT_SUITE,
+    new_seed: bytes | None = None,
 ) -> Envelope:
     """Seal the same secret to another pool key; the body stays readable as it is.
 
@@ -225,12 +232,32 @@ def rewrap(
     >>> open_envelope(moved, seed=new.seed, quantum_key=quantum_key) == file_key
     True
 
+    Args:
+        envelope: that opens with ``seed``.
+        seed: of the pool key that the envelope names.
+        pool_suite: of that pool key.
+        new_pool_key_id: the name of the other pool key.
+        new_public_key: its public key.
+        new_suite: of the other pool key.
+        new_seed: its seed, if you have it: the moved envelope is then opened again before you trust it.
+
     Raises:
         PackageInvalid: the envelope does not open with this seed.
-        ValueError: the seed or the new public key is not of its suite, or the new id is malformed.
+        ValueError: a seed or the new public key is not of its suite, the new id is malformed, or the new seed does
+            not open what was sealed to the new public key.
     """
     secret = _open(envelope, seed, pool_suite)
-    return _seal_to(envelope.header, secret, new_pool_key_id, new_suite, new_public_key)
+    moved = _seal_to(envelope.header, secret, new_pool_key_id, new_suite, new_public_key)
+    if new_seed is not None and not _opens_to(moved, secret, new_seed, new_suite):
+        raise ValueError("The new seed does not belong to the new public key.")
+    return moved
+
+
+def _opens_to(envelope: Envelope, secret: bytes, seed: bytes, suite: Suite) -> bool:
+    try:
+        return _open(envelope, seed, suite) == secret
+    except PackageInvalid:
+        return False
 
 
 def _seal_to(header: Header, secret: bytes, pool_key_id: str, suite: Suite, public_key: bytes) -> Envelope:

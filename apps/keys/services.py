@@ -242,7 +242,10 @@ def count_use(tx: Transaction, key: PoolKey, *, uses: int = 1, message: bool = F
     tx.update(
         PoolKeyTable.of(key),
         [*counted, PoolKeyTable.messages.add(uses)] if message else counted,
-        condition=PoolKeyTable.state == KeyState.ACTIVE,
+        # The halves themselves as well, where the tag was left: what was sealed has to open with what is stored
+        condition=(PoolKeyTable.state == KeyState.ACTIVE)
+        & (PoolKeyTable.public_key == key.public_key)
+        & (PoolKeyTable.wrapped_seed == key.wrapped_seed),
         otherwise=changed,
     )
 

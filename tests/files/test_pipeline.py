@@ -394,9 +394,11 @@ def test_an_upload_waits_for_quantum_keys_rather_than_going_without(api, pool):
 
 
 @requirement("C5", "I4")
-def test_an_upload_waits_for_a_pool_key_rather_than_going_without(api, stock, pool):
-    for key in pool:
-        retirement.revoke(key.key_id, reason="test", actor=TESTS)
+def test_an_upload_waits_for_a_pool_key_rather_than_going_without(api, stock, pool, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(keys, "refill", lambda **_: 0)  # the refill that follows at once fails
+        for key in pool:
+            retirement.revoke(key.key_id, reason="test", actor=TESTS, below_low_water=True)
     upload = registered(api)
     with pytest.raises(ExceptionGroup):
         handler(upload.event, None)

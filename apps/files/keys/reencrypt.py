@@ -24,7 +24,7 @@ from apps.files.trail import FileEvent
 from apps.files.traits import COPIED, fields_with
 from apps.files.uploads import attempts
 from apps.files.uploads.attempts import Attempt
-from apps.keys.records import KeyNotFound
+from apps.keys.records import KeyNotFound, KeyUnusable
 from apps.sessions.records import SessionNotFound
 from qkdseal import body
 from qkdseal.envelope import Envelope
@@ -45,6 +45,7 @@ def reencrypt(file_id: str, *, actor: Actor, progress: Progress | None = None) -
         FileNotReady: it is in cold storage or on its way, its key needs a passphrase, or it was changed meanwhile.
         FileDamaged: it does not open with the keys it has; it stays as it is.
         StockEmpty, PoolEmpty: no new key is there right now.
+        KeyUnusable: what was sealed to the new pool key does not open; the file stays as it is.
     """
     file = _find(file_id)
     plaintext = _open(file)
@@ -66,6 +67,11 @@ def reencrypt(file_id: str, *, actor: Actor, progress: Progress | None = None) -
             )
     except PackageInvalid:
         raise FileDamaged(DAMAGED) from None
+    try:
+        attempt.check_opens(envelope, file_key=new_key)
+    except KeyUnusable:
+        objects.remove(ObjectRef.of(written.body))
+        raise
     new = asdict(written) | attempts.as_fields(envelope) | {"encrypted_at": clock.now()}
     done = replace(file, **{name: new[name] for name in fields_with(type(file), COPIED, without=True)})
     return _commit(file, done, attempt, actor)

@@ -90,6 +90,7 @@ def _rewrap(file: File, source: PoolKey, target: PoolKey) -> Envelope:
         new_pool_key_id=target.key_id,
         new_public_key=target.public_key,
         new_suite=target.suite,
+        new_seed=seeds.seed_of(target),
     )
 
 

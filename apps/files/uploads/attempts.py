@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hmac import compare_digest
 from typing import Any
 
 from django.conf import settings
@@ -20,15 +21,16 @@ from apps.files.bodies import orphans
 from apps.files.bodies.objects import BODIES_PREFIX, ObjectRef
 from apps.files.trail import FileEvent
 from apps.jobs.control import JobCancelled
-from apps.keys import pools
+from apps.keys import pools, seeds
 from apps.keys import services as keys
 from apps.keys.pool_records import Purpose
-from apps.keys.records import PoolKey
+from apps.keys.records import KeyUnusable, PoolKey
 from apps.sessions import quantum_keys
 from apps.sessions.records import KeyPurpose, Offer, QuantumKey, QuantumKeyState
 from apps.sessions.taking import take_key
 from apps.sessions.trail import QuantumKeyEvent
-from qkdseal.envelope import Envelope, seal
+from qkdseal.envelope import Envelope, open_envelope, seal
+from qkdseal.errors import PackageInvalid
 from qkdseal.header import Header, PassphraseFactor
 
 
@@ -59,6 +61,32 @@ class Attempt:
             quantum_key=self.offered.key,
             stretched=stretched,
         )
+
+    def check_opens(self, envelope: Envelope, *, file_key: bytes, stretched: bytes | None = None) -> None:
+        """Open an envelope of this attempt again, as it will be opened: with the seed that is kept (I4).
+
+        Raises:
+            KeyUnusable: it does not open; the pool key is not picked again by this process, so try again.
+            RootKeyUnavailable: the root key cannot be used now.
+        """
+        try:
+            opened = open_envelope(
+                envelope,
+                seed=seeds.seed_of(self.pool_key),
+                pool_suite=self.pool_key.suite,
+                quantum_key=self.offered.key,
+                stretched=stretched,
+            )
+        except PackageInvalid:
+            opened = b""
+        except KeyUnusable:
+            keys.forget(self.pool_key)
+            raise
+        if not compare_digest(opened, file_key):
+            keys.forget(self.pool_key)
+            raise KeyUnusable(
+                f"What was sealed to {self.pool_key.key_id} does not open. It is sealed to another key."
+            )
 
     def use(self, tx: Transaction) -> None:
         """Use the keys up in a transaction: it fails where the reservation has ended meanwhile."""

@@ -1,7 +1,7 @@
 """From an uploaded object to an encrypted file. Every step may run twice, or beside itself (I4).
 
-    reserve a quantum key → write the body under a key of its own → commit record, key uses and audit entry
-    together → remove the plaintext
+    reserve a quantum key → write the body under a key of its own → open the envelope again, as a reader will →
+    commit record, key uses and audit entry together → remove the plaintext
 
 Two attempts never overwrite each other (``attempts``): the commit decides which one counts.
 """
@@ -104,7 +104,8 @@ def _encrypt(upload: Upload, source: ObjectRef, actor: Actor, progress: Progress
     attempt = attempts.begin(
         document_id=upload.document_id, file_id=upload.file_id, owner=upload.owner, actor=actor
     )
-    envelope, file_key = attempt.seal(plan.package_id, *passphrases.factor_of(upload))
+    factor, stretched = passphrases.factor_of(upload)
+    envelope, file_key = attempt.seal(plan.package_id, factor, stretched)
     with attempt.end_if_cancelled(actor=actor):
         written = encrypted.write(
             objects.stream(source),
@@ -116,6 +117,7 @@ def _encrypt(upload: Upload, source: ObjectRef, actor: Actor, progress: Progress
             progress=progress,
         )
     try:
+        attempt.check_opens(envelope, file_key=file_key, stretched=stretched)
         sealed = attempts.as_fields(envelope) | {"encrypted_at": clock.now()}
         document = plan.document(source.as_document(), asdict(written) | sealed)
         return _commit(plan, document, attempt, actor)
