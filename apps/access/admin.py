@@ -136,6 +136,23 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> "type[forms.ModelForm[Any]]":  # type: ignore[override]
         return _within_rights(super().get_form(request, obj, **kwargs), cast("User", request.user))
 
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Save a user. Who may sign in no more decides nothing any more either."""
+        super().save_model(request, obj, form, change)
+        if change and "is_active" in form.changed_data:
+            switch = people.enable if obj.is_active else people.disable
+            switch(obj, reason="at the console", actor=actor_of(request))
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        """Delete a user, and end what they decide."""
+        people.disable(obj, reason="their user was deleted", actor=actor_of(request))
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Delete several, one by one."""
+        for user in queryset:
+            self.delete_model(request, user)
+
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_change_permission(request, obj) and _may_edit(request, obj)
 

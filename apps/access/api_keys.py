@@ -115,6 +115,7 @@ def rotate(key_id: str, *, overlap: timedelta, actor: Actor) -> tuple[ApiKey, st
         name=before.name,
         scopes=before.scopes,
         networks=before.networks,
+        expires_at=before.expires_at,
     )
     ends = moment + overlap
     _replace(replace(before, expires_at=min(before.expires_at or ends, ends)), actor)
@@ -129,7 +130,7 @@ def limit(
     networks: Sequence[str] | None = None,
     expires_at: datetime | None = None,
 ) -> ApiKey:
-    """Narrow what a key may do, from where, or until when; what is not given stays.
+    """Set what a key may do, from where, or until when; what is not given stays. It never allows more than the role.
 
     Raises:
         KeyNotFound: no such key.
@@ -150,7 +151,7 @@ def limit(
 
 
 def revoke(key_id: str, *, reason: str, actor: Actor) -> ApiKey:
-    """Refuse a key from now on (elsewhere within CACHE_SECONDS).
+    """Refuse a key from now on (elsewhere within CACHE_SECONDS). Whoever may revoke may revoke anybody's: it only takes away.
 
     Raises:
         KeyNotFound: no such key.

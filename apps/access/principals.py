@@ -17,7 +17,7 @@ from apps.access.trail import PrincipalEvent
 from apps.audit.records import Actor, ActorKind, Event, Outcome
 from apps.audit.services import Transaction, record, transaction
 from apps.common import clock
-from apps.common.dynamodb import Page, Position
+from apps.common.dynamodb import Page, Position, is_key
 from apps.common.errors import Forbidden, Invalid, Refused
 
 
@@ -27,9 +27,12 @@ def make_service(
     """Make a service known. It acts with API keys that are issued for it.
 
     Raises:
+        Invalid: the id is not letters and digits, of which the ids of its keys are made.
         Forbidden: the actor does not hold what the role allows.
         Refused: there is such a service already.
     """
+    if service_id is not None and not (service_id.isascii() and service_id.isalnum()):
+        raise Invalid.of("service_id", "Letters and digits only.")
     return _make(PrincipalKind.SERVICE, service_id or secrets.token_hex(8), name, role, actor, groups=groups)
 
 
@@ -66,7 +69,8 @@ def find(principal_id: str) -> Principal:
 
 def find_all(*principal_ids: str) -> dict[str, Principal]:
     """Those of some principals that exist, by id, read consistently by one call."""
-    return {found.principal_id: found for found in store.principals_of(sorted(set(principal_ids)))}
+    wanted = sorted({name for name in principal_ids if is_key(name)})
+    return {found.principal_id: found for found in store.principals_of(wanted)}
 
 
 def require_unchanged(tx: Transaction, principal: Principal, *, otherwise: Exception) -> None:
@@ -148,6 +152,15 @@ def rights_of(actor: Actor) -> tuple[frozenset[Scope], bool]:
     return found.scopes, found.approver
 
 
+def may_change(target_id: str, actor_id: str) -> bool:
+    """Return whether somebody holds at least what another principal holds; nobody needs anything for who holds nothing."""
+    found = find_all(target_id, actor_id)
+    target, acting = found.get(target_id), found.get(actor_id)
+    if target is None:
+        return True
+    return acting is not None and acting.active and _covers(acting.scopes, acting.approver, target)
+
+
 def check_may_change(target: Principal, actor: Actor) -> None:
     """Refuse an actor who would change somebody who holds more; the attempt is recorded.
 
@@ -170,10 +183,14 @@ def check_may_give(wanted: Principal, actor: Actor) -> None:
 
 def _check_holds(rights: Principal, actor: Actor, message: str) -> None:
     scopes, approver = rights_of(actor)
-    if rights.scopes <= scopes and (approver or not rights.approver):
+    if _covers(scopes, approver, rights):
         return
     record(actor, PrincipalEvent.CHANGED, outcome=Outcome.DENIED, principal=rights.principal_id)
     raise Forbidden(message)
+
+
+def _covers(scopes: frozenset[Scope], approver: bool, rights: Principal) -> bool:
+    return rights.scopes <= scopes and (approver or not rights.approver)
 
 
 def _check_person(wanted: Principal) -> None:

@@ -176,6 +176,54 @@ def test_only_the_owner_grants(aws):
         grants.give(str(stranger), "file:f1", Right.READ, owner="service:owner", actor=stranger)
 
 
+@requirement("C16", "E8", "I12")
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR, Role.AUDITOR])
+def test_who_sees_every_record_grants_nothing_to_themselves(aws, role: Role):
+    caller, _ = api_keys.issue_for_service("reader", role=role, actor=TESTS)
+    reader = as_actor(caller, source_ip="127.0.0.1")
+    assert reader.sees_all
+    for name in (grants.file_object("f1"), grants.type_object("service:owner", "invoice")):
+        with pytest.raises(grants.GrantNotFound):
+            grants.give(str(reader), name, Right.READ, owner="service:owner", actor=reader)
+        assert not grants.is_granted(reader, [name], Right.READ)
+
+
+@requirement("C16", "E8")
+def test_an_administrator_grants_and_takes_back_for_others(aws):
+    caller, _ = api_keys.issue_for_service("helper", role=Role.ADMINISTRATOR, actor=TESTS)
+    helper = as_actor(caller, source_ip="127.0.0.1")
+    name = grants.file_object("f1")
+    grants.give(str(helper), name, Right.READ, owner="service:owner", actor=helper)
+    assert grants.is_granted(helper, [name], Right.READ)
+    grants.revoke(str(helper), name, actor=helper)
+    assert not grants.is_granted(helper, [name], Right.READ)
+
+
+@requirement("C16", "E8")
+def test_nobody_grants_a_document_type_of_another_owner(aws):
+    caller, _ = api_keys.issue_for_service("thief", role=Role.CLIENT, actor=TESTS)
+    thief = as_actor(caller, source_ip="127.0.0.1")
+    with pytest.raises(grants.GrantNotFound):
+        grants.give(
+            str(thief), grants.type_object("service:victim", "x"), Right.READ, owner=str(thief), actor=thief
+        )
+
+
+@requirement("E3", "E8")
+def test_a_rotated_key_ends_no_later_than_the_first(aws):
+    caller, _ = api_keys.issue_for_service("backup", role=Role.CLIENT, actor=TESTS)
+    end = clock.now() + timedelta(days=3)
+    limited = api_keys.limit(caller.key_id, expires_at=end, scopes=["files:read"], actor=TESTS)
+    made, _ = api_keys.rotate(caller.key_id, overlap=timedelta(hours=1), actor=TESTS)
+    assert (made.expires_at, made.scopes) == (limited.expires_at, limited.scopes)
+
+
+@requirement("E8")
+def test_the_id_of_a_service_fits_into_the_ids_of_its_keys(aws):
+    with pytest.raises(Invalid):
+        principals.make_service("x", role=Role.CLIENT, service_id="first-run", actor=TESTS)
+
+
 @requirement("E8", "F6")
 def test_two_names_that_look_alike_are_one(db):
     first = User.objects.create_user("Mallory")

@@ -2,7 +2,6 @@
 
 import json
 import secrets
-from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +12,6 @@ from apps.access.records import KeyStatus, Principal, PrincipalNotFound
 from apps.access.roles import Role
 from apps.access.users import User
 from apps.audit.records import Actor, system
-from apps.common.errors import Refused
 from apps.stack.layout import write_private
 
 USER = "operator"
@@ -70,7 +68,8 @@ def _user_with_new_password() -> tuple[User, str]:
 
 
 def _admit(user: User, actor: Actor) -> None:
-    with suppress(Refused):  # by an earlier run that was killed
+    """Admit the operator as an approver, unless an earlier run that was killed did. Others: ``manage.py person admit``."""
+    if not principals.find_all(user.principal_id):
         principals.admit_person(
             str(user.pk), user.username, role=Role.ADMINISTRATOR, approver=True, actor=actor
         )
