@@ -28,6 +28,12 @@ def file_object(file_id: str) -> str:
     return f"file:{file_id}"
 
 
+def file_id_of(name: str) -> str | None:
+    """Return the file that an object of grants names, or None where it names all of a type."""
+    kind, _, identifier = name.partition(":")
+    return identifier if kind == "file" else None
+
+
 def type_object(owner: str, document_type: str) -> str:
     """The name of all of an owner's files of one document type."""
     return f"type:{owner}|{document_type}"

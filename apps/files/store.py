@@ -1,6 +1,6 @@
 """The table of files: documents, versions, uploads and orphans, told apart by their kind."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
@@ -154,6 +154,13 @@ def find_file(file_id: str) -> File | None:
     """What a client may know under an id, read consistently."""
     found = FileTable.find(file_id)
     return None if isinstance(found, Orphan) else found
+
+
+def files_of(file_ids: Sequence[str]) -> list[File]:
+    """Files with these ids, read consistently by one call, in the order asked for; forged rows are left out."""
+    rows = FileTable.batch_get(list(dict.fromkeys(file_ids)), consistent_read=True) if file_ids else ()
+    found = {row.file_id: row for row in _authentic(rows) if isinstance(row, File)}
+    return [found[file_id] for file_id in dict.fromkeys(file_ids) if file_id in found]
 
 
 def find_document(file_id: str) -> Document | None:

@@ -53,24 +53,25 @@ def announce(
     media_type: str = UNKNOWN_TYPE,
     attributes: Mapping[str, Any] | None = None,
     passphrase: str | None = None,
+    owner: str | None = None,
 ) -> Target:
     """Announce a file whose bytes come by ``method``.
 
     Raises:
-        Invalid: the passphrase is impossible.
+        Invalid: the passphrase is impossible, or the owner is neither the actor nor a group of its.
     """
     described = {"document_type": document_type, "media_type": media_type, "attributes": attributes or {}}
-    upload = upload_of(name=name, actor=actor, **described)
+    upload = upload_of(name=name, actor=actor, owner=owner, **described)
     return _announce(upload, passphrase, method, size_limit, actor)
 
 
-def upload_of(*, name: str, actor: Actor, **described: Any) -> Upload:
+def upload_of(*, name: str, actor: Actor, owner: str | None = None, **described: Any) -> Upload:
     """The record of a new file whose bytes are to come."""
     file_id = str(uuid.uuid4())
     return Upload(
         file_id=file_id,
         name=name,
-        owner=str(actor),
+        owner=services.owner_for(actor, owner),
         uploaded_at=clock.now(),
         source=_source_of(file_id),
         **described,

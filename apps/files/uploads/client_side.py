@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
+from apps.access.records import Right
 from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import clock
@@ -59,7 +60,11 @@ def announce(
     """
     if method is UploadMethod.POST:
         raise Invalid.of("method", "put or multipart, where the client encrypts")
-    described = {"document_type": document_type, "media_type": media_type, "attributes": attributes or {}}
+    described: dict[str, Any] = {
+        "document_type": document_type,
+        "media_type": media_type,
+        "attributes": attributes or {},
+    }
     upload = upload_of(name=name, actor=actor, **described)
     place = ObjectRef(settings.ENCRYPTED_BUCKET, f"{CLIENT_BODIES_PREFIX}{upload.file_id}/{uuid.uuid4()}")
     upload = replace(upload, status=FileStatus.AWAITING_BODY, source={}, body=place.as_document())
@@ -138,7 +143,7 @@ def finish(
         FileNotReady: nothing has been uploaded, or the client does not encrypt this file.
         Invalid: what was uploaded is not a body under this file's key.
     """
-    file = services.find(file_id, actor=actor)
+    file = services.find(file_id, actor=actor, right=Right.WRITE)
     if isinstance(file, Document) and file.status is FileStatus.ENCRYPTED and not file.source:
         return file
     if not isinstance(file, Upload) or file.status is not FileStatus.AWAITING_BODY:

@@ -34,8 +34,8 @@ class Files(ApiView):
 
     @extend_schema(parameters=[FileListQuery], responses=page_of(FileOut), operation_id="list_files")
     def get(self, request: Request) -> Response:
-        """Files, newest first; filter by document type."""
-        fetch = partial(services.files_page, actor=actor_of(request))
+        """Files, newest first: yours, a group's, or those shared with you; filter by document type."""
+        fetch = partial(services.list_files, actor=actor_of(request))
         return list_response(request, FileOut, fetch, query=FileListQuery, salt="files")
 
     @extend_schema(request=UploadIn, responses={201: TargetOut}, operation_id="create_upload")
