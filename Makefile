@@ -4,7 +4,7 @@ INSTALL = @$(PYTHON) -m apps.stack.install
 LOCKS = $(PYTHON) -m apps.stack.locks
 # Settings of a deployed stage, for checks only: nothing is reached with them.
 PRODUCTION = QKD_STAGE=production DJANGO_SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')" \
-	API_KEY_PEPPER=checked AUDIT_KEY=checked ROOT_KEY=kms:alias/checked DATABASE_URL=sqlite://:memory: \
+	API_KEY_PEPPER=checked AUDIT_KEY=checked RECORD_KEY=checked METADATA_KEY=checked ROOT_KEY=kms:alias/checked DATABASE_URL=sqlite://:memory: \
 	BASE_URL=https://qkd.example.com ALLOWED_HOSTS=qkd.example.com AWS_DEFAULT_REGION=us-east-1
 .DEFAULT_GOAL := help
 .PHONY: help install run manage test coverage check e2e slow fuzz bench pages lock audit sbom clean

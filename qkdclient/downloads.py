@@ -1,5 +1,6 @@
 """Downloads: resumed where they stopped, decrypted by the platform or by the client."""
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,19 +55,19 @@ class Downloads:
         """
         document = self._api.call("POST", f"files/{file['file_id']}/key", asked)
         key = FileKey.from_document(document)
-        digest = key.plaintext_digest()
+        sha256 = hashlib.sha256()
         with part.open("a+b") as sink:
-            done = _keep_whole_chunks(sink, digest.update)
+            done = _keep_whole_chunks(sink, sha256.update)
             try:
                 for piece in self._decrypt(document["url"], key, first_chunk=done // CHUNK_SIZE):
                     sink.write(piece)
-                    digest.update(piece)
+                    sha256.update(piece)
                     done += len(piece)
                     progress(done, file["size"])
             except PackageInvalid:
                 raise Damaged("The downloaded body was changed or cut: it does not open.") from None
-        expected = file["plaintext_hmac"]
-        if done != file["size"] or (expected is not None and digest.hexdigest() != expected):
+        expected = document["sha256"]
+        if done != file["size"] or (expected is not None and sha256.hexdigest() != expected):
             part.unlink()
             raise Damaged("The download is not the file that was uploaded. Download it again.")
 

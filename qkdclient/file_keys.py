@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from qkdclient.errors import Damaged
-from qkdseal import BodyFormat, PlaintextDigest
+from qkdseal import BodyFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,3 @@ class FileKey:
         if document["format"] != BodyFormat.COBBLESTONE_256:
             raise Damaged(f"The file's format {document['format']} is unknown here. Install a newer client.")
         return cls(base64.b64decode(document["key"]), base64.b64decode(document["context"]))
-
-    def plaintext_digest(self) -> PlaintextDigest:
-        """A fresh digest of the file's plaintext, comparable with the one that the platform records."""
-        return PlaintextDigest(key=self.key, context=self.context)

@@ -1,5 +1,6 @@
 """Uploads: in parts that can be resumed, or encrypted by the client."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ class Uploads:
         made = self._api.call("POST", "local-files", about | {"method": "multipart"})
         upload, key = made["upload"], FileKey.from_document(made["secret"])
         file_id, size = upload["file"]["file_id"], path.stat().st_size
-        digest = key.plaintext_digest()
+        sha256 = hashlib.sha256()
 
         def send(number: int, content: bytes) -> None:
             self._send_part(file_id, number, content)
@@ -80,13 +81,11 @@ class Uploads:
 
         sink = PartsSink(send, upload["part_bytes"])
         with path.open("rb") as source:
-            body = encrypt_stream(
-                source, sink, key=key.key, context=key.context, seen=digest.update, hashed=True
-            )
+            body = encrypt_stream(source, sink, key=key.key, context=key.context, seen=sha256.update)
         sink.send_rest()
         self._api.call("POST", f"files/{file_id}/complete", {"size": body.ciphertext_size})
         progress(size, size)
-        finish = {"sha256": body.sha256, "plaintext_hmac": digest.hexdigest()}
+        finish = {"sha256": sha256.hexdigest()}
         finish |= {"passphrase": passphrase} if passphrase is not None else {}
         return dict(self._api.call("POST", f"local-files/{file_id}/finish", finish))
 

@@ -37,6 +37,7 @@ ALLOWED_HOSTS = section.words(
 CSRF_TRUSTED_ORIGINS = section.words(
     "CSRF_TRUSTED_ORIGINS", about="Origins whose forms and uploads are accepted; empty: BASE_URL."
 ) or [BASE_URL]
+AUTH_USER_MODEL = "access.User"
 ROOT_URLCONF = "qkdplatform.urls"
 WSGI_APPLICATION = "qkdplatform.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -58,6 +59,7 @@ INSTALLED_APPS = [
     "apps.audit",
     "apps.access",
     "apps.keys",
+    "apps.links",
     "apps.sessions.apps.SessionsConfig",
     "apps.detections",
     "apps.files",

@@ -35,7 +35,7 @@ from qkdseal.body import (
     HEADER_SIZE,
     PIECE_SIZE,
     SEALED_CHUNK_SIZE,
-    BodyDigest,
+    BodySize,
     ciphertext_size,
     decrypt_chunks,
     decrypt_range,
@@ -47,7 +47,8 @@ from qkdseal.body import (
     plaintext_size,
     seal_bytes,
 )
-from qkdseal.digests import PlaintextDigest
+from qkdseal.digests import open_digest, seal_digest
+from qkdseal.encoding import JsonInvalid, read_json
 from qkdseal.envelope import Envelope, open_envelope, rewrap, seal
 from qkdseal.errors import PackageInvalid
 from qkdseal.header import BodyFormat, Header, PackageSuite, PassphraseFactor
@@ -63,8 +64,10 @@ from qkdseal.kem import (
     public_key_of,
     seal_secret,
 )
-from qkdseal.package import MESSAGE_LIMIT, Package, open_message, seal_message
+from qkdseal.package import MESSAGE_LIMIT, Package, open_message, seal_batch, seal_message
 from qkdseal.pqfile import PqfilePackage, open_pqfile, pqfile_header, seal_pqfile
+from qkdseal.quantum_keys import QUANTUM_KEY_SIZE, batch_key_id, split_key_id
+from qkdseal.reading import read_package
 from qkdseal.streams import IteratorSource, Sink, Source
 
 __all__ = [
@@ -73,23 +76,25 @@ __all__ = [
     "HEADER_SIZE",
     "MESSAGE_LIMIT",
     "PIECE_SIZE",
+    "QUANTUM_KEY_SIZE",
     "SEALED_CHUNK_SIZE",
-    "BodyDigest",
     "BodyFormat",
+    "BodySize",
     "Envelope",
     "Header",
     "IteratorSource",
+    "JsonInvalid",
     "KeyPair",
     "OpenFailed",
     "Package",
     "PackageInvalid",
     "PackageSuite",
     "PassphraseFactor",
-    "PlaintextDigest",
     "PqfilePackage",
     "Sink",
     "Source",
     "Suite",
+    "batch_key_id",
     "check_public_key",
     "ciphertext_size",
     "decrypt_chunks",
@@ -101,6 +106,7 @@ __all__ = [
     "fingerprint",
     "generate_key_pair",
     "open_bytes",
+    "open_digest",
     "open_envelope",
     "open_message",
     "open_pqfile",
@@ -108,10 +114,15 @@ __all__ = [
     "plaintext_size",
     "pqfile_header",
     "public_key_of",
+    "read_json",
+    "read_package",
     "rewrap",
     "seal",
+    "seal_batch",
     "seal_bytes",
+    "seal_digest",
     "seal_message",
     "seal_pqfile",
     "seal_secret",
+    "split_key_id",
 ]

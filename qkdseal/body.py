@@ -11,7 +11,6 @@ authenticated: a stream that fails midway has released nothing but true leading 
 discard.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -36,7 +35,7 @@ __all__ = [
     "KEY_SIZE",
     "PIECE_SIZE",
     "SEALED_CHUNK_SIZE",
-    "BodyDigest",
+    "BodySize",
     "ciphertext_size",
     "decrypt_chunks",
     "decrypt_range",
@@ -52,12 +51,11 @@ PIECE_SIZE = CHUNKS_PER_READ * CHUNK_SIZE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BodyDigest:
-    """What was written: sizes in bytes, and the SHA-256 of the ciphertext in hex (empty unless asked for)."""
+class BodySize:
+    """What was read and written, in bytes."""
 
     plaintext_size: int
     ciphertext_size: int
-    sha256: str
 
 
 def encrypt_stream(
@@ -67,8 +65,7 @@ def encrypt_stream(
     key: bytes,
     context: bytes,
     seen: Callable[[memoryview | bytes], object] | None = None,
-    hashed: bool = False,
-) -> BodyDigest:
+) -> BodySize:
     """Encrypt a stream of any length in constant memory.
 
     >>> import io, os
@@ -82,7 +79,6 @@ def encrypt_stream(
         key: 32 uniformly random bytes, used for no other body.
         context: bytes that the reader has to name again; not secret, not stored.
         seen: is called with every piece of the plaintext, in order: a digest's ``update``, say.
-        hashed: also compute the SHA-256 of the body, which costs more than the encryption itself.
 
     Raises:
         ValueError: the key has the wrong length.
@@ -90,12 +86,12 @@ def encrypt_stream(
     parts = pieces(source, PIECE_SIZE)
     if seen is not None:
         parts = _show(parts, seen)
-    return encrypt_pieces(parts, sink, key=key, context=context, hashed=hashed)
+    return encrypt_pieces(parts, sink, key=key, context=context)
 
 
 def encrypt_pieces(
-    parts: Iterable[memoryview | bytes], sink: Sink, *, key: bytes, context: bytes, hashed: bool = False
-) -> BodyDigest:
+    parts: Iterable[memoryview | bytes], sink: Sink, *, key: bytes, context: bytes
+) -> BodySize:
     """Encrypt pieces of at most ``PIECE_SIZE`` bytes; otherwise as ``encrypt_stream``.
 
     >>> import io, os
@@ -104,22 +100,16 @@ def encrypt_pieces(
     8
     """
     encryptor = Cobblestone256Encryptor(key, context)
-    digest = hashlib.sha256() if hashed else None
     output = memoryview(bytearray(HEADER_SIZE + CHUNKS_PER_READ * SEALED_CHUNK_SIZE))
     read = written = 0
     for piece in parts:
         sealed = output[: encryptor.update_into(piece, output)]
-        if digest:
-            digest.update(sealed)
         write_all(sink, sealed)
         read += len(piece)
         written += len(sealed)
     last = encryptor.finalize()
-    if digest:
-        digest.update(last)
     write_all(sink, memoryview(last))
-    sha256 = digest.hexdigest() if digest else ""
-    return BodyDigest(plaintext_size=read, ciphertext_size=written + len(last), sha256=sha256)
+    return BodySize(plaintext_size=read, ciphertext_size=written + len(last))
 
 
 def decrypt_stream(source: Source, sink: Sink, *, key: bytes, context: bytes) -> int:

@@ -23,17 +23,50 @@ def to_json(value: Mapping[str, Any]) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
+class JsonInvalid(ValueError):
+    """A text is no JSON, or JSON that two readers could understand differently; the message says which."""
+
+
+def read_json(text: str) -> Any:
+    """Read JSON strictly, so that every reader of a text understands the same.
+
+    >>> read_json('{"a": 1, "b": [true]}')
+    {'a': 1, 'b': [True]}
+    >>> read_json('{"a": 1, "a": 2}')
+    Traceback (most recent call last):
+    qkdseal.encoding.JsonInvalid: The JSON repeats the name "a" in an object.
+
+    Raises:
+        JsonInvalid: no JSON (NaN and Infinity are none), a repeated name, half of a surrogate pair, or too deep.
+    """
+    try:
+        value = json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_refuse_constant)
+        # Finds 1e999, and half of a pair that was escaped: it has no UTF-8, so it could be neither hashed nor answered.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except JsonInvalid:
+        raise
+    except RecursionError:
+        raise JsonInvalid("The JSON is nested too deeply. Send a flatter document.") from None
+    except UnicodeEncodeError:
+        raise JsonInvalid(
+            "The JSON holds half of a surrogate pair, which is no character. Send well-formed Unicode."
+        ) from None
+    except ValueError as error:
+        raise JsonInvalid(f"This is no JSON: {error}") from None
+    return value
+
+
 def json_object(text: str, *, limit: int) -> dict[str, Any]:
     """The JSON object in a text of at most ``limit`` characters.
 
     Raises:
-        PackageInvalid: the text is longer, no JSON object, or repeats a name.
+        PackageInvalid: the text is longer, no JSON object, or refused by ``read_json``.
     """
     if len(text) > limit:
         raise PackageInvalid
     try:
-        value = json.loads(text, object_pairs_hook=_without_repeats)
-    except (ValueError, RecursionError):
+        value = read_json(text)
+    except JsonInvalid:
         raise PackageInvalid from None
     if not isinstance(value, dict):
         raise PackageInvalid
@@ -90,5 +123,11 @@ class Fields:
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise PackageInvalid
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in value if names.count(name) > 1)
+        raise JsonInvalid(f"The JSON repeats the name {json.dumps(repeated)} in an object.")
     return value
+
+
+def _refuse_constant(text: str) -> None:
+    raise JsonInvalid(f"{text} is no JSON.")

@@ -28,13 +28,14 @@ from qkdseal.encoding import Fields, encode_fields, json_object, to_base64, to_j
 from qkdseal.errors import PackageInvalid
 from qkdseal.header import ID_LIMIT, STRETCHED_SIZE, Header, PackageSuite, check_id
 from qkdseal.kem import DEFAULT_SUITE, Suite
+from qkdseal.quantum_keys import check_quantum_key, key_for
 
 SECRET_SIZE = 32
 FILE_KEY_SIZE = 32
-MIN_QUANTUM_KEY_SIZE = 16  # 128 bits, so that the quantum key alone still protects
 ENVELOPE_LIMIT = 8192  # bytes of JSON; the largest that can be made has fewer than 4,000
 _SEAL_LABEL = b"qkdplatform package seal v1"
 _TOGETHER = "Give a passphrase where the header names a factor for it, and only there."
+_ONE_FORM = "Give the passphrase or its stretched form, not both."
 _FILE_KEY_LABEL = b"qkdplatform package file key v1"
 
 
@@ -59,6 +60,8 @@ class Envelope:
         check_id("pool key id", self.pool_key_id)
         if self.header.suite is not PackageSuite.HYBRID:
             raise ValueError("The header is of another suite; an envelope needs the default one.")
+        if not self.pool_suite.seals:
+            raise ValueError(f"Keys of the suite {self.pool_suite} seal nothing.")
         if len(self.sealed) != self.pool_suite.sealed_size(SECRET_SIZE):
             raise ValueError("The sealed secret has the wrong length for its suite.")
 
@@ -135,13 +138,13 @@ def seal(
         header: made for this package.
         pool_key_id: the name of the pool key.
         pool_public_key: its public key.
-        quantum_key: at least 16 bytes, used for no other package.
+        quantum_key: 32 bytes, used for no other package or batch.
         pool_suite: of the pool key.
         passphrase: where the header names a factor.
         stretched: what ``header.passphrase.stretch`` made of it, instead of the passphrase.
 
     Raises:
-        ValueError: the quantum key is too short, the public key is not of the suite, an id is malformed, or there
+        ValueError: the quantum key has not 32 bytes, the public key is not of the suite, an id is malformed, or there
             is a passphrase without a factor in the header, or the reverse.
     """
     secret = os.urandom(SECRET_SIZE)
@@ -149,7 +152,7 @@ def seal(
         if header.passphrase is None:
             raise ValueError(_TOGETHER)
         if stretched is not None:
-            raise ValueError("Give the passphrase or its stretched form, not both.")
+            raise ValueError(_ONE_FORM)
         stretched = header.passphrase.stretch(passphrase)
     file_key = _file_key(header, secret, quantum_key, stretched)
     return _seal_to(header, secret, pool_key_id, pool_suite, pool_public_key), file_key
@@ -160,8 +163,10 @@ def open_envelope(
     *,
     seed: bytes,
     quantum_key: bytes,
+    pool_suite: Suite = DEFAULT_SUITE,
     context: bytes | None = None,
     passphrase: str | None = None,
+    stretched: bytes | None = None,
 ) -> bytes:
     """The file key of a package, 32 bytes.
 
@@ -179,20 +184,25 @@ def open_envelope(
     Args:
         envelope: from ``seal``, ``rewrap`` or ``from_dict``.
         seed: of the pool key that the envelope names.
-        quantum_key: that the header names.
+        quantum_key: the one that the header names; of a batch the quantum key itself.
+        pool_suite: of the pool key, from your record of it and not from the envelope.
         context: what the header binds; None if it binds nothing.
         passphrase: needed if the header names a factor.
+        stretched: what ``header.passphrase.stretch`` made of it, instead of the passphrase.
 
     Raises:
         PackageInvalid: the seed, an id, the header or the context is another, the envelope was changed, or the
             passphrase is missing, superfluous or impossible.
-        ValueError: the seed has the wrong length for the suite, or the quantum key is too short.
+        ValueError: the seed has the wrong length for the suite, the quantum key has not 32 bytes, or both the
+            passphrase and its stretched form are given.
     """
-    secret = _open(envelope, seed)
-    if not envelope.header.binds(context) or (passphrase is None) != (envelope.header.passphrase is None):
+    if passphrase is not None and stretched is not None:
+        raise ValueError(_ONE_FORM)
+    secret = _open(envelope, seed, pool_suite)
+    given = passphrase is not None or stretched is not None
+    if not envelope.header.binds(context) or given != (envelope.header.passphrase is not None):
         raise PackageInvalid
-    _check_quantum_key(quantum_key)
-    stretched = None
+    check_quantum_key(quantum_key)
     if envelope.header.passphrase is not None and passphrase is not None:
         try:
             stretched = envelope.header.passphrase.stretch(passphrase)
@@ -205,9 +215,11 @@ def rewrap(
     envelope: Envelope,
     *,
     seed: bytes,
+    pool_suite: Suite = DEFAULT_SUITE,
     new_pool_key_id: str,
     new_public_key: bytes,
     new_suite: Suite = DEFAULT_SUITE,
+    new_seed: bytes | None = None,
 ) -> Envelope:
     """Seal the same secret to another pool key; the body stays readable as it is.
 
@@ -220,11 +232,32 @@ def rewrap(
     >>> open_envelope(moved, seed=new.seed, quantum_key=quantum_key) == file_key
     True
 
+    Args:
+        envelope: that opens with ``seed``.
+        seed: of the pool key that the envelope names.
+        pool_suite: of that pool key.
+        new_pool_key_id: the name of the other pool key.
+        new_public_key: its public key.
+        new_suite: of the other pool key.
+        new_seed: its seed, if you have it: the moved envelope is then opened again before you trust it.
+
     Raises:
         PackageInvalid: the envelope does not open with this seed.
-        ValueError: the seed or the new public key is not of its suite, or the new id is malformed.
+        ValueError: a seed or the new public key is not of its suite, the new id is malformed, or the new seed does
+            not open what was sealed to the new public key.
     """
-    return _seal_to(envelope.header, _open(envelope, seed), new_pool_key_id, new_suite, new_public_key)
+    secret = _open(envelope, seed, pool_suite)
+    moved = _seal_to(envelope.header, secret, new_pool_key_id, new_suite, new_public_key)
+    if new_seed is not None and not _opens_to(moved, secret, new_seed, new_suite):
+        raise ValueError("The new seed does not belong to the new public key.")
+    return moved
+
+
+def _opens_to(envelope: Envelope, secret: bytes, seed: bytes, suite: Suite) -> bool:
+    try:
+        return _open(envelope, seed, suite) == secret
+    except PackageInvalid:
+        return False
 
 
 def _seal_to(header: Header, secret: bytes, pool_key_id: str, suite: Suite, public_key: bytes) -> Envelope:
@@ -233,7 +266,10 @@ def _seal_to(header: Header, secret: bytes, pool_key_id: str, suite: Suite, publ
     return Envelope(header=header, pool_key_id=pool_key_id, pool_suite=suite, sealed=sealed)
 
 
-def _open(envelope: Envelope, seed: bytes) -> bytes:
+def _open(envelope: Envelope, seed: bytes, pool_suite: Suite) -> bytes:
+    # The envelope comes from outside: it must not choose how a seed is used.
+    if envelope.pool_suite is not pool_suite:
+        raise PackageInvalid
     info = _seal_info(envelope.header, envelope.pool_key_id, envelope.pool_suite)
     try:
         return kem.open_secret(envelope.sealed, suite=envelope.pool_suite, seed=seed, info=info)
@@ -246,7 +282,7 @@ def _seal_info(header: Header, pool_key_id: str, suite: Suite) -> bytes:
 
 
 def _file_key(header: Header, secret: bytes, quantum_key: bytes, stretched: bytes | None) -> bytes:
-    _check_quantum_key(quantum_key)
+    package_key = key_for(header.quantum_key_id, quantum_key=quantum_key)
     if (stretched is None) != (header.passphrase is None):
         raise ValueError(_TOGETHER)
     if stretched is not None:
@@ -256,11 +292,4 @@ def _file_key(header: Header, secret: bytes, quantum_key: bytes, stretched: byte
             )
         secret += stretched
     info = encode_fields(_FILE_KEY_LABEL, header.digest())
-    return HKDF(SHA512(), FILE_KEY_SIZE, quantum_key, info).derive(secret)
-
-
-def _check_quantum_key(quantum_key: bytes) -> None:
-    if len(quantum_key) < MIN_QUANTUM_KEY_SIZE:
-        raise ValueError(
-            f"A quantum key has at least {MIN_QUANTUM_KEY_SIZE} bytes; this one has {len(quantum_key)}."
-        )
+    return HKDF(SHA512(), FILE_KEY_SIZE, package_key, info).derive(secret)

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from qkdseal.encoding import Fields, encode_fields, to_base64
 from qkdseal.errors import PackageInvalid
+from qkdseal.quantum_keys import split_key_id
 
 FORMAT_VERSION = 1
 ID_LIMIT = 255
@@ -97,7 +98,7 @@ class Header:
 
     Attributes:
         file_id: names the file or message; 1 to 255 printable ASCII characters without space.
-        quantum_key_id: an opaque name of the quantum key, of the same form.
+        quantum_key_id: the name of the quantum key, of the same form; in a batch with ``/`` and the index.
         context_digest: the SHA-512 of bytes that the caller binds and has to name again, or empty.
         passphrase: set where a passphrase is needed as well.
 
@@ -115,6 +116,7 @@ class Header:
     def __post_init__(self) -> None:
         check_id("file id", self.file_id)
         check_id("quantum key id", self.quantum_key_id)
+        split_key_id(self.quantum_key_id)
         if self.body is not _BODY_OF[self.suite]:
             raise ValueError(f"The suite {self.suite} does not go with the body {self.body}.")
         if len(self.context_digest) not in {0, DIGEST_SIZE}:

@@ -4,7 +4,8 @@ Suites:
     X-Wing (draft-connolly-cfrg-xwing-kem, HPKE KEM id 0x647A): ML-KEM-768 joined with X25519; stays safe
     while either of the two does. The default.
     ML-KEM-768 (FIPS 203, HPKE KEM id 0x0041): for policies that allow no classical part.
-Both with HKDF-SHA512 and AES-256-GCM, base mode, one message per encapsulation.
+    ML-KEM-768 without HPKE, for the PQFile suite (``pqfile``) alone.
+The first two with HKDF-SHA512 and AES-256-GCM, base mode, one message per encapsulation.
 
 The private form is the *seed*, 32 bytes for X-Wing and 64 bytes (d || z) for ML-KEM-768: the only form that
 the drafts and FIPS 203 let one store and import. ML-KEM answers a foreign ciphertext of the right length with
@@ -42,11 +43,19 @@ class Suite(StrEnum):
 
     XWING = "xwing-hkdf-sha512-aes256gcm"
     MLKEM768 = "mlkem768-hkdf-sha512-aes256gcm"
+    MLKEM768_RAW = (
+        "mlkem768-raw"  # ML-KEM-768 without HPKE, for the PQFile suite only: its seeds serve nothing else
+    )
+
+    @property
+    def seals(self) -> bool:
+        """Return whether secrets can be sealed to keys of this suite."""
+        return self is not Suite.MLKEM768_RAW
 
     @property
     def seed_size(self) -> int:
         """The size of the private seed in bytes."""
-        return {Suite.XWING: 32, Suite.MLKEM768: MLKEM768_SEED_SIZE}[self]
+        return 32 if self is Suite.XWING else MLKEM768_SEED_SIZE
 
     @property
     def public_size(self) -> int:
@@ -56,7 +65,7 @@ class Suite(StrEnum):
     @property
     def encapsulation_size(self) -> int:
         """The size in bytes of the KEM ciphertext that a sealed secret starts with."""
-        return {Suite.XWING: 1120, Suite.MLKEM768: 1088}[self]
+        return MLKEM768_CIPHERTEXT_SIZE + (X25519_SIZE if self is Suite.XWING else 0)
 
     def sealed_size(self, secret_size: int) -> int:
         """The size in bytes of a sealed secret of ``secret_size`` bytes."""
@@ -106,7 +115,7 @@ def public_key_of(seed: bytes, *, suite: Suite) -> bytes:
         ValueError: the seed has the wrong length for the suite.
     """
     _check_seed(seed, suite)
-    if suite is Suite.MLKEM768:
+    if suite is not Suite.XWING:
         return MLKEM768PrivateKey.from_seed_bytes(seed).public_key().public_bytes_raw()
     mlkem_key, x25519_key = _xwing_parts(seed)
     return mlkem_key.public_key().public_bytes_raw() + x25519_key.public_key().public_bytes_raw()
@@ -132,7 +141,10 @@ def check_public_key(public_key: bytes, *, suite: Suite) -> None:
         ValueError: the public key has the wrong length, or is not one (FIPS 203 section 7.2 check).
     """
     # A trial, as some keys are only refused when they are used (X25519 points of low order).
-    _HPKE[suite].encrypt(b"", _hpke_public(suite, public_key), b"")
+    if suite.seals:
+        _HPKE[suite].encrypt(b"", _hpke_public(suite, public_key), b"")
+    else:
+        encapsulate(public_key)
 
 
 def seal_secret(secret: bytes, *, suite: Suite, public_key: bytes, info: bytes) -> bytes:
@@ -153,8 +165,10 @@ def seal_secret(secret: bytes, *, suite: Suite, public_key: bytes, info: bytes) 
         KEM ciphertext || AES-256-GCM ciphertext || tag: ``suite.sealed_size(len(secret))`` bytes.
 
     Raises:
-        ValueError: the public key has the wrong length, or is not one (FIPS 203 section 7.2 check).
+        ValueError: the public key has the wrong length, or is not one (FIPS 203 section 7.2 check), or keys of its
+            suite seal nothing.
     """
+    _check_seals(suite)
     return _HPKE[suite].encrypt(secret, _hpke_public(suite, public_key), info)
 
 
@@ -171,6 +185,7 @@ def open_secret(sealed: bytes, *, suite: Suite, seed: bytes, info: bytes) -> byt
         ValueError: the seed has the wrong length for the suite.
         OpenFailed: another key, another info, or changed, cut or extended bytes; it does not say which.
     """
+    _check_seals(suite)
     _check_seed(seed, suite)
     private_key = _hpke_private(suite, seed)
     if len(sealed) < suite.sealed_size(0):
@@ -201,7 +216,7 @@ def decapsulate(seed: bytes, ciphertext: bytes) -> bytes:
     Raises:
         ValueError: the seed or the ciphertext has the wrong length.
     """
-    _check_seed(seed, Suite.MLKEM768)
+    _check_seed(seed, Suite.MLKEM768_RAW)
     return MLKEM768PrivateKey.from_seed_bytes(seed).decapsulate(ciphertext)
 
 
@@ -223,6 +238,11 @@ def _xwing_parts(seed: bytes) -> tuple[MLKEM768PrivateKey, X25519PrivateKey]:
         MLKEM768PrivateKey.from_seed_bytes(expanded[:MLKEM768_SEED_SIZE]),
         X25519PrivateKey.from_private_bytes(expanded[MLKEM768_SEED_SIZE:]),
     )
+
+
+def _check_seals(suite: Suite) -> None:
+    if not suite.seals:
+        raise ValueError(f"Keys of the suite {suite} seal nothing. Use one of another suite.")
 
 
 def _hpke_private(suite: Suite, seed: bytes) -> MLKEM768PrivateKey | hpke.MLKEM768X25519PrivateKey:

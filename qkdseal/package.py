@@ -1,5 +1,6 @@
 """A package in one piece, for messages: envelope and body in one JSON text."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -8,6 +9,7 @@ from qkdseal.encoding import Fields, json_object, to_base64, to_json
 from qkdseal.envelope import ENVELOPE_LIMIT, Envelope, open_envelope, seal
 from qkdseal.header import Header
 from qkdseal.kem import DEFAULT_SUITE, Suite
+from qkdseal.quantum_keys import batch_key_id
 
 MESSAGE_LIMIT = 4 * 1024 * 1024  # bytes of plaintext: its package fits Lambda's 6 MB of response
 BODY_LIMIT = body.ciphertext_size(MESSAGE_LIMIT)
@@ -65,6 +67,68 @@ class Package:
         return cls.from_dict(json_object(text, limit=TEXT_LIMIT))
 
 
+def seal_batch(
+    messages: Sequence[bytes],
+    *,
+    file_id: str,
+    quantum_key_id: str,
+    pool_key_id: str,
+    pool_public_key: bytes,
+    quantum_key: bytes,
+    pool_suite: Suite = DEFAULT_SUITE,
+    context: bytes | None = None,
+) -> list[Package]:
+    """Encrypt many messages under one quantum key; each opens alone, with ``open_message``.
+
+    >>> import os
+    >>> from qkdseal import generate_key_pair
+    >>> pool_key, quantum_key = generate_key_pair(), os.urandom(32)
+    >>> packages = seal_batch(
+    ...     [b"one", b"two"],
+    ...     file_id="batch-1",
+    ...     quantum_key_id="session-1.0",
+    ...     pool_key_id="pool-1",
+    ...     pool_public_key=pool_key.public_key,
+    ...     quantum_key=quantum_key,
+    ... )
+    >>> packages[1].header.quantum_key_id
+    'session-1.0/1'
+    >>> open_message(packages[1], seed=pool_key.seed, quantum_key=quantum_key)
+    b'two'
+
+    Args:
+        messages: at most 4 MiB each.
+        file_id: names the batch; each message adds ``/`` and its index.
+        quantum_key_id: the name of the quantum key; each message adds ``/`` and its index.
+        pool_key_id: the name of the pool key.
+        pool_public_key: its public key.
+        quantum_key: 32 bytes, used for this batch and nothing else.
+        pool_suite: of the pool key.
+        context: bytes that every message binds.
+
+    Raises:
+        ValueError: as ``seal_message``, or the quantum key's id is one of a package of a batch.
+    """
+    packages = []
+    for index, message in enumerate(messages):
+        header = Header.of(
+            file_id=f"{file_id}/{index}",
+            quantum_key_id=batch_key_id(quantum_key_id, index=index),
+            context=context,
+        )
+        packages.append(
+            seal_message(
+                header,
+                message,
+                pool_key_id=pool_key_id,
+                pool_public_key=pool_public_key,
+                quantum_key=quantum_key,
+                pool_suite=pool_suite,
+            )
+        )
+    return packages
+
+
 def check_message(message: bytes) -> None:
     """Refuse a message that is too long.
 
@@ -117,6 +181,7 @@ def open_message(
     *,
     seed: bytes,
     quantum_key: bytes,
+    pool_suite: Suite = DEFAULT_SUITE,
     context: bytes | None = None,
     passphrase: str | None = None,
 ) -> bytes:
@@ -143,6 +208,11 @@ def open_message(
         ValueError: as ``open_envelope``.
     """
     file_key = open_envelope(
-        package.envelope, seed=seed, quantum_key=quantum_key, context=context, passphrase=passphrase
+        package.envelope,
+        seed=seed,
+        quantum_key=quantum_key,
+        pool_suite=pool_suite,
+        context=context,
+        passphrase=passphrase,
     )
     return body.open_bytes(file_key, package.envelope.header.digest(), package.body)

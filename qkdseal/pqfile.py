@@ -21,6 +21,7 @@ from qkdseal.encoding import Fields, encode_fields, to_base64
 from qkdseal.errors import PackageInvalid
 from qkdseal.header import ID_LIMIT, BodyFormat, Header, PackageSuite, check_id
 from qkdseal.package import MESSAGE_LIMIT, check_message
+from qkdseal.quantum_keys import key_for
 
 CIPHERTEXT_LIMIT = MESSAGE_LIMIT + 16  # one block of padding at most
 _MAC_LABEL = b"qkdplatform pqfile mac key v1"
@@ -104,26 +105,38 @@ def pqfile_header(*, file_id: str, quantum_key_id: str, context: bytes | None = 
 
 
 def seal_pqfile(
-    header: Header, message: bytes, *, pool_key_id: str, pool_public_key: bytes, quantum_key: bytes
+    header: Header,
+    message: bytes,
+    *,
+    pool_key_id: str,
+    pool_public_key: bytes,
+    pool_suite: kem.Suite,
+    quantum_key: bytes,
 ) -> PqfilePackage:
-    """Encrypt a message of at most 4 MiB to a pool key of the suite ML-KEM-768.
+    """Encrypt a message of at most 4 MiB to a pool key of the suite ``Suite.MLKEM768_RAW``.
 
     >>> import os
-    >>> pool_key, quantum_key = kem.generate_key_pair(kem.Suite.MLKEM768), os.urandom(32)
+    >>> pool_key, quantum_key = kem.generate_key_pair(kem.Suite.MLKEM768_RAW), os.urandom(32)
     >>> package = seal_pqfile(
     ...     pqfile_header(file_id="letter-7", quantum_key_id="session-1.0"),
     ...     b"text",
     ...     pool_key_id="pool-1",
     ...     pool_public_key=pool_key.public_key,
+    ...     pool_suite=pool_key.suite,
     ...     quantum_key=quantum_key,
     ... )
-    >>> open_pqfile(package, seed=pool_key.seed, quantum_key=quantum_key)
+    >>> open_pqfile(package, seed=pool_key.seed, pool_suite=pool_key.suite, quantum_key=quantum_key)
     b'text'
 
     Raises:
-        ValueError: the message is too long, the public key is not one, or the header is not of this suite.
+        ValueError: the message is too long, the public key or its suite is another, the quantum key has not 32
+            bytes, or the header is not of this suite.
     """
     check_message(message)
+    if pool_suite is not kem.Suite.MLKEM768_RAW:
+        raise ValueError(
+            f"The PQFile suite needs a pool key of the suite {kem.Suite.MLKEM768_RAW}; this is {pool_suite}."
+        )
     secret, encapsulated = kem.encapsulate(pool_public_key)
     iv, ciphertext, tag = cbc.encrypt(
         message,
@@ -142,27 +155,36 @@ def seal_pqfile(
 
 
 def open_pqfile(
-    package: PqfilePackage, *, seed: bytes, quantum_key: bytes, context: bytes | None = None
+    package: PqfilePackage,
+    *,
+    seed: bytes,
+    pool_suite: kem.Suite,
+    quantum_key: bytes,
+    context: bytes | None = None,
 ) -> bytes:
     """Check the MAC of a message, then decrypt it.
 
     >>> import os
-    >>> pool_key = kem.generate_key_pair(kem.Suite.MLKEM768)
+    >>> pool_key = kem.generate_key_pair(kem.Suite.MLKEM768_RAW)
     >>> package = seal_pqfile(
     ...     pqfile_header(file_id="letter-7", quantum_key_id="session-1.0"),
     ...     b"text",
     ...     pool_key_id="pool-1",
     ...     pool_public_key=pool_key.public_key,
+    ...     pool_suite=pool_key.suite,
     ...     quantum_key=os.urandom(32),
     ... )
-    >>> open_pqfile(package, seed=pool_key.seed, quantum_key=os.urandom(32))
+    >>> open_pqfile(package, seed=pool_key.seed, pool_suite=pool_key.suite, quantum_key=os.urandom(32))
     Traceback (most recent call last):
     qkdseal.errors.PackageInvalid: The package is damaged, or does not belong to this key and context.
 
     Raises:
-        PackageInvalid: the seed, the quantum key or the context is another, or something was changed.
-        ValueError: the seed has the wrong length.
+        PackageInvalid: the seed, its suite, the quantum key or the context is another, or something was changed.
+        ValueError: the seed or the quantum key has the wrong length.
     """
+    # The package comes from outside: it must not have a seed decapsulate that was made for HPKE.
+    if pool_suite is not kem.Suite.MLKEM768_RAW:
+        raise PackageInvalid
     secret = kem.decapsulate(seed, package.kem_ciphertext)
     if not package.header.binds(context):
         raise PackageInvalid
@@ -177,8 +199,9 @@ def open_pqfile(
 
 
 def _mac_key(header: Header, secret: bytes, quantum_key: bytes) -> bytes:
+    package_key = key_for(header.quantum_key_id, quantum_key=quantum_key)
     info = encode_fields(_MAC_LABEL, header.digest())
-    return HKDF(SHA512(), cbc.KEY_SIZE, quantum_key, info).derive(secret)
+    return HKDF(SHA512(), cbc.KEY_SIZE, package_key, info).derive(secret)
 
 
 def _aad(header: Header, pool_key_id: str, encapsulated: bytes) -> bytes:

@@ -3,8 +3,9 @@
 import copy
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 from unittest import mock
 
@@ -15,11 +16,12 @@ from django.test import Client
 from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
 
-from apps.access import services as access
+from apps.access import api_keys as access
 from apps.access.authentication import as_actor
 from apps.access.roles import Role
 from apps.audit import writing
 from apps.audit.records import system
+from apps.common import clock
 from apps.common.aws import client
 from apps.common.dynamodb import all_tables
 from apps.detections import services as detections
@@ -80,15 +82,19 @@ def aws() -> Iterator[None]:
 
 def forget_everything() -> None:
     """Drop what a process keeps in memory: it goes on as a fresh one, and nothing outlives the AWS of a test."""
-    from apps.access.services import _known
-    from apps.keys import policy, seeds
+    from apps.access.known import callers
+    from apps.keys import pools, seeds
+    from apps.links import services as links
     from apps.sessions.finals import _kept
     from apps.sessions.quantum_keys import _numbers
 
     writing.known_chains().heads.clear()
-    _known.clear()
+    callers.clear()
     seeds._kept.clear()
-    policy.forget()
+    seeds._whole.clear()
+    keys._picked.clear()
+    pools.forget()
+    links._known.clear()
     _kept.clear()
     _numbers.next.clear()
 
@@ -123,7 +129,7 @@ class Api:
     """The API as one client of it sees it."""
 
     def __init__(self, role: Role) -> None:
-        self.client, self.key = access.issue(name=role.value, role=role, actor=TESTS)
+        self.client, self.key = access.issue_for_service(role.value, role=role, actor=TESTS)
         self.actor = as_actor(self.client, source_ip="127.0.0.1")
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
@@ -163,3 +169,16 @@ def api(aws: None) -> Api:
 def other_api(aws: None) -> Api:
     """Another such client."""
     return Api(Role.CLIENT)
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Moves the platform's clock forward, by so many days, hours or seconds."""
+    offset = [timedelta()]
+    now = clock.now
+    monkeypatch.setattr(clock, "now", lambda: now() + offset[0])
+
+    def by(**span: float) -> None:
+        offset[0] += timedelta(**span)
+
+    return by

@@ -38,7 +38,7 @@ EDGES = frozenset(
 )
 """In a domain app these parse, authorise, call and render, or declare; everything else is a service."""
 
-APPS = ({"audit"}, {"access", "jobs", "keys"}, {"sessions"}, {"detections", "files"}, {"custody"})
+APPS = ({"audit"}, {"access", "jobs", "keys", "links"}, {"sessions"}, {"detections", "files"}, {"custody"})
 """Domain apps, lowest first. A service imports lower apps only."""
 FRAMES = frozenset({"common", "console", "stack"})
 

@@ -10,6 +10,9 @@ os.environ.update(
         "DJANGO_SECRET_KEY": "tests only: " + "k" * 50,
         "API_KEY_PEPPER": "tests only: pepper",
         "AUDIT_KEY": "tests only: audit",
+        "RECORD_KEY": "tests only: records",
+        "METADATA_KEY": "tests only: metadata",
+        "POOL_LOW_WATER": "1",  # pools of a few keys: what the mark does is tested where it is set
         "DATABASE_URL": "sqlite://:memory:",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",

@@ -5,8 +5,9 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 
+from apps.audit.tagging import tag_row
 from apps.common.aws import client
-from apps.common.dynamodb import Page, all_tables, pages
+from apps.common.dynamodb import Page, Table, all_tables, pages
 
 TRAIL = {"EntryTable", "HeadTable"}
 
@@ -22,6 +23,20 @@ def every(page: Callable[..., Page[RecordT]], **asked: Any) -> list[RecordT]:
 def rows(name: str) -> list[dict[str, Any]]:
     """Every item of a table, as DynamoDB keeps it."""
     return sorted(client("dynamodb").scan(TableName=name)["Items"], key=str)
+
+
+def save(row: Table[RecordT]) -> RecordT:
+    """Write a row as the platform would, though without an entry; return its record."""
+    tag_row(row)
+    row.save()
+    return row.record()
+
+
+def tamper(table: type[Table[Any]], key: dict[str, Any], **changed: dict[str, Any] | None) -> None:
+    """Change attributes of a row as somebody would who may write the table; None removes one."""
+    name, dynamodb = table.Meta.table_name, client("dynamodb")
+    item = dynamodb.get_item(TableName=name, Key=key, ConsistentRead=True)["Item"] | changed
+    dynamodb.put_item(TableName=name, Item={field: value for field, value in item.items() if value})
 
 
 def everything(*, but: set[str] = TRAIL) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""API keys in the header ``X-API-Key: client_id.secret``."""
+"""``X-API-Key: key_id.secret``."""
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from apps.access import services
-from apps.access.records import ApiClient
+from apps.access import api_keys
+from apps.access.records import Caller
 from apps.access.scopes import AccessScope
 from apps.audit.records import Actor, ActorKind
 
@@ -13,11 +13,11 @@ HEADER = "X-API-Key"
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """Makes the client whose key was sent the request's user."""
+    """The principal that the key belongs to is the request's user."""
 
-    def authenticate(self, request: Request) -> tuple[ApiClient, None] | None:
+    def authenticate(self, request: Request) -> tuple[Caller, None] | None:
         key = request.headers.get(HEADER)
-        return (services.authenticate(key), None) if key else None
+        return (api_keys.authenticate(key, source_ip=address_of(request)), None) if key else None
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - DRF's signature
         return 'ApiKey realm="api"'
@@ -33,19 +33,31 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         return {"type": "apiKey", "in": "header", "name": HEADER}
 
 
-def client_of(request: Request) -> ApiClient:
-    """Return the authenticated client."""
-    client = request.user
-    assert isinstance(client, ApiClient)  # noqa: S101 - the permission class let it pass
-    return client
+def address_of(request: Request) -> str:
+    """From where a request comes: the address that the gateway saw, not what a header claims."""
+    return str(request.META.get("REMOTE_ADDR", ""))
+
+
+def caller_of(request: Request) -> Caller:
+    """The authenticated principal, with the key it showed."""
+    caller = request.user
+    assert isinstance(caller, Caller)  # noqa: S101 - the permission class let it pass
+    return caller
 
 
 def actor_of(request: Request) -> Actor:
-    """Return who acts, and from where: the address that the gateway saw, not what a header claims."""
-    return as_actor(client_of(request), source_ip=str(request.META.get("REMOTE_ADDR", "")))
+    """Who acts, and from where."""
+    return as_actor(caller_of(request), source_ip=address_of(request))
 
 
-def as_actor(client: ApiClient, *, source_ip: str) -> Actor:
-    """Return a client as the one who acts."""
-    sees_all = AccessScope.OWNERS_ALL in client.scopes
-    return Actor(ActorKind.CLIENT, client.client_id, source_ip, sees_all=sees_all)
+def as_actor(caller: Caller, *, source_ip: str) -> Actor:
+    """The principal as the one who acts."""
+    principal = caller.principal
+    return Actor(
+        ActorKind(principal.kind.value),
+        principal.id,
+        source_ip,
+        sees_all=AccessScope.OWNERS_ALL in caller.scopes,
+        groups=frozenset(principal.groups),
+        via=caller.key_id,
+    )

@@ -9,7 +9,7 @@ def actor_of(request: HttpRequest) -> Actor:
     """Return the signed-in person as the one who acts. Django's permissions decide what a person sees, not owners."""
     return Actor(
         ActorKind.USER,
-        request.user.get_username(),
+        str(request.user.pk),
         source_ip=str(request.META.get("REMOTE_ADDR", "")),
         sees_all=True,
     )

@@ -6,7 +6,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from apps.access.authentication import actor_of
-from apps.access.records import ApiClient
+from apps.access.records import Caller
 from apps.access.roles import Scope
 from apps.audit.records import Outcome
 from apps.audit.services import record
@@ -31,7 +31,7 @@ class HasDeclaredScopes(BasePermission):
         needed = {declared} if isinstance(declared, Scope) else set(declared)
         if not needed:
             return True
-        if not isinstance(request.user, ApiClient):
+        if not isinstance(request.user, Caller):
             raise Unauthenticated("Send your API key in the header X-API-Key.")
         missing = sorted(needed - request.user.scopes)
         if missing:

@@ -1,30 +1,145 @@
-"""Programs that may call the API, what they may do, and how their keys are kept."""
+"""Who acts: persons, services and their groups; the API keys they act with; what was granted to them."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from ipaddress import ip_address, ip_network
 
 from apps.access.roles import Role, Scope, scopes_of
+from apps.common.authenticated import Record
+from apps.common.errors import NotFound
 
 
-class ClientStatus(StrEnum):
+class PrincipalNotFound(NotFound):
+    """No such person, service or group."""
+
+
+class KeyNotFound(NotFound):
+    """No such API key."""
+
+
+class PrincipalKind(StrEnum):
+    """The part of a principal's id before the colon."""
+
+    PERSON = "user"
+    SERVICE = "service"
+    GROUP = "group"
+
+
+class PrincipalStatus(StrEnum):
+    ACTIVE = "active"
+    DISABLED = "disabled"  # acts no more; what it owns stays
+
+
+@dataclass(frozen=True, slots=True)
+class Principal(Record):
+    """Somebody who acts or owns. What decides stands here, authenticated, and not in the relational database."""
+
+    principal_id: str  # "user:<uuid>", "service:<id>" or "group:<id>"
+    kind: PrincipalKind
+    name: str
+    role: Role
+    status: PrincipalStatus
+    created_at: datetime
+    created_by: str
+    groups: tuple[str, ...] = ()
+    approver: bool = False  # may be the second person; persons only
+    reason: str = ""  # why it was disabled
+
+    @property
+    def id(self) -> str:
+        """The part after the colon."""
+        return self.principal_id.partition(":")[2]
+
+    @property
+    def scopes(self) -> frozenset[Scope]:
+        """What its role may do."""
+        return scopes_of(self.role)
+
+    @property
+    def active(self) -> bool:
+        """Return whether it may act."""
+        return self.status is PrincipalStatus.ACTIVE
+
+
+class KeyStatus(StrEnum):
     ACTIVE = "active"
     REVOKED = "revoked"
 
 
 @dataclass(frozen=True, slots=True)
-class ApiClient:
-    """A program and its key. The key is ``client_id.secret``; only a keyed hash of it is kept."""
+class ApiKey(Record):
+    """A credential of a principal: ``key_id.secret``; only a keyed hash of it is kept."""
 
-    client_id: str
+    key_id: str
+    principal_id: str
     name: str
-    role: Role
-    status: ClientStatus
+    status: KeyStatus
     secret_hash: str
     created_at: datetime
     created_by: str
+    scopes: tuple[str, ...] | None = None  # fewer than the role's; None: all of them
+    networks: tuple[str, ...] = ()  # from where it may be used; empty: from anywhere
+    expires_at: datetime | None = None
+    reason: str = ""  # why it was revoked
+    last_used_at: datetime | None = None
+
+    def admits(self, source_ip: str, moment: datetime) -> bool:
+        """Return whether the key may be used from an address at a moment."""
+        if self.status is not KeyStatus.ACTIVE or (self.expires_at is not None and self.expires_at <= moment):
+            return False
+        if not self.networks:
+            return True
+        try:
+            address = ip_address(source_ip)
+        except ValueError:
+            return False
+        return any(address in ip_network(network) for network in self.networks)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A principal and the key it showed."""
+
+    principal: Principal
+    key: ApiKey
+
+    @property
+    def key_id(self) -> str:
+        """Names the key."""
+        return self.key.key_id
 
     @property
     def scopes(self) -> frozenset[Scope]:
-        """The client's scopes, which its role gives."""
-        return scopes_of(self.role)
+        """What may be done with this key: what the role allows, and no more than the key is limited to."""
+        held = self.principal.scopes
+        if self.key.scopes is None:
+            return held
+        return frozenset(scope for scope in held if scope.value in self.key.scopes)
+
+
+class Right(StrEnum):
+    """What a grant allows; who may write may read."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant(Record):
+    """Somebody may read or write what is another's, until a moment or for good."""
+
+    grant_id: str  # "<grantee>|<object>": one for each pair
+    grantee: str
+    object: str  # "file:<id>", or "type:<owner>|<document type>"
+    right: Right
+    owner: str
+    granted_at: datetime
+    granted_by: str
+    until: datetime | None = None
+
+    def allows(self, right: Right, moment: datetime) -> bool:
+        """Return whether the grant gives a right at a moment."""
+        if self.until is not None and self.until <= moment:
+            return False
+        return self.right is Right.WRITE or right is Right.READ

@@ -56,7 +56,7 @@ class EntryAdmin(StoreAdmin):
     )
     list_display = ("identity", "when", "what", "badge", "who", "about", "source_ip")
     fieldsets = (
-        (None, {"fields": ("when", "what", "badge", "who_else", "source_ip")}),
+        (None, {"fields": ("when", "what", "badge", "who_else", "key_shown", "source_ip")}),
         ("Subject", {"fields": ("session", "key", "file")}),
         ("Details", {"fields": ("details",)}),
         ("Place in the chain", {"fields": ("chain", "sequence", "before", "previous", "own")}),
@@ -67,6 +67,7 @@ class EntryAdmin(StoreAdmin):
     badge = column("outcome", lambda value: render.badge(value, TONES), "outcome")
     who = column("actor", str, "actor")
     details = column("detail", render.document, "details")
+    key_shown = column("via", render.code, "API key")
     previous = column("previous_hash", render.code, "previous hash")
     own = column("hash", render.code, "hash")
 
@@ -137,15 +138,17 @@ class EntryAdmin(StoreAdmin):
         """Verify every chain, show the result and record it as an entry."""
         if not request.user.has_perm("audit.verify_audit"):
             raise PermissionDenied
-        found = verification.verify() if request.method == "POST" else None
+        found = verification.verify(records="records" in request.POST) if request.method == "POST" else None
         if found is not None:
             services.record(
                 actor_of(request),
                 AuditEvent.VERIFIED,
-                outcome=Outcome.FAILED if found.problems else Outcome.OK,
+                outcome=Outcome.OK if found.whole else Outcome.FAILED,
                 chains=found.chains,
                 entries=found.entries,
                 problems=len(found.problems),
+                records=found.records,
+                row_problems=len(found.row_problems),
             )
         context = {
             **self.admin_site.each_context(request),

@@ -22,7 +22,7 @@ class Entries(ApiView):
         parameters=[EntryListQuery], responses=page_of(EntryOut), operation_id="list_audit_entries"
     )
     def get(self, request: Request) -> Response:
-        """Audit entries, newest first; all, or of one actor, key, session or file."""
+        """Audit entries, newest first; all, or of one actor, key, session, file or approval."""
 
         def fetch(*, limit: int, position: Any, **filters: str) -> Any:
             by, value = next(iter(filters.items()), (None, ""))

@@ -43,6 +43,16 @@ def entry_hash(entry: Entry, key: bytes) -> str:
     return _mac(key, json.dumps(content, sort_keys=True, separators=(",", ":"), default=_plain).encode())
 
 
+def is_whole(entry: Entry, key: bytes) -> bool:
+    """Return whether an entry is as it was written."""
+    return is_same(entry.hash, entry_hash(entry, key))
+
+
+def is_same(stored: str, made: str) -> bool:
+    """Return whether two hashes are equal, without telling by the time where they differ."""
+    return hmac.compare_digest(stored.encode(), made.encode())
+
+
 def as_link(entry: Entry, *, after: str, key: bytes) -> Entry:
     """Return the entry as the link that follows the hash ``after``."""
     placed = replace(entry, previous_hash=after)
@@ -69,7 +79,7 @@ def problems(entries: Iterable[Entry], *, chain: str, length: int, key: bytes) -
             yield Problem(chain, expected, f"missing; the next entry found is {entry.sequence}")
         elif entry.previous_hash != previous:
             yield Problem(chain, entry.sequence, "does not continue the entry before it")
-        if not hmac.compare_digest(entry.hash, entry_hash(entry, key)):
+        if not is_whole(entry, key):
             yield Problem(chain, entry.sequence, "its content was changed")
         expected, previous = entry.sequence + 1, entry.hash
     if expected - 1 != length:

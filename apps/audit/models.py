@@ -16,6 +16,7 @@ class Entry(DisplayModel):
     outcome = models.CharField(max_length=16)
     actor = models.CharField("actor", max_length=128)
     source_ip = models.CharField("source address", max_length=64, null=True)  # noqa: DJ001 - as in the record
+    via = models.CharField("API key", max_length=64, null=True)  # noqa: DJ001 - as in the record
     key_id = models.CharField("pool key", max_length=64, null=True)  # noqa: DJ001 - as in the record
     session_id = models.CharField("session", max_length=64, null=True)  # noqa: DJ001 - as in the record
     file_id = models.CharField("file", max_length=64, null=True)  # noqa: DJ001 - as in the record

@@ -10,10 +10,10 @@ from apps.common.declarations import Declared
 
 
 class ActorKind(StrEnum):
-    """What acts: a person in the console, a program with an API key, the platform itself."""
+    """What acts: a person, a service, the platform itself."""
 
     USER = "user"
-    CLIENT = "client"
+    SERVICE = "service"
     SYSTEM = "system"
 
 
@@ -25,13 +25,15 @@ class Actor:
     id: str
     source_ip: str = ""
     sees_all: bool = False
+    groups: frozenset[str] = frozenset()  # ids of the groups it belongs to, as "group:<id>"
+    via: str = ""  # the API key it showed
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.id}"
 
     def may_see(self, owner: str) -> bool:
-        """Return whether the actor may see the records of ``owner``."""
-        return self.sees_all or owner == str(self)
+        """Return whether the actor may see the records of ``owner``: its own, its groups', or all."""
+        return self.sees_all or owner == str(self) or owner in self.groups
 
 
 def system(component: str) -> Actor:
@@ -65,10 +67,12 @@ class Entry:
     outcome: Outcome
     actor: str
     source_ip: str
+    via: str | None  # the API key that was shown
     key_id: str | None
     session_id: str | None
     file_id: str | None
     detail: Mapping[str, Any] = field(default_factory=dict)
+    rows: Mapping[str, str] = field(default_factory=dict)  # new tags of the rows that the transaction wrote
     previous_hash: str = ""
     hash: str = ""
 

@@ -14,12 +14,13 @@ class EntryListQuery(ListQuery):
     key = serializers.CharField(required=False, max_length=200)
     session = serializers.CharField(required=False, max_length=200)
     file = serializers.CharField(required=False, max_length=200)
+    approval = serializers.CharField(required=False, max_length=200)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        given = [name for name in ("actor", "key", "session", "file") if name in attrs]
+        given = [name for name in ("actor", "key", "session", "file", "approval") if name in attrs]
         if len(given) > 1:
             raise serializers.ValidationError(
-                {given[1]: "use one filter at a time: actor, key, session or file"}
+                {given[1]: "use one filter at a time: actor, key, session, file or approval"}
             )
         return attrs
 
@@ -34,6 +35,7 @@ class EntryOut(serializers.Serializer[Any]):
     outcome = serializers.CharField()
     actor = serializers.CharField()
     source_ip = serializers.CharField()
+    via = serializers.CharField(allow_null=True, help_text="the API key that was shown")
     key_id = serializers.CharField(allow_null=True)
     session_id = serializers.CharField(allow_null=True)
     file_id = serializers.CharField(allow_null=True)

@@ -15,11 +15,11 @@ from typing import Any
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from apps.audit import store, writing
+from apps.audit import store, tagging, writing
 from apps.audit.records import Actor, Entry, Event, Outcome
 from apps.audit.store import EntryTable
 from apps.audit.trail import AuditEvent
-from apps.audit.writing import Operation
+from apps.audit.writing import Operation, Otherwise
 from apps.common.dynamodb import Page, Position, Table
 from apps.common.errors import Refused
 
@@ -40,45 +40,71 @@ class Transaction:
 
     def put(self, row: Table[Any], *, otherwise: Exception | None = None) -> None:
         """Write a row that must not exist yet."""
-        self._add("put", row, row.absent(), otherwise)
+        self._add("put", row, row.absent(), otherwise, tag=tagging.tag_row(row))
 
-    def replace(self, row: Table[Any], *, condition: Condition, otherwise: Exception | None = None) -> None:
-        """Write a whole row over one that must meet ``condition``."""
-        self._add("put", row, condition, otherwise)
+    def replace(
+        self, row: Table[Any], *, condition: Condition | None = None, otherwise: Exception | None = None
+    ) -> None:
+        """Write a whole row over the one whose record it was made from, which must be unchanged since.
+
+        Raises:
+            ValueError: a tagged row whose record was not read.
+        """
+        condition = tagging.unchanged(row, condition)
+        self._add("put", row, condition, otherwise, tag=tagging.tag_row(row))
 
     def update(
         self,
         row: Table[Any],
         actions: Sequence[Action],
         *,
-        condition: Condition,
-        otherwise: Exception | None = None,
+        condition: Condition | None = None,
+        otherwise: Otherwise | None = None,
     ) -> None:
-        """Change a row that must meet ``condition``; else ``otherwise`` is raised."""
-        self._add("update", row, condition, otherwise, actions)
+        """Change a row, as it was read, that must be unchanged since and meet ``condition``.
+
+        Of a tagged row only what its tag covers has to be unchanged, so that counters can be added to by many.
+
+        Raises:
+            ValueError: a tagged row whose record was not read.
+        """
+        tag = tagging.tag_after(row, actions)
+        if tag:
+            actions = [*actions, Table.tag.set(tag)]
+        self._add("update", row, tagging.unchanged(row, condition), otherwise, actions, tag=tag)
 
     def delete(
         self, row: Table[Any], *, condition: Condition | None = None, otherwise: Exception | None = None
     ) -> None:
-        """Remove a row that must meet ``condition``; without one, it may also be absent."""
-        self._add("delete", row, condition, otherwise)
+        """Remove a row that must be as it was read, and meet ``condition``.
 
-    def require(self, row: Table[Any], *, condition: Condition, otherwise: Exception) -> None:
-        """Change nothing, but require that the row with this key meets ``condition``."""
-        self._add("check", row, condition, otherwise)
+        A row given by its key alone is removed whatever it holds, and may also be absent.
+        """
+        same = (
+            tagging.unchanged(row, condition)
+            if row.tag or (not row.is_tagged() and condition is not None)
+            else condition
+        )
+        self._add("delete", row, same, otherwise, tag=tagging.tombstone(row))
+
+    def require(self, row: Table[Any], *, condition: Condition | None = None, otherwise: Exception) -> None:
+        """Change nothing in a row, which must be unchanged since it was read and meet ``condition``."""
+        self._add("check", row, tagging.unchanged(row, condition), otherwise)
 
     def _add(
         self,
         kind: str,
         row: Table[Any],
         condition: Condition | None,
-        otherwise: Exception | None,
-        actions: Sequence[Action] | None = None,
+        otherwise: Otherwise | None,
+        actions: Sequence[Action] = (),
+        *,
+        tag: str = "",
     ) -> None:
         failure = otherwise or Conflict(
             "The record was changed by someone else meanwhile. Read it again, then retry."
         )
-        self.operations.append(Operation(kind, row, condition, failure, list(actions or [])))
+        self.operations.append(Operation(kind, row, condition, failure, list(actions), tag))
 
     def audit(
         self,
@@ -130,7 +156,7 @@ def record(actor: Actor, event: Event, **fields: Any) -> None:
 def entries_page(
     *, limit: int, position: Position | None = None, by: str | None = None, value: str = ""
 ) -> Page[Entry]:
-    """Read a page of all entries, or of those of one ``actor``, ``key``, ``session`` or ``file``, newest first."""
+    """Read a page of all entries, or of those of one ``actor``, ``key``, ``session``, ``file`` or ``approval``, newest first."""
     return store.entries_page(limit=limit, position=position, by=by, value=value)
 
 

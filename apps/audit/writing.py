@@ -8,7 +8,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -35,6 +35,10 @@ class AuditUnavailable(Unavailable):
     """The entry could not be written, so the operation was not done (fail closed, D2)."""
 
 
+# What is raised where a condition fails, or makes that: a function can also forget what was read
+Otherwise = Exception | Callable[[], Exception]
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One change of a transaction, and what is raised where its condition fails."""
@@ -42,8 +46,9 @@ class Operation:
     kind: str
     row: Any
     condition: Condition | None
-    otherwise: Exception
+    otherwise: Otherwise
     actions: list[Action] = field(default_factory=list)
+    tag: str = ""  # the row's new tag, for the entry; empty where it stays
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +133,7 @@ def _commit(tx: _Change, chain: str) -> None:
 def _as_entries(tx: _Change, chain: str, sequence: int, digest: str) -> list[Entry]:
     made: list[Entry] = []
     moment, key = clock.now(), settings.AUDIT_KEY.encode()
+    tags = {operation.row.row_name: operation.tag for operation in tx.operations if operation.tag}
     for number, fields in enumerate(tx.entries, sequence + 1):
         entry = Entry(
             chain=chain,
@@ -135,6 +141,8 @@ def _as_entries(tx: _Change, chain: str, sequence: int, digest: str) -> list[Ent
             timestamp=moment,
             actor=str(tx.actor),
             source_ip=tx.actor.source_ip,
+            via=tx.actor.via or None,
+            rows=tags if number == sequence + 1 else {},
             **fields,
         )
         made.append(chains.as_link(entry, after=digest, key=key))
@@ -194,7 +202,8 @@ def _is_worth_retrying(tx: _Change, error: TransactWriteError) -> bool:
     own = [*reasons[:puts], *reasons[puts + len(tx.entries) + 1 :]]  # entries and head are the last puts
     for reason, operation in zip(own, _in_request_order(tx.operations), strict=True):
         if reason is not None and reason.code == "ConditionalCheckFailed":
-            raise operation.otherwise from error
+            otherwise = operation.otherwise
+            raise (otherwise if isinstance(otherwise, Exception) else otherwise()) from error
     codes = {reason.code for reason in reasons if reason is not None}
     if codes <= {
         "ConditionalCheckFailed",

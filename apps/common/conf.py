@@ -49,3 +49,9 @@ REQUEST_BODY_MAX_BYTES = section.integer(
     2 * 2**20,
     about="The largest body of a request: a message. Files go to S3 directly.",
 )
+RECORD_KEY = section.text(
+    "RECORD_KEY", secret=True, about="Key of the tags of rows that decide about security."
+)
+RECORD_KEY_PREVIOUS = section.words(
+    "RECORD_KEY_PREVIOUS", about="Keys whose tags still count while RECORD_KEY changes."
+)

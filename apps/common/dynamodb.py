@@ -9,6 +9,7 @@ per shard. A cursor is the sort key where the page ended, so it does not depend 
 import importlib
 import importlib.util
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -31,8 +32,10 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, Projection
 from pynamodb.models import Model
 
 from apps.common import clock
+from apps.common.authenticated import Record, RecordForged, is_authentic
 from apps.common.errors import Unavailable
 
+log = logging.getLogger(__name__)
 _sharing = threading.Lock()
 RecordT = TypeVar("RecordT")
 EnumT = TypeVar("EnumT", bound=StrEnum)
@@ -87,12 +90,31 @@ class DocumentAttribute(Attribute[Mapping[str, Any]]):
         return document
 
 
+class WordsAttribute(Attribute[tuple[str, ...]]):
+    """A few words, in order."""
+
+    attr_type = "S"
+
+    def serialize(self, value: tuple[str, ...]) -> str:
+        return json.dumps(list(value), separators=(",", ":"))
+
+    def deserialize(self, value: str) -> tuple[str, ...]:
+        return tuple(str(word) for word in json.loads(value))
+
+
 class Table(Model, Generic[RecordT]):
     """A table whose rows are the fields of a record (a frozen dataclass), plus index keys."""
 
     record_type: ClassVar[type[Any]]
+    # Fields outside of the tag: counters and marks that decide nothing, so that adding to them leaves the tag alone.
+    outside: ClassVar[frozenset[str]] = frozenset()
+    # Why a table's rows carry no tag, where they carry none.
+    undeciding: ClassVar[str] = ""
+    # Whether a time to live removes rows, which then leave no entry.
+    expires: ClassVar[bool] = False
     feed = UnicodeAttribute(null=True)  # partition of the list of all
     sort = UnicodeAttribute(null=True)  # place in every list
+    tag = UnicodeAttribute(null=True)
 
     @classmethod
     def _get_connection(cls) -> TableConnection:
@@ -115,9 +137,61 @@ class Table(Model, Generic[RecordT]):
         return {}
 
     def record(self) -> RecordT:
-        """Return the record of a row. Fields that an index does not project are None."""
-        made: RecordT = self.record_type(**{f.name: getattr(self, f.name) for f in fields(self.record_type)})
+        """Return the record of a row that was read whole, once its tag is checked.
+
+        Raises:
+            RecordForged: the platform did not write it so.
+        """
+        if self.is_tagged() and not self.is_authentic():
+            log.error("the row %s is not authentic", self.row_name)
+            raise RecordForged(
+                f"The record {self.row_name} was changed outside of the platform; tell the operator."
+            )
+        made_of = self.record_class()
+        made: RecordT = made_of(**{f.name: getattr(self, f.name) for f in fields(made_of)})
         return made
+
+    def record_class(self) -> type[Any]:
+        """Return which record the row holds; a table of several kinds of records says which."""
+        return self.record_type
+
+    def is_authentic(self) -> bool:
+        """Return whether the row's tag is the platform's for what the row holds."""
+        return is_authentic(self.tagged_as(), self.deciding(), self.tag or "")
+
+    def tagged_as(self) -> str:
+        """Return what its tag binds a row to beside its fields: the table, and the kind of record."""
+        return f"{self.short_name()}/{self.record_class().__name__}"
+
+    @classmethod
+    def is_tagged(cls) -> bool:
+        """Return whether rows of this table carry a tag."""
+        return issubclass(cls.record_type, Record)
+
+    @classmethod
+    def short_name(cls) -> str:
+        """Return the table's name without its prefix."""
+        return str(cls.Meta.table_name).removeprefix(f"{settings.TABLE_PREFIX}-")
+
+    @property
+    def row_name(self) -> str:
+        """Names the row in the trail: table and key."""
+        range_key = getattr(self, str(self._range_keyname)) if self._range_keyname else None
+        return f"{self.short_name()}/{self.key}" + ("" if range_key is None else f"/{range_key}")
+
+    def deciding(self) -> dict[str, Any]:
+        """Return the fields that the tag covers, as ``{attribute: {type: value}}``."""
+        values = self.attribute_values
+        return {
+            attribute.attr_name: {attribute.attr_type: attribute.serialize(values[name])}
+            for name, attribute in _covered(type(self), self.record_class()).items()
+            if values.get(name) is not None
+        }
+
+    def covers(self, attribute: str) -> bool:
+        """Return whether the tag covers an attribute, by its name in the table."""
+        covered = _covered(type(self), self.record_class())
+        return any(found.attr_name == attribute for found in covered.values())
 
     @property
     def key(self) -> Any:
@@ -152,6 +226,18 @@ class Table(Model, Generic[RecordT]):
             return None
 
 
+_covering: dict[tuple[type[Any], type[Any]], dict[str, Attribute[Any]]] = {}
+
+
+def _covered(table: type[Table[Any]], record: type[Any]) -> dict[str, Attribute[Any]]:
+    found = _covering.get((table, record))
+    if found is None:
+        names = {f.name for f in fields(record)} - table.outside - {"tag"}
+        found = {name: table.get_attributes()[name] for name in sorted(names)}
+        _covering[table, record] = found
+    return found
+
+
 def find_together(*wanted: tuple[type[Table[Any]], str]) -> list[Any]:
     """Read records of several tables consistently by one BatchGetItem; those that do not exist are None.
 
@@ -179,6 +265,9 @@ class Page(Generic[RecordT]):
     records: list[RecordT]
     older: str | None = None
     newer: str | None = None
+    left_out: tuple[
+        str, ...
+    ] = ()  # rows that are not authentic, or not of this list; who decides by it heeds them
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,11 +317,51 @@ def page(
     if not rows:
         return Page([])
     has_older, has_newer = (True, more) if ascending else (more, position is not None)
+    records, left_out = _belonging(rows, partition_key(index), name)
     return Page(
-        [row.record() for row in rows],
+        records,
         older=rows[-1].sort if has_older else None,
         newer=rows[0].sort if has_newer else None,
+        left_out=left_out,
     )
+
+
+def partition_key(index: GlobalSecondaryIndex[Any]) -> str:
+    """Return the attribute that partitions an index."""
+    attribute: Attribute[Any] = index._hash_key_attribute()  # type: ignore[no-untyped-call] # noqa: SLF001
+    return attribute.attr_name
+
+
+def _belonging(rows: list[Any], partition: str, name: str) -> tuple[list[Any], tuple[str, ...]]:
+    """The records of the rows that belong in a list, and the names of the others, which were forged or moved here."""
+    records: list[Any] = []
+    left_out: list[str] = []
+    for row in rows:
+        try:
+            record = row.record()
+        except RecordForged:  # logged there
+            left_out.append(row.row_name)
+            continue
+        if row.is_tagged() and partition in misplaced(row, record):
+            log.error("the row %s does not belong in the list %s", row.row_name, name)
+            left_out.append(row.row_name)
+        else:
+            records.append(record)
+    return records, tuple(left_out)
+
+
+def misplaced(row: Table[RecordT], record: RecordT) -> list[str]:
+    """Return the index keys of a row that are others than its record gives: the lists that it was moved in or hidden from."""
+    return sorted(
+        key for key, derived in row.index_keys(record).items() if _differs(key, getattr(row, key), derived)
+    )
+
+
+def _differs(key: str, stored: Any, derived: Any) -> bool:
+    if key.endswith("feed") and stored and derived:
+        # The shard follows from the FEED_SHARDS of its time: any will do
+        return str(stored).rpartition("#")[0] != str(derived).rpartition("#")[0]
+    return bool(stored != derived)
 
 
 def pages(page_at: Callable[[Position | None], Page[RecordT]]) -> Iterator[Page[RecordT]]:
@@ -240,7 +369,7 @@ def pages(page_at: Callable[[Position | None], Page[RecordT]]) -> Iterator[Page[
     position: Position | None = None
     while True:
         found = page_at(position)
-        if found.records:
+        if found.records or found.left_out:
             yield found
         if found.older is None:
             return

@@ -1,34 +1,31 @@
-"""Read JSON as RFC 8259 has it: UTF-8, and nothing that an answer in UTF-8 could not hold."""
+"""JSON in, as strictly as packages are read: every reader of a text understands the same."""
 
-import json
 from collections.abc import Mapping
 from typing import IO, Any
 
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
+from qkdseal import JsonInvalid, read_json
+
 
 class StrictJSONParser(JSONParser):
-    """A JSON parser that refuses what Python's accepts or fails on: half a surrogate pair, bottomless nesting."""
+    """Reads UTF-8 JSON and refuses repeated names, NaN, half of a surrogate pair, and bottomless nesting."""
 
     def parse(
         self,
         stream: IO[Any],
-        media_type: str | None = None,
-        parser_context: Mapping[str, Any] | None = None,
+        media_type: str | None = None,  # noqa: ARG002 - DRF's signature
+        parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002 - DRF's signature
     ) -> Any:
-        """Return the document.
+        """Read the document.
 
         Raises:
-            ParseError: it is none, or none that is accepted.
+            ParseError: it is no JSON, or JSON that is not accepted.
         """
         try:
-            document = super().parse(stream, media_type, parser_context)
-            json.dumps(document, ensure_ascii=False).encode()
-        except RecursionError:
-            raise ParseError("The JSON is nested too deeply. Send a flatter document.") from None
-        except UnicodeEncodeError:
-            raise ParseError(
-                "The JSON holds half of a surrogate pair, which is no character. Send well-formed Unicode."
-            ) from None
-        return document
+            return read_json(stream.read().decode("utf-8"))
+        except JsonInvalid as error:
+            raise ParseError(str(error)) from None
+        except UnicodeDecodeError:
+            raise ParseError("The request's body is not UTF-8.") from None

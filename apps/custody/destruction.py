@@ -79,7 +79,9 @@ def destroy_due(*, actor: Actor) -> int:
 
     def destroy(key: PoolKey) -> None:
         # Checked again: nothing can seal to the key since it left use, but its loss could not be undone
-        if rewrap.waiting(key.key_id, limit=1).records:
+        # A row that somebody made unreadable still needs its key, once it is put right
+        waiting = rewrap.waiting(key.key_id, limit=1)
+        if waiting.records or waiting.left_out:
             raise KeyNeeded(
                 f"A file needs {key.key_id}, so it is not destroyed though that is due. Re-wrap it."
             )

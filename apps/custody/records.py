@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from apps.common.authenticated import Record
 from apps.common.errors import Forbidden, NotFound, Refused
 
 
@@ -26,20 +27,22 @@ class Guarded(StrEnum):
 
     DESTROY_KEY = "destroy_key"
     EXPORT_KEY = "export_key"
+    ACTIVATE_KEY = "activate_key"
     RECOVER = "recover"
 
 
 class ApprovalStatus(StrEnum):
-    """``pending`` → ``approved`` → ``used``, or ``refused``. After ``expires_at`` the first two are void."""
+    """``pending`` → ``approved`` → ``used``; or ``refused``, or ``withdrawn``. After ``expires_at`` the first two are void."""
 
     PENDING = "pending"
     APPROVED = "approved"
     REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
     USED = "used"
 
 
 @dataclass(frozen=True, slots=True)
-class Approval:
+class Approval(Record):
     """A request and its decision. Action, subject and parameters fix what it allows."""
 
     approval_id: str

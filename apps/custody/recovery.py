@@ -7,30 +7,23 @@ secret is sealed to it as well; its private half exists only as k-of-n word list
 import base64
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from shamir_mnemonic import MnemonicError, combine_mnemonics, generate_mnemonics
 
-from apps.audit.records import Actor, system
+from apps.audit.records import Actor
 from apps.audit.services import Conflict, record, transaction
-from apps.common.dynamodb import Page, pages
 from apps.common.errors import Invalid, PlatformError, Refused
 from apps.common.root_keys.configured import root_key
-from apps.custody import approvals
+from apps.custody import approvals, kept_secrets
+from apps.custody.kept_secrets import Unreadable
 from apps.custody.records import Approval, Guarded
 from apps.custody.trail import RecoveryEvent
-from apps.keys import recovery_seal, seeds, wrapped_secrets
-from apps.keys import services as keys
+from apps.keys import recovery_seal, wrapped_secrets
 from apps.keys.trail import SecretEvent
 from apps.keys.wrapped_secrets import WrappedSecret, seal_for_recovery
-from apps.sessions import finals
-from apps.sessions import services as sessions
 from qkdseal import kem
 
-T = TypeVar("T")
 Progress = Callable[[int], None]
-PAGE = 100
-_EVERYONE = system("recovery")  # lists what anyone owns
 SAMPLES = 3  # secrets that a check opens
 
 
@@ -107,8 +100,8 @@ def seal_missing(*, actor: Actor, progress: Progress | None = None) -> Report:
     """Seal every secret that is not sealed to the configured recovery key. Idempotent."""
     current_id()
     report = Report()
-    for secret in _secrets():
-        if recovery_seal.is_current(secret.wrapping.recovery_seal):
+    for secret in _readable(report):
+        if wrapped_secrets.is_sealed(secret):
             report.already += 1
         else:
             _attempt(report, secret, lambda: seal_for_recovery(secret, actor=actor))  # noqa: B023 - called at once
@@ -125,8 +118,8 @@ def check(words: Sequence[str], *, actor: Actor) -> Report:
     """
     name, report = current_id(), Report()
     seed = seed_from(words) if words else None
-    for secret in _secrets():
-        if not recovery_seal.is_current(secret.wrapping.recovery_seal):
+    for secret in _readable(report):
+        if not wrapped_secrets.is_sealed(secret):
             report.unsealed.append(secret.label)
         elif seed is not None and report.done < SAMPLES:
             _attempt(report, secret, lambda: _compare(secret, seed))  # noqa: B023 - called at once
@@ -164,7 +157,7 @@ def use(words: Sequence[str], *, approval_id: str, actor: Actor, progress: Progr
     """
     approval = approvals.check(approval_id, Guarded.RECOVER, current_id())
     seed, root, report = seed_from(words), root_key(), Report()
-    for secret in _secrets():
+    for secret in _readable(report):
         if secret.wrapping.root_key_id == root.id:
             report.already += 1
         elif secret.wrapping.recovery_seal is None:
@@ -187,21 +180,13 @@ def use(words: Sequence[str], *, approval_id: str, actor: Actor, progress: Progr
     return report
 
 
-def _secrets() -> Iterator[WrappedSecret]:
-    """Every wrapped secret, by pages of one Query each; what is listed may be stale, so each is read again."""
-    for listed in _all(keys.keys_page):
-        key = keys.find(listed.key_id)
-        if key.wrapped_seed is not None:
-            yield seeds.secret_of(key)
-    for session in _all(lambda **place: sessions.listed(actor=_EVERYONE, **place)):
-        final = finals.find(session.session_id)
-        if final is not None:
-            yield finals.secret_of(final)
-
-
-def _all(fetch: Callable[..., Page[T]]) -> Iterator[T]:
-    for page in pages(lambda at: fetch(limit=PAGE, position=at)):
-        yield from page.records
+def _readable(report: Report) -> Iterator[WrappedSecret]:
+    """Yield every secret; a record that cannot be read is reported, and does not keep the others."""
+    for secret in kept_secrets.walk():
+        if isinstance(secret, Unreadable):
+            report.failed[secret.label] = secret.why
+        else:
+            yield secret
 
 
 def _attempt(report: Report, secret: WrappedSecret, do: Callable[[], None]) -> None:

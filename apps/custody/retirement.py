@@ -4,6 +4,8 @@ API, console and schedule call these functions, so that each starts the re-wrapp
 are written in one transaction; should the job's message be lost, the sweep sends it again.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,10 +18,11 @@ from apps.custody.job_kinds import CustodyJob
 from apps.files.keys import rewrap
 from apps.jobs import services as jobs
 from apps.jobs.records import Job
-from apps.keys import policy, rotation, seeds, transitions
+from apps.keys import policy, pools, rotation, transitions
 from apps.keys import services as keys
+from apps.keys.pool_records import DEFAULT_POOL, Pool
 from apps.keys.records import (
-    Policy,
+    IN_USE,
     PoolKey,
     Rotation,
     RotationChanged,
@@ -27,6 +30,7 @@ from apps.keys.records import (
     RotationStatus,
     rotation_id_of,
 )
+from apps.sessions.quantum_keys import count_messages_sealed_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,36 +41,42 @@ class Retired:
     job: Job | None
 
 
-def rotate(key_id: str, *, reason: str, actor: Actor) -> Retired:
+def rotate(key_id: str, *, reason: str, actor: Actor, below_low_water: bool = False) -> Retired:
     """Seal nothing more to a key and start moving its files to another; what it sealed opens until then.
 
-    Raises:
-        KeyNotFound, IllegalTransition.
-    """
-    return _retire(key_id, "queue_rotation", reason=reason, actor=actor)
-
-
-def revoke(key_id: str, *, reason: str, actor: Actor) -> Retired:
-    """Mark a key as compromised, for good, and start moving its files to another.
+    Args:
+        key_id: of the key.
+        reason: kept with the key and in the trail.
+        actor: who acts.
+        below_low_water: confirms that the pool may be left with too few active keys; it is refilled at once.
 
     Raises:
         KeyNotFound, IllegalTransition.
+        Forbidden: the actor does not manage its pool.
+        BelowLowWater: its pool would keep too few active keys, which is not confirmed.
     """
-    return _retire(key_id, "revoke", reason=reason, actor=actor)
+    return _retire(key_id, "queue_rotation", reason=reason, actor=actor, below_low_water=below_low_water)
 
 
-def _retire(key_id: str, name: str, *, reason: str, actor: Actor) -> Retired:
+def revoke(key_id: str, *, reason: str, actor: Actor, below_low_water: bool = False) -> Retired:
+    """Mark a key as compromised, for good, and start moving its files to another. Arguments and errors as ``rotate``."""
+    return _retire(key_id, "revoke", reason=reason, actor=actor, below_low_water=below_low_water)
+
+
+def _retire(key_id: str, name: str, *, reason: str, actor: Actor, below_low_water: bool) -> Retired:
     key = keys.find(key_id)
-    if not key.transition(name).opens_rotation:  # never used, or rotated before
+    opens_rotation = key.transition(name).opens_rotation
+    keys.check_taken_away(key, actor=actor, below_low_water=below_low_water)
+    if not opens_rotation:  # never used, or rotated before
         retired = transitions.commit(key, name, reason=reason, actor=actor)
         return Retired(retired, _resume(rotation_id_of(key_id), actor))
     job = _new_job(rotation_id_of(key_id), key_id, actor)
-    # One transaction: a key is never out of use without a job, nor has a rotation two of them
     with transaction(actor) as tx:
         transitions.apply(tx, key, name, reason=reason, job_id=job.job_id)
         jobs.put(tx, job)
-    seeds.forget(key_id)
+    keys.forget(key)
     jobs.dispatch(job)
+    keys.refill_after(key, actor=actor)
     return Retired(keys.find(key_id), job)
 
 
@@ -137,25 +147,89 @@ def start_waiting(*, actor: Actor) -> int:
 
 
 def rotate_due(*, actor: Actor) -> int:
-    """Rotate active keys that are too old or used too often (C5) and refill; returns how many were rotated."""
-    try:
-        return each(rotation.due_keys().items(), lambda due: rotate(due[0], reason=due[1], actor=actor))
-    finally:
-        keys.refill(actor=actor)
+    """Rotate active keys that are too old or used too often (C5); returns how many were rotated."""
+    return _replace_keys(rotation.due_keys(), actor=actor)
 
 
-def raise_minimum(version: int, *, actor: Actor) -> Policy:
-    """Take all keys below a version out of use: rotated here, refused when they are to open anything.
+def _replace_keys(retiring: Sequence[tuple[PoolKey, str]], *, actor: Actor) -> int:
+    """Rotate active keys, each for its reason, once there are others in their place; returns how many were."""
+    keys.refill(actor=actor, leaving=Counter(key.pool for key, _ in retiring))
 
-    Run again, it rotates what an interruption left.
+    def replace_one(due: tuple[PoolKey, str]) -> None:
+        rotate(due[0].key_id, reason=due[1], actor=actor, below_low_water=True)
+
+    return each(retiring, replace_one)
+
+
+class MessagesWait(Refused):
+    """Messages would not open any more, and their clients keep their packages: nothing can re-wrap them."""
+
+    type = "messages-wait"
+
+
+@dataclass(frozen=True, slots=True)
+class Minimum:
+    """A pool, and what its keys below the minimum version still hold."""
+
+    pool: Pool
+    files: int  # wait to be re-wrapped
+    messages: int  # do not open until the minimum is lowered
+
+
+def minimum_of(pool: str) -> Minimum:
+    """The minimum version of a pool, and what waits below it.
 
     Raises:
+        PoolNotFound: no such pool.
+    """
+    found = pools.read().find(pool)
+    return _waiting(found, below=found.minimum)
+
+
+def set_minimum(
+    version: int, *, actor: Actor, pool: str = DEFAULT_POOL, lose_messages: bool = False
+) -> Minimum:
+    """Set the lowest version whose keys still open: raised, all keys below it are taken out of use at once.
+
+    Their files are re-wrapped. Lowered, they open again what they sealed. Run again with the same version, it
+    rotates what an interruption left.
+
+    Args:
+        version: at most one more than any key of the pool has.
+        actor: who acts.
+        pool: its name or alias.
+        lose_messages: confirms that messages sealed to these keys do not open until the minimum is lowered.
+
+    Raises:
+        PoolNotFound: no such pool.
+        Forbidden: the actor does not manage it.
+        MessagesWait: messages are sealed to these keys, and ``lose_messages`` is not set.
         Invalid, Refused: as ``policy.raise_minimum``.
     """
-    after = policy.read()
-    if after.minimum != version:
-        after = policy.raise_minimum(version, actor=actor)
+    before = pools.read().find(pool)
+    pools.check_managed(before, actor)
+    policy.check_minimum(before, version)
+    if version < before.minimum:
+        return _waiting(policy.lower_minimum(before, version, actor=actor), below=version)
+    if version > before.minimum:
+        _check_raised(_waiting(before, below=version), version, lose_messages=lose_messages)
+        policy.raise_minimum(before, version, actor=actor)
     reason = f"below the minimum version {version}"
-    each(rotation.outdated_keys(version), lambda key_id: rotate(key_id, reason=reason, actor=actor))
-    keys.refill(actor=actor)
-    return after
+    outdated = [key for key in keys.outdated(before.name, version) if key.state in IN_USE]
+    _replace_keys([(key, reason) for key in outdated], actor=actor)
+    return minimum_of(before.name)
+
+
+def _waiting(pool: Pool, *, below: int) -> Minimum:
+    """Count what is under a pool's keys below a version: two Queries for each such key."""
+    old = [key.key_id for key in keys.outdated(pool.name, below)]
+    return Minimum(pool, sum(map(rewrap.waiting_count, old)), sum(map(count_messages_sealed_by, old)))
+
+
+def _check_raised(waiting: Minimum, version: int, *, lose_messages: bool) -> None:
+    if waiting.messages and not lose_messages:
+        raise MessagesWait(
+            f"{waiting.messages} messages and {waiting.files} files are sealed to keys of {waiting.pool.name} below "
+            f"version {version}. The files would be re-wrapped; the messages would not open until the minimum is "
+            "lowered again. Set lose_messages to raise it all the same."
+        )

@@ -14,11 +14,11 @@ from apps.common.errors import Refused
 from apps.common.root_keys.configured import root_key
 from apps.common.root_keys.local import LocalRootKey
 from apps.common.root_keys.ring import RootKeyRing
+from apps.custody import kept_secrets
 from apps.custody.trail import RootKeyEvent
 from apps.keys import seeds, wrapped_secrets
-from apps.keys import services as keys
 from apps.keys.trail import SecretEvent
-from apps.keys.wrapped_secrets import SecretKind, WrappedSecret, count_under
+from apps.keys.wrapped_secrets import WrappedSecret, count_under
 from apps.sessions import finals
 
 SETTLE_SECONDS = 60  # an index shows a secret this long after it was wrapped at the latest
@@ -80,7 +80,7 @@ def rewrap_all(*, actor: Actor, progress: Progress | None = None) -> int:
     waiting = [
         (find, identifier)
         for old in root_key().old_ids
-        for kind, find in _FINDERS
+        for kind, find in kept_secrets.FINDERS
         for identifier in wrapped_secrets.ids_under(kind, old)
     ]
     rewrapped = 0
@@ -89,22 +89,6 @@ def rewrap_all(*, actor: Actor, progress: Progress | None = None) -> int:
         if progress is not None:
             progress(number, len(waiting))
     return rewrapped
-
-
-def _seed(key_id: str) -> WrappedSecret | None:
-    key = keys.find(key_id)
-    return None if key.wrapped_seed is None else seeds.secret_of(key)
-
-
-def _final(session_id: str) -> WrappedSecret | None:
-    final = finals.find(session_id)
-    return None if final is None else finals.secret_of(final)
-
-
-_FINDERS: tuple[tuple[SecretKind, Callable[[str], WrappedSecret | None]], ...] = (
-    (seeds.KIND, _seed),
-    (finals.KIND, _final),
-)
 
 
 def _rewrap(secret: WrappedSecret | None, actor: Actor) -> bool:

@@ -64,7 +64,7 @@ def run(work: Work, *, actor: Actor) -> bool:
     for batch in pages(lambda at: rewrap.waiting(source.key_id, position=at)):
         found, moved = _move(batch.records, source, found, actor)
         done += moved.count
-        damaged += moved.damaged
+        damaged += [*moved.damaged, *batch.left_out]
         work.report(done=done, results={"damaged": damaged[:DAMAGED_SHOWN]})
         if time.monotonic() > until:
             return False
@@ -81,16 +81,14 @@ def _move(
 ) -> tuple[Rotation, rewrap.Rewrapped]:
     """Re-wrap a batch under the new key; if that was rotated itself meanwhile, under the one chosen then."""
     found, target = rotation.target_of(found, actor=actor)
-    seeds.seed_of(
-        target
-    )  # checks that its halves belong together: nothing is sealed to a key that cannot open it
+    seeds.check_halves(target)  # nothing is sealed to a key that cannot open it
     try:
         return found, rewrap.rewrap_files(batch, source=source, target=target, actor=actor)
     except KeyUnusable:
         found, other = rotation.target_of(found, actor=actor)
         if other.key_id == target.key_id:  # still active: one of the two keys is damaged
             raise
-        seeds.seed_of(other)
+        seeds.check_halves(other)
         return found, rewrap.rewrap_files(batch, source=source, target=other, actor=actor)
 
 
@@ -104,7 +102,8 @@ def advance(found: Rotation, *, actor: Actor) -> Stage:
         PoolEmpty: no file had to move, and there is no key that could be named as the successor.
     """
     # Before the key's age: a file that the index shows needs another slice of work, whatever the age
-    if rewrap.waiting(found.old_key_id, limit=1).records:
+    waiting = rewrap.waiting(found.old_key_id, limit=1)
+    if waiting.records or waiting.left_out:
         return Stage.MOVING
     old = keys.find(found.old_key_id)
     if old.changed_at is not None and old.changed_at > clock.ago(SETTLE_SECONDS):

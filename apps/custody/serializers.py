@@ -12,7 +12,7 @@ from apps.custody.reencryption import Suspect, SuspectKind
 from apps.jobs.records import Job
 from apps.keys import transfer
 from apps.keys.records import PoolKey
-from apps.keys.serializers import SUITES, BytesField, PoolKeyOut, ReasonIn
+from apps.keys.serializers import SEALING_SUITES, BytesField, PoolKeyOut, ReasonIn
 from apps.keys.transfer import Exported
 from qkdseal.kem import Suite
 
@@ -52,7 +52,7 @@ class ReencryptionIn(ReasonIn):
 class ExportIn(ReasonIn):
     """A request for a key's export."""
 
-    recipient_suite = serializers.ChoiceField(choices=SUITES)
+    recipient_suite = serializers.ChoiceField(choices=SEALING_SUITES)
     recipient_public_key = BytesField(max_bytes=Suite.XWING.public_size)
 
 

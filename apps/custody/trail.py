@@ -24,4 +24,5 @@ class ApprovalEvent(Event):
     REQUESTED = "approval.requested", "Somebody asked for what a second person must approve."
     GIVEN = "approval.given", "A second person approved it."
     REFUSED = "approval.refused", "A second person refused it."
+    WITHDRAWN = "approval.withdrawn", "It was withdrawn by who asked for it, or by who had approved it."
     USED = "approval.used", "What was approved was done."

@@ -3,10 +3,13 @@
 from django.urls import path
 
 from apps.custody.api.approvals import (
+    ActivationRequest,
     ApprovalDetail,
     ApprovalGiving,
     ApprovalRefusal,
     Approvals,
+    ApprovalWithdrawal,
+    ApprovedActivation,
     ApprovedDestruction,
     ApprovedExport,
     DestructionCancellation,
@@ -15,7 +18,6 @@ from apps.custody.api.approvals import (
     RecoveryRequest,
 )
 from apps.custody.api.rotations import (
-    KeyActivation,
     KeyResumption,
     KeyRevocation,
     KeyRotation,
@@ -28,7 +30,7 @@ from apps.custody.api.rotations import (
 
 KEY, ROTATION, APPROVAL = "keys/<str:key_id>", "rotations/<str:rotation_id>", "approvals/<str:approval_id>"
 urlpatterns = [
-    path(f"{KEY}/activate", KeyActivation.as_view(), name="key-activate"),
+    path(f"{KEY}/activate", ActivationRequest.as_view(), name="key-activate"),
     path(f"{KEY}/suspend", KeySuspension.as_view(), name="key-suspend"),
     path(f"{KEY}/resume", KeyResumption.as_view(), name="key-resume"),
     path(f"{KEY}/rotate", KeyRotation.as_view(), name="key-rotate"),
@@ -45,6 +47,8 @@ urlpatterns = [
     path(APPROVAL, ApprovalDetail.as_view(), name="approval"),
     path(f"{APPROVAL}/approve", ApprovalGiving.as_view(), name="approval-approve"),
     path(f"{APPROVAL}/refuse", ApprovalRefusal.as_view(), name="approval-refuse"),
+    path(f"{APPROVAL}/activate", ApprovedActivation.as_view(), name="approval-activate"),
+    path(f"{APPROVAL}/withdraw", ApprovalWithdrawal.as_view(), name="approval-withdraw"),
     path(f"{APPROVAL}/destroy", ApprovedDestruction.as_view(), name="approval-destroy"),
     path(f"{APPROVAL}/export", ApprovedExport.as_view(), name="approval-export"),
 ]

@@ -19,6 +19,7 @@ VERDICTS = {Verdict.COMPROMISED: Tone.BAD, Verdict.ANOMALOUS: Tone.WAIT, Verdict
 OUTCOMES = {
     SessionStatus.READY: Tone.GOOD,
     SessionStatus.ABORTED: Tone.MUTED,
+    SessionStatus.STUDY: Tone.MUTED,
     SessionStatus.COMPROMISED: Tone.BAD,
 }
 LATEST = 6  # of each verdict in the overview

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from apps.common.authenticated import Record
+
 
 class Verdict(StrEnum):
     """What the detector found, in one word."""
@@ -35,7 +37,7 @@ def verdict_of(found: Judged) -> Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Detection:
+class Detection(Record):
     """A detection: what the statistics say about one session. ``detection_timestamp`` is in microseconds."""
 
     session_id: str

@@ -28,6 +28,7 @@ NAMESPACE = "QuantumKeys"
 EVENTS = {
     SessionStatus.READY: SessionEvent.READY,
     SessionStatus.ABORTED: SessionEvent.ABORTED,
+    SessionStatus.STUDY: SessionEvent.STUDIED,
     SessionStatus.COMPROMISED: SessionEvent.COMPROMISED,
 }
 
@@ -78,12 +79,6 @@ def _existing(session_id: str) -> Detection:
 
 
 def _detection(session: Session, verdict: Verdict) -> Detection:
-    if verdict.is_compromised:
-        outcome = SessionStatus.COMPROMISED
-    else:
-        # Where no bit was compared, nothing was found clean
-        usable = session.final_key_length and verdict.interval is not None
-        outcome = SessionStatus.READY if usable else SessionStatus.ABORTED
     moment = clock.now()
     return Detection(
         session_id=session.session_id,
@@ -91,7 +86,7 @@ def _detection(session: Session, verdict: Verdict) -> Detection:
         detected_at=moment,
         owner=session.owner,
         link=session.link,
-        outcome=outcome,
+        outcome=_outcome(session, verdict),
         qber_calculated=verdict.qber,
         threshold=settings.QBER_THRESHOLD,
         chi_square_value=verdict.chi_square,
@@ -101,6 +96,15 @@ def _detection(session: Session, verdict: Verdict) -> Detection:
         p_values=verdict.p_values,
         reasons=[{"code": reason.code.value, "detail": reason.detail} for reason in verdict.reasons],
     )
+
+
+def _outcome(session: Session, verdict: Verdict) -> SessionStatus:
+    if verdict.is_compromised:
+        return SessionStatus.COMPROMISED
+    # Where no bit was compared, nothing was found clean
+    if not session.final_key_length or verdict.interval is None:
+        return SessionStatus.ABORTED
+    return SessionStatus.READY if session.secret else SessionStatus.STUDY
 
 
 def _alert(detection: Detection) -> None:

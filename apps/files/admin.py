@@ -56,13 +56,12 @@ class FileAdmin(StoreAdmin):
         ("Times", {"fields": ("uploaded", "encrypted")}),
         ("Attributes", {"fields": ("given",)}),
         ("Encryption", {"fields": ("how", "header", "key", "quantum_key")}),
-        ("Objects", {"fields": ("length", "sealed_length", "digest", "plaintext", "ciphertext")}),
+        ("Objects", {"fields": ("length", "sealed_length", "plaintext", "ciphertext")}),
     )
     title = column("name", str, "name")
     state = column("status", lambda value: render.badge(value, TONES), "status")
     length = column("size", render.size, "size")
     sealed_length = column("ciphertext_size", render.size, "ciphertext size")
-    digest = column("ciphertext_sha256", render.code, "ciphertext SHA-256")
     who = column("owner", str, "owner")
     uploaded = column("uploaded_at", render.moment, "uploaded (UTC)")
     encrypted = column("encrypted_at", render.moment, "encrypted (UTC)")

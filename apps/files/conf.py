@@ -32,6 +32,14 @@ STREAMED_DOWNLOAD_BYTES = section.integer(
 PRESIGNED_SECONDS = section.integer(
     "PRESIGNED_SECONDS", 900, low=1, high=3600, about="Seconds that a presigned link works."
 )
+METADATA_KEY = section.text(
+    "METADATA_KEY",
+    secret=True,
+    about="The key under which the SHA-256 of files without a passphrase is kept.",
+)
+METADATA_KEY_PREVIOUS = section.words(
+    "METADATA_KEY_PREVIOUS", about="Keys that still open digests after METADATA_KEY was changed."
+)
 DELETION_WINDOW_DAYS = section.integer(
     "DELETION_WINDOW_DAYS",
     30,

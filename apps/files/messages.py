@@ -8,12 +8,12 @@ from apps.audit.records import Actor, Outcome, system
 from apps.audit.services import may_see, record, transaction
 from apps.common.errors import Invalid, PlatformError, Refused
 from apps.files.trail import MessageEvent
-from apps.keys import seeds
+from apps.keys import pools, seeds
 from apps.keys import services as keys
-from apps.keys.pools import pool_for
-from apps.keys.records import KeyNotFound, KeyUnusable, PoolKey, Purpose
+from apps.keys.pool_records import PoolEmpty, Purpose
+from apps.keys.records import KeyNotFound, KeyUnusable, PoolKey
 from apps.sessions import quantum_keys
-from apps.sessions.records import KeyPurpose, Offer, SessionNotFound, SessionUnusable
+from apps.sessions.records import KeyPurpose, Offer, SessionNotFound, SessionUnusable, StockChoice
 from apps.sessions.taking import take_key
 from qkdseal import pqfile
 from qkdseal.errors import PackageInvalid
@@ -21,6 +21,7 @@ from qkdseal.header import Header, PassphraseFactor
 from qkdseal.kem import Suite
 from qkdseal.package import Package, open_message, seal_message
 from qkdseal.pqfile import PqfilePackage
+from qkdseal.reading import read_package
 
 UNIFORM = "The package is damaged, or not for this context, passphrase or caller."
 
@@ -30,6 +31,8 @@ def encrypt(
     *,
     actor: Actor,
     session_id: str | None = None,
+    stock: StockChoice = StockChoice.PLATFORM,
+    pool: str | None = None,
     context: str | None = None,
     passphrase: str | None = None,
 ) -> Package:
@@ -38,36 +41,45 @@ def encrypt(
     Args:
         plaintext: at most ``package.MESSAGE_LIMIT`` bytes.
         actor: who asks; only they, and callers with the scope owners:all, can decrypt.
-        session_id: take the quantum key from this session instead of the stock.
+        session_id: take the quantum key from this session instead of a stock.
+        stock: the platform's, or that of the actor's own sessions.
+        pool: name or alias of the key pool to seal to; without it, the actor's, else that of messages.
         context: bound, not secret, not stored; needed again to decrypt.
         passphrase: an additional factor (C4).
 
     Raises:
         StockEmpty, PoolEmpty: nothing to encrypt with right now.
-        SessionNotFound, SessionUnusable: the named session cannot give a key.
+        PoolNotFound, Forbidden, Invalid: the named pool is none that the actor may seal messages to.
+        SessionNotFound, SessionUnusable: the named session, or none of the actor's own, can give a key.
     """
 
     def seal(offered: Offer) -> Package:
-        pool_key = keys.pick(pool_for(str(actor), Purpose.MESSAGES))
+        pool_key = keys.pick(_pool_of(actor, pool))
         package = _seal(plaintext, offered, pool_key, context, passphrase)
         _commit(package.header.file_id, offered, pool_key, actor)
         return package
 
-    return take_key(seal, actor=actor, session_id=session_id)
+    return take_key(seal, actor=actor, session_id=session_id, stock=stock)
 
 
 def encrypt_compatible(
-    plaintext: bytes, *, actor: Actor, session_id: str | None = None, context: str | None = None
+    plaintext: bytes,
+    *,
+    actor: Actor,
+    session_id: str | None = None,
+    stock: StockChoice = StockChoice.PLATFORM,
+    pool: str | None = None,
+    context: str | None = None,
 ) -> PqfilePackage:
     """As ``encrypt``, in the compatibility suite: for who has to be understood by PQFile, and nobody else."""
 
     def seal(offered: Offer) -> PqfilePackage:
-        pool_key = _mlkem_key(pool_for(str(actor), Purpose.MESSAGES))
+        pool_key = _mlkem_key(_pool_of(actor, pool))
         package = _seal_compatible(plaintext, offered, pool_key, context)
         _commit(package.header.file_id, offered, pool_key, actor)
         return package
 
-    return take_key(seal, actor=actor, session_id=session_id)
+    return take_key(seal, actor=actor, session_id=session_id, stock=stock)
 
 
 def _seal(
@@ -90,12 +102,16 @@ def _seal(
     )
 
 
+def _pool_of(actor: Actor, named: str | None) -> str:
+    return pools.select(Purpose.MESSAGES, owner=str(actor), actor=actor, named=named).name
+
+
 def _mlkem_key(pool: str) -> PoolKey:
-    """A pool key of ML-KEM-768 alone, made when one is first asked for."""
+    """A pool key for the PQFile suite alone, made when one is first asked for."""
     try:
-        return keys.pick(pool, Suite.MLKEM768)
-    except keys.PoolEmpty:
-        return keys.create(1, pool=pool, suite=Suite.MLKEM768, actor=system("compatibility"))[0]
+        return keys.pick(pool, Suite.MLKEM768_RAW)
+    except PoolEmpty:
+        return keys.create(1, pool=pool, suite=Suite.MLKEM768_RAW, actor=system("compatibility"))[0]
 
 
 def _seal_compatible(
@@ -111,13 +127,16 @@ def _seal_compatible(
         plaintext,
         pool_key_id=pool_key.key_id,
         pool_public_key=pool_key.public_key,
+        pool_suite=pool_key.suite,
         quantum_key=offered.key,
     )
 
 
 def _commit(message_id: str, offered: Offer, pool_key: PoolKey, actor: Actor) -> None:
     with transaction(actor) as tx:
-        quantum_keys.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject=message_id)
+        quantum_keys.take(
+            tx, offered, purpose=KeyPurpose.MESSAGE, subject=message_id, sealed_by=pool_key.key_id
+        )
         keys.count_use(tx, pool_key, message=True)
         tx.audit(
             MessageEvent.ENCRYPTED,
@@ -137,7 +156,7 @@ def decrypt(
         Refused: a key that it needs is compromised or gone.
     """
     try:
-        package = PqfilePackage.from_dict(document) if "header" in document else Package.from_dict(document)
+        package = read_package(document)
     except PackageInvalid:
         raise Invalid.of("package", UNIFORM) from None
     header = package.header
@@ -159,12 +178,21 @@ def decrypt(
 def _open(package: Package | PqfilePackage, context: str | None, passphrase: str | None) -> bytes:
     header = package.header
     try:
-        seed = seeds.seed_of(keys.find(package.pool_key_id))
-        secrets = {"seed": seed, "quantum_key": quantum_keys.taken_key(header.quantum_key_id)}
+        pool_key = keys.find(package.pool_key_id)
+        seed, quantum_key = seeds.seed_of(pool_key), quantum_keys.taken_key(header.quantum_key_id)
         bound = None if context is None else context.encode()
         if isinstance(package, Package):
-            return open_message(package, **secrets, context=bound, passphrase=passphrase)
-        return pqfile.open_pqfile(package, **secrets, context=bound)
+            return open_message(
+                package,
+                seed=seed,
+                pool_suite=pool_key.suite,
+                quantum_key=quantum_key,
+                context=bound,
+                passphrase=passphrase,
+            )
+        return pqfile.open_pqfile(
+            package, seed=seed, pool_suite=pool_key.suite, quantum_key=quantum_key, context=bound
+        )
     except (PackageInvalid, KeyNotFound, ValueError):
         raise Invalid.of("package", UNIFORM) from None
     except (KeyUnusable, SessionNotFound, SessionUnusable) as error:

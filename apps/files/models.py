@@ -19,7 +19,6 @@ class File(DisplayModel):
     media_type = models.CharField(max_length=255)
     size = models.BigIntegerField(null=True)
     ciphertext_size = models.BigIntegerField(null=True)
-    ciphertext_sha256 = models.CharField("ciphertext SHA-256", max_length=64, null=True)  # noqa: DJ001 - as in the record
     source = models.JSONField("upload location")
     body = models.JSONField("ciphertext location")
     envelope_header = models.JSONField("envelope")

@@ -26,6 +26,7 @@ class FileKey:
     context: bytes = field(repr=False)
     format: str
     url: str | None = None  # of the ciphertext, to be read
+    sha256: str | None = None  # of the plaintext, in hex
 
 
 def file_key(file: File, *, passphrase: str | None = None, moving: bool = False) -> bytes:
@@ -43,6 +44,9 @@ def file_key(file: File, *, passphrase: str | None = None, moving: bool = False)
     envelope = Envelope.from_dict(file.envelope)
     if envelope.header.file_id != file.package_id or envelope.header.quantum_key_id != file.quantum_key_id:
         raise PackageInvalid
-    seed = seeds.seed_of(keys.find(envelope.pool_key_id), rewrap=moving)
+    pool_key = keys.find(envelope.pool_key_id)
+    seed = seeds.seed_of(pool_key, rewrap=moving)
     quantum_key = quantum_keys.taken_key(envelope.header.quantum_key_id)
-    return open_envelope(envelope, seed=seed, quantum_key=quantum_key, passphrase=passphrase)
+    return open_envelope(
+        envelope, seed=seed, pool_suite=pool_key.suite, quantum_key=quantum_key, passphrase=passphrase
+    )

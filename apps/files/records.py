@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, TypeAlias
 
+from apps.common.authenticated import Record
 from apps.common.errors import NotFound
 from apps.files.states import DocumentStatus, FileStatus, UploadStatus, VersionStatus
 from apps.files.traits import COPIED, RENEWED, SHOWN, SURVIVES, UNTOLD, as_shredded
@@ -37,7 +38,7 @@ class StorageClass(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
+class Named(Record):
     """What every file has. Its name is data and never part of a path or an object key."""
 
     file_id: Annotated[str, SURVIVES, COPIED, SHOWN]
@@ -66,8 +67,7 @@ class Content(Named):
 
     size: Annotated[int | None, RENEWED, COPIED, SHOWN] = None
     ciphertext_size: Annotated[int | None, RENEWED, SHOWN] = None
-    ciphertext_sha256: Annotated[str | None, RENEWED, SHOWN] = None
-    plaintext_hmac: Annotated[str | None, RENEWED, SHOWN] = None  # under a key of this package
+    sealed_digest: Annotated[bytes | None, RENEWED] = None  # SHA-256 of the plaintext
     sniffed_type: Annotated[str | None, RENEWED, COPIED, SHOWN] = None  # told by the content itself
     encrypted_at: Annotated[datetime | None, SURVIVES, RENEWED, SHOWN] = None
     storage_class: Annotated[StorageClass, RENEWED, COPIED, SHOWN] = StorageClass.STANDARD
@@ -146,7 +146,7 @@ class Upload(Named):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Orphan:
+class Orphan(Record):
     """An object key under which a body was given up, until nothing can arrive there any more."""
 
     file_id: Annotated[str, SURVIVES]

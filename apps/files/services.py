@@ -5,39 +5,59 @@ from datetime import timedelta
 
 from django.conf import settings
 
-from apps.audit.records import Actor
-from apps.audit.services import may_see, transaction
+from apps.access import grants
+from apps.access.records import Right
+from apps.audit.records import Actor, Outcome
+from apps.audit.services import record, transaction
+from apps.audit.trail import AuditEvent
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
+from apps.common.errors import Invalid
 from apps.files import changes, store
 from apps.files.records import Document, File, FileNotFound, StorageClass
 from apps.files.states import FileNotReady, FileStatus, Transition, refusal, transition
 
+ME, SHARED = "me", "shared"
 CHANGED = (
     "The file was changed by someone else meanwhile. Look at it again, then repeat the request if needed."
 )
 
 
-def find(file_id: str, *, actor: Actor) -> File:
-    """One file that the actor may see.
+def find(file_id: str, *, actor: Actor, right: Right = Right.READ) -> File:
+    """One file that is the actor's or its group's, or on which it was granted this right.
+
+    Grants are looked up, by one call, only for who does not own the file.
 
     Raises:
         FileNotFound: no such file, or another's.
     """
     file = store.find_file(file_id)
-    if file is None or not may_see(actor, file.owner, file_id=file_id):
+    if file is None or not _may(actor, file, right):
         raise FileNotFound(f"There is no file {file_id!r}.")
     return file
 
 
+def _may(actor: Actor, file: File, right: Right) -> bool:
+    """Return whether an actor holds a right on a file; where not, that they tried is recorded (D1)."""
+    if actor.may_see(file.owner) or grants.is_granted(actor, _as_objects(file), right):
+        return True
+    record(actor, AuditEvent.ACCESS_DENIED, outcome=Outcome.DENIED, file_id=file.file_id)
+    return False
+
+
+def _as_objects(file: File) -> list[str]:
+    """What a grant may name: the document (for its versions and their uploads too), or all of a type."""
+    return [grants.file_object(file.document_id), grants.type_object(file.owner, file.document_type)]
+
+
 def find_document(file_id: str, *, actor: Actor, to: str) -> Document:
-    """One document that the actor may see, and whose state allows a transition of this name.
+    """One document that the actor may write, and whose state allows a transition of this name.
 
     Raises:
         FileNotFound: no such file, or another's.
         FileNotReady: its state does not allow the transition.
     """
-    file = find(file_id, actor=actor)
+    file = find(file_id, actor=actor, right=Right.WRITE)
     transition(to, file.status)
     if not isinstance(file, Document):
         raise FileNotReady(refusal(to, file.status))
@@ -51,9 +71,22 @@ def files_page(
     position: Position | None = None,
     document_type: str | None = None,
     status: FileStatus | None = None,
+    owner: str | None = None,
 ) -> Page[File]:
-    """Files that the actor may see, newest first; ``status`` needs the scope owners:all."""
-    owner = None if actor.sees_all else str(actor)
+    """Files that the actor may see, newest first; ``status`` needs the scope owners:all.
+
+    Args:
+        actor: who asks.
+        limit: of the page.
+        position: where it starts.
+        document_type: of this type only.
+        status: in this state only.
+        owner: ``me``, or one of the actor's groups; None: the actor's own, or all with the scope owners:all.
+
+    Raises:
+        Invalid: another's files, or those of a group that the actor does not belong to.
+    """
+    owner = _listed_owner(actor, owner)
     return store.files_page(
         limit=limit,
         position=position,
@@ -61,6 +94,59 @@ def files_page(
         document_type=document_type,
         status=None if owner else status,
     )
+
+
+def list_files(
+    *,
+    actor: Actor,
+    limit: int,
+    position: Position | None = None,
+    document_type: str | None = None,
+    owner: str | None = None,
+) -> Page[File]:
+    """The actor's files, those of a group of its, or what was shared with it.
+
+    Raises:
+        Invalid: as ``files_page``; or a document type of what was shared, which no index gives.
+    """
+    if owner != SHARED:
+        return files_page(
+            actor=actor, limit=limit, position=position, document_type=document_type, owner=owner
+        )
+    if document_type is not None:
+        raise Invalid.of("document_type", "Files shared with you are not filtered by type. Leave it out.")
+    return shared_page(actor=actor, limit=limit, position=position)
+
+
+def shared_page(*, actor: Actor, limit: int, position: Position | None = None) -> Page[File]:
+    """Single files that were granted to the actor itself, newest grant first: one Query and one BatchGetItem.
+
+    A grant that ended, or whose file is gone, is left out, so that a page may be shorter than asked for.
+    """
+    found = grants.granted_page(str(actor), limit=limit, position=position)
+    moment = clock.now()
+    wanted = [grants.file_id_of(grant.object) for grant in found.records if grant.allows(Right.READ, moment)]
+    files = store.files_of([file_id for file_id in wanted if file_id])
+    return Page(files, older=found.older, newer=found.newer)
+
+
+def owner_for(actor: Actor, owner: str | None) -> str:
+    """Return who owns what an actor makes: itself, or a group of its that it names.
+
+    Raises:
+        Invalid: the actor does not belong to such a group.
+    """
+    if owner is None or owner in {ME, str(actor)}:
+        return str(actor)
+    if owner not in actor.groups:
+        raise Invalid.of("owner", "Name a group that you belong to (group:<id>), or leave it out.")
+    return owner
+
+
+def _listed_owner(actor: Actor, owner: str | None) -> str | None:
+    if owner is None and actor.sees_all:
+        return None
+    return owner if owner is not None and actor.sees_all and owner != ME else owner_for(actor, owner)
 
 
 def session_of(quantum_key_id: str | None) -> str | None:
@@ -96,6 +182,6 @@ def restore(file_id: str, *, actor: Actor) -> Document:
 def _move(document: Document, step: Transition, actor: Actor, **fields: object) -> Document:
     moved = replace(document, status=step.target, **fields)  # type: ignore[arg-type]  # the table's targets
     with transaction(actor) as tx:
-        changes.change(tx, document, moved, otherwise=FileNotReady(CHANGED))
+        moved = changes.change(tx, document, moved, otherwise=FileNotReady(CHANGED))
         tx.audit(step.event, file_id=document.file_id)
     return moved

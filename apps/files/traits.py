@@ -3,12 +3,15 @@
     size: Annotated[int | None, RENEWED, COPIED, SHOWN] = None
 
 A field that says nothing but ``UNTOLD`` is wiped by shredding, stays with the document when it gets a new version, is
-made again by re-encryption, and is not shown to the client. A test demands that every field says something.
+made again by re-encryption, and is not shown to the client. A test demands that every field says something. The tag is
+not the record's but its row's: it goes along wherever the row is changed.
 """
 
 from dataclasses import MISSING, Field, fields, replace
 from enum import Enum
 from typing import Any, TypeVar, get_type_hints
+
+from apps.common.authenticated import Record
 
 R = TypeVar("R")
 
@@ -24,6 +27,7 @@ class Trait(Enum):
 
 
 SURVIVES, RENEWED, COPIED, SHOWN, UNTOLD = Trait
+_OF_THE_ROW = frozenset(field.name for field in fields(Record))
 
 
 def traits_of(record_type: type[Any]) -> dict[str, frozenset[Trait]]:
@@ -34,6 +38,7 @@ def traits_of(record_type: type[Any]) -> dict[str, frozenset[Trait]]:
             one for one in getattr(hints[field.name], "__metadata__", ()) if isinstance(one, Trait)
         )
         for field in fields(record_type)
+        if field.name not in _OF_THE_ROW
     }
 
 
@@ -54,7 +59,7 @@ def as_shredded(record: R, *, text: str) -> R:
     gone = {
         field.name: _empty(field, text)
         for field in fields(record)  # type: ignore[arg-type]
-        if SURVIVES not in told[field.name]
+        if SURVIVES not in told.get(field.name, {SURVIVES})
     }
     return replace(record, **gone)  # type: ignore[type-var]
 

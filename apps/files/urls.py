@@ -2,7 +2,14 @@
 
 from django.urls import path
 
-from apps.files.api.views.documents import FileContent, FileDetail, FileDownload, FileRestoration, Files
+from apps.files.api.views.documents import (
+    FileContent,
+    FileDetail,
+    FileDigest,
+    FileDownload,
+    FileRestoration,
+    Files,
+)
 from apps.files.api.views.messages import Decrypt, Encrypt
 from apps.files.api.views.uploads import (
     FileAbortion,
@@ -20,6 +27,7 @@ urlpatterns = [
     path("files/<str:file_id>", FileDetail.as_view(), name="file"),
     path("files/<str:file_id>/content", FileContent.as_view(), name="file-content"),
     path("files/<str:file_id>/download", FileDownload.as_view(), name="file-download"),
+    path("files/<str:file_id>/digest", FileDigest.as_view(), name="file-digest"),
     path("files/<str:file_id>/restore", FileRestoration.as_view(), name="file-restore"),
     path("files/<str:file_id>/parts", FileParts.as_view(), name="file-parts"),
     path("files/<str:file_id>/complete", FileCompletion.as_view(), name="file-complete"),

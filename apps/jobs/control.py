@@ -147,10 +147,13 @@ def _is_own(job: Job) -> Condition:
 
 
 def _write(job: Job, actions: list[Action], condition: Condition) -> Job | None:
-    """Change a job's row; the job as it is then, or None where the condition fails."""
+    """Change a job's row; the job as it is then, or None where the condition fails.
+
+    Only how far the work is changes here, so that the row's tag stays and no entry is due.
+    """
     row = JobTable.of(job)
     try:
-        row.update(actions, condition=condition)
+        row.update(actions, condition=(JobTable.tag == job.tag) & condition)
     except UpdateError as error:
         if error.cause_response_code == "ConditionalCheckFailedException":
             return None

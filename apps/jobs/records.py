@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from apps.common import clock
+from apps.common.authenticated import Record
 
 
 class JobState(StrEnum):
@@ -44,7 +45,7 @@ SILENT_SECONDS = 300  # without a heartbeat: the worker is gone
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Job(Record):
     """One piece of long work. ``done`` of ``total`` steps; ``results`` are ids of what was made."""
 
     job_id: str

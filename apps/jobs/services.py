@@ -42,7 +42,7 @@ def enqueue(
     """
     job = new(kind, total=total, parameters=parameters, actor=actor, job_id=job_id)
     with transaction(actor) as tx:
-        put(tx, job)
+        job = put(tx, job)
     dispatch(job)
     return job
 
@@ -67,10 +67,12 @@ def new(
     )
 
 
-def put(tx: Transaction, job: Job) -> None:
-    """Record a new job in the transaction of what it is for; once that is committed, ``dispatch`` it."""
-    tx.put(JobTable.of(job))
+def put(tx: Transaction, job: Job) -> Job:
+    """Record a new job in the transaction of what it is for; once that is committed, ``dispatch`` what is returned."""
+    row = JobTable.of(job)
+    tx.put(row)
     tx.audit(JobEvent.QUEUED, job_id=job.job_id, kind=job.kind, total=job.total)
+    return row.record()
 
 
 def dispatch(job: Job) -> None:
@@ -107,11 +109,12 @@ def _resend(failed: Job, actor: Actor) -> Job:
     queued = replace(
         failed, state=JobState.QUEUED, done=0, error=None, ended_at=None, created_at=clock.now(), run=None
     )
+    row = JobTable.of(queued)
     with transaction(actor) as tx:
-        tx.replace(JobTable.of(queued), condition=JobTable.state == JobState.FAILED)
+        tx.replace(row, condition=JobTable.state == JobState.FAILED)
         tx.audit(JobEvent.QUEUED, job_id=queued.job_id, kind=queued.kind, total=queued.total)
     dispatch(queued)
-    return queued
+    return row.record()
 
 
 def find(job_id: str, *, actor: Actor) -> Job:

@@ -27,6 +27,22 @@ LISTED = "all"
 class JobTable(Table[Job]):
     Meta = meta("jobs")
     record_type = Job
+    # How far the work is: written at each heartbeat. Who asked for what is covered; the rest can be lost, not forged into
+    # other work.
+    outside = frozenset(
+        {
+            "state",
+            "total",
+            "done",
+            "results",
+            "started_at",
+            "ended_at",
+            "error",
+            "heard_at",
+            "cancel_requested",
+            "run",
+        }
+    )
     by_feed = index("feed", "feed")
     by_owner = index("by_owner", "owner_feed")
     # Only jobs that have not ended: the sweep looks for lost messages among them.

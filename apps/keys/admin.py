@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -33,6 +34,16 @@ TONES = {
     KeyState.DESTROYED: Tone.MUTED,
 }
 OFFERED = {"rotate": KeyState.ROTATION_QUEUED, "revoke": KeyState.REVOKED}
+
+
+class TakingAwayForm(ReasonForm):
+    """Asks for the reason, and whether the pool may be left with too few keys."""
+
+    below_low_water = forms.BooleanField(
+        required=False,
+        label="Even below the low-water mark",
+        help_text="If a pool would keep too few active keys, take them away all the same. It is refilled at once.",
+    )
 
 
 @admin.register(models.PoolKey)
@@ -96,13 +107,13 @@ class PoolKeyAdmin(StoreAdmin):
             self,
             request,
             queryset,
-            lambda key_id, given: _retire(request, retirement.rotate, key_id, given["reason"]),
+            lambda key_id, given: _retire(request, retirement.rotate, key_id, given),
             title="Rotate pool keys",
             warning="Nothing new will be encrypted with these keys. Existing files stay readable. "
             "A job moves their files to other keys.",
             button="Rotate",
             done="queued for rotation",
-            form_class=ReasonForm,
+            form_class=TakingAwayForm,
         )
 
     @admin.action(description="Revoke…", permissions=["revoke"])
@@ -111,18 +122,18 @@ class PoolKeyAdmin(StoreAdmin):
             self,
             request,
             queryset,
-            lambda key_id, given: _retire(request, retirement.revoke, key_id, given["reason"]),
+            lambda key_id, given: _retire(request, retirement.revoke, key_id, given),
             title="Revoke pool keys",
             warning="Marks these keys as compromised. This is permanent. A job moves their files to other keys.",
             button="Revoke permanently",
             done="revoked",
-            form_class=ReasonForm,
+            form_class=TakingAwayForm,
         )
 
 
-def _retire(request: HttpRequest, retire: Callable[..., Retired], key_id: str, reason: str) -> None:
+def _retire(request: HttpRequest, retire: Callable[..., Retired], key_id: str, given: dict[str, Any]) -> None:
     """Take a key out of use, and say which job moves its files."""
-    retired = retire(key_id, reason=reason, actor=actor_of(request))
+    retired = retire(key_id, actor=actor_of(request), **given)
     if retired.job is not None:
         job = render.link(request.user, "jobs.job", retired.job.job_id, retired.job.job_id)
         messages.info(request, format_html("Job {} moves the files of {} to another key.", job, key_id))

@@ -11,10 +11,11 @@ from apps.access.views import ApiView
 from apps.common.lists import list_response, page_of
 from apps.common.serializers import parse_body
 from apps.custody import retirement
-from apps.keys import policy, services, transfer
+from apps.keys import services, transfer
+from apps.keys.pool_records import DEFAULT_POOL
 from apps.keys.records import KeyState
 from apps.keys.scopes import KeyScope
-from apps.keys.serializers import ImportIn, MinimumIn, PolicyOut, PoolKeyListQuery, PoolKeyOut
+from apps.keys.serializers import ImportIn, MinimumIn, MinimumOut, PoolKeyListQuery, PoolKeyOut
 from qkdseal.kem import Suite
 
 
@@ -44,20 +45,24 @@ class PoolKeys(ApiView):
 
 
 class PoolPolicy(ApiView):
-    """The policy of the whole pool."""
+    """The minimum version of a pool."""
 
     required_scopes = {"GET": KeyScope.READ, "POST": KeyScope.MANAGE}
 
-    @extend_schema(responses=PolicyOut, operation_id="get_pool_policy")
+    @extend_schema(responses=MinimumOut, operation_id="get_pool_policy")
     def get(self, request: Request) -> Response:  # noqa: ARG002 - Django's signature
-        """The version of new keys, and the lowest that still opens."""
-        return Response(PolicyOut(policy.read()).data)
+        """The default pool: the version of new keys, the lowest that still opens, and what waits below it."""
+        return Response(MinimumOut(retirement.minimum_of(DEFAULT_POOL)).data)
 
-    @extend_schema(request=MinimumIn, responses=PolicyOut, operation_id="raise_minimum_version")
+    @extend_schema(request=MinimumIn, responses=MinimumOut, operation_id="set_minimum_version")
     def post(self, request: Request) -> Response:
-        """Raise the minimum version: every key below it is rotated, and opens only so that its files can be moved."""
-        minimum = parse_body(MinimumIn, request)["minimum"]
-        return Response(PolicyOut(retirement.raise_minimum(minimum, actor=actor_of(request))).data)
+        """Set a pool's minimum version: keys below it are rotated, and open only so that files can be re-wrapped.
+
+        While messages are sealed to them, the loss of these has to be confirmed. Lowered, the keys open again.
+        """
+        body = parse_body(MinimumIn, request)
+        after = retirement.set_minimum(body.pop("minimum"), actor=actor_of(request), **body)
+        return Response(MinimumOut(after).data)
 
 
 class PoolKeyDetail(ApiView):

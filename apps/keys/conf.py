@@ -4,9 +4,17 @@ from apps.common.environment import Section
 
 section = Section("Pool keys")
 
-POOL_TARGET = section.integer("POOL_TARGET", 100, low=1, about="Active keys that a refill brings a pool to.")
-POOL_LOW_WATER = section.integer("POOL_LOW_WATER", 80, about="Active keys below which a pool is refilled.")
-KEY_POOLS = section.document("KEY_POOLS", about="Named pools of tenants or purposes; see apps/keys/pools.py.")
+POOL_TARGET = section.integer(
+    "POOL_TARGET",
+    100,
+    low=1,
+    about="Active keys that a refill brings a pool to, where the pool says no other number.",
+)
+POOL_LOW_WATER = section.integer(
+    "POOL_LOW_WATER",
+    80,
+    about="Active keys below which a pool is refilled, and below which none is taken away unconfirmed.",
+)
 POOL_ROTATION_DAYS = section.integer(
     "POOL_ROTATION_DAYS", 30, low=1, about="Days after which a pool key is rotated."
 )

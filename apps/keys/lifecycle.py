@@ -12,7 +12,7 @@ from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
 from apps.common import clock
 from apps.common.dynamodb import feed
-from apps.keys import services, store, transitions
+from apps.keys import pools, services, store, transfer, transitions
 from apps.keys.records import IllegalTransition, KeyState, PoolKey
 from apps.keys.store import PoolKeyTable
 from apps.keys.trail import PoolKeyEvent
@@ -20,28 +20,50 @@ from apps.keys.trail import PoolKeyEvent
 MIN_WINDOW_DAYS, MAX_WINDOW_DAYS = 7, 30  # as AWS KMS: long enough to miss the key, and to cancel
 
 
-def activate(key_id: str, *, reason: str, actor: Actor) -> PoolKey:
-    """Put an imported key to use.
+def check_activation(key: PoolKey, *, actor: Actor) -> None:
+    """Check that an imported key may be put to use, once a second person allows it.
 
     Raises:
-        KeyNotFound, IllegalTransition.
+        IllegalTransition: it is in use already, or out of it.
+        Forbidden: the actor does not manage its pool.
+        Refused: its pool takes no imported keys.
     """
-    return transitions.commit(
-        services.find(key_id),
-        "activate",
-        reason=reason,
-        actor=actor,
-        condition=PoolKeyTable.destroy_after.does_not_exist(),
-    )
+    key.transition("activate")
+    if key.destroy_after is not None:
+        raise IllegalTransition(f"{key.key_id} awaits its destruction. Cancel that to use it.")
+    transfer.check_accepts_imports(pools.known().find(key.pool), actor)
 
 
-def suspend(key_id: str, *, reason: str, actor: Actor) -> PoolKey:
+def activate(tx: Transaction, key: PoolKey, *, reason: str) -> None:
+    """In the transaction that uses a second person's approval: put an imported key to use.
+
+    Raises:
+        IllegalTransition, Forbidden, Refused: as ``check_activation``, or (at commit) it was changed meanwhile.
+    """
+    check_activation(key, actor=tx.actor)
+    transitions.apply(tx, key, "activate", reason=reason)
+
+
+def suspend(key_id: str, *, reason: str, actor: Actor, below_low_water: bool = False) -> PoolKey:
     """Let a key neither seal nor open for now.
 
+    Args:
+        key_id: of the key.
+        reason: kept with the key and in the trail.
+        actor: who acts.
+        below_low_water: confirms that the pool may be left with too few active keys; it is refilled at once.
+
     Raises:
         KeyNotFound, IllegalTransition.
+        Forbidden: the actor does not manage its pool.
+        BelowLowWater: its pool would keep too few active keys, which is not confirmed.
     """
-    return transitions.commit(services.find(key_id), "suspend", reason=reason, actor=actor)
+    key = services.find(key_id)
+    key.transition("suspend")
+    services.check_taken_away(key, actor=actor, below_low_water=below_low_water)
+    suspended = transitions.commit(key, "suspend", reason=reason, actor=actor)
+    services.refill_after(key, actor=actor)
+    return suspended
 
 
 def resume(key_id: str, *, reason: str, actor: Actor) -> PoolKey:
@@ -49,8 +71,11 @@ def resume(key_id: str, *, reason: str, actor: Actor) -> PoolKey:
 
     Raises:
         KeyNotFound, IllegalTransition.
+        Forbidden: the actor does not manage its pool.
     """
-    return transitions.commit(services.find(key_id), "resume", reason=reason, actor=actor)
+    key = services.find(key_id)
+    pools.check_managed(pools.known().find(key.pool), actor)
+    return transitions.commit(key, "resume", reason=reason, actor=actor)
 
 
 def destruction_end() -> datetime:
@@ -75,8 +100,7 @@ def schedule_destruction(tx: Transaction, key: PoolKey, *, after: datetime, reas
             PoolKeyTable.destruction_feed.set(feed(store.LISTED, key.key_id)),
             PoolKeyTable.reason.set(reason),
         ],
-        condition=(PoolKeyTable.state == key.state) & PoolKeyTable.destroy_after.does_not_exist(),
-        otherwise=IllegalTransition(f"{key.key_id} was changed by someone else meanwhile. Look at it again."),
+        otherwise=transitions.changed(key),
     )
     tx.audit(
         PoolKeyEvent.DESTRUCTION_SCHEDULED,
@@ -95,14 +119,13 @@ def cancel_destruction(key_id: str, *, reason: str, actor: Actor) -> PoolKey:
         IllegalTransition: its destruction is not scheduled, or done.
     """
     key = services.find(key_id)
+    if key.destroy_after is None or key.state is KeyState.DESTROYED:
+        raise IllegalTransition(f"{key_id} does not await its destruction, so there is nothing to cancel.")
     with transaction(actor) as tx:
         tx.update(
             PoolKeyTable.of(key),
             [PoolKeyTable.destroy_after.remove(), PoolKeyTable.destruction_feed.remove()],
-            condition=PoolKeyTable.destroy_after.exists() & (PoolKeyTable.state != KeyState.DESTROYED),
-            otherwise=IllegalTransition(
-                f"{key_id} does not await its destruction, so there is nothing to cancel."
-            ),
+            otherwise=transitions.changed(key),
         )
         tx.audit(PoolKeyEvent.DESTRUCTION_CANCELLED, key_id=key_id, reason=reason)
     return services.find(key_id)

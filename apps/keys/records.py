@@ -5,7 +5,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from apps.audit.records import Event
+from apps.common.authenticated import Record
 from apps.common.errors import NotFound, Refused
+from apps.keys.pool_records import DEFAULT_POOL
 from apps.keys.trail import PoolKeyEvent
 from qkdseal.kem import Suite
 
@@ -20,16 +22,6 @@ class IllegalTransition(Refused):
 
 class KeyUnusable(Refused):
     """The key cannot be used: its state, its version or what is stored forbids it (C3)."""
-
-
-DEFAULT_POOL = "default"
-
-
-class Purpose(StrEnum):
-    """The use that a pool key is picked for."""
-
-    FILES = "files"
-    MESSAGES = "messages"
 
 
 class KeyState(StrEnum):
@@ -95,7 +87,7 @@ TARGETS: dict[KeyState, frozenset[KeyState]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class PoolKey:
+class PoolKey(Record):
     """A KEM key pair of the pool; the private seed only as the root key wrapped it."""
 
     key_id: str
@@ -109,11 +101,12 @@ class PoolKey:
     last_used_at: datetime | None = None
     changed_at: datetime | None = None
     reason: str = ""
-    version: int = 1  # grows as the policy's minimum is raised
+    version: int = 1  # grows as the pool's minimum is raised
     messages: int = 0  # of the uses, those for packages that clients keep
     imported: bool = False
     destroy_after: datetime | None = None  # until then the destruction can be cancelled
     recovery_seal: bytes | None = field(default=None, repr=False)
+    commitment: str = ""  # to the seed; a recovery seal is held against it
     pool: str = DEFAULT_POOL
 
     def transition(self, name: str) -> Transition:
@@ -146,15 +139,6 @@ def _refusal(key: PoolKey, name: str, possible: list[str]) -> str:
     return f"{key.key_id} is {key.state.label} and cannot be {PARTICIPLES[name]}. {advice}"
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The policy of the whole pool: the version of new keys, and the lowest that still opens."""
-
-    pool: str
-    current: int = 1
-    minimum: int = 1
-
-
 class RotationStatus(StrEnum):
     """``open`` until no file needs the old key any more."""
 
@@ -171,7 +155,7 @@ class RotationChanged(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Rotation:
+class Rotation(Record):
     """The replacement of one key by another, and the job that moves the files (C6). The id is made from the old key's."""
 
     rotation_id: str

@@ -9,15 +9,11 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 
-from django.conf import settings
-from pynamodb.attributes import UnicodeAttribute
-from pynamodb.expressions.condition import Condition
-
 from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
-from apps.keys import policy, pools, services, store, transitions
+from apps.keys import pools, services, store, transitions
 from apps.keys.records import (
     KeyState,
     PoolKey,
@@ -53,26 +49,21 @@ def open_rotations() -> list[Rotation]:
     return list(store.open_rotations())
 
 
-def due_keys() -> dict[str, str]:
-    """Ids of the active keys that are too old, used too often or outdated (C5), and why."""
-    days, uses = settings.POOL_ROTATION_DAYS, settings.POOL_MAX_USES
-    minimum, oldest = policy.known().minimum, clock.now() - timedelta(days=days)
+def due_keys() -> list[tuple[PoolKey, str]]:
+    """The active keys that are too old, used too often or outdated (C5), and why."""
+    known = pools.known().pools
     found = {
-        key.key_id: f"used {uses} times or more"
-        for pool, suite in product(pools.known(), kem.Suite)
-        for key in store.used_at_least(uses, pool, suite)
+        key.key_id: (key, f"used {pool.rotated_after_uses} times or more")
+        for pool, suite in product(known.values(), kem.Suite)
+        for key in store.used_at_least(pool.rotated_after_uses, pool.name, suite)
     }
     for key in store.active_before(clock.now()):
-        if key.version < minimum:  # made by a process that did not know yet
-            found[key.key_id] = f"below the minimum version {minimum}"
-        elif key.created_at < oldest:
-            found[key.key_id] = f"older than {days} days"
-    return found
-
-
-def outdated_keys(version: int) -> list[str]:
-    """Ids of the active keys below a version."""
-    return [key.key_id for key in store.active_before(clock.now()) if key.version < version]
+        pool = known[key.pool]
+        if key.version < pool.minimum:  # made by a process that did not know yet
+            found[key.key_id] = key, f"below the minimum version {pool.minimum}"
+        elif key.created_at < clock.now() - timedelta(days=pool.rotated_after_days):
+            found[key.key_id] = key, f"older than {pool.rotated_after_days} days"
+    return list(found.values())
 
 
 def target_of(rotation: Rotation, *, actor: Actor) -> tuple[Rotation, PoolKey]:
@@ -89,29 +80,26 @@ def target_of(rotation: Rotation, *, actor: Actor) -> tuple[Rotation, PoolKey]:
 
 
 def _target_of(rotation: Rotation, actor: Actor) -> tuple[Rotation, PoolKey]:
+    _check_open(rotation)
     if rotation.new_key_id is not None:
         recorded = services.find(rotation.new_key_id)
         if recorded.state is KeyState.ACTIVE:
             return rotation, recorded
     chosen = _successor(services.find(rotation.old_key_id))
+    targeted = RotationTable.of(replace(rotation, new_key_id=chosen.key_id, changed_at=clock.now()))
     with transaction(actor) as tx:
-        tx.update(
-            RotationTable.of(rotation),
-            [RotationTable.new_key_id.set(chosen.key_id), RotationTable.changed_at.set(clock.now())],
-            condition=_still_open(RotationTable.new_key_id, rotation.new_key_id),
-            otherwise=RotationChanged(_changed(rotation)),
-        )
+        tx.replace(targeted, otherwise=RotationChanged(_changed(rotation)))
         tx.audit(
             RotationEvent.TARGETED,
             key_id=rotation.old_key_id,
             rotation_id=rotation.rotation_id,
             new_key_id=chosen.key_id,
         )
-    return replace(rotation, new_key_id=chosen.key_id), chosen
+    return targeted.record(), chosen
 
 
 def _successor(old: PoolKey) -> PoolKey:
-    return services.pick(pools.existing_or_default(old.pool))
+    return services.choose(old.pool, but=old.key_id)
 
 
 def assign_job(tx: Transaction, rotation: Rotation, *, job_id: str) -> None:
@@ -120,12 +108,9 @@ def assign_job(tx: Transaction, rotation: Rotation, *, job_id: str) -> None:
     Raises (at commit):
         RotationChanged: the rotation was finished, or given another job, since it was read.
     """
-    tx.update(
-        RotationTable.of(rotation),
-        [RotationTable.job_id.set(job_id)],
-        condition=_still_open(RotationTable.job_id, rotation.job_id),
-        otherwise=RotationChanged(_changed(rotation)),
-    )
+    _check_open(rotation)
+    assigned = RotationTable.of(replace(rotation, job_id=job_id))
+    tx.replace(assigned, otherwise=RotationChanged(_changed(rotation)))
 
 
 def finish(rotation: Rotation, old: PoolKey, *, actor: Actor) -> Rotation:
@@ -144,6 +129,7 @@ def finish(rotation: Rotation, old: PoolKey, *, actor: Actor) -> Rotation:
         RotationChanged: it was finished, or given a successor, since it was read.
         IllegalTransition: the key was changed since it was read.
     """
+    _check_open(rotation)
     moment = clock.now()
     done = replace(
         rotation,
@@ -152,19 +138,9 @@ def finish(rotation: Rotation, old: PoolKey, *, actor: Actor) -> Rotation:
         changed_at=moment,
         new_key_id=rotation.new_key_id or _successor(old).key_id,
     )
+    row = RotationTable.of(done)
     with transaction(actor) as tx:
-        tx.update(
-            RotationTable.of(rotation),
-            [
-                RotationTable.status.set(done.status),
-                RotationTable.open_feed.remove(),
-                RotationTable.ended_at.set(moment),
-                RotationTable.changed_at.set(moment),
-                RotationTable.new_key_id.set(str(done.new_key_id)),
-            ],
-            condition=_still_open(RotationTable.new_key_id, rotation.new_key_id),
-            otherwise=RotationChanged(_changed(rotation)),
-        )
+        tx.replace(row, otherwise=RotationChanged(_changed(rotation)))
         tx.audit(
             RotationEvent.DONE,
             key_id=old.key_id,
@@ -173,14 +149,12 @@ def finish(rotation: Rotation, old: PoolKey, *, actor: Actor) -> Rotation:
         )
         if old.state is KeyState.ROTATION_QUEUED:
             transitions.apply(tx, old, "expire", reason="no file needs it any more")
-    return done
+    return row.record()
 
 
-def _still_open(attribute: UnicodeAttribute, read: str | None) -> Condition:
-    """The rotation is open, and an attribute is what was read: of two workers at once, one changes it."""
-    unchanged = attribute.does_not_exist() if read is None else attribute == read
-    still_open: Condition = unchanged & (RotationTable.status == RotationStatus.OPEN)
-    return still_open
+def _check_open(rotation: Rotation) -> None:
+    if rotation.status is not RotationStatus.OPEN:
+        raise RotationChanged(_changed(rotation))
 
 
 def _changed(rotation: Rotation) -> str:

@@ -4,7 +4,8 @@ A seed is at rest only as the root key wrapped it, bound to its record; opened, 
 """
 
 from apps.common.caching import TimedCache
-from apps.keys import policy, wrapped_secrets
+from apps.keys import pools, wrapped_secrets
+from apps.keys.pool_records import PoolNotFound
 from apps.keys.records import OPENS, REWRAPS, KeyUnusable, PoolKey
 from apps.keys.store import PoolKeyTable
 from apps.keys.wrapped_secrets import SecretKind, WrappedSecret, Wrapping
@@ -20,6 +21,7 @@ KIND = SecretKind(
 )
 CACHE_SECONDS = 60.0  # a revoked key's seed leaves memory after at most this long
 _kept = TimedCache[bytes](max_items=256, ttl_seconds=CACHE_SECONDS)
+_whole = TimedCache[bool](max_items=1024, ttl_seconds=86_400)  # tags of rows whose halves belong together
 
 
 def seed_of(key: PoolKey, *, rewrap: bool = False) -> bytes:
@@ -43,11 +45,18 @@ def seed_of(key: PoolKey, *, rewrap: bool = False) -> bytes:
 def _check_opens(key: PoolKey) -> None:
     if key.destroy_after is not None:
         raise KeyUnusable(f"{key.key_id} awaits its destruction. Cancel that to use it.")
-    minimum = policy.known().minimum
+    minimum = _minimum_of(key)
     if key.version < minimum:
         raise KeyUnusable(
             f"{key.key_id} has version {key.version}, below the minimum {minimum}. Re-wrap what it sealed."
         )
+
+
+def _minimum_of(key: PoolKey) -> int:
+    try:
+        return int(pools.known().find(key.pool).minimum)
+    except PoolNotFound:
+        raise KeyUnusable(f"The pool {key.pool} of {key.key_id} has no record; tell the operator.") from None
 
 
 def secret_of(key: PoolKey) -> WrappedSecret:
@@ -58,8 +67,10 @@ def secret_of(key: PoolKey) -> WrappedSecret:
     """
     if key.wrapped_seed is None:
         raise KeyUnusable(f"{key.key_id} is destroyed.")
-    wrapping = Wrapping(key.root_key_id, key.wrapped_seed, key.recovery_seal)
-    return WrappedSecret(KIND, key.key_id, wrapping, check=lambda seed: _check(key, seed))
+    wrapping = Wrapping(key.root_key_id, key.wrapped_seed, key.recovery_seal, key.commitment)
+    return WrappedSecret(
+        KIND, key.key_id, wrapping, row=PoolKeyTable.of(key), check=lambda seed: _check(key, seed)
+    )
 
 
 def unwrap(key: PoolKey) -> bytes:
@@ -70,6 +81,18 @@ def unwrap(key: PoolKey) -> bytes:
         RootKeyUnavailable: the root key cannot be used now.
     """
     return wrapped_secrets.unwrap(secret_of(key))
+
+
+def check_halves(key: PoolKey) -> None:
+    """Check that what is sealed to a key can be opened again, once per process and tag of its row (I4).
+
+    The seed does not stay in memory for that.
+
+    Raises:
+        KeyUnusable: the row's seed is none of its public key.
+        RootKeyUnavailable: the root key cannot be used now.
+    """
+    _whole.get(key.tag, lambda: bool(unwrap(key)))
 
 
 def _check(key: PoolKey, seed: bytes) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.common.lists import ListQuery
-from apps.common.serializers import StrictSerializer, TextField, WholeField
-from apps.keys.records import DEFAULT_POOL, KeyState, PoolKey
+from apps.common.serializers import FlagField, StrictSerializer, TextField, WholeField
+from apps.keys.pool_records import DEFAULT_POOL
+from apps.keys.records import KeyState, PoolKey
 from qkdseal.kem import MLKEM768_EXPANDED_SIZE, Suite
 
 SUITES = [(suite.value, suite.value) for suite in Suite]
+SEALING_SUITES = [(suite.value, suite.value) for suite in Suite if suite.seals]  # of those who receive a seed
 REASON_LIMIT = 255
 
 
@@ -49,14 +51,32 @@ class ImportIn(ReasonIn):
 class MinimumIn(StrictSerializer):
     """The lowest version whose keys still open."""
 
-    minimum = WholeField(min_value=2, max_value=2**31)
+    minimum = WholeField(min_value=1, max_value=2**31)
+    pool = TextField(default=DEFAULT_POOL, max_length=32, help_text="name or alias")
+    lose_messages = FlagField(
+        default=False, help_text="messages sealed to the keys do not open until the minimum is lowered"
+    )
 
 
-class PolicyOut(serializers.Serializer[Any]):
-    """The policy of the whole pool."""
+class MinimumOut(serializers.Serializer[Any]):
+    """The versions of a pool, and what its keys below the minimum still hold."""
 
-    current = serializers.IntegerField(help_text="version of new keys")
-    minimum = serializers.IntegerField(help_text="keys below it open only so that their files can be moved")
+    pool = serializers.CharField(source="pool.name")
+    current = serializers.IntegerField(source="pool.current", help_text="version of new keys")
+    minimum = serializers.IntegerField(
+        source="pool.minimum", help_text="keys below it open only so that their files can be re-wrapped"
+    )
+    files = serializers.IntegerField(help_text="that wait to be re-wrapped")
+    messages = serializers.IntegerField(help_text="that do not open until the minimum is lowered")
+
+
+class TakingAwayIn(ReasonIn):
+    """Why a key is taken out of use, and whether its pool may be left with too few."""
+
+    below_low_water = FlagField(
+        default=False,
+        help_text="take it away even if the pool keeps fewer active keys than its low-water mark; it is refilled",
+    )
 
 
 class RotationOut(serializers.Serializer[Any]):

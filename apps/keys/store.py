@@ -1,18 +1,22 @@
-"""The table of pool keys."""
+"""The tables of pool keys, their pools and their rotations."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import KeysOnlyProjection
 
+from apps.common.authenticated import RecordForged
 from apps.common.dynamodb import (
+    DocumentAttribute,
     EnumAttribute,
     Page,
     Position,
     Table,
     TimeAttribute,
+    WordsAttribute,
     feed,
     index,
     meta,
@@ -20,7 +24,8 @@ from apps.common.dynamodb import (
     partitions,
     sort_key,
 )
-from apps.keys.records import DEFAULT_POOL, KeyState, Policy, PoolKey, Rotation, RotationStatus
+from apps.keys.pool_records import DEFAULT_POOL, Pool, PoolAlias
+from apps.keys.records import KeyState, PoolKey, Rotation, RotationStatus
 from qkdseal.kem import Suite
 
 LISTED = "all"
@@ -39,6 +44,7 @@ def usage_feed(key: PoolKey) -> str:
 class PoolKeyTable(Table[PoolKey]):
     Meta = meta("pool-keys")
     record_type = PoolKey
+    outside = frozenset({"usage", "last_used_at", "messages"})
     by_feed = index("feed", "feed")
     by_state = index("by_state", "state_feed")
     # Active keys of one pool and suite, the least used first.
@@ -64,6 +70,7 @@ class PoolKeyTable(Table[PoolKey]):
     imported = BooleanAttribute(default=False)
     destroy_after = TimeAttribute(null=True)
     recovery_seal = BinaryAttribute(legacy_encoding=False, null=True)
+    commitment = UnicodeAttribute(default="")
     pool = UnicodeAttribute(default=DEFAULT_POOL)
     state_feed = UnicodeAttribute(null=True)
     usage_feed = UnicodeAttribute(null=True)
@@ -112,13 +119,57 @@ class RotationTable(Table[Rotation]):
         }
 
 
-class PolicyTable(Table[Policy]):
-    Meta = meta("pool-policy")
-    record_type = Policy
+class PoolTable(Table[Pool | PoolAlias]):
+    """Pools and their aliases: one partition, so that a name is given once, and one Query reads all."""
 
-    pool = UnicodeAttribute(hash_key=True)
-    current = NumberAttribute()
-    minimum = NumberAttribute()
+    Meta = meta("pools")
+    record_type = Pool
+
+    place = UnicodeAttribute(hash_key=True, default=LISTED)
+    name = UnicodeAttribute(range_key=True)
+    created_at = TimeAttribute()
+    created_by = UnicodeAttribute()
+    changed_at = TimeAttribute(null=True)
+    about = UnicodeAttribute(null=True)
+    purposes = WordsAttribute(null=True)
+    suite = EnumAttribute(Suite, null=True)
+    target = NumberAttribute(null=True)
+    low_water = NumberAttribute(null=True)
+    rotation_days = NumberAttribute(null=True)
+    max_uses = NumberAttribute(null=True)
+    current = NumberAttribute(null=True)
+    minimum = NumberAttribute(null=True)
+    users = WordsAttribute(null=True)
+    managers = WordsAttribute(null=True)
+    serves = WordsAttribute(null=True)
+    accepts_imports = BooleanAttribute(null=True)
+    labels = DocumentAttribute(null=True)
+    alias_of = UnicodeAttribute(null=True)
+
+    def record_class(self) -> type[Any]:
+        return PoolAlias if self.alias_of else Pool
+
+    @classmethod
+    def index_keys(cls, record: Pool | PoolAlias) -> dict[str, Any]:  # noqa: ARG003 - all are in one place
+        return {"place": LISTED}
+
+
+def named() -> list[Pool | PoolAlias]:
+    """Every pool and alias, by name, read consistently."""
+    return [row.record() for row in PoolTable.query(LISTED, consistent_read=True)]
+
+
+def has_keys() -> bool:
+    """Return whether there is any pool key."""
+    return any(page(PoolKeyTable.by_feed, LISTED, limit=1).records)
+
+
+def keys_of(pool: str) -> Iterator[PoolKey]:
+    """Every key of a pool, in whatever state."""
+    for part in partitions(LISTED):
+        for row in PoolKeyTable.by_feed.query(part):
+            if row.pool == pool:
+                yield row.record()
 
 
 def keys_page(*, limit: int, position: Position | None, state: KeyState | None) -> Page[PoolKey]:
@@ -129,10 +180,32 @@ def keys_page(*, limit: int, position: Position | None, state: KeyState | None) 
 
 
 def least_used(limit: int, pool: str, suite: Suite) -> list[PoolKey]:
-    """Active keys with the fewest uses, one Query for each shard."""
-    parts = partitions(in_use(pool, suite))
-    rows = [row for part in parts for row in PoolKeyTable.by_usage.query(part, limit=limit)]
-    return [row.record() for row in sorted(rows, key=lambda row: row.usage)[:limit]]
+    """Active keys with the fewest uses, one Query for each shard.
+
+    Raises:
+        RecordForged: there are rows, and none is authentic.
+    """
+    found: list[PoolKey] = []
+    for part in partitions(in_use(pool, suite)):
+        found += islice(_active(PoolKeyTable.by_usage.query(part, page_size=limit), pool, suite), limit)
+    return sorted(found, key=lambda key: key.usage)[:limit]
+
+
+def _active(rows: Iterable[PoolKeyTable], pool: str, suite: Suite) -> Iterator[PoolKey]:
+    """Rows that are what their list says: an index key alone puts no key to use, and one forged row stops nobody."""
+    forged: RecordForged | None = None
+    whole = 0
+    for row in rows:
+        try:
+            key = row.record()
+        except RecordForged as error:
+            forged = error
+            continue
+        whole += 1
+        if (key.state, key.pool, key.suite) == (KeyState.ACTIVE, pool, suite):
+            yield key
+    if forged is not None and not whole:
+        raise forged
 
 
 def count(state: KeyState) -> int:
@@ -150,14 +223,15 @@ def active_before(moment: datetime) -> Iterator[PoolKey]:
     older = PoolKeyTable.sort < sort_key(moment, "")
     for part in partitions(KeyState.ACTIVE):
         for row in PoolKeyTable.by_state.query(part, older):
-            yield row.record()
+            key = row.record()
+            if key.state is KeyState.ACTIVE:
+                yield key
 
 
 def used_at_least(uses: int, pool: str, suite: Suite) -> Iterator[PoolKey]:
     """Active keys with that many uses or more."""
     for part in partitions(in_use(pool, suite)):
-        for row in PoolKeyTable.by_usage.query(part, PoolKeyTable.usage >= uses):
-            yield row.record()
+        yield from _active(PoolKeyTable.by_usage.query(part, PoolKeyTable.usage >= uses), pool, suite)
 
 
 def due_for_destruction(moment: datetime) -> Iterator[PoolKey]:

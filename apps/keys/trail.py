@@ -32,7 +32,14 @@ class PoolKeyEvent(Event):
 class PoolEvent(Event):
     """Entries about a pool."""
 
-    MINIMUM_RAISED = "pool.minimum_raised", "Keys below a version may encrypt nothing more."
+    MADE = "pool.made", "A key pool was made."
+    CHANGED = "pool.changed", "Something of a key pool was changed."
+    ALIAS_POINTED = "pool.alias_pointed", "A name was pointed to a key pool."
+    MINIMUM_RAISED = "pool.minimum_raised", "Keys of a pool below a version may encrypt nothing more."
+    MINIMUM_LOWERED = (
+        "pool.minimum_lowered",
+        "Keys of a pool from a version on may open again what they sealed.",
+    )
 
 
 class RotationEvent(Event):

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
 from apps.common.errors import Invalid, Refused
-from apps.keys import policy, pools, seeds, services
-from apps.keys.records import DEFAULT_POOL, KeyState, KeyUnusable, PoolKey
+from apps.keys import pools, seeds, services
+from apps.keys.pool_records import DEFAULT_POOL, Pool
+from apps.keys.records import KeyState, KeyUnusable, PoolKey
 from apps.keys.store import PoolKeyTable
 from apps.keys.trail import PoolKeyEvent
 from qkdseal import kem
@@ -37,8 +38,10 @@ def import_pair(seed: bytes, *, suite: Suite, reason: str, actor: Actor, pool: s
     The id is derived from the public key, so that a pair is imported once.
 
     Raises:
-        Invalid: not a seed of the suite (an expanded ML-KEM key is told why it cannot be imported), or no such pool.
-        Refused: the pair was imported before.
+        Invalid: not a seed of the suite (an expanded ML-KEM key is told why it cannot be imported), or of another suite than the pool's.
+        PoolNotFound: no such pool.
+        Forbidden: the actor does not manage the pool.
+        Refused: the pair was imported before, or the pool takes no imported keys.
     """
     try:
         public = kem.public_key_of(seed, suite=suite)
@@ -46,14 +49,36 @@ def import_pair(seed: bytes, *, suite: Suite, reason: str, actor: Actor, pool: s
         raise Invalid.of("seed", str(error)) from None
     key_id = id_of_import(public)
     pair = kem.KeyPair(suite=suite, seed=seed, public_key=public)
-    if pool not in pools.known():
-        raise Invalid.of("pool", f"must be one of {', '.join(pools.known())}")
-    version = policy.read().current
-    key = services.wrap_pair(pair, key_id=key_id, state=KeyState.PRE_ACTIVE, version=version, pool=pool)
+    found = pools.read().find(pool)
+    check_accepts_imports(found, actor)
+    if suite.seals and suite is not found.suite:
+        raise Invalid.of("suite", f"keys of pool {found.name} have the suite {found.suite}")
+    key = services.wrap_pair(
+        pair, key_id=key_id, state=KeyState.PRE_ACTIVE, version=found.current, pool=found.name
+    )
     with transaction(actor) as tx:
         tx.put(PoolKeyTable.of(key), otherwise=Refused(f"This key pair was imported already. Use {key_id}."))
-        tx.audit(PoolKeyEvent.IMPORTED, key_id=key_id, suite=suite.value, pool=pool, reason=reason)
+        tx.audit(
+            PoolKeyEvent.IMPORTED,
+            key_id=key_id,
+            suite=suite.value,
+            pool=found.name,
+            commitment=key.commitment,
+            reason=reason,
+        )
     return services.find(key_id)
+
+
+def check_accepts_imports(pool: Pool, actor: Actor) -> None:
+    """Check that a pool takes keys from outside, and that the actor manages it.
+
+    Raises:
+        Forbidden: another pool's manager.
+        Refused: it takes none.
+    """
+    pools.check_managed(pool, actor)
+    if not pool.accepts_imports:
+        raise Refused(f"Pool {pool.name} takes no imported keys. Name one that accepts imports.")
 
 
 def id_of_import(public_key: bytes) -> str:
@@ -67,6 +92,8 @@ def check_recipient(public_key: bytes, *, suite: Suite) -> None:
     Raises:
         Invalid: it is none of the suite.
     """
+    if not suite.seals:
+        raise Invalid.of("recipient_suite", f"keys of the suite {suite} seal nothing")
     try:
         kem.check_public_key(public_key, suite=suite)
     except ValueError as error:

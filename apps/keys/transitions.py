@@ -13,7 +13,7 @@ from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
 from apps.common import clock
 from apps.common.dynamodb import feed
-from apps.keys import seeds, services, store
+from apps.keys import services, store
 from apps.keys.records import (
     IllegalTransition,
     KeyState,
@@ -52,12 +52,11 @@ def apply(
         ValueError: it opens a rotation, and no job is named.
     """
     transition = key.transition(name)
-    unchanged = PoolKeyTable.state == key.state
     tx.update(
         PoolKeyTable.of(key),
         [*_state_actions(key, transition.target), PoolKeyTable.reason.set(reason), *actions],
-        condition=unchanged if condition is None else unchanged & condition,
-        otherwise=IllegalTransition(f"{key.key_id} was changed by someone else meanwhile. Look at it again."),
+        condition=condition,
+        otherwise=changed(key),
     )
     tx.audit(transition.event, key_id=key.key_id, reason=reason)
     if transition.opens_rotation:
@@ -84,8 +83,13 @@ def commit(
     """
     with transaction(actor) as tx:
         apply(tx, key, name, reason=reason, actions=actions, condition=condition)
-    seeds.forget(key.key_id)
+    services.forget(key)
     return services.find(key.key_id)
+
+
+def changed(key: PoolKey) -> IllegalTransition:
+    """The refusal of a change to a key that is no longer as it was read."""
+    return IllegalTransition(f"{key.key_id} was changed by someone else meanwhile. Look at it again.")
 
 
 def _state_actions(key: PoolKey, target: KeyState) -> list[Action]:

@@ -5,6 +5,7 @@ secrets are, and makes a ``WrappedSecret`` of a record.
 """
 
 import binascii
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,9 +17,11 @@ from apps.audit.services import Transaction, transaction
 from apps.common.dynamodb import feed, partitions
 from apps.common.errors import Refused
 from apps.common.root_keys.configured import root_key, wrap_checked
-from apps.common.root_keys.interface import UnwrapFailed
+from apps.common.root_keys.interface import UnwrapFailed, canonical_context
 from apps.keys import recovery_seal
 from apps.keys.trail import SecretEvent
+
+_COMMITMENT = b"qkdplatform secret commitment v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Wrapping:
     root_key_id: str
     stored: Any = field(repr=False)
     recovery_seal: bytes | None = field(repr=False)
+    commitment: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +60,14 @@ class WrappedSecret:
         kind: of the secret.
         identifier: of the record.
         wrapping: as the record keeps it.
+        row: of the record as it was read, by which it is changed.
         check: raises the kind's ``unusable`` for bytes that are not this record's secret.
     """
 
     kind: SecretKind
     identifier: str
     wrapping: Wrapping
+    row: Any = field(repr=False)
     check: Callable[[bytes], None]
 
     @property
@@ -87,7 +93,17 @@ def wrap(kind: SecretKind, identifier: str, secret: bytes) -> Wrapping:
         root_key_id=root.id,  # after wrapping: another process may have replaced the root key just before
         stored=kind.as_stored(blob),
         recovery_seal=recovery_seal.seal(secret, context=context),
+        commitment=commit(kind, identifier, secret),
     )
+
+
+def commit(kind: SecretKind, identifier: str, secret: bytes) -> str:
+    """Commit to a secret without telling it: whoever can seal to the public recovery key cannot put another in its place.
+
+    A plain hash hides secrets that nobody can guess; a final key too short for that encrypts nothing.
+    """
+    context = canonical_context(kind.context_of(identifier))
+    return hashlib.sha256(_COMMITMENT + b"\x00" + context + b"\x00" + secret).hexdigest()
 
 
 def unwrap(found: WrappedSecret) -> bytes:
@@ -104,7 +120,7 @@ def unwrap(found: WrappedSecret) -> bytes:
         raise found.kind.unusable(
             f"The secret of {found.label} does not unwrap: its record was changed, or its root key is gone."
         ) from None
-    found.check(secret)
+    _check(found, secret)
     return secret
 
 
@@ -116,12 +132,12 @@ def rewrap(found: WrappedSecret, secret: bytes, *, event: Event, actor: Actor) -
         Conflict: the record was changed meanwhile; nothing was.
         RootKeyUnavailable: the root key cannot be used now.
     """
-    found.check(secret)  # the last chance: what is stored now is overwritten below
+    _check(found, secret)  # the last chance: what is stored now is overwritten below
     kind, root = found.kind, root_key()
     blob = wrap_checked(secret, context=found.context)
     with transaction(actor) as tx:
         tx.update(
-            kind.table(found.identifier),
+            found.row,
             [
                 kind.column.set(kind.as_stored(blob)),
                 kind.table.root_key_id.set(root.id),
@@ -141,23 +157,42 @@ def seal_for_recovery(found: WrappedSecret, *, actor: Actor) -> None:
         Conflict: the record was changed meanwhile; nothing was.
     """
     kind = found.kind
-    seal = recovery_seal.require_seal(unwrap(found), context=found.context)
+    secret = unwrap(found)
+    seal = recovery_seal.require_seal(secret, context=found.context)
+    commitment = commit(kind, found.identifier, secret)
     with transaction(actor) as tx:
         tx.update(
-            kind.table(found.identifier),
-            [kind.table.recovery_seal.set(seal)],
+            found.row,
+            [kind.table.recovery_seal.set(seal), kind.table.commitment.set(commitment)],
             condition=kind.column == found.wrapping.stored,
         )
-        _audit(tx, found, SecretEvent.SEALED, recovery_key_id=recovery_seal.key_id_of(seal))
+        _audit(
+            tx,
+            found,
+            SecretEvent.SEALED,
+            recovery_key_id=recovery_seal.key_id_of(seal),
+            commitment=commitment,
+        )
+
+
+def is_sealed(found: WrappedSecret) -> bool:
+    """Return whether a secret is sealed to the configured recovery key, with the commitment that a seal is held against."""
+    return bool(found.wrapping.commitment) and recovery_seal.is_current(found.wrapping.recovery_seal)
 
 
 def open_seal(found: WrappedSecret, *, seed: bytes) -> bytes:
-    """The secret in a recovery seal, by the private half of the recovery key.
+    """The secret in a recovery seal, by the private half of the recovery key, as its record commits to it.
 
     Raises:
         OpenFailed: the seal was changed, or is to another recovery key.
+        the kind's ``unusable``: the record commits to another secret, or to none.
     """
-    return recovery_seal.open_seal(found.wrapping.recovery_seal or b"", seed=seed, context=found.context)
+    secret = recovery_seal.open_seal(found.wrapping.recovery_seal or b"", seed=seed, context=found.context)
+    if found.wrapping.commitment != commit(found.kind, found.identifier, secret):
+        raise found.kind.unusable(
+            f"The recovery seal of {found.label} holds another secret than its record commits to: it was forged."
+        )
+    return secret
 
 
 def ids_under(kind: SecretKind, root_key_id: str) -> Iterator[str]:
@@ -170,6 +205,15 @@ def ids_under(kind: SecretKind, root_key_id: str) -> Iterator[str]:
 def count_under(kind: SecretKind, root_key_id: str) -> int:
     """How many secrets a root key wraps."""
     return sum(kind.table.by_root_key.count(part) for part in partitions(root_key_id))
+
+
+def _check(found: WrappedSecret, secret: bytes) -> None:
+    found.check(secret)
+    committed = found.wrapping.commitment
+    if committed and committed != commit(found.kind, found.identifier, secret):
+        raise found.kind.unusable(
+            f"What is kept of {found.label} is another secret than its record commits to."
+        )
 
 
 def _audit(tx: Transaction, found: WrappedSecret, event: Event, **detail: Any) -> None:

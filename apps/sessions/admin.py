@@ -55,7 +55,7 @@ class SessionAdmin(StoreAdmin):
     expected = column("expected_qber", render.rate, "expected QBER")
     compared = column("counts", by_basis, "compared bits")
     asked_bits = column("key_length", render.number, "requested bits")
-    random = column("secret", lambda value: "yes" if value else "no (seeded, for study only)", "secret")
+    random = column("secret", lambda value: "yes" if value else "no (a study: encrypts nothing)", "secret")
     asked = column("parameters", render.document, "parameters")
 
     @admin.display(description="status")

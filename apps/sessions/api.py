@@ -121,6 +121,6 @@ class StockDetail(ApiView):
     required_scopes = {"GET": KeyScope.READ}
 
     @extend_schema(responses=StockOut, operation_id="get_stock")
-    def get(self, request: Request) -> Response:  # noqa: ARG002 - Django's signature
-        """Keys ready to be taken, by link, and the marks between which the stock is kept."""
-        return Response(StockOut(stock.stock()).data)
+    def get(self, request: Request) -> Response:
+        """The platform's keys ready to be taken, by link, and the marks between which it is kept; the caller's own."""
+        return Response(StockOut(stock.stock_for(actor_of(request))).data)

@@ -13,6 +13,7 @@ TONES = {
     SessionStatus.READY: Tone.GOOD,
     SessionStatus.PENDING: Tone.WAIT,
     SessionStatus.ABORTED: Tone.MUTED,
+    SessionStatus.STUDY: Tone.MUTED,
     SessionStatus.COMPROMISED: Tone.BAD,
     SessionStatus.REVOKED: Tone.BAD,
 }

@@ -10,7 +10,14 @@ from apps.common.caching import TimedCache
 from apps.keys import wrapped_secrets
 from apps.keys.wrapped_secrets import SecretKind, WrappedSecret, Wrapping
 from apps.sessions import store
-from apps.sessions.records import FinalKey, Session, SessionNotFound, SessionStatus, SessionUnusable
+from apps.sessions.records import (
+    FinalKey,
+    OpenedKey,
+    Session,
+    SessionNotFound,
+    SessionStatus,
+    SessionUnusable,
+)
 from apps.sessions.store import FinalKeyTable
 
 KIND = SecretKind(
@@ -24,7 +31,7 @@ KIND = SecretKind(
     as_blob=base64.b64decode,
 )
 CACHE_SECONDS = 60.0  # a session compromised elsewhere leaves memory after at most this long
-_kept = TimedCache[bytes](max_items=64, ttl_seconds=CACHE_SECONDS)
+_kept = TimedCache[OpenedKey](max_items=64, ttl_seconds=CACHE_SECONDS)
 OPENS = frozenset(
     {SessionStatus.READY, SessionStatus.REVOKED}
 )  # states whose taken keys open what they encrypted
@@ -44,11 +51,12 @@ def wrap(session: Session, final: bytes) -> FinalKey:
         root_key_id=wrapping.root_key_id,
         encrypted_final_key=wrapping.stored,
         recovery_seal=wrapping.recovery_seal,
+        commitment=wrapping.commitment,
         ttl=session.ttl,
     )
 
 
-def key_of(session_id: str) -> bytes:
+def opened(session_id: str) -> OpenedKey:
     """Open the final key of a session whose taken keys still open what they encrypted; it stays in memory a minute.
 
     Raises:
@@ -59,13 +67,13 @@ def key_of(session_id: str) -> bytes:
     return _kept.get(session_id, lambda: _open(session_id))
 
 
-def _open(session_id: str) -> bytes:
+def _open(session_id: str) -> OpenedKey:
     session, final = store.with_final_key(session_id)
     if session is None:
         raise SessionNotFound(f"There is no session {session_id!r}.")
     if session.status not in OPENS or final is None:
         raise SessionUnusable(f"Session {session_id} is {session.status}: it has no usable key.")
-    return unwrap(final)
+    return OpenedKey(session, final.tag, unwrap(final))
 
 
 def find(session_id: str) -> FinalKey | None:
@@ -75,8 +83,14 @@ def find(session_id: str) -> FinalKey | None:
 
 def secret_of(found: FinalKey) -> WrappedSecret:
     """A session's final key as it is kept."""
-    wrapping = Wrapping(found.root_key_id, found.encrypted_final_key, found.recovery_seal)
-    return WrappedSecret(KIND, found.session_id, wrapping, check=lambda final: _check(found, final))
+    wrapping = Wrapping(found.root_key_id, found.encrypted_final_key, found.recovery_seal, found.commitment)
+    return WrappedSecret(
+        KIND,
+        found.session_id,
+        wrapping,
+        row=FinalKeyTable.of(found),
+        check=lambda final: _check(found, final),
+    )
 
 
 def unwrap(found: FinalKey) -> bytes:
@@ -96,17 +110,21 @@ def _check(found: FinalKey, final: bytes) -> None:
         )
 
 
-def keep_for_good(tx: Transaction, session_id: str) -> None:
+def keep_for_good(tx: Transaction, session_id: str, *, tag: str) -> None:
     """End the time to live of a session's final key, as its first quantum key is taken (I5).
 
+    Args:
+        tx: in which that happens.
+        session_id: of the session.
+        tag: of the final key's row as it was read; the row itself may have 180 KB.
+
     Raises (at commit):
-        SessionUnusable: the final key has expired or was removed.
+        SessionUnusable: the final key has expired, was removed, or changed.
     """
     tx.update(
-        FinalKeyTable(session_id=session_id),
+        FinalKeyTable(session_id=session_id, tag=tag),
         [FinalKeyTable.ttl.remove()],
-        condition=FinalKeyTable.present(),
-        otherwise=SessionUnusable(f"The key of session {session_id} is gone."),
+        otherwise=SessionUnusable(f"The key of session {session_id} is gone, or was changed just now."),
     )
 
 

@@ -6,8 +6,8 @@ from django import forms
 from django.conf import settings
 
 from apps.common.errors import PlatformError
+from apps.links.services import ID as LINK
 from apps.sessions import services
-from apps.sessions.serializers import LINK
 from qkd.records import MAX_KEY_LENGTH, MIN_KEY_LENGTH
 
 
@@ -35,7 +35,7 @@ class GenerateForm(forms.Form):
     )
     eavesdropper = forms.ChoiceField(
         choices=[("none", "None"), ("intercept_resend", "Intercept and resend")],
-        help_text="What Eve does on the quantum channel. Alice and Bob are not told.",
+        help_text="What Eve does on the quantum channel. Alice and Bob are not told. It is a study then: its key is not kept.",
     )
     fraction = forms.FloatField(
         required=False,
@@ -53,7 +53,7 @@ class GenerateForm(forms.Form):
         error_messages=dict.fromkeys(
             ("required", "invalid"), "Letters, digits, dots, dashes and underscores, up to 64."
         ),
-        help_text="The verdict also considers the history of the link.",
+        help_text="One that you may use. The verdict also considers the history of the link.",
     )
 
     def to_request(self) -> services.GenerateRequest:

@@ -15,23 +15,26 @@ from pynamodb.expressions.update import Action
 from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
 from apps.common import clock
+from apps.common.authenticated import RecordForged
 from apps.common.dynamodb import Page, Position
 from apps.common.sweeps import each
 from apps.sessions import finals, services, store
 from apps.sessions.records import (
+    KEY_BYTES,
     KeyPurpose,
     Offer,
     QuantumKey,
     QuantumKeyState,
+    Session,
     SessionNotFound,
     SessionStatus,
     SessionUnusable,
+    StockedSession,
     StockEmpty,
 )
 from apps.sessions.store import QuantumKeyTable, SessionTable
 from apps.sessions.trail import QuantumKeyEvent
 
-KEY_BYTES = settings.QUANTUM_KEY_BITS // 8
 CANDIDATES = 10  # sessions offered from at random, so that concurrent takers seldom meet
 RESERVED_SECONDS = 3600  # longer than any upload's encryption
 REMEMBERED = 1024  # sessions; of one forgotten, numbers are drawn from its count of taken keys on
@@ -64,46 +67,93 @@ class _Numbers:
 _numbers = _Numbers()
 
 
-def offer(*, session_id: str | None = None, actor: Actor | None = None) -> Offer:
-    """Draw a quantum key to try to take: of any ready session, or of the one named.
+def offer(*, session_id: str | None = None, actor: Actor | None = None, owner: str | None = None) -> Offer:
+    """Draw a quantum key to try to take: of the platform's stock, of an owner's sessions, or of the one named.
+
+    Args:
+        session_id: the session to draw from.
+        actor: who asks; needed where a session is named.
+        owner: draw from any of the sessions of this owner.
 
     Raises:
-        StockEmpty: no session has a key left.
-        SessionNotFound, SessionUnusable: the named session is not the actor's, not ready, or has no key left.
+        StockEmpty: none of the platform's sessions has a key left.
+        SessionNotFound: the named session is not one that the actor may see.
+        SessionUnusable: the named session serves its owner alone, is not ready, or has no key left; or none of the
+            owner's has.
     """
-    if session_id is not None and actor is not None:
-        found = services.find(session_id, actor=actor)
-        if found.status is not SessionStatus.READY:
-            raise SessionUnusable(
-                f"Only a ready session gives quantum keys; session {session_id} is {found.status}. "
-                "Name another, or none to use the stock."
-            )
-        drawn = _draw(session_id, found.keys_taken, found.keys_total)
-        if drawn is None:
-            raise SessionUnusable(
-                f"Session {session_id} has no unused {settings.QUANTUM_KEY_BITS}-bit key. "
-                "Name another, or none to use the stock."
-            )
-        return drawn
-    candidates = store.stocked(CANDIDATES)
+    if actor is not None and session_id is not None:
+        return _of_session(session_id, actor)
+    candidates = store.stocked(CANDIDATES, owner=owner)
     random.shuffle(candidates)
     for candidate in candidates:
         try:
-            drawn = _draw(candidate.session_id, candidate.keys_taken, candidate.keys_total)
-        except (SessionNotFound, SessionUnusable) as error:  # one damaged record must not stop everyone
+            drawn = _of_stock(candidate, owner)
+        except (
+            SessionNotFound,
+            SessionUnusable,
+            RecordForged,
+        ) as error:  # one damaged record must not stop everyone
             log.warning("session %s is passed over: %s", candidate.session_id, error.detail)
             continue
         if drawn is not None:
             return drawn
+    if owner is not None:
+        raise SessionUnusable(
+            f"None of your sessions has an unused {settings.QUANTUM_KEY_BITS}-bit key. "
+            "Run one, or leave out stock to use the platform's."
+        )
     raise StockEmpty("No quantum key is ready. Sessions are being run; try again in a few seconds.")
 
 
-def _draw(session_id: str, taken: int, total: int) -> Offer | None:
-    number = _numbers.draw(session_id, taken, total)
+def _of_session(session_id: str, actor: Actor) -> Offer:
+    found = services.find(session_id, actor=actor)
+    # Who runs a session may know its key: it is nobody else's, however much they may see
+    if not (found.is_platforms or found.owner == str(actor) or found.owner in actor.groups):
+        raise SessionUnusable(
+            f"The keys of session {session_id} serve its owner alone. Name another, or none to use the stock."
+        )
+    if not found.gives_keys:
+        raise SessionUnusable(
+            f"Only a ready session gives quantum keys; session {session_id} is {_what(found)}. "
+            "Name another, or none to use the stock."
+        )
+    number = _numbers.draw(session_id, found.keys_taken, found.keys_total)
+    if number is None:
+        raise SessionUnusable(
+            f"Session {session_id} has no unused {settings.QUANTUM_KEY_BITS}-bit key. "
+            "Name another, or none to use the stock."
+        )
+    return _offer(found, number, first=found.keys_taken == 0)
+
+
+def _what(found: Session) -> str:
+    return found.status if found.secret else "a study"
+
+
+def _of_stock(candidate: StockedSession, owner: str | None) -> Offer | None:
+    number = _numbers.draw(candidate.session_id, candidate.keys_taken, candidate.keys_total)
     if number is None:
         return None
+    found = finals.opened(candidate.session_id).session
+    # The index is not authenticated, the record is: what was moved into another's stock is not given to them
+    fits = found.is_platforms if owner is None else found.owner == owner
+    if not fits or not found.gives_keys:
+        raise SessionUnusable(
+            f"Session {found.session_id} is {_what(found)}, of {found.owner}: not of this stock."
+        )
+    return _offer(found, number, first=candidate.keys_taken == 0)
+
+
+def _offer(session: Session, number: int, *, first: bool) -> Offer:
+    opened = finals.opened(session.session_id)
     return Offer(
-        session_id, number, last=number == total - 1, first=taken == 0, key=key_bytes(session_id, number)
+        session.session_id,
+        number,
+        last=number == session.keys_total - 1,
+        first=first,
+        session_tag=session.tag,
+        final_tag=opened.final_tag,
+        key=_cut(opened.key, session.session_id, number),
     )
 
 
@@ -114,7 +164,10 @@ def key_bytes(session_id: str, number: int) -> bytes:
         SessionNotFound: the session is gone.
         SessionUnusable: it has no such key, or what is stored is not its key.
     """
-    final = finals.key_of(session_id)
+    return _cut(finals.opened(session_id).key, session_id, number)
+
+
+def _cut(final: bytes, session_id: str, number: int) -> bytes:
     if not 0 <= number < len(final) // KEY_BYTES:
         raise SessionUnusable(f"Session {session_id} has no key number {number}.")
     return final[number * KEY_BYTES : (number + 1) * KEY_BYTES]
@@ -127,60 +180,90 @@ def take(
     purpose: KeyPurpose,
     subject: str,
     state: QuantumKeyState = QuantumKeyState.USED,
-) -> None:
+    sealed_by: str | None = None,
+) -> QuantumKey:
     """Take the offered key in a transaction: exactly one taker succeeds (I3).
 
     The session's time to live ends with its first taken key (I5): what needs it has no expiry.
 
+    Args:
+        tx: in which that happens.
+        offered: what is taken.
+        purpose: what for.
+        subject: the message, or the file.
+        state: used, or reserved for a commit to come.
+        sealed_by: of a message, and of nothing else, the pool key that its package is sealed to.
+
+    Returns:
+        the key as it is once that is committed.
+
+    Raises:
+        ValueError: a message without its pool key, which would be forgotten when that key's end is decided.
+
     Raises (at commit):
         KeyTaken: someone else was faster; ask for another offer.
+        SessionUnusable: the session is no longer as it was read.
     """
-    taken = QuantumKey(
-        key_id=offered.key_id,
-        session_id=offered.session_id,
-        number=offered.number,
-        state=state,
-        purpose=purpose,
-        subject=subject,
-        taken_by=str(tx.actor),
-        taken_at=clock.now(),
+    if (purpose is KeyPurpose.MESSAGE) is (sealed_by is None):
+        raise ValueError("A message, and nothing else, names the pool key that it is sealed to.")
+    taken = QuantumKeyTable.of(
+        QuantumKey(
+            key_id=offered.key_id,
+            session_id=offered.session_id,
+            number=offered.number,
+            state=state,
+            purpose=purpose,
+            subject=subject,
+            taken_by=str(tx.actor),
+            taken_at=clock.now(),
+            sealed_by=sealed_by,
+        )
     )
-    tx.put(QuantumKeyTable.of(taken), otherwise=KeyTaken(f"Quantum key {offered.key_id} is taken."))
+    tx.put(taken, otherwise=KeyTaken(f"Quantum key {offered.key_id} is taken."))
     if offered.first:  # whoever commits the first take saw none taken: the index is late, never early
-        finals.keep_for_good(tx, offered.session_id)
+        finals.keep_for_good(tx, offered.session_id, tag=offered.final_tag)
     actions: list[Action] = [SessionTable.keys_taken.add(1), SessionTable.ttl.remove()]
     if offered.last:  # smaller numbers that failures left are not looked for: each taker would pay for that
-        actions.append(SessionTable.stock_feed.remove())
+        actions += [SessionTable.used_up.set(True), SessionTable.stock_feed.remove()]
     tx.update(
-        SessionTable(session_id=offered.session_id),
+        SessionTable(session_id=offered.session_id, tag=offered.session_tag),
         actions,
         condition=SessionTable.status == SessionStatus.READY,
-        otherwise=SessionUnusable(f"Session {offered.session_id} is no longer ready."),
+        otherwise=_no_longer_ready(offered.session_id),
     )
+    return taken.record()
+
+
+def _no_longer_ready(session_id: str) -> SessionUnusable:
+    return SessionUnusable(f"Session {session_id} is no longer ready.")
 
 
 class KeyTaken(Exception):
     """Two asked for the same quantum key; this one was second. Nothing was changed."""
 
 
-def use_reserved(tx: Transaction, key_id: str) -> None:
+def use_reserved(tx: Transaction, offered: Offer, reserved: QuantumKey) -> None:
     """Use a reserved key, in the transaction of the record that needs it.
+
+    Args:
+        tx: in which that happens.
+        offered: what was reserved.
+        reserved: as ``take`` returned it.
 
     Raises (at commit):
         SessionUnusable: the reservation has ended, or the session was revoked meanwhile.
     """
-    session_id = key_id.rpartition(".")[0]
     # Between reservation and commit lies a whole upload, in which the session may have been revoked
     tx.require(
-        SessionTable(session_id=session_id),
+        SessionTable(session_id=offered.session_id, tag=offered.session_tag),
         condition=SessionTable.status == SessionStatus.READY,
-        otherwise=SessionUnusable(f"Session {session_id} is no longer ready."),
+        otherwise=_no_longer_ready(offered.session_id),
     )
     tx.update(
-        QuantumKeyTable(key_id=key_id),
+        QuantumKeyTable.of(reserved),
         [QuantumKeyTable.state.set(QuantumKeyState.USED), QuantumKeyTable.reserved_feed.remove()],
         condition=QuantumKeyTable.state == QuantumKeyState.RESERVED,
-        otherwise=SessionUnusable(f"The reservation of quantum key {key_id} has ended."),
+        otherwise=SessionUnusable(f"The reservation of quantum key {reserved.key_id} has ended."),
     )
 
 
@@ -222,3 +305,13 @@ def discard(reserved: Iterable[QuantumKey], *, actor: Actor) -> int:
 def find_taken(key_id: str) -> QuantumKey | None:
     """A quantum key that was taken, or None where nobody took it."""
     return QuantumKeyTable.find(key_id)
+
+
+def messages_sealed_by(pool_key_id: str, *, limit: int, position: Position | None = None) -> Page[QuantumKey]:
+    """The quantum keys of the messages that need a pool key, newest first; ``subject`` is the message."""
+    return store.sealed_page(pool_key_id, limit=limit, position=position)
+
+
+def count_messages_sealed_by(pool_key_id: str) -> int:
+    """How many messages need a pool key: their packages are kept elsewhere, and nobody can re-wrap them."""
+    return store.sealed_count(pool_key_id)

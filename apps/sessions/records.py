@@ -6,7 +6,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from django.conf import settings
+
+from apps.audit.records import ActorKind
+from apps.common.authenticated import Record
 from apps.common.errors import NotFound, Refused, Unavailable
+
+KEY_BYTES = settings.QUANTUM_KEY_BITS // 8
 
 
 class SessionNotFound(NotFound):
@@ -27,12 +33,13 @@ class SessionStatus(StrEnum):
     PENDING = "pending"
     READY = "ready"
     ABORTED = "aborted"  # judged clean or not, it left no secret bits
+    STUDY = "study"  # judged clean, but somebody knows more than the bound allows: its key was never kept
     COMPROMISED = "compromised"
     REVOKED = "revoked"  # was ready; nothing more is taken, what was taken opens what it encrypted
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class Session(Record):
     """A session as it is kept: without bases and raw bits. Its final key is a ``FinalKey``."""
 
     session_id: str
@@ -59,10 +66,26 @@ class Session:
     keys_total: int = 0
     keys_taken: int = 0
     judged_at: datetime | None = None
+    used_up: bool = False  # its last key is taken; earlier ones that failures left are not looked for
+
+    @property
+    def is_platforms(self) -> bool:
+        """Return whether the platform ran it for itself: only such sessions fill its stock."""
+        return is_platform(self.owner)
+
+    @property
+    def gives_keys(self) -> bool:
+        """Return whether quantum keys can be taken from it. A study never gives any."""
+        return self.status is SessionStatus.READY and self.secret
+
+
+def is_platform(owner: str) -> bool:
+    """Return whether an owner is the platform itself."""
+    return owner.startswith(f"{ActorKind.SYSTEM}:")
 
 
 @dataclass(frozen=True, slots=True)
-class FinalKey:
+class FinalKey(Record):
     """A session's final key as it rests: wrapped under the root key, and sealed for recovery if that is configured.
 
     Up to 180 KB, so it is not part of the session, which every quantum key that is taken writes again.
@@ -74,7 +97,24 @@ class FinalKey:
     root_key_id: str
     encrypted_final_key: str = field(repr=False)
     recovery_seal: bytes | None = field(default=None, repr=False)
+    commitment: str = ""  # to the final key; a recovery seal is held against it
     ttl: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedKey:
+    """A session's final key in memory, with what was read and checked to open it."""
+
+    session: Session
+    final_tag: str
+    key: bytes = field(repr=False)
+
+
+class StockChoice(StrEnum):
+    """Whose sessions give a quantum key, where none is named."""
+
+    PLATFORM = "platform"
+    OWN = "own"
 
 
 class KeyPurpose(StrEnum):
@@ -93,7 +133,7 @@ class QuantumKeyState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class QuantumKey:
+class QuantumKey(Record):
     """One key taken from a session: the ``number``-th piece of its final key."""
 
     key_id: str
@@ -104,6 +144,7 @@ class QuantumKey:
     subject: str
     taken_by: str
     taken_at: datetime
+    sealed_by: str | None = None  # of a message: the pool key that its package is sealed to
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +171,25 @@ class Offer:
         number: of the piece.
         last: no piece follows.
         first: none of the session's pieces seemed to be taken.
-        key: the piece itself.
+        session_tag: of the session's row as it was read; taking demands it.
+        final_tag: likewise, of its final key's.
+        key: the piece itself, of exactly ``KEY_BYTES``.
+
+    Raises:
+        ValueError: the key has another length. HMAC pads with zeros: two lengths would be one key.
     """
 
     session_id: str
     number: int
     last: bool
     first: bool
+    session_tag: str
+    final_tag: str
     key: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.key) != KEY_BYTES:
+            raise ValueError(f"A quantum key has {KEY_BYTES} bytes.")
 
     @property
     def key_id(self) -> str:

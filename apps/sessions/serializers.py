@@ -13,7 +13,8 @@ from apps.common.serializers import (
     TextField,
     WholeField,
 )
-from apps.sessions.records import SessionStatus
+from apps.links.services import ID as LINK
+from apps.sessions.records import SessionStatus, StockChoice
 from apps.sessions.services import DEFAULT_LINK
 from qkd.attacks import KINDS
 from qkd.channel import PRESETS
@@ -21,7 +22,21 @@ from qkd.records import MAX_KEY_LENGTH, MIN_KEY_LENGTH
 
 ATTACK = rf"(?:{'|'.join(KINDS)})(?::[0-9.]{{1,12}}|:no_blocking)*"
 ATTACKS = rf"^{ATTACK}(?:\+{ATTACK})*$"
-LINK = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+
+class StockField(serializers.ChoiceField):
+    """Whose sessions give the quantum key."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            choices=[(choice.value, choice.value) for choice in StockChoice],
+            default=StockChoice.PLATFORM,
+            help_text="where the quantum key comes from: the platform's sessions, or the caller's own",
+            **kwargs,
+        )
+
+    def to_internal_value(self, data: Any) -> Any:
+        return StockChoice(super().to_internal_value(data))
 
 
 class ChannelField(serializers.JSONField):
@@ -52,7 +67,7 @@ class ChannelIn(StrictSerializer):
 
 
 class EavesdropperIn(StrictSerializer):
-    """The eavesdropper on the quantum channel."""
+    """The eavesdropper on the quantum channel. The session is a study then: its key is not kept and encrypts nothing."""
 
     kind = PatternField(
         ATTACKS,
@@ -74,7 +89,7 @@ class GenerateIn(StrictSerializer):
     error_rate = RealField(min_value=0, max_value=0.5, required=False)
     channel = ChannelField(required=False)
     eavesdropper = EavesdropperIn(required=False)
-    link = PatternField(LINK, default=DEFAULT_LINK)
+    link = PatternField(LINK, default=DEFAULT_LINK, help_text="one that the caller may use")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "error_rate" in attrs and "channel" in attrs:
@@ -114,6 +129,7 @@ class StockOut(serializers.Serializer[Any]):
     by_link = serializers.DictField(child=WholeField())
     low_water = WholeField()
     target = WholeField()
+    own = WholeField(help_text="ready in the caller's own sessions, which serve the caller alone")
     is_low = serializers.BooleanField()
 
 
@@ -143,7 +159,7 @@ class SessionOut(serializers.Serializer[Any]):
     sifted_key_length = WholeField()
     corrected_key_length = WholeField()
     final_key_length = WholeField()
-    secret = serializers.BooleanField()
+    secret = serializers.BooleanField(help_text="false for a study, whose key is not kept")
     reason_code = TextField(allow_null=True)
     reason = TextField(allow_null=True)
     keys_total = WholeField()

@@ -13,6 +13,7 @@ from apps.audit.services import may_see, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position, sort_key
 from apps.common.errors import Invalid
+from apps.links import services as links
 from apps.sessions import finals, store
 from apps.sessions.records import Session, SessionNotFound, SessionStatus
 from apps.sessions.store import FinalKeyTable, SessionTable
@@ -20,7 +21,8 @@ from apps.sessions.trail import SessionEvent
 from qkd import attacks, channel, session
 
 SIFTED_BITS_PER_SECOND = 400_000  # of a slow Lambda core, reconciliation included: `make bench`
-DEFAULT_LINK = "local"
+DEFAULT_LINK = links.DEFAULT
+STUDY = "study"  # the reason's code
 
 Engine = Callable[[session.SessionParameters], session.SessionResult]
 
@@ -84,7 +86,8 @@ def estimated_seconds(request: GenerateRequest) -> float:
 def generate(request: GenerateRequest, *, actor: Actor, engine: Engine = session.run) -> Session:
     """Run a BB84 session and keep it ``pending``, with its audit entry. Raw bits end with this call.
 
-    A session that left no secret bit is kept too, with the reason: the detector judges its counts.
+    A session that left no secret bit is kept too, with the reason: the detector judges its counts. So is a study,
+    whose key somebody else knows in part or as a whole: with an eavesdropper, or seeded. Its key is not kept.
 
     Args:
         request: what is asked for.
@@ -94,11 +97,16 @@ def generate(request: GenerateRequest, *, actor: Actor, engine: Engine = session
     Raises:
         Invalid: names the field and what is allowed.
     """
-    result = engine(_parameters(request))
-    made = _record(request, result, owner=str(actor))
-    final = finals.wrap(made, result.key_bytes) if result.key_bytes is not None else None
+    check(request, actor=actor)
+    parameters = _parameters(request)
+    result = engine(parameters)
+    made = _record(
+        request, result, owner=str(actor), tapped=not isinstance(parameters.attack, attacks.NoAttack)
+    )
+    final = finals.wrap(made, result.key_bytes) if made.secret and result.key_bytes is not None else None
+    row = SessionTable.of(made)
     with transaction(actor) as tx:
-        tx.put(SessionTable.of(made))
+        tx.put(row)
         if final is not None:
             tx.put(FinalKeyTable.of(final))
         tx.audit(
@@ -109,13 +117,37 @@ def generate(request: GenerateRequest, *, actor: Actor, engine: Engine = session
             final_key_length=made.final_key_length,
             estimated_qber=round(made.estimated_qber, 6),
             reason_code=made.reason_code,
+            commitment=None if final is None else final.commitment,
         )
-    return made
+    return row.record()
 
 
-def _record(request: GenerateRequest, result: session.SessionResult, *, owner: str) -> Session:
+def check(request: GenerateRequest, *, actor: Actor) -> None:
+    """Refuse what could not be run.
+
+    Raises:
+        Invalid: names the field and what is allowed; among it a link that does not exist, or does not serve the actor.
+    """
+    _parameters(request)
+    links.check_usable(request.link, actor=actor)
+
+
+def _reason(result: session.SessionResult, *, tapped: bool) -> tuple[str | None, str | None]:
+    """Why a session gives no key, as a code and a sentence's part; nothing where it gives one."""
+    if result.aborted:
+        return result.aborted.code.value, result.aborted.reason
+    if tapped:
+        return STUDY, "it is a study: an eavesdropper took part, so its key is not kept and encrypts nothing"
+    if not result.secret:
+        return STUDY, "it is a study: its randomness was seeded, so its key is not kept and encrypts nothing"
+    return None, None
+
+
+def _record(request: GenerateRequest, result: session.SessionResult, *, owner: str, tapped: bool) -> Session:
     moment = clock.now()
     interval, counts = result.qber_interval, result.compared
+    secret = result.secret and not tapped
+    reason_code, reason = _reason(result, tapped=tapped)
     return Session(
         session_id=str(uuid.uuid4()),
         timestamp=moment,
@@ -138,11 +170,11 @@ def _record(request: GenerateRequest, result: session.SessionResult, *, owner: s
         sifted_key_length=result.sifted_length,
         corrected_key_length=result.corrected_length,
         final_key_length=result.final_length,
-        secret=result.secret,
-        reason_code=result.aborted.code.value if result.aborted else None,
-        reason=result.aborted.reason if result.aborted else None,
+        secret=secret,
+        reason_code=reason_code,
+        reason=reason,
         duration_ms=round(result.duration_seconds * 1000, 3),
-        keys_total=result.final_length // settings.QUANTUM_KEY_BITS if result.secret else 0,
+        keys_total=result.final_length // settings.QUANTUM_KEY_BITS if secret else 0,
         ttl=int((moment + timedelta(days=settings.SESSION_TTL_DAYS)).timestamp()),
     )
 

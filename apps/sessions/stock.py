@@ -1,22 +1,23 @@
-"""The stock of quantum keys: counted by link, watched, refilled."""
+"""The platform's stock of quantum keys, filled by its own sessions alone: counted by link, watched, refilled."""
 
 import json
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.conf import settings
 
-from apps.audit.records import Actor
+from apps.audit.records import Actor, system
 from apps.audit.services import record
 from apps.common import aws, clock
+from apps.links import services as links
 from apps.sessions import services, store
 from apps.sessions.records import SessionStatus
 from apps.sessions.services import GenerateRequest
 from apps.sessions.trail import StockEvent
 
 log = logging.getLogger(__name__)
-LINK = "stock"
+REFILLER = system("refiller")  # whose sessions they are, whoever found the stock empty
 SESSION_BITS = 16_384  # 64 quantum keys: one wrapping, one judgement, one stream record for all of them
 SESSION_ERROR_RATE = 0.02
 FRESH_SECONDS = 120  # a session is judged within that, usually much sooner
@@ -35,6 +36,7 @@ class Stock:
     by_link: dict[str, int]
     low_water: int
     target: int
+    own: int = 0  # ready in sessions of whoever asks, which serve nobody else
 
     @property
     def is_low(self) -> bool:
@@ -66,7 +68,13 @@ def sessions_wanted(found: Stock) -> int:
 
 def refill_request() -> GenerateRequest:
     """The request for a session of the stock."""
-    return GenerateRequest(key_length=SESSION_BITS, error_rate=SESSION_ERROR_RATE, link=LINK)
+    return GenerateRequest(key_length=SESSION_BITS, error_rate=SESSION_ERROR_RATE, link=links.STOCK)
+
+
+def stock_for(actor: Actor) -> Stock:
+    """Count the stock, and beside it the quantum keys ready in the actor's own sessions."""
+    own = store.stocked(COUNTED_SESSIONS, owner=str(actor))
+    return replace(stock(), own=sum(session.keys_left for session in own))
 
 
 def raise_alarm(found: Stock, *, actor: Actor) -> None:
@@ -82,19 +90,21 @@ def raise_alarm(found: Stock, *, actor: Actor) -> None:
         )
 
 
-def refill(*, actor: Actor) -> int:
-    """Run one session if the stock is below its low-water mark and none waits for its verdict.
+def refill() -> int:
+    """Run one session, as the platform, if the stock is below its low-water mark and none waits for its verdict.
 
     Returns the quantum keys to come: they are ready once the session is judged.
     """
     found = stock()
     if found.total >= found.low_water or found.pending:
         return 0
-    return services.generate(refill_request(), actor=actor).keys_total
+    return services.generate(refill_request(), actor=REFILLER).keys_total
 
 
 def _pending() -> int:
-    """Quantum keys of the sessions that wait for their verdict."""
+    """Quantum keys of the platform's sessions that wait for their verdict."""
     fresh = clock.ago(FRESH_SECONDS)  # an older one lost its event; it must not hold up a refill
-    waiting = store.sessions_page(limit=PENDING_SESSIONS, status=SessionStatus.PENDING).records
+    # By link: clients run none over it, so that theirs cannot hide these
+    recent = store.sessions_page(limit=PENDING_SESSIONS, link=links.STOCK).records
+    waiting = (one for one in recent if one.is_platforms and one.status is SessionStatus.PENDING)
     return sum(int(one.keys_total) for one in waiting if one.timestamp > fresh)

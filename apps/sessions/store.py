@@ -32,6 +32,7 @@ from apps.sessions.records import (
     Session,
     SessionStatus,
     StockedSession,
+    is_platform,
 )
 
 LISTED = "all"
@@ -41,11 +42,14 @@ STOCK = "stock"
 class SessionTable(Table[Session]):
     Meta = meta("sessions", stream_view_type=STREAM_NEW_AND_OLD_IMAGE)
     record_type = Session
+    outside = frozenset({"keys_taken", "used_up", "ttl"})
+    expires = True
     by_feed = index("feed", "feed")
     by_owner = index("by_owner", "owner_feed")
     by_status = index("by_status", "status_feed")
     by_link = index("by_link", "link_feed")
-    # Ready sessions with keys left, the oldest first; a row leaves the index with its last key.
+    # Ready sessions with keys left, the platform's and each owner's apart, the oldest first; a row leaves the index
+    # with its last key.
     # Every key that is taken writes its entry again, so it holds only what a taker reads.
     by_stock = index(
         "by_stock", "stock_feed", projection=IncludeProjection(["keysTotal", "keysTaken", "link"])
@@ -75,6 +79,7 @@ class SessionTable(Table[Session]):
     keys_total = NumberAttribute(attr_name="keysTotal", default=0)
     keys_taken = NumberAttribute(attr_name="keysTaken", default=0)
     judged_at = TimeAttribute(attr_name="judgedAt", null=True)
+    used_up = BooleanAttribute(attr_name="usedUp", default=False)
     owner_feed = UnicodeAttribute(null=True)
     status_feed = UnicodeAttribute(null=True)
     link_feed = UnicodeAttribute(null=True)
@@ -82,14 +87,14 @@ class SessionTable(Table[Session]):
 
     @classmethod
     def index_keys(cls, record: Session) -> dict[str, Any]:
-        stocked = record.status is SessionStatus.READY and record.keys_taken < record.keys_total
+        stocked = record.gives_keys and record.keys_total and not record.used_up
         identifier = record.session_id
         return {
             "feed": feed(LISTED, identifier),
             "owner_feed": feed(record.owner, identifier),
             "status_feed": feed(record.status, identifier),
             "link_feed": feed(record.link, identifier),
-            "stock_feed": feed(STOCK, identifier) if stocked else None,
+            "stock_feed": feed(stock_of(record.owner), identifier) if stocked else None,
             "sort": sort_key(record.timestamp, identifier),
         }
 
@@ -97,6 +102,8 @@ class SessionTable(Table[Session]):
 class FinalKeyTable(Table[FinalKey]):
     Meta = meta("final-keys")
     record_type = FinalKey
+    outside = frozenset({"ttl"})
+    expires = True
     # What is still wrapped under a root key.
     by_root_key = index("by_root_key", "root_feed", projection=KeysOnlyProjection())
 
@@ -106,6 +113,7 @@ class FinalKeyTable(Table[FinalKey]):
     root_key_id = UnicodeAttribute(attr_name="rootKeyId")
     encrypted_final_key = UnicodeAttribute(attr_name="encryptedFinalKey")
     recovery_seal = BinaryAttribute(attr_name="recoverySeal", legacy_encoding=False, null=True)
+    commitment = UnicodeAttribute(default="")
     ttl = NumberAttribute(null=True)
     root_feed = UnicodeAttribute(null=True)
 
@@ -123,6 +131,8 @@ class QuantumKeyTable(Table[QuantumKey]):
     by_session = index("by_session", "session_feed")
     # Reservations only, the oldest first: what the sweep discards.
     by_reserved = index("by_reserved", "reserved_feed")
+    # Messages only: what is lost once a pool key opens no more.
+    by_sealing = index("by_sealing", "sealed_feed")
 
     key_id = UnicodeAttribute(hash_key=True)
     session_id = UnicodeAttribute()
@@ -132,7 +142,9 @@ class QuantumKeyTable(Table[QuantumKey]):
     subject = UnicodeAttribute()
     taken_by = UnicodeAttribute()
     taken_at = TimeAttribute()
+    sealed_by = UnicodeAttribute(null=True)
     session_feed = UnicodeAttribute(null=True)
+    sealed_feed = UnicodeAttribute(null=True)
     reserved_feed = UnicodeAttribute(null=True)
 
     @classmethod
@@ -141,6 +153,7 @@ class QuantumKeyTable(Table[QuantumKey]):
         return {
             "session_feed": feed(record.session_id, record.key_id),
             "reserved_feed": feed(LISTED, record.key_id) if reserved else None,
+            "sealed_feed": feed(record.sealed_by, record.key_id) if record.sealed_by else None,
             "sort": sort_key(record.taken_at, record.key_id),
         }
 
@@ -171,11 +184,20 @@ def with_final_key(session_id: str) -> tuple[Session | None, FinalKey | None]:
     return session, final
 
 
-def stocked(limit: int) -> list[StockedSession]:
-    """At most ``limit`` sessions of each shard with quantum keys left, the oldest first: one Query for each shard."""
+def stock_of(owner: str) -> str:
+    """Name the list of the sessions with quantum keys left that serve an owner; all of the platform's are one."""
+    return STOCK if is_platform(owner) else f"{STOCK} of {owner}"
+
+
+def stocked(limit: int, *, owner: str | None = None) -> list[StockedSession]:
+    """Sessions with quantum keys left, an owner's or the platform's: one Query for each shard.
+
+    At most ``limit`` of each shard, the oldest first.
+    """
+    name = STOCK if owner is None else stock_of(owner)
     return [
         StockedSession(row.session_id, row.link, int(row.keys_taken), int(row.keys_total))
-        for part in partitions(STOCK)
+        for part in partitions(name)
         for row in SessionTable.by_stock.query(part, limit=limit)
     ]
 
@@ -183,6 +205,16 @@ def stocked(limit: int) -> list[StockedSession]:
 def taken_page(session_id: str, *, limit: int, position: Position | None) -> Page[QuantumKey]:
     """Quantum keys taken from a session, newest first."""
     return page(QuantumKeyTable.by_session, session_id, limit=limit, position=position)
+
+
+def sealed_page(pool_key_id: str, *, limit: int, position: Position | None) -> Page[QuantumKey]:
+    """Quantum keys of the messages sealed to a pool key, newest first."""
+    return page(QuantumKeyTable.by_sealing, pool_key_id, limit=limit, position=position)
+
+
+def sealed_count(pool_key_id: str) -> int:
+    """How many messages are sealed to a pool key."""
+    return sum(QuantumKeyTable.by_sealing.count(part) for part in partitions(pool_key_id))
 
 
 def pending_before(moment: datetime) -> Iterator[Session]:

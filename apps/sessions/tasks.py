@@ -1,10 +1,13 @@
 """Sessions in the background: batches, and what takes longer than the API may."""
 
 import uuid
+from contextlib import suppress
 
 from django.conf import settings
 
-from apps.audit.records import Actor, ActorKind, system
+from apps.access import principals
+from apps.access.records import PrincipalNotFound
+from apps.audit.records import Actor, ActorKind
 from apps.audit.services import Conflict
 from apps.common import clock
 from apps.jobs import services as jobs
@@ -16,7 +19,6 @@ from apps.sessions.records import Session
 from apps.sessions.services import GenerateRequest
 from qkd import session
 
-REFILLER = system("refiller")
 NAMESPACE = uuid.UUID("0d1f5c55-6f0e-4b7c-9b0b-3f6a6c1c2f1e")  # of ids of refills
 REFILL_SECONDS = 900  # a refill takes no longer; one that is older is no reason not to start another
 
@@ -28,7 +30,7 @@ def generate_later(request: GenerateRequest, *, count: int, actor: Actor, job_id
         Invalid: names the field and what is allowed.
         Conflict: there is a job of this id.
     """
-    services.estimated_seconds(request)  # refuses what the engine would refuse
+    services.check(request, actor=actor)
     return jobs.enqueue(
         SessionJob.GENERATE, total=count, parameters=request.as_document(), actor=actor, job_id=job_id
     )
@@ -53,16 +55,25 @@ def generate_batch(work: Work) -> bool:
     is named in the results.
     """
     request = GenerateRequest(**work.job.parameters)
-    kind, _, identifier = work.job.owner.partition(":")
-    owner = Actor(ActorKind(kind), identifier)
+    owner = _as_actor(work.job.owner)
     engine = work.with_heartbeats(session.run)
     made: list[str] = list(work.job.results.get("session_ids", []))
     while len(made) < work.job.total:
         made.append(services.generate(request, actor=owner, engine=engine).session_id)
         work.report(done=len(made), results={"session_ids": made})
-        if work.job.owner == str(REFILLER):
+        if work.job.owner == str(stock.REFILLER):
             work.pause(settings.STOCK_SESSION_PAUSE)  # a core is not only there for the stock
     return True
+
+
+def _as_actor(owner: str) -> Actor:
+    """The owner of a job as the one who acts, in the groups that it belongs to now."""
+    kind, _, identifier = owner.partition(":")
+    groups: tuple[str, ...] = ()
+    if kind != ActorKind.SYSTEM:
+        with suppress(PrincipalNotFound):  # a person of the console who was not admitted is in no group
+            groups = principals.find(owner).groups
+    return Actor(ActorKind(kind), identifier, groups=frozenset(groups))
 
 
 def refill_later() -> int:
@@ -73,14 +84,14 @@ def refill_later() -> int:
     """
     found = stock.stock()
     wanted = stock.sessions_wanted(found)
-    recent = jobs.listed_of(REFILLER, limit=1).records
+    recent = jobs.listed_of(stock.REFILLER, limit=1).records
     if not wanted or any(_holds_back(job) for job in recent):
         return 0
-    stock.raise_alarm(found, actor=REFILLER)
+    stock.raise_alarm(found, actor=stock.REFILLER)
     # Named after the refill before it: whoever saw the same one asks for the same job
     job_id = str(uuid.uuid5(NAMESPACE, recent[0].job_id if recent else "the first"))
     try:
-        generate_later(stock.refill_request(), count=wanted, actor=REFILLER, job_id=job_id)
+        generate_later(stock.refill_request(), count=wanted, actor=stock.REFILLER, job_id=job_id)
     except Conflict:
         return 0
     return wanted

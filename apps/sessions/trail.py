@@ -10,6 +10,7 @@ class SessionEvent(Event):
     READY = "session.ready", "A session was judged, and its key joined the stock."
     COMPROMISED = "session.compromised", "A session was judged compromised; its key was erased."
     ABORTED = "session.aborted", "A session yielded no key."
+    STUDIED = "session.studied", "A study was judged; its key was never kept, and encrypts nothing."
     REVOKED = "session.revoked", "A session was revoked; no key is taken from it any more."
 
 

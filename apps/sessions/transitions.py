@@ -27,7 +27,7 @@ def settle(tx: Transaction, judged: Session, status: SessionStatus) -> None:
         SessionTable.status_feed.set(feed(status, judged.session_id)),
     ]
     if ready and judged.keys_total:
-        actions.append(SessionTable.stock_feed.set(feed(store.STOCK, judged.session_id)))
+        actions.append(SessionTable.stock_feed.set(feed(store.stock_of(judged.owner), judged.session_id)))
     if not ready:
         finals.remove(tx, judged.session_id)
     tx.update(

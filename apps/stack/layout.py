@@ -7,8 +7,8 @@ import secrets
 from pathlib import Path
 from typing import IO
 
-VERSION = "2"  # of the layout; raised when what an older one left cannot be used
-SECRETS = ("DJANGO_SECRET_KEY", "API_KEY_PEPPER", "AUDIT_KEY")
+VERSION = "3"  # of the layout; raised when what an older one left cannot be used
+SECRETS = ("DJANGO_SECRET_KEY", "API_KEY_PEPPER", "AUDIT_KEY", "RECORD_KEY", "METADATA_KEY")
 SECRET_BYTES = 48
 SECRETS_FILE, ROOT_KEY, DATABASE = "secrets.json", "root.key", "console.sqlite3"
 

@@ -7,10 +7,11 @@ import time
 import pytest
 from django.test import Client
 
-from apps.access import services
-from apps.access.records import ClientStatus
+from apps.access import api_keys as services
+from apps.access.known import CACHE_SECONDS, callers
+from apps.access.records import KeyStatus
 from apps.access.roles import Role
-from apps.access.store import ClientTable
+from apps.access.store import ApiKeyTable
 from apps.common.errors import Refused, Unauthenticated
 from tests import requirement
 from tests.conftest import TESTS
@@ -19,7 +20,7 @@ from tests.tables import everything, rows
 
 @pytest.fixture
 def issued(aws):
-    return services.issue(name="a program", role=Role.CLIENT, actor=TESTS)
+    return services.issue_for_service("a program", role=Role.CLIENT, actor=TESTS)
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def wall(monkeypatch):
             self.now += seconds
 
     clock = Wall()
-    monkeypatch.setattr(services._known, "_clock", lambda: clock.now)
+    monkeypatch.setattr(callers, "_clock", lambda: clock.now)
     return clock
 
 
@@ -57,18 +58,18 @@ def test_the_issued_key_gets_in(issued):
 @requirement("E3", "I8")
 def test_a_refusal_does_not_say_what_was_wrong(issued):
     client, key = issued
-    other, other_key = services.issue(name="other", role=Role.CLIENT, actor=TESTS)
-    services.revoke(other.client_id, actor=TESTS)
+    other, other_key = services.issue_for_service("other", role=Role.CLIENT, actor=TESTS)
+    services.revoke(other.key_id, reason="leaked", actor=TESTS)
     wrong = [
         other_key,
         key[:-1] + ("A" if key[-1] != "A" else "B"),
-        f"{client.client_id}.{other_key.partition('.')[2]}",
-        f"{client.client_id}.{client.secret_hash}",
+        f"{client.key_id}.{other_key.partition('.')[2]}",
+        f"{client.key_id}.{client.key.secret_hash}",
         "qk0000000000000000.secret",
         "nonsense",
         ".",
         "." + key,
-        client.client_id + ".",
+        client.key_id + ".",
         key + "\t",
         key.upper(),
         key + "x" * 300,
@@ -83,16 +84,16 @@ def test_a_refusal_does_not_say_what_was_wrong(issued):
 def test_only_a_keyed_hash_of_the_key_is_kept(issued, settings):
     client, key = issued
     secret = key.partition(".")[2]
-    kept = str(rows(ClientTable.Meta.table_name)) + str(everything(but=set()))
+    kept = str(rows(ApiKeyTable.Meta.table_name)) + str(everything(but=set()))
     assert secret not in kept
     expected = hmac.new(settings.API_KEY_PEPPER.encode(), key.encode(), hashlib.sha256).hexdigest()
-    assert services.find(client.client_id).secret_hash == expected
+    assert services.find(client.key_id).secret_hash == expected
     assert hashlib.sha256(key.encode()).hexdigest() != expected, "without the pepper the table proves nothing"
 
 
 @requirement("E3")
 def test_keys_are_long_and_never_the_same(aws):
-    keys = {services.issue(name="x", role=Role.VIEWER, actor=TESTS)[1] for _ in range(5)}
+    keys = {services.issue_for_service("x", role=Role.VIEWER, actor=TESTS)[1] for _ in range(5)}
     assert len(keys) == 5
     assert all(len(key.partition(".")[2]) == 43 for key in keys), "256 bits in base64"
 
@@ -105,54 +106,56 @@ def test_the_key_is_compared_in_constant_time(issued, monkeypatch):
         compared.append(kept)
         return kept == given
 
-    monkeypatch.setattr("apps.access.services.hmac.compare_digest", compare_digest)
+    monkeypatch.setattr("apps.access.api_keys.hmac.compare_digest", compare_digest)
     with pytest.raises(Unauthenticated):
-        services.authenticate(issued[1] + "x")
-    assert compared == [issued[0].secret_hash]
+        services.authenticate(issued[1] + "x", source_ip="127.0.0.1")
+    assert compared == [issued[0].key.secret_hash]
 
 
 @requirement("E3")
 def test_a_revoked_key_is_refused_at_once(issued):
     client, key = issued
     assert asked_with(key).status_code == 200
-    services.revoke(client.client_id, actor=TESTS)
+    services.revoke(client.key_id, reason="leaked", actor=TESTS)
     assert asked_with(key).status_code == 401
 
 
 @requirement("E3")
 def test_another_process_refuses_a_revoked_key_after_its_cache_time_however_often_it_is_used(issued, wall):
     client, key = issued
-    services.authenticate(key)
-    known = dict(services._known._items)
-    services.revoke(client.client_id, actor=TESTS)
+    services.authenticate(key, source_ip="127.0.0.1")
+    known = dict(callers._items)
+    services.revoke(client.key_id, reason="leaked", actor=TESTS)
     assert known
-    services._known._items.update(known)  # what another process still remembers
+    callers._items.update(known)  # what another process still remembers
     for _ in range(3):
-        services.authenticate(key)
-        wall.pass_seconds(services.CACHE_SECONDS / 4)
-    wall.pass_seconds(services.CACHE_SECONDS / 4 + 0.1)
+        services.authenticate(key, source_ip="127.0.0.1")
+        wall.pass_seconds(CACHE_SECONDS / 4)
+    wall.pass_seconds(CACHE_SECONDS / 4 + 0.1)
     with pytest.raises(Unauthenticated):
-        services.authenticate(key)
+        services.authenticate(key, source_ip="127.0.0.1")
 
 
 @requirement("E3")
 def test_who_shows_a_wrong_secret_is_not_remembered(issued):
     with pytest.raises(Unauthenticated):
-        services.authenticate(issued[0].client_id + ".wrong")
-    assert len(services._known) == 0
+        services.authenticate(issued[0].key_id + ".wrong", source_ip="127.0.0.1")
+    assert len(callers) == 0
 
 
 @requirement("E3")
 def test_what_is_remembered_is_bounded(issued, monkeypatch):
-    monkeypatch.setattr(services._known, "_max_items", 2)
+    monkeypatch.setattr(callers, "_max_items", 2)
     for _ in range(4):
-        services.authenticate(services.issue(name="x", role=Role.CLIENT, actor=TESTS)[1])
-    assert len(services._known) == 2
+        services.authenticate(
+            services.issue_for_service("x", role=Role.CLIENT, actor=TESTS)[1], source_ip="127.0.0.1"
+        )
+    assert len(callers) == 2
 
 
 @requirement("E3")
 def test_a_client_is_revoked_once(issued):
-    services.revoke(issued[0].client_id, actor=TESTS)
+    services.revoke(issued[0].key_id, reason="leaked", actor=TESTS)
     with pytest.raises(Refused):
-        services.revoke(issued[0].client_id, actor=TESTS)
-    assert services.find(issued[0].client_id).status is ClientStatus.REVOKED
+        services.revoke(issued[0].key_id, reason="leaked", actor=TESTS)
+    assert services.find(issued[0].key_id).status is KeyStatus.REVOKED

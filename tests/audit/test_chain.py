@@ -35,6 +35,7 @@ def a_chain(length: int) -> list[Entry]:
             outcome=Outcome.OK,
             actor="system:tests",
             source_ip="",
+            via=None,
             key_id=None,
             session_id=None,
             file_id=f"file-{number}",
@@ -104,7 +105,12 @@ def test_verification_names_an_entry_edited_behind_its_back(aws):
     assert verify().problems == []
     row = next(iter(EntryTable.by_file.query("file-2#0")))
     row.update([EntryTable.actor.set("user:mallory")])
-    assert [(p.chain, p.sequence) for p in verify().problems] == [(row.chain, row.sequence)]
+    found = verify().problems
+    assert {(problem.chain, problem.sequence) for problem in found} == {(row.chain, row.sequence)}
+    assert {problem.what for problem in found} == {
+        "its content was changed",
+        "it was moved in or hidden from lists (actor_feed)",
+    }
 
 
 @requirement("D3")

@@ -17,8 +17,8 @@ LISTS = {
     "files": "files/file",
     "audit": "audit/entry",
     "jobs": "jobs/job",
-    "clients": "access/apiclient",
-    "users": "auth/user",
+    "clients": "access/apikey",
+    "users": "access/user",
 }
 
 

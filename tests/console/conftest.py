@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from botocore.client import BaseClient
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Permission
 from django.test import Client
 
+from apps.access.models import User
 from tests.console import demo
 
 

@@ -5,9 +5,10 @@ from dataclasses import fields as dataclass_fields
 from datetime import timedelta
 from typing import Any, get_args
 
-from apps.access import services as access
+from apps.access import api_keys as access
+from apps.access import principals
 from apps.access.roles import Role
-from apps.audit.records import Actor, ActorKind
+from apps.audit.records import Actor, ActorKind, system
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.custody import retirement
@@ -24,19 +25,26 @@ from apps.keys.records import PoolKey
 from apps.sessions import services as sessions
 from apps.sessions.job_kinds import SessionJob
 from apps.sessions.records import Session
+from tests.conftest import TESTS
+from tests.sessions.links import a_link
 
-ALICE = Actor(ActorKind.USER, "alice", "192.0.2.7", sees_all=True)
-PROGRAM = Actor(ActorKind.CLIENT, "qk0123456789abcdef", "198.51.100.4")
+ALICE = Actor(ActorKind.USER, "00000000-0000-4000-8000-0000000a11ce", "192.0.2.7", sees_all=True)
+PROGRAM = Actor(ActorKind.SERVICE, "qk0123456789abcdef", "198.51.100.4")
 SEALED = "c2VhbGVkIGZpbGUga2V5IHRoYXQgbm8gcGFnZSBtYXkgc2hvdw=="
 
 
 def make_session(
-    error_rate: float = 0.02, *, judged: bool = True, link: str = "local", **request: Any
+    error_rate: float = 0.02,
+    *,
+    judged: bool = True,
+    link: str = "default",
+    actor: Actor = PROGRAM,
+    **request: Any,
 ) -> Session:
     """Run a real session, and judge it as the stream does."""
     values: dict[str, Any] = {"key_length": 256, "error_rate": error_rate, "link": link, **request}
     asked = sessions.GenerateRequest(**values)
-    made = sessions.generate(asked, actor=PROGRAM)
+    made = sessions.generate(asked, actor=actor)
     if judged:
         detections.judge(made.session_id, actor=ALICE)
     return made
@@ -62,7 +70,6 @@ def make_file(number: int, name: str, key: PoolKey, source: Session, **changed: 
         "media_type": "application/pdf",
         "size": 1_482_993,
         "ciphertext_size": 1_484_505,
-        "ciphertext_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         "source": {"bucket": "uploads", "key": f"uploads/file-{number}"},
         "body": {"bucket": "encrypted", "key": f"files/file-{number}", "version": "3HL4kqtJvjVBH40Nrjfkd"},
         "envelope": {
@@ -110,7 +117,7 @@ class Demo:
     pool_keys: list[PoolKey]
     file: File
     job: Job
-    client_id: str
+    key_id: str
 
 
 def fill() -> Demo:
@@ -119,9 +126,10 @@ def fill() -> Demo:
     for rate in (0.012, 0.018, 0.02, 0.024, 0.03, 0.021, 0.016, 0.05, 0.028, 0.022):
         ready = make_session(rate)
     make_session(0.13)
+    a_link("metro")
     attacked = {"kind": "intercept_resend", "fraction": 1.0}
     compromised = make_session(0.02, eavesdropper=attacked, link="metro")
-    make_session(0.02, key_length=4096, link="stock")
+    make_session(0.02, key_length=4096, link="stock", actor=TESTS)
     pending = make_session(0.02, judged=False)
     retirement.rotate(pool[0].key_id, reason="older than 30 days", actor=ALICE)
     retirement.revoke(pool[1].key_id, reason="laptop lost", actor=ALICE)
@@ -153,6 +161,7 @@ def fill() -> Demo:
     running = make_job(7, 20)
     make_job(4, 4, ended=True)
     make_job(3, 20, ended=True, error="A session could not be run; what was made until then is kept.")
-    client, _ = access.issue(name="archive exporter", role=Role.CLIENT, actor=ALICE)
-    access.issue(name="monitoring", role=Role.VIEWER, actor=ALICE)
-    return Demo(ready, compromised, pending, pool, document, running, client.client_id)
+    principals.admit_person(ALICE.id, "alice", role=Role.ADMINISTRATOR, actor=system("demo"))
+    client, _ = access.issue_for_service("archive exporter", role=Role.CLIENT, actor=ALICE)
+    access.issue_for_service("monitoring", role=Role.VIEWER, actor=ALICE)
+    return Demo(ready, compromised, pending, pool, document, running, client.key_id)

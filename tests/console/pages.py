@@ -12,7 +12,7 @@ LISTS = {
     "files.view_file": "/admin/files/file/",
     "audit.view_entry": "/admin/audit/entry/",
     "jobs.view_job": "/admin/jobs/job/",
-    "access.view_apiclient": "/admin/access/apiclient/",
+    "access.view_apikey": "/admin/access/apikey/",
 }
 SESSIONS, DETECTIONS, POOL, FILES, AUDIT, JOBS, CLIENTS = LISTS.values()
 

@@ -7,10 +7,11 @@ from botocore.exceptions import EndpointConnectionError
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from apps.access import services as access
-from apps.access.records import ClientStatus
+from apps.access import api_keys as access
+from apps.access.models import User
+from apps.access.records import KeyStatus
 from apps.access.roles import Role
-from apps.access.trail import ClientEvent
+from apps.access.trail import ApiKeyEvent
 from apps.audit import services as audit
 from apps.audit.records import Event, Outcome
 from apps.audit.store import EntryTable
@@ -27,12 +28,18 @@ from apps.sessions.records import SessionStatus
 from apps.sessions.trail import SessionEvent
 from qkd.records import MAX_KEY_LENGTH, MIN_KEY_LENGTH
 from tests import requirement
+from tests.conftest import TESTS
 from tests.console.demo import ALICE
 from tests.console.pages import AUDIT, CLIENTS, POOL, SESSIONS, messages_of
 
 pytestmark = requirement("F2")
 GENERATE = f"{SESSIONS}generate/"
-ASKED = {"key_length": "128", "error_rate": "0.02", "eavesdropper": "none", "fraction": "", "link": "lab"}
+ASKED = {"key_length": "128", "error_rate": "0.02", "eavesdropper": "none", "fraction": "", "link": "default"}
+
+
+def person(name: str) -> str:
+    """Who a user of the console is in the trail."""
+    return User.objects.get(username=name).principal_id
 
 
 def latest(event: Event) -> Any:
@@ -43,10 +50,10 @@ def latest(event: Event) -> Any:
 def test_a_session_is_generated_for_whoever_asks(console: Client) -> None:
     answer = console.post(GENERATE, ASKED)
     (made,) = sessions.listed(actor=ALICE, limit=5).records
-    assert (made.owner, made.link, made.final_key_length) == ("user:admin", "lab", 128)
+    assert (made.owner, made.link, made.final_key_length) == (person("admin"), "default", 128)
     assert answer["Location"] == f"{SESSIONS}{made.session_id}/change/"
     entry = latest(SessionEvent.GENERATED)
-    assert (entry.actor, entry.source_ip, entry.session_id) == ("user:admin", "127.0.0.1", made.session_id)
+    assert (entry.actor, entry.source_ip, entry.session_id) == (person("admin"), "127.0.0.1", made.session_id)
 
 
 def test_an_attacked_session_says_why_it_left_no_key(console: Client) -> None:
@@ -95,7 +102,7 @@ def test_what_takes_too_long_becomes_a_job(
     answer = console.post(GENERATE, ASKED)
     (job,) = jobs.listed(actor=ALICE, limit=5).records
     assert job.job_id in answer["Location"]
-    assert job.owner == "user:admin"
+    assert job.owner == person("admin")
 
 
 def test_a_service_that_is_down_is_told_and_nothing_is_lost(
@@ -133,12 +140,12 @@ def test_pool_keys_are_moved_after_a_question(
     assert done.status_code == 302
     assert [keys.find(key.key_id).state for key in (first, second, other)] == [state, state, KeyState.ACTIVE]
     entry = latest(event)
-    assert (entry.actor, entry.detail["reason"]) == ("user:admin", "laptop lost")
+    assert (entry.actor, entry.detail["reason"]) == (person("admin"), "laptop lost")
     assert LogEntry.objects.count() == 2
 
 
 def test_what_the_state_forbids_is_told_and_the_rest_is_done(console: Client) -> None:
-    revoked, active = keys.create(2, actor=ALICE)
+    revoked, active, _ = keys.create(3, actor=ALICE)
     retirement.revoke(revoked.key_id, reason="test", actor=ALICE)
     asked = {
         "action": "rotate",
@@ -153,7 +160,7 @@ def test_what_the_state_forbids_is_told_and_the_rest_is_done(console: Client) ->
 
 
 def test_a_detail_offers_what_its_state_allows(console: Client) -> None:
-    (key,) = keys.create(1, actor=ALICE)
+    key, _ = keys.create(2, actor=ALICE)
     address = f"{POOL}{key.key_id}/change/"
     assert [button["name"] for button in console.get(address).context["buttons"]] == ["rotate", "revoke"]
     retirement.revoke(key.key_id, reason="test", actor=ALICE)
@@ -161,14 +168,17 @@ def test_a_detail_offers_what_its_state_allows(console: Client) -> None:
 
 
 def test_a_client_is_revoked_after_a_question(console: Client) -> None:
-    client, key = access.issue(name="exporter", role=Role.CLIENT, actor=ALICE)
-    asked = {"action": "revoke", "_selected_action": [client.client_id]}
-    assert b"refused within 30 seconds" in console.post(CLIENTS, asked | {"index": "0"}).content
-    assert access.find(client.client_id).status is ClientStatus.ACTIVE
-    console.post(CLIENTS, asked | {"confirmed": "yes"})
-    assert access.find(client.client_id).status is ClientStatus.REVOKED
-    assert latest(ClientEvent.REVOKED).actor == "user:admin"
-    assert "already revoked" in messages_of(console.post(CLIENTS, asked | {"confirmed": "yes"}))[-1]
+    client, key = access.issue_for_service("exporter", role=Role.CLIENT, actor=TESTS)
+    asked = {"action": "revoke", "_selected_action": [client.key_id]}
+    assert b"Refused within 30 seconds" in console.post(CLIENTS, asked | {"index": "0"}).content
+    assert access.find(client.key_id).status is KeyStatus.ACTIVE
+    console.post(CLIENTS, asked | {"confirmed": "yes", "reason": "leaked"})
+    assert access.find(client.key_id).status is KeyStatus.REVOKED
+    assert latest(ApiKeyEvent.REVOKED).actor == person("admin")
+    assert (
+        "revoked already"
+        in messages_of(console.post(CLIENTS, asked | {"confirmed": "yes", "reason": "leaked"}))[-1]
+    )
     assert key.encode() not in console.get(CLIENTS).content
 
 
@@ -196,9 +206,9 @@ def test_the_trail_is_verified_and_that_is_recorded(console: Client) -> None:
     assert b"Verify now" in console.get(f"{AUDIT}verify/").content
     page = console.post(f"{AUDIT}verify/")
     assert page.context["found"].problems == []
-    assert page.context["found"].entries == 3
+    assert page.context["found"].entries == 4, "and that of the pool"
     entry = latest(AuditEvent.VERIFIED)
-    assert (entry.actor, entry.outcome, entry.detail["entries"]) == ("user:admin", Outcome.OK, 3)
+    assert (entry.actor, entry.outcome, entry.detail["entries"]) == (person("admin"), Outcome.OK, 4)
 
 
 @requirement("D3")

@@ -1,13 +1,14 @@
 """Detail pages: read-only, linked, and without key material."""
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 
-from apps.access.store import ClientTable
+from apps.access.store import ApiKeyTable
 from apps.console.models import DisplayModel, NotInTheDatabase
 from apps.files.store import FileTable
 from apps.keys.models import PoolKey
@@ -15,6 +16,7 @@ from tests import requirement
 from tests.console.demo import SEALED, Demo
 from tests.console.pages import AUDIT, CLIENTS, DETECTIONS, FILES, JOBS, LISTS, POOL, SESSIONS, messages_of
 from tests.finals import final_key
+from tests.tables import save
 
 
 def change(url: str, pk: str) -> str:
@@ -30,14 +32,14 @@ def details(filled: Demo) -> dict[str, str]:
         POOL: filled.pool_keys[2].key_id,
         FILES: filled.file.file_id,
         JOBS: filled.job.job_id,
-        CLIENTS: filled.client_id,
+        CLIENTS: filled.key_id,
     }
 
 
 @requirement("F1", "I2")
 def test_no_page_holds_key_material(console: Client, details: dict[str, str], filled: Demo) -> None:
     final = final_key(filled.ready.session_id)
-    client = ClientTable.find(filled.client_id)
+    client = ApiKeyTable.find(filled.key_id)
     assert client is not None
     key = filled.pool_keys[2]
     assert key.wrapped_seed
@@ -103,8 +105,7 @@ def test_names_of_files_are_text(console: Client, filled: Demo) -> None:
 @requirement("F1")
 def test_only_named_fields_of_an_envelope_are_shown(console: Client, filled: Demo) -> None:
     odd = dict(filled.file.envelope) | {"private": "secret words"}
-    row = FileTable.get(filled.file.file_id)
-    row.update([FileTable.envelope.set(odd)])
+    save(FileTable.of(replace(filled.file, envelope=odd)))
     assert b"secret words" not in console.get(change(FILES, filled.file.file_id)).content
 
 

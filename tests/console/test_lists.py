@@ -58,7 +58,7 @@ FILTERS: list[tuple[str, str, str, Any]] = [
     (POOL, "state=revoked", "state", "revoked"),
     (FILES, "status=rejected", "status", "rejected"),
     (FILES, "document_type=contract", "document_type", "contract"),
-    (AUDIT, "actor=user:alice", "actor", "user:alice"),
+    (AUDIT, f"actor={ALICE}", "actor", str(ALICE)),
     (AUDIT, "file=file-1", "file_id", "file-1"),
 ]
 

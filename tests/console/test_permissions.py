@@ -44,7 +44,7 @@ def test_a_viewer_is_offered_no_action(person: People, filled: Demo) -> None:
     client = person(*LISTS)
     assert b"Generate a session" not in client.get(SESSIONS).content
     assert b"Verify the chains" not in client.get(AUDIT).content
-    for url, pk in ((POOL, filled.pool_keys[2].key_id), (CLIENTS, filled.client_id)):
+    for url, pk in ((POOL, filled.pool_keys[2].key_id), (CLIENTS, filled.key_id)):
         assert b'name="action"' not in client.get(url).content
         assert b"Revoke" not in client.get(f"{url}{pk}/change/").content
     for url in ACTIONS:

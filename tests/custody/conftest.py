@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from apps.common.root_keys import configured
+from tests.custody.people import ALICE, BOB, admit
 from tests.custody.processes import process_starts
 
 
@@ -17,3 +18,10 @@ def own_root(settings: Any, tmp_path: Path) -> Iterator[Path]:
     process_starts()
     yield tmp_path / "root.key"
     configured.root_key.cache_clear()
+
+
+@pytest.fixture
+def four_eyes(aws: None) -> None:
+    """Alice and Bob, admitted as persons who may ask and approve."""
+    admit(ALICE)
+    admit(BOB)

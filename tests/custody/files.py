@@ -5,6 +5,7 @@ import uuid
 
 from django.conf import settings
 
+from apps.audit.tagging import tag_row
 from apps.common import clock
 from apps.common.aws import client
 from apps.files.bodies.objects import ObjectRef
@@ -54,7 +55,9 @@ def rows_under(key: PoolKey, count: int) -> dict[str, bytes]:
                 pool_suite=key.suite,
                 quantum_key=QUANTUM_KEY,
             )
-            batch.save(FileTable.of(_record(file_id, envelope)))
+            row = FileTable.of(_record(file_id, envelope))
+            tag_row(row)
+            batch.save(row)
             made[file_id] = file_key
     return made
 
@@ -83,5 +86,8 @@ def opened(file_id: str) -> tuple[str, bytes]:
     assert file is not None
     envelope = Envelope.from_dict(file.envelope)
     assert envelope.pool_key_id == file.pool_key_id, "row and envelope name the same key"
-    seed = seeds.seed_of(keys.find(envelope.pool_key_id), rewrap=True)
-    return envelope.pool_key_id, open_envelope(envelope, seed=seed, quantum_key=QUANTUM_KEY)
+    pool_key = keys.find(envelope.pool_key_id)
+    seed = seeds.seed_of(pool_key, rewrap=True)
+    return envelope.pool_key_id, open_envelope(
+        envelope, seed=seed, pool_suite=pool_key.suite, quantum_key=QUANTUM_KEY
+    )

@@ -8,18 +8,19 @@ import pytest
 from django.core.management import call_command
 
 from apps.custody import rotations, tasks
-from apps.keys import recovery_seal, transfer
+from apps.keys import pools, recovery_seal, transfer
 from apps.keys import services as keys
 from apps.keys.records import KeyState
 from qkdseal import kem
 from qkdseal.kem import Suite
 from tests import requirement
-from tests.conftest import Api
+from tests.conftest import TESTS, Api
 from tests.custody.files import rows_under
-from tests.custody.people import ALICE, BOB, program_of
+from tests.custody.people import ALICE, BOB, key_of
+from tests.keys.pools import OUTSIDE
 from tests.keys.rewriting import rewritten
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("four_eyes")]
 WHY = {"reason": "test"}
 
 
@@ -29,17 +30,17 @@ def encoded(value):
 
 def api_of(person):
     api = Api.__new__(Api)
-    api.actor, api.key = program_of(person)
+    api.actor, api.key = key_of(person)
     return api
 
 
 @pytest.fixture
-def alice(aws):
+def alice(four_eyes):
     return api_of(ALICE)
 
 
 @pytest.fixture
-def bob(aws):
+def bob(four_eyes):
     return api_of(BOB)
 
 
@@ -94,10 +95,17 @@ def test_a_key_is_suspended_and_resumed_over_the_api(alice, pool):
 @requirement("E1", "C5")
 def test_a_key_is_imported_activated_and_exported_over_the_api(alice, bob):
     seed = os.urandom(32)
-    made = alice.post("keys", {**WHY, "suite": Suite.XWING.value, "seed": encoded(seed)})
+    given = {**WHY, "suite": Suite.XWING.value, "seed": encoded(seed)}
+    pools.ensure_default(actor=TESTS)
+    assert alice.post("keys", given).json()["detail"].startswith("Pool default takes no imported keys")
+    pools.make(OUTSIDE, accepts_imports=True, actor=TESTS)
+    made = alice.post("keys", {**given, "pool": OUTSIDE})
     assert made.status_code == 201, made.content
     key_id = made.json()["key_id"]
-    assert alice.post(f"keys/{key_id}/activate", WHY).json()["state"] == "active"
+    asked = alice.post(f"keys/{key_id}/activate", WHY).json()
+    assert alice.post(f"approvals/{asked['approval_id']}/activate").status_code == 409
+    assert bob.post(f"approvals/{asked['approval_id']}/approve").json()["status"] == "approved"
+    assert alice.post(f"approvals/{asked['approval_id']}/activate").json()["state"] == "active"
     recipient = kem.generate_key_pair()
     asked = alice.post(
         f"keys/{key_id}/export",
@@ -163,8 +171,9 @@ def test_recovery_is_asked_for_over_the_api(alice, settings):
 @requirement("E1", "C5")
 def test_the_minimum_version_is_raised_over_the_api(alice, pool, settings):
     settings.POOL_TARGET = settings.POOL_LOW_WATER = 2
-    assert alice.get("pool/policy").json() == {"current": 1, "minimum": 1}
-    assert alice.post("pool/policy", {"minimum": 2}).json() == {"current": 2, "minimum": 2}
+    nothing = {"pool": "default", "files": 0, "messages": 0}
+    assert alice.get("pool/policy").json() == {"current": 1, "minimum": 1, **nothing}
+    assert alice.post("pool/policy", {"minimum": 2}).json() == {"current": 2, "minimum": 2, **nothing}
     assert alice.post("pool/policy", {"minimum": 9}).status_code == 400
     assert keys.find(pool[0].key_id).state is KeyState.ROTATION_QUEUED
 
@@ -182,7 +191,7 @@ def test_a_session_is_revoked_over_the_api(alice, stock):
 MANAGED = [
     "keys", "keys/x/activate", "keys/x/suspend", "keys/x/resume", "keys/x/rotate", "keys/x/revoke",
     "keys/x/destruction", "keys/x/export", "rotations/x/resume", "recovery", "approvals/x/approve",
-    "approvals/x/refuse", "approvals/x/destroy", "approvals/x/export", "qkd/session/x/revoke",
+    "approvals/x/refuse", "approvals/x/withdraw", "approvals/x/destroy", "approvals/x/export", "qkd/session/x/revoke",
 ]  # fmt: skip
 
 

@@ -1,13 +1,17 @@
 """Four eyes: never the requester under any identity, never without approval, expiring, once, audited (C5, D1)."""
 
+import uuid
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import User
 
+from apps.access import principals
+from apps.access.models import User
+from apps.access.roles import Role
 from apps.audit import services as audit
 from apps.audit import verification
-from apps.audit.records import Outcome, system
+from apps.audit.records import Actor, ActorKind, Outcome, system
+from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.errors import Forbidden
 from apps.custody import approvals, destruction, retirement
@@ -23,11 +27,11 @@ from apps.keys.trail import PoolKeyEvent, RotationEvent
 from tests import requirement
 from tests.conftest import TESTS
 from tests.custody.files import encrypted
-from tests.custody.people import ALICE, BOB, program_of
+from tests.custody.people import ALICE, BOB, admit, key_of, program_of
 from tests.faults import Fault
 from tests.keys.rewriting import rewritten
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("four_eyes")]
 
 
 def asked(actor=ALICE):
@@ -37,19 +41,19 @@ def asked(actor=ALICE):
 @requirement("C5")
 def test_a_second_person_approves(aws):
     given = approvals.approve(asked().approval_id, actor=BOB)
-    assert (given.status, given.decided_by) == (ApprovalStatus.APPROVED, "user:bob")
+    assert (given.status, given.decided_by) == (ApprovalStatus.APPROVED, str(BOB))
     assert approvals.check(given.approval_id, Guarded.DESTROY_KEY, "pk-1") == given
     assert approvals.approvals_page(limit=5, status=ApprovalStatus.PENDING).records == []
 
 
-@requirement("C5", "D1")
+@requirement("C5", "D1", "I12")
 def test_nobody_approves_for_themselves_under_any_identity(aws):
-    program, _ = program_of(ALICE)
-    of_the_program, _ = program_of(program)
-    User.objects.create(username="alice", email="Alice@example.com")
-    User.objects.create(username="alice2", email="alice@EXAMPLE.com ")
-    second_account = ALICE.__class__(ALICE.kind, "alice2")
-    same = [ALICE, program, of_the_program, second_account]
+    by_key, _ = key_of(ALICE)
+    second_account = Actor(ActorKind.USER, str(uuid.uuid4()))
+    admit(second_account)
+    User.objects.create(pk=ALICE.id, username="alice", email="Alice@example.com")
+    User.objects.create(pk=second_account.id, username="alice2", email="alice@EXAMPLE.com ")
+    same = [ALICE, by_key, second_account]
     for requester in same:
         for approver in same:
             request = asked(requester)
@@ -60,20 +64,119 @@ def test_nobody_approves_for_themselves_under_any_identity(aws):
     assert len(denied) == len(same) ** 2
 
 
-@requirement("C5")
-def test_the_platform_itself_neither_asks_nor_approves(aws):
-    with pytest.raises(Forbidden):
-        asked(system("sweeper"))
-    with pytest.raises(Forbidden):
-        approvals.approve(asked().approval_id, actor=system("sweeper"))
-
-
-@requirement("C5")
-def test_keys_that_the_platform_issued_are_one_person(aws):
-    one, _ = program_of(system("first_run"))
-    other, _ = program_of(system("first_run"))
+@requirement("C5", "I12")
+def test_a_renamed_person_stays_the_same(aws):
+    user = User.objects.create(pk=ALICE.id, username="Mallory")
+    request = asked(ALICE)
+    user.username = "mallory.new"
+    user.save()
     with pytest.raises(SamePerson):
-        approvals.approve(asked(one).approval_id, actor=other)
+        approvals.approve(request.approval_id, actor=Actor(ActorKind.USER, str(user.pk)))
+
+
+def nobody():
+    """A person with a user of the console, a superuser even, who was not admitted."""
+    user = User.objects.create_superuser(f"root-{uuid.uuid4()}")
+    return Actor(ActorKind.USER, str(user.pk), sees_all=True)
+
+
+def admitted(**rights):
+    person = Actor(ActorKind.USER, str(uuid.uuid4()))
+    admit(person, **rights)
+    return person
+
+
+def service():
+    return program_of(system("first_run"), role=Role.ADMINISTRATOR)[0]
+
+
+@requirement("C5", "D1", "I12")
+@pytest.mark.parametrize(
+    "who",
+    [
+        lambda: system("sweeper"),
+        service,
+        lambda: program_of(ALICE)[0],
+        nobody,
+        lambda: admitted(role=Role.CLIENT, approver=False),
+        lambda: admitted(role=Role.AUDITOR, approver=True),
+    ],
+    ids=["platform", "service", "program of a person", "superuser", "client", "auditor"],
+)
+def test_only_persons_who_manage_keys_ask(aws, who):
+    with pytest.raises(Forbidden, match="Only an admitted person"):
+        asked(who())
+    (entry,) = audit.entries_page(limit=1).records
+    assert (entry.event, entry.outcome) == (ApprovalEvent.REQUESTED, Outcome.DENIED)
+
+
+@requirement("C5", "D1", "I12")
+@pytest.mark.parametrize(
+    "who",
+    [
+        lambda: system("sweeper"),
+        service,
+        lambda: program_of(BOB)[0],
+        nobody,
+        lambda: admitted(role=Role.ADMINISTRATOR, approver=False),
+    ],
+    ids=["platform", "service", "program of a person", "superuser", "administrator"],
+)
+def test_only_approvers_approve_and_refuse(aws, who):
+    request, person = asked(), who()
+    for decide, event in (
+        (approvals.approve, ApprovalEvent.GIVEN),
+        (approvals.refuse, ApprovalEvent.REFUSED),
+    ):
+        with pytest.raises(Forbidden, match="not admitted as an approver"):
+            decide(request.approval_id, actor=person)
+        (entry,) = audit.entries_page(limit=1).records
+        assert (entry.event, entry.outcome) == (event, Outcome.DENIED)
+    assert approvals.find(request.approval_id).status is ApprovalStatus.PENDING
+
+
+@requirement("C5", "I12")
+@pytest.mark.parametrize("person", [ALICE, BOB], ids=["requester", "approver"])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda person: principals.disable(str(person), reason="left", actor=TESTS),
+        lambda person: principals.change(str(person), role=Role.CLIENT, approver=False, actor=TESTS),
+    ],
+    ids=["disabled", "demoted"],
+)
+def test_an_approval_ends_when_one_of_the_two_loses_the_right(aws, person, loss):
+    given = approvals.approve(asked().approval_id, actor=BOB)
+    found = approvals.check(given.approval_id, Guarded.DESTROY_KEY, "pk-1")
+    loss(person)
+    with pytest.raises(NotApproved, match=r"may no longer ask|no longer an approver"):
+        approvals.check(given.approval_id, Guarded.DESTROY_KEY, "pk-1")
+    with pytest.raises(NotApproved), transaction(ALICE) as tx:
+        approvals.use(tx, found)
+    assert approvals.find(given.approval_id).status is ApprovalStatus.APPROVED
+
+
+@requirement("C5", "I12")
+@pytest.mark.parametrize("person", [ALICE, BOB], ids=["requester", "approver"])
+def test_who_is_disabled_while_an_approval_is_used_still_stops_it(aws, person):
+    given = approvals.approve(asked().approval_id, actor=BOB)
+    with pytest.raises(NotApproved, match="changed just now"), transaction(ALICE) as tx:
+        approvals.use(tx, given)
+        principals.disable(str(person), reason="left", actor=TESTS)
+    assert approvals.find(given.approval_id).status is ApprovalStatus.APPROVED
+
+
+@requirement("C5")
+@pytest.mark.parametrize("withdrawn_by", [ALICE, BOB], ids=["requester", "approver"])
+def test_an_approval_is_withdrawn_by_who_asked_or_approved(aws, withdrawn_by):
+    given = approvals.approve(asked().approval_id, actor=BOB)
+    with pytest.raises(Forbidden):
+        approvals.withdraw(given.approval_id, actor=admitted())
+    assert approvals.withdraw(given.approval_id, actor=withdrawn_by).status is ApprovalStatus.WITHDRAWN
+    with pytest.raises(NotApproved, match="withdrawn"):
+        approvals.check(given.approval_id, Guarded.DESTROY_KEY, "pk-1")
+    with pytest.raises(NotApproved, match="nothing to withdraw"):
+        approvals.withdraw(given.approval_id, actor=withdrawn_by)
 
 
 @requirement("C5")
@@ -97,7 +200,7 @@ def test_an_approval_is_for_one_thing(aws):
 
 @requirement("C5")
 def test_a_decision_is_final(aws):
-    refused = approvals.refuse(asked().approval_id, actor=ALICE)
+    refused = approvals.refuse(asked().approval_id, actor=BOB)
     assert refused.status is ApprovalStatus.REFUSED
     for decide in (approvals.approve, approvals.refuse):
         with pytest.raises(NotApproved):

@@ -1,6 +1,7 @@
 """Files re-encrypted, bodies too, where a re-wrapping would not help (C5, C6, C9, I1, I3, I4)."""
 
 import os
+from dataclasses import replace
 
 import pytest
 from django.conf import settings
@@ -35,7 +36,7 @@ from tests import requirement
 from tests.conftest import TESTS
 from tests.faults import Fault
 from tests.files.test_documents import replaced
-from tests.tables import versions
+from tests.tables import save, versions
 from tests.uploads import plaintext_of, record_of, registered
 
 
@@ -188,7 +189,7 @@ def test_a_changed_body_is_not_given_a_new_seal(api, plenty):
     client("s3").put_object(Bucket=body.bucket, Key=body.key, Body=bytes(content))
     changed = objects.latest(body.bucket, body.key)
     assert changed is not None
-    FileTable.get(file_id).update([FileTable.body.set(changed.as_document())])
+    save(FileTable.of(replace(before, body=changed.as_document())))
     with pytest.raises(FileDamaged):
         reencrypt.reencrypt(file_id, actor=TESTS)
     assert record_of(file_id).envelope == before.envelope

@@ -1,6 +1,5 @@
 """Keys taken out of use: whoever does so, the re-wrapping starts at once, and once (C5, C6)."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,15 +15,15 @@ from apps.jobs.records import JobState
 from apps.jobs.store import JobTable
 from apps.keys import rotation
 from apps.keys import services as keys
+from apps.keys.pool_records import PoolEmpty
 from apps.keys.records import KeyState, RotationStatus, rotation_id_of
-from apps.keys.services import PoolEmpty
-from apps.keys.store import PoolKeyTable
 from qkdplatform import schedules
 from tests import requirement
 from tests.conftest import TESTS
 from tests.console.pages import POOL, messages_of
 from tests.custody.files import rows_under
 from tests.faults import Fault
+from tests.keys.rewriting import rewritten
 from tests.threads import together
 
 
@@ -64,7 +63,7 @@ def in_the_console(key, request):
 
 
 def by_the_schedule(key, request):
-    PoolKeyTable.of(replace(key, created_at=clock.now() - timedelta(days=31))).save()
+    rewritten(key, created_at=clock.now() - timedelta(days=31))
     schedules.rotate()
 
 
@@ -165,7 +164,7 @@ def test_revoking_a_key_in_rotation_names_the_job_that_works(pool, sent):
 
 @requirement("C5", "C6")
 def test_a_key_that_was_never_active_is_revoked_without_a_job(pool, sent):
-    PoolKeyTable.of(replace(pool[0], state=KeyState.PRE_ACTIVE)).save()
+    rewritten(pool[0], state=KeyState.PRE_ACTIVE)
     assert retirement.revoke(pool[0].key_id, reason="test", actor=TESTS).job is None
     assert rotation.open_rotations() == []
     assert sent == jobs_made() == []
@@ -186,7 +185,8 @@ def test_a_finished_rotation_names_its_successor_where_no_file_moved(pool, sent,
 def test_without_any_other_key_a_rotation_is_not_finished_before_there_is_one(aws, sent, monkeypatch):
     (only,) = keys.create(1, actor=TESTS)
     monkeypatch.setattr(rotations, "SETTLE_SECONDS", 60)
-    retirement.rotate(only.key_id, reason="test", actor=TESTS)
+    monkeypatch.setattr(keys, "refill_after", lambda *_, **__: None)  # as where no key can be made
+    retirement.rotate(only.key_id, reason="test", actor=TESTS, below_low_water=True)
     tasks.rewrap_files(sent.pop())
     monkeypatch.setattr(rotations, "SETTLE_SECONDS", 0)
     with pytest.raises(ExceptionGroup) as failed:

@@ -27,7 +27,7 @@ from tests import requirement
 from tests.conftest import TESTS
 from tests.custody.files import encrypted, opened, plaintext_of, rows_under
 from tests.faults import Fault, counted, watched
-from tests.tables import versions
+from tests.tables import save, versions
 
 
 @pytest.fixture(autouse=True)
@@ -174,7 +174,7 @@ def test_a_file_that_does_not_open_keeps_the_key_and_is_named(pool, sent):
     rows_under(old, 3)
     broken = waiting(old.key_id).records[0]
     envelope = dict(broken.envelope) | {"sealed": "A" * len(broken.envelope["sealed"])}
-    FileTable.of(replace(broken, envelope=envelope)).save()
+    save(FileTable.of(replace(broken, envelope=envelope)))
     found = rotated(old)
     worked_off(sent)
     job = job_of(rotation.find(found.rotation_id))

@@ -26,7 +26,7 @@ from tests.conftest import TESTS
 from tests.events import stream_insert
 from tests.faults import Fault, injected
 from tests.finals import final_key
-from tests.tables import rows
+from tests.tables import rows, save
 from tests.threads import together
 
 FULL_INTERCEPT = {"kind": "intercept_resend", "fraction": 1.0}
@@ -35,7 +35,7 @@ FULL_INTERCEPT = {"kind": "intercept_resend", "fraction": 1.0}
 @pytest.fixture
 def template(aws):
     """A pending session that others are copied from: its statistics are set, not drawn."""
-    return sessions.generate(GenerateRequest(key_length=256, error_rate=0.02, link="template"), actor=TESTS)
+    return sessions.generate(GenerateRequest(key_length=256, error_rate=0.02), actor=TESTS)
 
 
 def pending(template, *, rate=0.02, expected=0.02, link="link", compared=2000, bases=(1.0, 1.0)):
@@ -54,14 +54,14 @@ def pending(template, *, rate=0.02, expected=0.02, link="link", compared=2000, b
             "errors_diag": round(half * rate * bases[1]),
         },
     )
-    SessionTable.of(made).save()
-    FinalKeyTable.of(replace(final_key(template.session_id), session_id=made.session_id)).save()
+    save(SessionTable.of(made))
+    save(FinalKeyTable.of(replace(final_key(template.session_id), session_id=made.session_id)))
     return made
 
 
 def poisoned(session):
     """No statistics can be made of its counts."""
-    SessionTable.get(session.session_id).update([SessionTable.counts.set({"no such": 1})])
+    save(SessionTable.of(replace(session, counts={"no such": 1})))
 
 
 def judged(session):

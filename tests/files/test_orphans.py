@@ -1,7 +1,6 @@
 """What interrupted work leaves is found and removed, and nothing else is; long encryptions are jobs."""
 
 import os
-from datetime import timedelta
 
 import pytest
 import requests
@@ -34,19 +33,6 @@ from tests.tables import versions
 from tests.uploads import plaintext_of, put, record_of, registered
 
 ENCRYPTED = django_settings.ENCRYPTED_BUCKET
-
-
-@pytest.fixture
-def later(monkeypatch):
-    """Moves the clock forward."""
-    offset = [timedelta()]
-    now = clock.now
-    monkeypatch.setattr(clock, "now", lambda: now() + offset[0])
-
-    def by(**span):
-        offset[0] += timedelta(**span)
-
-    return by
 
 
 class Killed(BaseException):

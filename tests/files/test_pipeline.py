@@ -7,6 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from io import BytesIO
 from unittest import mock
 
@@ -23,18 +24,19 @@ from apps.detections import services as detections
 from apps.files import services
 from apps.files.states import FileStatus
 from apps.files.store import FileTable
-from apps.files.uploads import pipeline
+from apps.files.uploads import attempts, pipeline
 from apps.keys import services as keys
 from apps.sessions import finals
 from apps.sessions import services as sessions
 from apps.sessions.records import SessionStatus
 from apps.sessions.store import FinalKeyTable, QuantumKeyTable, SessionTable
 from qkdplatform.lambda_handler import handler
+from qkdseal import kem
 from tests import requirement
 from tests.conftest import TESTS, forget_everything
 from tests.events import object_created
 from tests.faults import Fault, injected, watched
-from tests.tables import rows, versions
+from tests.tables import rows, save, versions
 from tests.threads import together
 from tests.uploads import Upload, deliver, plaintext_of, put, record_of, registered
 
@@ -393,9 +395,11 @@ def test_an_upload_waits_for_quantum_keys_rather_than_going_without(api, pool):
 
 
 @requirement("C5", "I4")
-def test_an_upload_waits_for_a_pool_key_rather_than_going_without(api, stock, pool):
-    for key in pool:
-        retirement.revoke(key.key_id, reason="test", actor=TESTS)
+def test_an_upload_waits_for_a_pool_key_rather_than_going_without(api, stock, pool, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(keys, "refill", lambda **_: 0)  # the refill that follows at once fails
+        for key in pool:
+            retirement.revoke(key.key_id, reason="test", actor=TESTS, below_low_water=True)
     upload = registered(api)
     with pytest.raises(ExceptionGroup):
         handler(upload.event, None)
@@ -409,7 +413,8 @@ def test_an_upload_waits_for_a_pool_key_rather_than_going_without(api, stock, po
 def test_a_file_whose_session_was_compromised_is_not_opened(api, stock):
     upload = registered(api)
     deliver(upload.event)
-    SessionTable.get(stock.session_id).update([SessionTable.status.set(SessionStatus.COMPROMISED)])
+    found = sessions.find(stock.session_id, actor=TESTS)
+    save(SessionTable.of(replace(found, status=SessionStatus.COMPROMISED)))
     FinalKeyTable.get(stock.session_id).delete()
     finals._kept.clear()
     answer = api.get(f"files/{upload.file_id}/content")
@@ -430,3 +435,21 @@ def test_an_upload_is_audited_from_announcement_to_reading(api, stock):
         ("file.read", str(api.actor)),
     ]
     assert {entry.session_id for entry in entries} == {None, stock.session_id}
+
+
+@requirement("C15", "I4")
+def test_no_plaintext_is_removed_for_an_envelope_that_does_not_open_again(api, stock, pool, monkeypatch):
+    """A bit that flips between the pool key's row and the sealing would lose the file."""
+    upload = registered(api)
+    wrong = kem.generate_key_pair(pool[0].suite)
+    with monkeypatch.context() as flipped:
+        original = attempts.seal
+        flipped.setattr(
+            attempts, "seal", lambda *a, **k: original(*a, **{**k, "pool_public_key": wrong.public_key})
+        )
+        with pytest.raises(ExceptionGroup) as failed:
+            handler(upload.event, None)
+    assert "does not open" in str(failed.value.exceptions[0])
+    assert not upload.is_gone
+    deliver(upload.event)
+    assert upload.is_safe

@@ -17,8 +17,10 @@ from qkdseal.body import CHUNK_SIZE, HEADER_SIZE, SEALED_CHUNK_SIZE
 from qkdseal.encoding import json_object, to_json
 from qkdseal.envelope import Envelope
 from qkdseal.errors import PackageInvalid
+from qkdseal.kem import Suite
 from qkdseal.package import TEXT_LIMIT, Package, open_message
 from qkdseal.pqfile import PqfilePackage, open_pqfile
+from qkdseal.reading import read_package
 from tests.qkdseal import reference
 
 KEY, CONTEXT = bytes(range(32)), b"fuzz"
@@ -49,6 +51,14 @@ def _envelope(data: bytes) -> None:
     assert Envelope.from_bytes(envelope.to_bytes()) == envelope
 
 
+def _package(data: bytes) -> None:
+    try:
+        package = read_package(data.decode("latin-1"))
+    except PackageInvalid:
+        return
+    assert read_package(to_json(package.to_dict())) == package
+
+
 def _message(changes: bytes) -> None:
     true = to_json(MESSAGE["package"])
     seed, quantum_key = bytes.fromhex(MESSAGE["seed"]), bytes.fromhex(MESSAGE["quantum_key"])
@@ -63,8 +73,9 @@ def _message(changes: bytes) -> None:
 
 def _compatible(changes: bytes) -> None:
     true = to_json(COMPATIBLE["package"])
-    secrets = {
+    secrets: dict[str, Any] = {
         "seed": bytes.fromhex(COMPATIBLE["seed"]),
+        "pool_suite": Suite(COMPATIBLE["pool_suite"]),
         "quantum_key": bytes.fromhex(COMPATIBLE["quantum_key"]),
     }
     try:
@@ -114,7 +125,7 @@ def _read_range(sealed: bytes, released: list[bytes]) -> None:
     released.extend(body.decrypt_range_chunks(read_at, key=KEY, context=CONTEXT, **whole))
 
 
-READ: list[Callable[[bytes], None]] = [_envelope, _message, _compatible, _body]
+READ: list[Callable[[bytes], None]] = [_envelope, _message, _compatible, _body, _package]
 
 
 def apply_changes(true: bytes, program: bytes) -> bytes:

@@ -7,6 +7,7 @@ from apps.jobs import control, running
 from apps.jobs import services as jobs
 from apps.jobs.records import JobState
 from apps.jobs.store import JobTable
+from apps.links import services as links
 from apps.sessions import services, tasks
 from apps.sessions.records import Session
 from apps.sessions.services import GenerateRequest
@@ -199,6 +200,7 @@ def test_what_the_engine_would_refuse_is_not_queued(aws, sent):
 @requirement("A9")
 def test_a_session_that_would_take_too_long_becomes_a_job(api, sent, settings):
     settings.GENERATE_LIMIT_SECONDS = 0
+    links.make("far", name="To the far site", users=[str(api.actor)], actor=TESTS)
     answer = api.post("qkd/generate", {"key_length": 256, "error_rate": 0.02, "link": "far"})
     assert answer.status_code == 202, answer.content
     accepted = answer.json()

@@ -20,6 +20,7 @@ from apps.sessions.job_kinds import SessionJob
 from tests import requirement
 from tests.conftest import TESTS
 from tests.faults import Fault
+from tests.tables import save
 
 ROUNDS = 25
 
@@ -49,8 +50,7 @@ def started(job=None):
 def in_state(state):
     """A job in a state, with the heartbeat of a worker that is gone."""
     job = replace(queued(), state=state, run="a run", heard_at=clock.ago(100_000))
-    JobTable.of(job).save()
-    return job
+    return save(JobTable.of(job))
 
 
 def as_its_worker_knows_it(job):

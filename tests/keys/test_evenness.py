@@ -14,7 +14,7 @@ from tests.tables import every
 
 
 def picked_and_used(_=None):
-    key = services.pick()
+    key = services.choose()  # as another process, or another minute, picks
     with transaction(TESTS) as tx:
         services.count_use(tx, key)
         tx.audit(MessageEvent.ENCRYPTED, key_id=key.key_id)
@@ -45,7 +45,7 @@ def test_concurrent_picks_do_not_meet_on_one_key(aws):
 
     def pick(_):
         gate.wait()
-        return services.pick().key_id
+        return services.choose().key_id
 
     with ThreadPoolExecutor(10) as pool:
         picked = Counter(pool.map(pick, range(10)))

@@ -40,13 +40,13 @@ def test_a_suspended_key_neither_seals_nor_opens_until_it_is_resumed(stock, pool
     package = messages.encrypt(b"x", actor=TESTS)
     key_id = package.envelope.pool_key_id
     lifecycle.suspend(key_id, reason="looked into", actor=TESTS)
-    assert key_id not in {services.pick().key_id for _ in range(40)}
+    assert key_id not in {services.choose().key_id for _ in range(40)}
     with pytest.raises(KeyUnusable, match="suspended"):
         seeds.seed_of(services.find(key_id))
     assert seeds.seed_of(services.find(key_id), rewrap=True)
     lifecycle.resume(key_id, reason="clean", actor=TESTS)
     assert messages.decrypt(package.to_dict(), actor=TESTS) == b"x"
-    assert key_id in {services.pick().key_id for _ in range(60)}
+    assert key_id in {services.choose().key_id for _ in range(60)}
 
 
 @requirement("C3")

@@ -10,11 +10,13 @@ from apps.audit.services import transaction
 from apps.custody import retirement
 from apps.files import messages
 from apps.files.trail import MessageEvent
-from apps.keys import services
+from apps.keys import seeds, services
+from apps.keys.pool_records import PoolEmpty
 from apps.keys.records import KeyNotFound, KeyState, KeyUnusable
-from apps.keys.services import PoolEmpty
+from apps.keys.services import BelowLowWater
 from tests import requirement
 from tests.conftest import TESTS
+from tests.faults import counted
 
 
 def used(key):
@@ -29,7 +31,7 @@ def test_uses_are_spread_evenly(pool, monkeypatch):
         services, "random", random.Random(1)
     )  # one run in 26 was less even than this by chance
     for _ in range(60):
-        used(services.pick())
+        used(services.choose())
     uses = [services.find(key.key_id).usage for key in pool]
     assert sum(uses) == 60
     assert max(uses) - min(uses) <= 14, uses  # at random among the least used: 15 each, give or take
@@ -40,16 +42,61 @@ def test_the_least_used_are_picked_from(aws):
     keys = services.create(services.LEAST_USED + 3, actor=TESTS)
     for key in keys[:3]:
         used(key)
-    picked = Counter(services.pick().key_id for _ in range(80))
+    picked = Counter(services.choose().key_id for _ in range(80))
     assert not {key.key_id for key in keys[:3]} & picked.keys()
     assert len(picked) > 5, "not always the same one"
+
+
+@requirement("C5", "C10")
+def test_a_process_stays_with_one_key_of_a_pool_for_a_minute(pool, monkeypatch):
+    moment = [0.0]
+    monkeypatch.setattr(services._picked, "_clock", lambda: moment[0])
+    first = services.pick()
+    with counted() as calls:
+        assert {services.pick().key_id for _ in range(40)} == {first.key_id}
+        moment[0] = services.PICK_SECONDS - 0.1
+        assert services.pick().key_id == first.key_id
+    assert calls == []
+    picked = set()
+    for _ in range(40):
+        moment[0] += services.PICK_SECONDS
+        picked.add(services.pick().key_id)
+    assert picked == {key.key_id for key in pool}
+
+
+@requirement("C5", "C10")
+def test_a_key_s_halves_are_checked_once(pool, monkeypatch):
+    checked: list[str] = []
+    unwrap = seeds.unwrap
+
+    def watched(key):
+        checked.append(key.key_id)
+        return unwrap(key)
+
+    monkeypatch.setattr(seeds, "unwrap", watched)
+    for _ in range(40):
+        services.choose()
+    assert sorted(checked) == sorted({key.key_id for key in pool})
+    assert len(seeds._kept) == 0, "no seed stays in memory for that"
+
+
+@requirement("C5")
+def test_a_key_that_another_process_took_out_of_use_is_dropped_at_its_first_use(pool):
+    picked = services.pick()
+    retirement.rotate(picked.key_id, reason="elsewhere", actor=TESTS)
+    services._picked.get(
+        services._pick_name(picked.pool, picked.suite), lambda: picked
+    )  # as this process has it
+    with pytest.raises(KeyUnusable):
+        used(services.pick())
+    assert services.pick().key_id != picked.key_id
 
 
 @requirement("C5")
 def test_only_active_keys_are_picked_and_used(pool):
     retirement.rotate(pool[0].key_id, reason="old", actor=TESTS)
     retirement.revoke(pool[1].key_id, reason="leaked", actor=TESTS)
-    assert {services.pick().key_id for _ in range(40)} == {key.key_id for key in pool[2:]}
+    assert {services.choose().key_id for _ in range(40)} == {key.key_id for key in pool[2:]}
     for key in pool[:2]:
         with pytest.raises(KeyUnusable):
             used(key)
@@ -81,16 +128,17 @@ def test_the_pool_refills_below_its_low_water_mark_only(aws, settings):
     retirement.revoke(active[0].key_id, reason="x", actor=TESTS)
     retirement.revoke(active[1].key_id, reason="x", actor=TESTS)
     assert services.refill(actor=TESTS) == 0
-    retirement.revoke(active[2].key_id, reason="x", actor=TESTS)
-    assert services.refill(actor=TESTS) == 3
-    assert services.counts()[KeyState.ACTIVE] == 6
+    with pytest.raises(BelowLowWater, match="would keep 3 active keys, fewer than its low-water mark 4"):
+        retirement.revoke(active[2].key_id, reason="x", actor=TESTS)
+    retirement.revoke(active[2].key_id, reason="x", actor=TESTS, below_low_water=True)
+    assert services.counts()[KeyState.ACTIVE] == 6, "refilled at once"
 
 
 @requirement("C5", "D1")
 def test_a_hundred_keys_are_made_each_with_its_entry(aws):
     made = services.create(100, actor=TESTS)
     assert len({key.key_id for key in made}) == 100
-    assert verification.verify().entries == 100
+    assert verification.verify().entries == 101, "and that of the pool"
     assert verification.verify().problems == []
 
 

@@ -5,8 +5,10 @@ from itertools import product
 
 import pytest
 
+from apps.audit.services import transaction
 from apps.custody import retirement
-from apps.keys import admin, diagram, lifecycle, rotation, services, transitions
+from apps.keys import admin, diagram, lifecycle, pools, rotation, services, transitions
+from apps.keys.pool_records import DEFAULT_POOL
 from apps.keys.records import PARTICIPLES, TARGETS, TRANSITIONS, IllegalTransition, KeyState
 from tests import requirement
 from tests.conftest import TESTS
@@ -21,8 +23,16 @@ ALLOWED = {
 }  # fmt: skip
 
 
+def put_to_use(key_id, *, reason, actor):
+    """As ``apps.custody.activation`` does with a second person's approval."""
+    pools.change(DEFAULT_POOL, accepts_imports=True, reason="moved here", actor=actor)
+    with transaction(actor) as tx:
+        lifecycle.activate(tx, services.find(key_id), reason=reason)
+    return services.find(key_id)
+
+
 BY_NAME = {
-    "activate": lifecycle.activate,
+    "activate": put_to_use,
     "suspend": lifecycle.suspend,
     "resume": lifecycle.resume,
     "queue_rotation": lambda key_id, **named: retirement.rotate(key_id, **named).key,

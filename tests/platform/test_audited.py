@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from apps.access import services as access
+from apps.access import api_keys as access
 from apps.access.roles import Role
-from apps.access.trail import ClientEvent
+from apps.access.trail import ApiKeyEvent
 from apps.audit.services import entries_page, transaction
 from apps.audit.store import EntryTable
 from apps.audit.writing import AuditUnavailable
@@ -23,6 +23,7 @@ from apps.files.uploads import announce, pipeline
 from apps.jobs import services as jobs
 from apps.keys import seeds
 from apps.keys import services as keys
+from apps.keys.pool_records import DEFAULT_POOL
 from apps.keys.trail import PoolKeyEvent
 from apps.sessions import finals, quantum_keys
 from apps.sessions import services as sessions
@@ -99,10 +100,10 @@ def _pool_key() -> str:
 
 
 OPERATIONS = {
-    "issue an API key": lambda _: access.issue(name="x", role=Role.CLIENT, actor=TESTS),
-    "revoke an API key": lambda s: access.revoke(s.api.client.client_id, actor=TESTS),
+    "issue an API key": lambda _: access.issue_for_service("x", role=Role.CLIENT, actor=TESTS),
+    "revoke an API key": lambda s: access.revoke(s.api.client.key_id, reason="leaked", actor=TESTS),
     "make pool keys": lambda _: keys.create(2, actor=TESTS),
-    "refill the pool": lambda _: keys.refill(actor=TESTS),
+    "refill the pool": lambda _: keys.refill(actor=TESTS, leaving={DEFAULT_POOL: 9}),
     "queue a pool key for rotation": lambda _: retirement.rotate(_pool_key(), reason="x", actor=TESTS),
     "revoke a pool key": lambda _: retirement.revoke(_pool_key(), reason="x", actor=TESTS),
     "run a session": lambda _: sessions.generate(SMALL, actor=TESTS),
@@ -195,7 +196,7 @@ def test_every_operation_leaves_an_entry_that_says_who_what_and_which_key(aws):
             operation(scene)
     entries = every(entries_page)
     assert {entry.event for entry in entries} >= {
-        ClientEvent.ISSUED, ClientEvent.REVOKED, PoolKeyEvent.CREATED, PoolKeyEvent.ROTATION_QUEUED,
+        ApiKeyEvent.ISSUED, ApiKeyEvent.REVOKED, PoolKeyEvent.CREATED, PoolKeyEvent.ROTATION_QUEUED,
         PoolKeyEvent.REVOKED, SessionEvent.GENERATED, SessionEvent.READY, SessionEvent.COMPROMISED,
         QuantumKeyEvent.RESERVED, FileEvent.REGISTERED, FileEvent.ENCRYPTED, FileEvent.READ,
         FileEvent.DELETED, FileEvent.RESTORED, MessageEvent.ENCRYPTED, MessageEvent.READ,

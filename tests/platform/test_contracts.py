@@ -127,12 +127,12 @@ def test_an_import_is_caught_however_it_is_written(copy, tmp_path, written):
 
 def test_a_module_that_stands_nowhere_is_named(copy, tmp_path):
     house = shutil.copytree(copy, tmp_path / "house")
-    for module in ("apps.links.services", "apps.files.cellar.wine"):
+    for module in ("apps.cellar.services", "apps.files.cellar.wine"):
         path_of(house, module).parent.mkdir()
         (path_of(house, module).parent / "__init__.py").touch()
         path_of(house, module).touch()
     lines = {line for found in lint(house).values() for line in found}
-    assert "apps.links.services: its app is missing in APPS of tests/contracts.py" in lines
+    assert "apps.cellar.services: its app is missing in APPS of tests/contracts.py" in lines
     assert "apps.files.cellar.wine: its room is missing in ROOMS of tests/contracts.py" in lines
 
 

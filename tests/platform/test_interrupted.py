@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from apps.access import services as access
-from apps.access.records import ClientStatus
+from apps.access import api_keys as access
+from apps.access.records import KeyStatus
 from apps.access.roles import Role
 from apps.audit.services import transaction
 from apps.audit.verification import verify
@@ -147,14 +147,14 @@ OPERATIONS = {
     "issue an API key": Operation(
         prepare=lambda _: [],
         attempt=lambda found: found.append(
-            access.issue(name=str(uuid.uuid4()), role=Role.CLIENT, actor=TESTS)
+            access.issue_for_service(str(uuid.uuid4()), role=Role.CLIENT, actor=TESTS)
         ),
-        ended_well=lambda found: access.authenticate(found[-1][1]) == found[-1][0],
+        ended_well=lambda found: access.authenticate(found[-1][1], source_ip="127.0.0.1") == found[-1][0],
     ),
     "revoke an API key": Operation(
-        prepare=lambda _: access.issue(name="x", role=Role.CLIENT, actor=TESTS)[0].client_id,
-        attempt=lambda client_id: access.revoke(client_id, actor=TESTS),
-        ended_well=lambda client_id: access.find(client_id).status is ClientStatus.REVOKED,
+        prepare=lambda _: access.issue_for_service("x", role=Role.CLIENT, actor=TESTS)[0].key_id,
+        attempt=lambda key_id: access.revoke(key_id, reason="leaked", actor=TESTS),
+        ended_well=lambda key_id: access.find(key_id).status is KeyStatus.REVOKED,
     ),
 }
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from apps.access import services as access
+from apps.access import api_keys as access
 from apps.access.roles import Role
 from apps.common.aws import client
 from apps.common.root_keys import configured
@@ -24,6 +24,7 @@ from tests import requirement
 from tests.conftest import TESTS, Api
 from tests.events import stream_insert
 from tests.faults import Fault, injected
+from tests.sessions.ready import ready
 from tests.tables import every, everything, versions
 from tests.uploads import deliver, registered
 
@@ -53,7 +54,7 @@ def key_material() -> dict[str, bytes]:
         secrets[f"seed of {key.key_id}"] = seeds.seed_of(key)
     for session in every(sessions.listed, actor=TESTS):
         if session.status is SessionStatus.READY:
-            final = finals._open(session.session_id)
+            final = finals._open(session.session_id).key
             secrets[f"final key of {session.session_id}"] = final
             for number in range(len(final) // 32):
                 secrets[f"quantum key {number} of {session.session_id}"] = final[
@@ -113,6 +114,8 @@ def work(said: list[bytes]) -> None:
     keys.create(2, actor=TESTS)
     made = api.post("qkd/generate", {"key_length": 4096, "error_rate": 0.01}).json()
     handler(stream_insert(made["session_id"]), None)
+    assert api.post("encrypt", {"plaintext": "x", "stock": "own"}).status_code == 200
+    ready(key_length=4096)
     sealed = api.post("encrypt", {"plaintext": "hello", "passphrase": PASSPHRASE, "context": "c"}).json()
     for wrong in ({}, {"passphrase": "wrong", "context": "c"}, {"passphrase": PASSPHRASE, "context": "d"}):
         api.post("decrypt", sealed | wrong)
@@ -166,7 +169,7 @@ def test_no_record_shows_its_secrets(stock, pool):
 @requirement("I2", "E3")
 def test_an_issued_key_is_neither_logged_nor_audited(aws, caplog):
     caplog.set_level(logging.DEBUG)
-    _, key = access.issue(name="x", role=Role.CLIENT, actor=TESTS)
+    _, key = access.issue_for_service("x", role=Role.CLIENT, actor=TESTS)
     Api(Role.CLIENT).call("GET", "files", **{"X-API-Key": key})
     secret = key.partition(".")[2]
     assert secret not in caplog.text

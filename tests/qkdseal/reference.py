@@ -78,8 +78,24 @@ def header_encoding(header: Json) -> bytes:
     )
 
 
+def package_key(header: Json, quantum_key: bytes) -> bytes:
+    """Section "Quantum key": the quantum key, or of a batch the key for the header's index."""
+    assert len(quantum_key) == 32
+    _, slash, index = header["quantum_key_id"].partition("/")
+    if not slash:
+        return quantum_key
+    return expand(quantum_key, prefixed(b"qkdplatform batch key v1", int(index).to_bytes(4, "big")), 32)
+
+
+def sealed_digest(key: bytes, context: bytes, salt: bytes, sha256: bytes) -> bytes:
+    """Section "Digest", with the salt given."""
+    digest_key = expand(key, prefixed(b"qkdplatform package digest key v1", context), 32)
+    return sealed_body(digest_key, context, salt, sha256)
+
+
 def file_key(header: Json, secret: bytes, quantum_key: bytes, passphrase: str | None) -> bytes:
     """Section "File key"."""
+    quantum_key = package_key(header, quantum_key)
     if passphrase is not None:
         factor = header["passphrase"]
         rounds = factor["iterations"]
@@ -140,6 +156,7 @@ def opened_pqfile(package: Json, seed: bytes, quantum_key: bytes) -> bytes:
     encapsulated, iv, ciphertext = (unb64(package[name]) for name in ("kem_ciphertext", "iv", "ciphertext"))
     secret = MLKEM768PrivateKey.from_seed_bytes(seed).decapsulate(encapsulated)
     digest = hashlib.sha512(header_encoding(package["header"])).digest()
+    quantum_key = package_key(package["header"], quantum_key)
     mac_key = expand(extract(quantum_key, secret), prefixed(b"qkdplatform pqfile mac key v1", digest), 32)
     aad = prefixed(b"qkdplatform pqfile body v1", package["pool_key_id"].encode(), encapsulated, digest)
     signed = aad + iv + ciphertext + (8 * len(aad)).to_bytes(8, "big")
@@ -180,5 +197,28 @@ def write_body_vectors() -> None:
     (VECTORS / "body.json").write_text(text + "\n")
 
 
+def batch_vector(index: int) -> Json:
+    quantum_key = stream(f"batch {index}", 32)
+    header = {"quantum_key_id": f"session-1.0/{index}"}
+    return {"index": index, "quantum_key": quantum_key.hex(), "key": package_key(header, quantum_key).hex()}
+
+
+def digest_vector(text: bytes, context: bytes) -> Json:
+    name = f"digest {text.hex()} {context.hex()}"
+    key, salt, sha256 = stream(name + " key", 32), stream(name + " salt", 24), hashlib.sha256(text).digest()
+    vector = {"plaintext": text, "key": key, "context": context, "salt": salt, "sha256": sha256}
+    vector["sealed"] = sealed_digest(key, context, salt, sha256)
+    return {field: value.hex() for field, value in vector.items()}
+
+
+def write_small_vectors() -> None:
+    batch = [batch_vector(index) for index in (0, 1, 9, 10, 255, 256, 2**32 - 1)]
+    digests = [digest_vector(text, context) for text in (b"", b"text") for context in (b"", bytes(64))]
+    for name, vectors in (("batch", batch), ("digest", digests)):
+        text = json.dumps({"source": "tests/qkdseal/reference.py", "vectors": vectors}, indent=1)
+        (VECTORS / f"{name}.json").write_text(text + "\n")
+
+
 if __name__ == "__main__":
     write_body_vectors()
+    write_small_vectors()

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apps.keys import services as keys
 from qkdseal import cbc, kem, pqfile
 from qkdseal.envelope import Envelope
 from qkdseal.errors import PackageInvalid
@@ -25,10 +26,11 @@ from qkdseal.header import Header, PackageSuite
 from qkdseal.kem import Suite
 from qkdseal.pqfile import PqfilePackage
 from tests import requirement
+from tests.conftest import TESTS
 from tests.qkdseal import reference
 
 PUBLISHED = Path(cryptography_vectors.__file__).parent
-PAIR = kem.generate_key_pair(Suite.MLKEM768)
+PAIR = kem.generate_key_pair(Suite.MLKEM768_RAW)
 QUANTUM_KEY = os.urandom(32)
 HEADER = pqfile.pqfile_header(file_id="message-1", quantum_key_id="qk-1", context=b"order 7")
 MESSAGE = b"a message of more than one block"
@@ -37,12 +39,18 @@ OURS = json.loads((reference.VECTORS / "pqfile.json").read_text())["vectors"]
 
 def sealed():
     return pqfile.seal_pqfile(
-        HEADER, MESSAGE, pool_key_id="pool-1", pool_public_key=PAIR.public_key, quantum_key=QUANTUM_KEY
+        HEADER,
+        MESSAGE,
+        pool_key_id="pool-1",
+        pool_public_key=PAIR.public_key,
+        pool_suite=PAIR.suite,
+        quantum_key=QUANTUM_KEY,
     )
 
 
 def opened(document, **changes):
-    secrets = {"seed": PAIR.seed, "quantum_key": QUANTUM_KEY, "context": b"order 7", **changes}
+    known = {"seed": PAIR.seed, "pool_suite": PAIR.suite, "quantum_key": QUANTUM_KEY, "context": b"order 7"}
+    secrets: dict[str, Any] = known | changes
     return pqfile.open_pqfile(PqfilePackage.from_dict(document), **secrets)
 
 
@@ -132,7 +140,9 @@ def test_our_vectors_with_the_reference_and_with_the_product(vector):
     context = None if vector["context"] is None else bytes.fromhex(vector["context"])
     assert reference.opened_pqfile(vector["package"], seed, quantum_key).decode() == vector["message"]
     package = PqfilePackage.from_dict(vector["package"])
-    message = pqfile.open_pqfile(package, seed=seed, quantum_key=quantum_key, context=context)
+    message = pqfile.open_pqfile(
+        package, seed=seed, pool_suite=Suite(vector["pool_suite"]), quantum_key=quantum_key, context=context
+    )
     assert message.decode() == vector["message"]
     assert package.to_dict() == vector["package"]
 
@@ -156,6 +166,31 @@ def test_another_secret_or_context_gives_the_one_error():
         with pytest.raises(PackageInvalid) as raised:
             opened(document, **change)
         assert raised.value.__cause__ is None
+
+
+@requirement("C2", "C9")
+def test_a_key_serves_either_this_suite_or_hpke_and_never_both():
+    document = sealed().to_dict()
+    for suite in (Suite.MLKEM768, Suite.XWING):
+        with pytest.raises(PackageInvalid):
+            opened(document, pool_suite=suite)
+    hpke = kem.generate_key_pair(Suite.MLKEM768)
+    with pytest.raises(ValueError, match="mlkem768-raw; this is mlkem768-hkdf"):
+        pqfile.seal_pqfile(
+            HEADER,
+            MESSAGE,
+            pool_key_id="pool-1",
+            pool_public_key=hpke.public_key,
+            pool_suite=hpke.suite,
+            quantum_key=QUANTUM_KEY,
+        )
+
+
+@requirement("C3")
+@pytest.mark.parametrize("size", [0, 31, 33])
+def test_a_quantum_key_has_32_bytes(size):
+    with pytest.raises(ValueError, match=f"has 32 bytes; this one has {size}"):
+        opened(sealed().to_dict(), quantum_key=bytes(size))
 
 
 @requirement("C9")
@@ -219,3 +254,25 @@ def test_a_message_in_the_compatibility_suite_over_the_api(api, other_api, stock
     assert api.post("encrypt", body | {"passphrase": "correct horse"}).status_code == 400
     assert api.post("encrypt", body | {"suite": "rot13"}).status_code == 400
     assert "envelope" in api.post("encrypt", {"plaintext": "new friend"}).json()["package"]
+
+
+@requirement("C2", "C9", "C11")
+def test_a_compatibility_package_cannot_name_a_key_that_was_made_for_hpke(api, stock):
+    """Its seed would decapsulate whatever ciphertext the caller chose."""
+    body = {"plaintext": "old friend", "suite": "pqfile-mlkem768-sha256"}
+    compatible = api.post("encrypt", body).json()
+    key_id = keys.create(1, suite=Suite.MLKEM768, actor=TESTS)[0].key_id
+    package = compatible["package"] | {"pool_key_id": key_id}
+    assert api.post("decrypt", {"package": package}).status_code == 400
+    assert keys.find(compatible["package"]["pool_key_id"]).suite is Suite.MLKEM768_RAW
+    assert api.post("decrypt", compatible).json()["plaintext"] == "old friend"
+
+
+@requirement("C9", "I8")
+def test_the_api_reads_a_package_as_strictly_as_the_format_does(api, stock):
+    package = api.post("encrypt", {"plaintext": "x"}).json()["package"]
+    text = json.dumps({"package": package})
+    repeated = text.replace('"envelope":', '"envelope": {}, "envelope":', 1)
+    answer = api.post("decrypt", repeated)
+    assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (400, "invalid-input")
+    assert "repeats the name" in answer.json()["detail"]

@@ -35,7 +35,7 @@ XWING_DRAFT = [
 ]
 
 
-@pytest.fixture(scope="module", params=list(Suite))
+@pytest.fixture(scope="module", params=[suite for suite in Suite if suite.seals])
 def pair(request: pytest.FixtureRequest) -> KeyPair:
     return kem.generate_key_pair(request.param)
 
@@ -154,6 +154,24 @@ def test_an_x25519_point_of_low_order_is_refused_before_something_is_sealed_to_i
     public_key = kem.generate_key_pair(Suite.XWING).public_key[:-32] + bytes(32)
     with pytest.raises(ValueError):  # noqa: PT011 - the library's own words
         kem.check_public_key(public_key, suite=Suite.XWING)
+
+
+@requirement("C2")
+def test_keys_of_the_pqfile_suite_seal_nothing_and_open_nothing() -> None:
+    raw, sealing = kem.generate_key_pair(Suite.MLKEM768_RAW), kem.generate_key_pair(Suite.MLKEM768)
+    with pytest.raises(ValueError, match="seal nothing"):
+        kem.seal_secret(b"secret", suite=raw.suite, public_key=raw.public_key, info=b"")
+    sealed = kem.seal_secret(b"secret", suite=sealing.suite, public_key=sealing.public_key, info=b"")
+    with pytest.raises(ValueError, match="seal nothing"):
+        kem.open_secret(sealed, suite=raw.suite, seed=sealing.seed, info=b"")
+
+
+@requirement("C3")
+def test_public_keys_of_every_suite_are_checked() -> None:
+    for suite in Suite:
+        kem.check_public_key(kem.generate_key_pair(suite).public_key, suite=suite)
+        with pytest.raises(ValueError, match="bytes; this one has"):
+            kem.check_public_key(bytes(suite.public_size - 1), suite=suite)
 
 
 @requirement("A8", "I2")

@@ -26,8 +26,9 @@ CALLABLES: dict[str, Callable[..., Any]] = {
     if inspect.isfunction(getattr(qkdseal, name)) or dataclasses.is_dataclass(getattr(qkdseal, name))
 }
 CLASSES_WITHOUT_EXAMPLE = {
-    "BodyDigest",
+    "BodySize",
     "BodyFormat",
+    "JsonInvalid",
     "OpenFailed",
     "PackageInvalid",
     "PackageSuite",

@@ -23,6 +23,7 @@ from apps.sessions import stock as supply
 from apps.sessions.quantum_keys import KeyTaken, _Numbers
 from apps.sessions.records import (
     KeyPurpose,
+    QuantumKey,
     QuantumKeyState,
     SessionNotFound,
     SessionStatus,
@@ -36,7 +37,7 @@ from tests.conftest import TESTS
 from tests.faults import Fault, injected
 from tests.finals import final_key
 from tests.sessions.ready import ready
-from tests.tables import rows
+from tests.tables import rows, save
 from tests.threads import together
 
 
@@ -53,10 +54,11 @@ class NumbersOfThreads:
         return self.own.numbers.draw(*arguments)
 
 
-def take(offered, *, state=QuantumKeyState.USED, subject="a message"):
+def take(offered, *, state=QuantumKeyState.USED, subject="a file"):
     with transaction(TESTS) as tx:
-        quantum_keys.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject=subject, state=state)
+        taken = quantum_keys.take(tx, offered, purpose=KeyPurpose.FILE, subject=subject, state=state)
         tx.audit(MessageEvent.ENCRYPTED)
+    return taken
 
 
 def discard_stale():
@@ -72,7 +74,7 @@ def item_of(session_id, table=SessionTable):
 
 
 def store_wrapped(session, wrapped):
-    FinalKeyTable.get(session.session_id).update([FinalKeyTable.encrypted_final_key.set(wrapped)])
+    save(FinalKeyTable.of(replace(final_key(session.session_id), encrypted_final_key=wrapped)))
 
 
 @requirement("I3")
@@ -102,7 +104,7 @@ def test_racing_takers_never_get_the_same_key(stock, monkeypatch, processes, nam
 def test_one_offer_is_taken_once(stock):
     offered = quantum_keys.offer()
     outcomes = together(6, lambda: take(offered))
-    assert [type(o) for o in outcomes if o is not None] == [KeyTaken] * 5
+    assert [type(o) for o in outcomes if not isinstance(o, QuantumKey)] == [KeyTaken] * 5
     assert ids_taken() == [offered.key_id]
     assert services.find(stock.session_id, actor=TESTS).keys_taken == 1
 
@@ -186,7 +188,8 @@ def test_what_has_a_time_to_live_is_removed_by_the_database(aws, table):
 @pytest.mark.parametrize("status", sorted(set(SessionStatus) - finals.OPENS))
 def test_only_a_ready_session_gives_keys(stock, status):
     offered = quantum_keys.offer()
-    SessionTable.get(stock.session_id).update([SessionTable.status.set(status)])
+    found = services.find(stock.session_id, actor=TESTS)
+    save(SessionTable.of(replace(found, status=status)))
     finals._kept.clear()
     with pytest.raises(SessionUnusable):
         quantum_keys.offer(session_id=stock.session_id, actor=TESTS)
@@ -242,7 +245,7 @@ def test_a_session_of_another_is_as_unknown_as_none(stock, api):
 @requirement("I3", "I4")
 def test_a_reservation_that_nobody_uses_ends_and_its_key_is_never_given_again(stock, monkeypatch):
     offered = quantum_keys.offer()
-    take(offered, state=QuantumKeyState.RESERVED)
+    reserved = take(offered, state=QuantumKeyState.RESERVED)
     assert discard_stale() == 0, "an hour has not passed"
     monkeypatch.setattr(quantum_keys, "RESERVED_SECONDS", 0)
     assert discard_stale() == 1
@@ -251,7 +254,7 @@ def test_a_reservation_that_nobody_uses_ends_and_its_key_is_never_given_again(st
     assert found is not None
     assert found.state is QuantumKeyState.DISCARDED
     with pytest.raises(SessionUnusable), transaction(TESTS) as tx:
-        quantum_keys.use_reserved(tx, offered.key_id)
+        quantum_keys.use_reserved(tx, offered, reserved)
         tx.audit(FileEvent.ENCRYPTED)
     with pytest.raises(KeyTaken):
         take(offered)
@@ -260,10 +263,10 @@ def test_a_reservation_that_nobody_uses_ends_and_its_key_is_never_given_again(st
 @requirement("C3", "I3")
 def test_a_key_reserved_before_its_session_was_revoked_encrypts_nothing(stock):
     offered = quantum_keys.offer()
-    take(offered, state=QuantumKeyState.RESERVED)
+    reserved = take(offered, state=QuantumKeyState.RESERVED)
     transitions.revoke(stock.session_id, reason="leaked", actor=TESTS)
     with pytest.raises(SessionUnusable, match="no longer ready"), transaction(TESTS) as tx:
-        quantum_keys.use_reserved(tx, offered.key_id)
+        quantum_keys.use_reserved(tx, offered, reserved)
         tx.audit(FileEvent.ENCRYPTED)
     found = quantum_keys.find_taken(offered.key_id)
     assert found is not None
@@ -272,11 +275,11 @@ def test_a_key_reserved_before_its_session_was_revoked_encrypts_nothing(stock):
 
 @requirement("C5", "A9")
 def test_the_stock_is_refilled_once_and_then_awaited(pool):
-    assert supply.refill(actor=TESTS) == supply.SESSION_BITS // 256
-    assert supply.refill(actor=TESTS) == 0, "a session waits for its judgement"
+    assert supply.refill() == supply.SESSION_BITS // 256
+    assert supply.refill() == 0, "a session waits for its judgement"
     assert detections.judge_overdue(seconds=-1, actor=TESTS) == 1
     assert supply.stock().total == 64
-    assert supply.refill(actor=TESTS) == 0, "the stock is full"
+    assert supply.refill() == 0, "the stock is full"
 
 
 @requirement("C5")

@@ -12,6 +12,7 @@ from apps.jobs import control
 from apps.jobs import services as jobs
 from apps.jobs.records import JobState
 from apps.jobs.running import Work
+from apps.links import services as links
 from apps.sessions import stock, tasks
 from apps.sessions.trail import StockEvent
 from tests import requirement
@@ -28,6 +29,8 @@ def sent(monkeypatch):
 
 @requirement("A8")
 def test_the_stock_is_counted_by_link(aws, settings):
+    for link in ("vienna", "geneva"):
+        links.make(link, name=link, actor=TESTS)
     ready(link="vienna")
     ready(link="geneva", key_length=512)
     found = stock.stock()
@@ -50,7 +53,7 @@ def test_a_low_stock_raises_an_alarm_and_is_refilled_by_a_job(aws, settings, sen
     told = json.loads(client("sqs").receive_message(QueueUrl=queue)["Messages"][0]["Body"])
     assert json.loads(told["Message"])["event"] == "stock.low"
     tasks.generate_batch(sent.pop())
-    (job,) = jobs.listed_of(tasks.REFILLER, limit=5).records
+    (job,) = jobs.listed_of(stock.REFILLER, limit=5).records
     assert job.state is JobState.SUCCEEDED
     assert stock.stock().pending == 128
     assert tasks.refill_later() == 0, "what waits for its judgement is counted"
@@ -69,7 +72,7 @@ def test_two_runs_of_the_schedule_at_once_queue_one_refill(aws, settings, sent, 
 
     monkeypatch.setattr(stock, "raise_alarm", other_run_first)
     assert tasks.refill_later() == 0
-    assert len(sent) == len(jobs.listed_of(tasks.REFILLER, limit=5).records) == 1
+    assert len(sent) == len(jobs.listed_of(stock.REFILLER, limit=5).records) == 1
 
 
 @requirement("A8", "C6")

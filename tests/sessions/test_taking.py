@@ -66,12 +66,12 @@ class Rivals:
     times: int
     met: int = 0
 
-    def before(self, real: Callable[..., None]) -> Callable[..., None]:
-        def call(tx: Any, what: Any, **fields: Any) -> None:
+    def before(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(tx: Any, what: Any, **fields: Any) -> Any:
             if self.met < self.times:
                 self.met += 1
                 self.act(what)
-            real(tx, what, **fields)
+            return real(tx, what, **fields)
 
         return call
 
@@ -83,7 +83,7 @@ def rivals(monkeypatch):
 
     def take_first(offered):
         with transaction(TESTS) as tx:
-            real_take(tx, offered, purpose=KeyPurpose.MESSAGE, subject="a rival's")
+            real_take(tx, offered, purpose=KeyPurpose.FILE, subject="a rival's")
             tx.audit(MessageEvent.ENCRYPTED)
 
     def revoke_the_session(offered):

@@ -15,6 +15,7 @@ from tests import requirement
 from tests.conftest import TESTS
 from tests.faults import Fault, counted
 from tests.sessions.ready import ready
+from tests.tables import save
 
 
 @requirement("C3", "I3", "I4")
@@ -40,7 +41,7 @@ def test_an_offer_from_before_the_revocation_cannot_be_taken(pool, aws):
     offered = quantum_keys.offer()
     transitions.revoke(made.session_id, reason="x", actor=TESTS)
     with pytest.raises(SessionUnusable), audit.transaction(TESTS) as tx:
-        quantum_keys.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject="m")
+        quantum_keys.take(tx, offered, purpose=KeyPurpose.FILE, subject="m")
         tx.audit(MessageEvent.ENCRYPTED)
 
 
@@ -54,7 +55,7 @@ def test_a_session_revoked_untouched_loses_its_wrapped_key(aws):
 @requirement("C3")
 def test_ten_thousand_keys_are_revoked_in_one_write(aws):
     made = ready()
-    SessionTable.of(replace(made, keys_total=10_000, keys_taken=5_000)).save()
+    save(SessionTable.of(replace(made, keys_total=10_000, keys_taken=5_000)))
     with counted() as calls:
         transitions.revoke(made.session_id, reason="x", actor=TESTS)
     assert calls.count("TransactWriteItems") == 1

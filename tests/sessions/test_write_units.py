@@ -16,6 +16,7 @@ from apps.sessions.services import GenerateRequest
 from apps.sessions.store import FinalKeyTable, SessionTable
 from tests import requirement
 from tests.conftest import TESTS
+from tests.tables import save
 from tests.write_units import Item, counted_units, index_units, size
 
 MEGABIT = 2**20
@@ -27,8 +28,8 @@ def session(aws):
     """A ready session with 4,096 quantum keys, as long as one of 1 Mbit would be."""
     made = services.generate(GenerateRequest(key_length=256, error_rate=0.02), actor=TESTS)
     long = replace(made, final_key_length=MEGABIT, key_length=MEGABIT, keys_total=4096)
-    SessionTable.of(long).save()
-    FinalKeyTable.of(finals.wrap(long, bytes(MEGABIT // 8))).save()
+    save(SessionTable.of(long))
+    save(FinalKeyTable.of(finals.wrap(long, bytes(MEGABIT // 8))))
     assert detections.judge(made.session_id, actor=TESTS).outcome == SessionStatus.READY
     return long
 
@@ -37,7 +38,7 @@ def units_of_a_take() -> Counter[str]:
     """Units by table, its indexes included, without the prefix of all tables."""
     offered = quantum_keys.offer()
     with counted_units() as found, transaction(TESTS) as tx:
-        quantum_keys.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject="m")
+        quantum_keys.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject="m", sealed_by="k")
         tx.audit(MessageEvent.ENCRYPTED, session_id=offered.session_id)
     by_table: Counter[str] = Counter()
     for name, units in found.items():

@@ -68,7 +68,7 @@ def test_uploads_are_notified_once_and_what_fails_is_kept(made, settings):
 @requirement("F1", "D1")
 @pytest.mark.django_db
 def test_the_first_run_makes_one_user_and_one_key(aws, settings, tmp_path, client):
-    from apps.access import services
+    from apps.access import api_keys
 
     settings.LOCAL_DIR = tmp_path
     call_command("first_run")
@@ -77,7 +77,7 @@ def test_the_first_run_makes_one_user_and_one_key(aws, settings, tmp_path, clien
     assert path.stat().st_mode & 0o777 == 0o600
     made = json.loads(text)
     assert client.login(username=made["user"], password=made["password"])
-    assert services.authenticate(made["api_key"]).name == "first run"
+    assert api_keys.authenticate(made["api_key"], source_ip="").principal.name == "first run"
     call_command("first_run")
     assert path.read_text() == text
 
@@ -85,7 +85,7 @@ def test_the_first_run_makes_one_user_and_one_key(aws, settings, tmp_path, clien
 @requirement("D1")
 @pytest.mark.django_db
 def test_a_first_run_that_was_not_finished_is_done_anew(aws, settings, tmp_path, client):
-    from apps.access import services
+    from apps.access import api_keys
     from apps.common.errors import Unauthenticated
 
     settings.LOCAL_DIR = tmp_path
@@ -97,4 +97,4 @@ def test_a_first_run_that_was_not_finished_is_done_anew(aws, settings, tmp_path,
     assert client.login(username=made["user"], password=made["password"])
     assert not client.login(username=lost["user"], password=lost["password"])
     with pytest.raises(Unauthenticated):
-        services.authenticate(lost["api_key"])
+        api_keys.authenticate(lost["api_key"], source_ip="")

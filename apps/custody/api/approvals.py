@@ -10,7 +10,7 @@ from apps.access.authentication import actor_of
 from apps.access.views import ApiView
 from apps.common.lists import list_response, page_of
 from apps.common.serializers import parse_body
-from apps.custody import approvals, destruction, exporting, recovery
+from apps.custody import activation, approvals, destruction, exporting, recovery
 from apps.custody.records import ApprovalStatus
 from apps.custody.serializers import ApprovalListQuery, ApprovalOut, DestructionIn, ExportedOut, ExportIn
 from apps.keys import lifecycle
@@ -59,7 +59,7 @@ class ApprovalGiving(ApiView):
 
 
 class ApprovalRefusal(ApiView):
-    """A no, or a withdrawal."""
+    """A no."""
 
     required_scopes = {"POST": KeyScope.APPROVE}
 
@@ -67,6 +67,17 @@ class ApprovalRefusal(ApiView):
     def post(self, request: Request, approval_id: str) -> Response:
         """Refuse what was asked for."""
         return Response(ApprovalOut(approvals.refuse(approval_id, actor=actor_of(request))).data)
+
+
+class ApprovalWithdrawal(ApiView):
+    """Who asked, or who approved, thinks again."""
+
+    required_scopes = {"POST": KeyScope.MANAGE}
+
+    @extend_schema(request=None, responses=ApprovalOut, operation_id="withdraw_approval")
+    def post(self, request: Request, approval_id: str) -> Response:
+        """End a request that was not used yet, as who asked for it or who approved it."""
+        return Response(ApprovalOut(approvals.withdraw(approval_id, actor=actor_of(request))).data)
 
 
 class DestructionRequest(ApiView):
@@ -94,6 +105,18 @@ class DestructionCancellation(ApiView):
         reason = parse_body(ReasonIn, request)["reason"]
         key = lifecycle.cancel_destruction(key_id, reason=reason, actor=actor_of(request))
         return Response(PoolKeyOut(key).data)
+
+
+class ActivationRequest(ApiView):
+    """The activation of an imported key."""
+
+    required_scopes = {"POST": KeyScope.MANAGE}
+
+    @extend_schema(request=ReasonIn, responses={201: ApprovalOut}, operation_id="request_key_activation")
+    def post(self, request: Request, key_id: str) -> Response:
+        """Ask that an imported key may seal; a second person has to approve it."""
+        asked = activation.request(key_id, actor=actor_of(request), **parse_body(ReasonIn, request))
+        return Response(ApprovalOut(asked).data, status=201)
 
 
 class ExportRequest(ApiView):
@@ -136,6 +159,17 @@ class ApprovedDestruction(ApiView):
     def post(self, request: Request, approval_id: str) -> Response:
         """Start the waiting window; until its end the destruction can be cancelled."""
         return Response(PoolKeyOut(destruction.schedule(approval_id, actor=actor_of(request))).data)
+
+
+class ApprovedActivation(ApiView):
+    """An activation that was approved."""
+
+    required_scopes = {"POST": KeyScope.MANAGE}
+
+    @extend_schema(request=None, responses=PoolKeyOut, operation_id="activate_pool_key")
+    def post(self, request: Request, approval_id: str) -> Response:
+        """Let the imported key seal."""
+        return Response(PoolKeyOut(activation.activate(approval_id, actor=actor_of(request))).data)
 
 
 class ApprovedExport(ApiView):

@@ -16,9 +16,8 @@ from apps.custody.retirement import Retired
 from apps.custody.serializers import ReencryptionIn, RetiredKeyOut
 from apps.jobs.serializers import JobOut
 from apps.keys import lifecycle, rotation
-from apps.keys.records import PoolKey
 from apps.keys.scopes import KeyScope
-from apps.keys.serializers import PoolKeyOut, ReasonIn, RotationOut
+from apps.keys.serializers import PoolKeyOut, ReasonIn, RotationOut, TakingAwayIn
 
 KEY = "Its rotation, if it has one, is `rot-<key id>`."
 
@@ -30,9 +29,7 @@ class KeyRetirement(ApiView):
     retire: ClassVar[Callable[..., Retired]]
 
     def _retire(self, request: Request, key_id: str) -> Response:
-        retired = type(self).retire(
-            key_id, reason=parse_body(ReasonIn, request)["reason"], actor=actor_of(request)
-        )
+        retired = type(self).retire(key_id, actor=actor_of(request), **parse_body(TakingAwayIn, request))
         return Response(RetiredKeyOut(retired.key, context={"job": retired.job}).data)
 
 
@@ -41,7 +38,9 @@ class KeyRotation(KeyRetirement):
 
     retire = staticmethod(retirement.rotate)
 
-    @extend_schema(request=ReasonIn, responses=RetiredKeyOut, operation_id="rotate_pool_key", description=KEY)
+    @extend_schema(
+        request=TakingAwayIn, responses=RetiredKeyOut, operation_id="rotate_pool_key", description=KEY
+    )
     def post(self, request: Request, key_id: str) -> Response:
         """Rotate a key: a job moves its files to another, then it expires."""
         return self._retire(request, key_id)
@@ -52,56 +51,36 @@ class KeyRevocation(KeyRetirement):
 
     retire = staticmethod(retirement.revoke)
 
-    @extend_schema(request=ReasonIn, responses=RetiredKeyOut, operation_id="revoke_pool_key", description=KEY)
+    @extend_schema(
+        request=TakingAwayIn, responses=RetiredKeyOut, operation_id="revoke_pool_key", description=KEY
+    )
     def post(self, request: Request, key_id: str) -> Response:
         """Revoke a key for good: a job moves its files to another."""
         return self._retire(request, key_id)
 
 
-class KeyTransition(ApiView):
-    """One transition of a key's state."""
-
-    required_scopes = {"POST": KeyScope.MANAGE}
-    transition: ClassVar[Callable[..., PoolKey]]
-
-    def _change(self, request: Request, key_id: str) -> Response:
-        key = type(self).transition(
-            key_id, reason=parse_body(ReasonIn, request)["reason"], actor=actor_of(request)
-        )
-        return Response(PoolKeyOut(key).data)
-
-
-class KeySuspension(KeyTransition):
+class KeySuspension(ApiView):
     """A key that neither seals nor opens for now."""
 
-    transition = staticmethod(lifecycle.suspend)
+    required_scopes = {"POST": KeyScope.MANAGE}
 
-    @extend_schema(request=ReasonIn, responses=PoolKeyOut, operation_id="suspend_pool_key")
+    @extend_schema(request=TakingAwayIn, responses=PoolKeyOut, operation_id="suspend_pool_key")
     def post(self, request: Request, key_id: str) -> Response:
         """Suspend a key."""
-        return self._change(request, key_id)
+        body = parse_body(TakingAwayIn, request)
+        return Response(PoolKeyOut(lifecycle.suspend(key_id, actor=actor_of(request), **body)).data)
 
 
-class KeyResumption(KeyTransition):
+class KeyResumption(ApiView):
     """A suspended key in use again."""
 
-    transition = staticmethod(lifecycle.resume)
+    required_scopes = {"POST": KeyScope.MANAGE}
 
     @extend_schema(request=ReasonIn, responses=PoolKeyOut, operation_id="resume_pool_key")
     def post(self, request: Request, key_id: str) -> Response:
         """End a key's suspension."""
-        return self._change(request, key_id)
-
-
-class KeyActivation(KeyTransition):
-    """An imported key put to use."""
-
-    transition = staticmethod(lifecycle.activate)
-
-    @extend_schema(request=ReasonIn, responses=PoolKeyOut, operation_id="activate_pool_key")
-    def post(self, request: Request, key_id: str) -> Response:
-        """Activate an imported key."""
-        return self._change(request, key_id)
+        body = parse_body(ReasonIn, request)
+        return Response(PoolKeyOut(lifecycle.resume(key_id, actor=actor_of(request), **body)).data)
 
 
 class Rotations(ApiView):

@@ -1,5 +1,6 @@
-"""One attempt to turn a plaintext object into an encrypted one: read ahead, hashed, encrypted, hashed, uploaded."""
+"""One attempt to turn a plaintext object into an encrypted one: read ahead, hashed, encrypted, uploaded."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -7,14 +8,14 @@ from datetime import datetime
 
 from apps.common import clock
 from apps.common.errors import Refused
-from apps.files.bodies import objects
+from apps.files.bodies import digests, objects
 from apps.files.bodies.media_types import Head
 from apps.files.bodies.objects import ObjectRef
 from apps.files.bodies.read_ahead import read_ahead
 from apps.files.bodies.writer import ObjectWriter
 from apps.files.records import StorageClass
 from qkdseal.body import PIECE_SIZE, encrypt_pieces
-from qkdseal.digests import PlaintextDigest
+from qkdseal.header import Header
 from qkdseal.streams import Source
 
 PROGRESS_BYTES = 64 * 2**20
@@ -33,8 +34,7 @@ class Written:
     body: Mapping[str, str]
     size: int
     ciphertext_size: int
-    ciphertext_sha256: str
-    plaintext_hmac: str
+    sealed_digest: bytes
     sniffed_type: str
 
 
@@ -44,7 +44,7 @@ def write(
     *,
     name: str,
     file_key: bytes,
-    context: bytes,
+    header: Header,
     until: datetime,
     storage_class: StorageClass = StorageClass.STANDARD,
     progress: Progress | None = None,
@@ -56,7 +56,7 @@ def write(
         place: bucket and key that no other attempt writes.
         name: of the file; decides between media types that look alike.
         file_key: 32 bytes, used for nothing else.
-        context: the digest of the package's header.
+        header: of the file's envelope.
         until: when the attempt has to give up: the sweep ends its reservation then, and removes its body.
         storage_class: of the body.
         progress: is told the bytes encrypted so far, now and then.
@@ -64,26 +64,25 @@ def write(
     Raises:
         AttemptTooLong: ``until`` has come; nothing was written.
     """
-    head, mac = Head(), PlaintextDigest(key=file_key, context=context)
+    head, sha256 = Head(), hashlib.sha256()
 
     def see(data: memoryview) -> None:
         head.update(data)
-        mac.update(data)
+        sha256.update(data)
 
     parts = read_ahead(plaintext, piece=PIECE_SIZE, seen=see)
     sink = ObjectWriter(place.bucket, place.key, storage_class=storage_class.value)
     with closing(parts), sink:
-        digest = encrypt_pieces(_watch(parts, until, progress), sink, key=file_key, context=context)
+        written = encrypt_pieces(_watch(parts, until, progress), sink, key=file_key, context=header.digest())
     assert sink.ref is not None  # noqa: S101 - the block ended well
     # S3 acknowledged it; this one question more makes sure before the plaintext is removed
-    if objects.size_of(sink.ref) != digest.ciphertext_size:
+    if objects.size_of(sink.ref) != written.ciphertext_size:
         raise OSError(f"The body {place.key} was not stored whole.")
     return Written(
         body=sink.ref.as_document(),
-        size=digest.plaintext_size,
-        ciphertext_size=digest.ciphertext_size,
-        ciphertext_sha256=sink.sha256,
-        plaintext_hmac=mac.hexdigest(),
+        size=written.plaintext_size,
+        ciphertext_size=written.ciphertext_size,
+        sealed_digest=digests.seal(sha256.digest(), header=header, file_key=file_key),
         sniffed_type=head.media_type(name),
     )
 

@@ -8,11 +8,10 @@ key has ended, so what arrives late is removed as well.
 from apps.audit.services import Transaction
 from apps.common import clock
 from apps.common.sweeps import each
-from apps.files import store
+from apps.files import changes, store
 from apps.files.bodies import objects
 from apps.files.bodies.objects import ObjectRef
 from apps.files.records import Orphan
-from apps.files.store import FileTable
 from apps.sessions import quantum_keys
 from apps.sessions.records import QuantumKeyState
 
@@ -38,8 +37,7 @@ def note(
         reservation=reservation,
         reason=reason,
     )
-    tx.put(FileTable.of(orphan))
-    return orphan
+    return changes.put(tx, orphan)
 
 
 def _id_of(body: ObjectRef) -> str:

@@ -1,6 +1,5 @@
-"""Writing an S3 object as a stream, in parts that are uploaded and hashed while the next one fills."""
+"""Writing an S3 object as a stream, in parts that are uploaded while the next one fills."""
 
-import hashlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Self
@@ -18,22 +17,19 @@ class _Part:
 
     buffer: bytearray
     uploaded: "Future[dict[str, Any]]"
-    hashed: "Future[None]"
 
 
 class ObjectWriter:
     """A sink that becomes one object: a small one by one PUT, a larger one in parts of 8 MiB.
 
     As a context manager it leaves nothing behind when the block fails: the upload is aborted, and where even
-    that fails, the sweep does it. After the block ``ref`` names the object, and ``sha256`` is its digest in hex.
+    that fails, the sweep does it. After the block ``ref`` names the object.
     """
 
     def __init__(self, bucket: str, key: str, *, storage_class: str = "STANDARD") -> None:
         self.bucket, self.key = bucket, key
         self.ref: ObjectRef | None = None
-        self.sha256 = ""
         self._put: dict[str, Any] = {"Bucket": bucket, "Key": key, "StorageClass": storage_class}
-        self._digest = hashlib.sha256()
         self._size = objects.PART_BYTES
         self._buffer, self._filled = bytearray(), 0
         self._upload_id = ""
@@ -43,7 +39,6 @@ class ObjectWriter:
 
     def __enter__(self) -> Self:
         self._uploads = ThreadPoolExecutor(IN_FLIGHT, "part-upload")
-        self._hashes = ThreadPoolExecutor(1, "part-hash")  # one: a digest takes the parts in their order
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
@@ -56,7 +51,6 @@ class ObjectWriter:
         finally:
             # First let the threads end: a part that arrives after the abort would stay
             self._uploads.shutdown(cancel_futures=True)
-            self._hashes.shutdown(cancel_futures=True)
             if kind is not None and self._upload_id:
                 objects.abort(self.bucket, self.key, self._upload_id)
 
@@ -85,7 +79,6 @@ class ObjectWriter:
             _Part(
                 self._buffer,
                 self._uploads.submit(self._upload, self._buffer, self._numbered),
-                self._hashes.submit(self._digest.update, self._buffer),
             )
         )
         self._buffer = self._await_oldest() if len(self._waiting) > IN_FLIGHT else bytearray()
@@ -102,14 +95,12 @@ class ObjectWriter:
         """Wait for the oldest part; its buffer."""
         part = self._waiting.pop(0)
         self._parts.append(part.uploaded.result())
-        part.hashed.result()
         return part.buffer
 
     def _finish(self) -> None:
         s3: Any = aws.client("s3")
         if not self._upload_id:
             body = bytes(memoryview(self._buffer)[: self._filled])
-            self._digest.update(body)
             answer = s3.put_object(**self._put, Body=body)
         else:
             if self._filled:
@@ -122,5 +113,4 @@ class ObjectWriter:
                 UploadId=self._upload_id,
                 MultipartUpload={"Parts": self._parts},
             )
-        self.sha256 = self._digest.hexdigest()
         self.ref = ObjectRef(self.bucket, self.key, answer.get("VersionId", ""))

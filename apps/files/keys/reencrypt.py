@@ -20,12 +20,11 @@ from apps.files.bodies.objects import ObjectGone, ObjectRef
 from apps.files.opening import DAMAGED, FileDamaged, file_key
 from apps.files.records import Document, FileNotFound, Upload, Version
 from apps.files.states import AT_REST, FileNotReady, as_words
-from apps.files.store import FileTable
 from apps.files.trail import FileEvent
 from apps.files.traits import COPIED, fields_with
 from apps.files.uploads import attempts
 from apps.files.uploads.attempts import Attempt
-from apps.keys.records import KeyNotFound
+from apps.keys.records import KeyNotFound, KeyUnusable
 from apps.sessions.records import SessionNotFound
 from qkdseal import body
 from qkdseal.envelope import Envelope
@@ -46,6 +45,7 @@ def reencrypt(file_id: str, *, actor: Actor, progress: Progress | None = None) -
         FileNotReady: it is in cold storage or on its way, its key needs a passphrase, or it was changed meanwhile.
         FileDamaged: it does not open with the keys it has; it stays as it is.
         StockEmpty, PoolEmpty: no new key is there right now.
+        KeyUnusable: what was sealed to the new pool key does not open; the file stays as it is.
     """
     file = _find(file_id)
     plaintext = _open(file)
@@ -60,13 +60,18 @@ def reencrypt(file_id: str, *, actor: Actor, progress: Progress | None = None) -
                 attempt.place,
                 name=file.name,
                 file_key=new_key,
-                context=envelope.header.digest(),
+                header=envelope.header,
                 until=attempt.until,
                 storage_class=file.storage_class,
                 progress=progress,
             )
     except PackageInvalid:
         raise FileDamaged(DAMAGED) from None
+    try:
+        attempt.check_opens(envelope, file_key=new_key)
+    except KeyUnusable:
+        objects.remove(ObjectRef.of(written.body))
+        raise
     new = asdict(written) | attempts.as_fields(envelope) | {"encrypted_at": clock.now()}
     done = replace(file, **{name: new[name] for name in fields_with(type(file), COPIED, without=True)})
     return _commit(file, done, attempt, actor)
@@ -107,10 +112,9 @@ def _commit(
     file: Document | Version, done: Document | Version, attempt: Attempt, actor: Actor
 ) -> Document | Version:
     old = ObjectRef.of(file.body)
-    unchanged = (FileTable.body == file.body) & (FileTable.envelope == file.envelope)
     try:
         with transaction(actor) as tx:
-            changes.change(tx, file, done, condition=unchanged, otherwise=FileNotReady(services.CHANGED))
+            done = changes.change(tx, file, done, otherwise=FileNotReady(services.CHANGED))
             attempt.use(tx)
             # In the same transaction: from here on nothing else names the old body
             orphan = orphans.note(tx, old, document_id=file.package_id, reason="It was re-encrypted.")

@@ -13,7 +13,6 @@ from apps.common.dynamodb import Page, Position
 from apps.common.errors import Refused
 from apps.files import changes, store
 from apps.files.records import File
-from apps.files.store import FileTable
 from apps.files.trail import FileEvent
 from apps.keys import seeds
 from apps.keys import services as keys
@@ -87,9 +86,11 @@ def _rewrap(file: File, source: PoolKey, target: PoolKey) -> Envelope:
     return envelopes.rewrap(
         envelope,
         seed=seeds.seed_of(source, rewrap=True),
+        pool_suite=source.suite,
         new_pool_key_id=target.key_id,
         new_public_key=target.public_key,
         new_suite=target.suite,
+        new_seed=seeds.seed_of(target),
     )
 
 
@@ -100,7 +101,6 @@ def _commit(rewrapped: Sequence[tuple[File, Envelope]], target: PoolKey, actor: 
                 tx,
                 file,
                 replace(file, envelope=envelope.to_dict(), pool_key_id=target.key_id),
-                condition=FileTable.envelope == file.envelope,
                 otherwise=FileChanged(f"File {file.file_id} was changed meanwhile."),
             )
             tx.audit(

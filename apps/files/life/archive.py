@@ -22,7 +22,6 @@ from apps.files.bodies import copying, objects
 from apps.files.bodies.objects import BODIES_PREFIX, ObjectRef
 from apps.files.records import Document, StorageClass
 from apps.files.states import FileNotReady, FileStatus, Transition, transition
-from apps.files.store import FileTable
 
 AT_ONCE_BYTES = 256 * 2**20  # copied while the caller waits; larger ones are left to the sweep
 THAWED_DAYS = 2  # that S3 keeps a recalled object readable, while it is copied
@@ -113,13 +112,7 @@ def _remove_others(document: Document) -> None:
 def _move(document: Document, step: Transition, actor: Actor, *, phase: str, **fields: Any) -> Document:
     moved = replace(document, status=step.target, **fields)  # type: ignore[arg-type]  # the table's targets
     with transaction(actor) as tx:
-        changes.change(
-            tx,
-            document,
-            moved,
-            condition=FileTable.body == document.body,
-            otherwise=FileNotReady(services.CHANGED),
-        )
+        moved = changes.change(tx, document, moved, otherwise=FileNotReady(services.CHANGED))
         tx.audit(
             step.event, file_id=document.file_id, phase=phase, storage_class=document.storage_class.value
         )

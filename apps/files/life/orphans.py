@@ -9,7 +9,7 @@ from apps.common.sweeps import each
 from apps.files import store
 from apps.files.bodies import orphans
 from apps.files.records import Orphan
-from apps.files.store import FileTable, Kind
+from apps.files.store import FileTable
 from apps.files.trail import FileEvent
 from apps.sessions import quantum_keys
 
@@ -24,7 +24,7 @@ def remove_due(*, actor: Actor) -> int:
 def _settle(orphan: Orphan, actor: Actor) -> None:
     removed = orphans.remove(orphan)
     with transaction(actor) as tx:
-        tx.delete(FileTable.of(orphan), condition=FileTable.kind == Kind.ORPHAN)
+        tx.delete(FileTable.of(orphan))
         tx.audit(
             FileEvent.BODY_REMOVED,
             file_id=orphan.document_id,

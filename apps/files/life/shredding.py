@@ -22,7 +22,6 @@ from apps.files.bodies.objects import BODIES_PREFIX, CLIENT_BODIES_PREFIX
 from apps.files.life import versions
 from apps.files.records import Document, Version
 from apps.files.states import FileStatus
-from apps.files.store import FileTable
 from apps.files.trail import FileEvent
 from apps.files.traits import as_shredded
 
@@ -57,16 +56,8 @@ def _shred(document: Document, actor: Actor) -> None:
 def _destroy_keys(file: FileT, status: Any, actor: Actor) -> FileT:
     """Destroy the envelope, and all else that the record says of the content."""
     bare = replace(as_shredded(file, text=NAMELESS), status=status)
-    unchanged = (
-        (FileTable.status == file.status)
-        & (FileTable.version == file.version)
-        & (FileTable.envelope == file.envelope)
-    )
-    if isinstance(file, Document):  # not restored and deleted again meanwhile
-        unchanged &= FileTable.shred_after == file.shred_after
     with transaction(actor) as tx:
-        # The whole row: an update would leave attributes that this record no longer knows
-        changes.replace_row(tx, file, bare, condition=unchanged)
+        bare = changes.change(tx, file, bare)
         tx.audit(
             FileEvent.SHREDDED,
             file_id=file.file_id,

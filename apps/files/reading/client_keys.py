@@ -5,7 +5,7 @@ from apps.files import services
 from apps.files.bodies import objects
 from apps.files.bodies.objects import ObjectRef
 from apps.files.opening import FileKey
-from apps.files.reading import content
+from apps.files.reading import content, digests
 from apps.files.records import UNKNOWN_TYPE
 from apps.files.trail import FileEvent
 from qkdseal.envelope import Envelope
@@ -25,4 +25,11 @@ def release_key(file_id: str, *, actor: Actor, passphrase: str | None = None) ->
     where = ObjectRef.of(file.body)
     url = objects.presign_get(where, name=f"{file.file_id}.encrypted", media_type=UNKNOWN_TYPE)
     body_format = Envelope.from_dict(file.envelope).header.body.value
-    return FileKey(file, released.key, released.context, body_format, url)
+    return FileKey(
+        file,
+        released.key,
+        released.context,
+        body_format,
+        url,
+        sha256=digests.of_released(released, actor=actor),
+    )

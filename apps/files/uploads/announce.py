@@ -13,11 +13,10 @@ from django.conf import settings
 from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import aws, clock
-from apps.files import services
+from apps.files import changes, services
 from apps.files.bodies import objects
 from apps.files.bodies.objects import UPLOADS_PREFIX, ObjectRef
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, UNKNOWN_TYPE, Upload
-from apps.files.store import FileTable
 from apps.files.trail import FileEvent
 from apps.files.uploads.passphrases import with_passphrase
 
@@ -54,24 +53,25 @@ def announce(
     media_type: str = UNKNOWN_TYPE,
     attributes: Mapping[str, Any] | None = None,
     passphrase: str | None = None,
+    owner: str | None = None,
 ) -> Target:
     """Announce a file whose bytes come by ``method``.
 
     Raises:
-        Invalid: the passphrase is impossible.
+        Invalid: the passphrase is impossible, or the owner is neither the actor nor a group of its.
     """
     described = {"document_type": document_type, "media_type": media_type, "attributes": attributes or {}}
-    upload = upload_of(name=name, actor=actor, **described)
+    upload = upload_of(name=name, actor=actor, owner=owner, **described)
     return _announce(upload, passphrase, method, size_limit, actor)
 
 
-def upload_of(*, name: str, actor: Actor, **described: Any) -> Upload:
+def upload_of(*, name: str, actor: Actor, owner: str | None = None, **described: Any) -> Upload:
     """The record of a new file whose bytes are to come."""
     file_id = str(uuid.uuid4())
     return Upload(
         file_id=file_id,
         name=name,
-        owner=str(actor),
+        owner=services.owner_for(actor, owner),
         uploaded_at=clock.now(),
         source=_source_of(file_id),
         **described,
@@ -122,7 +122,7 @@ def _announce(
     place = ObjectRef.of(upload.source)
     upload = begin_parts(with_passphrase(upload, passphrase), place, method)
     with transaction(actor) as tx:
-        tx.put(FileTable.of(upload))
+        upload = changes.put(tx, upload)
         tx.audit(FileEvent.REGISTERED, file_id=upload.document_id, method=method.value)
     return target_of(upload, place, method, size_limit)
 

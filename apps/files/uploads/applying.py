@@ -6,7 +6,7 @@ other. Its commit makes three rows in one transaction: the document with the new
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from apps.audit.records import Event
@@ -14,9 +14,8 @@ from apps.audit.services import Transaction
 from apps.files import changes, store
 from apps.files.records import UNKNOWN_TYPE, Content, Document, Upload, Version, package_id_of, version_id_of
 from apps.files.states import AT_REST, FileNotReady, FileStatus, Transition, as_words, transition
-from apps.files.store import FileTable
 from apps.files.trail import FileEvent
-from apps.files.traits import RENEWED, as_shredded, fields_with, values
+from apps.files.traits import RENEWED, as_shredded, fields_with, traits_of, values
 
 _FASTER = "Another delivery of the event was faster."
 
@@ -68,30 +67,21 @@ class Plan:
             **values(new, fields_with(Document, RENEWED)),
         )
 
-    def commit(self, tx: Transaction, document: Document) -> None:
-        """Put the document into its place.
+    def commit(self, tx: Transaction, document: Document) -> Document:
+        """Put the document into its place; return it as its row then is.
 
         Raises (at commit):
             FileNotReady: the record is no longer as it was planned; nothing was changed.
         """
         refused = FileNotReady(_FASTER)
-        awaited = FileTable.status == FileStatus.AWAITING_UPLOAD
         if self.head is None:
-            # Objects that nobody announced have no row before their first commit
-            free = awaited | FileTable.file_id.does_not_exist()
-            changes.replace_row(tx, self.upload, document, condition=free, otherwise=refused)
-            return
-        unchanged = (
-            (FileTable.version == self.head.version)
-            & (FileTable.status == self.head.status)
-            & (FileTable.envelope == self.head.envelope)  # a re-wrapping meanwhile would be undone
-        )
+            return changes.change(tx, self.upload, document, otherwise=refused)
         # What describes the content stands with the document, and goes with it
         kept = as_shredded(self.upload, text="(applied)")
         applied = replace(kept, status=FileStatus.APPLIED, source=document.source, reason=None)
-        changes.replace_row(tx, self.head, document, condition=unchanged, otherwise=refused)
-        tx.put(FileTable.of(_earlier(self.head)), otherwise=refused)
-        changes.replace_row(tx, self.upload, applied, condition=awaited, otherwise=refused)
+        changes.put(tx, _earlier(self.head), otherwise=refused)
+        changes.change(tx, self.upload, applied, otherwise=refused)
+        return changes.change(tx, self.head, document, otherwise=refused)
 
 
 def _replacement(head: Document) -> Transition:
@@ -101,7 +91,7 @@ def _replacement(head: Document) -> Transition:
 
 def _earlier(head: Document) -> Version:
     """What a document was before: the same content under an id of its own."""
-    content = values(head, [field.name for field in fields(Content)])
+    content = values(head, list(traits_of(Content)))
     return Version(
         **content | {"file_id": version_id_of(head.file_id, head.version)}, document_id=head.file_id
     )

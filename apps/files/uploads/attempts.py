@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hmac import compare_digest
 from typing import Any
 
 from django.conf import settings
@@ -20,14 +21,16 @@ from apps.files.bodies import orphans
 from apps.files.bodies.objects import BODIES_PREFIX, ObjectRef
 from apps.files.trail import FileEvent
 from apps.jobs.control import JobCancelled
+from apps.keys import pools, seeds
 from apps.keys import services as keys
-from apps.keys.pools import pool_for
-from apps.keys.records import PoolKey, Purpose
+from apps.keys.pool_records import Purpose
+from apps.keys.records import KeyUnusable, PoolKey
 from apps.sessions import quantum_keys
 from apps.sessions.records import KeyPurpose, Offer, QuantumKey, QuantumKeyState
 from apps.sessions.taking import take_key
 from apps.sessions.trail import QuantumKeyEvent
-from qkdseal.envelope import Envelope, seal
+from qkdseal.envelope import Envelope, open_envelope, seal
+from qkdseal.errors import PackageInvalid
 from qkdseal.header import Header, PassphraseFactor
 
 
@@ -37,6 +40,7 @@ class Attempt:
 
     document_id: str
     offered: Offer = field(repr=False)
+    reserved: QuantumKey
     pool_key: PoolKey
     until: datetime  # the sweep ends the reservation then, and removes the body
 
@@ -58,9 +62,35 @@ class Attempt:
             stretched=stretched,
         )
 
+    def check_opens(self, envelope: Envelope, *, file_key: bytes, stretched: bytes | None = None) -> None:
+        """Open an envelope of this attempt again, as it will be opened: with the seed that is kept (I4).
+
+        Raises:
+            KeyUnusable: it does not open; the pool key is not picked again by this process, so try again.
+            RootKeyUnavailable: the root key cannot be used now.
+        """
+        try:
+            opened = open_envelope(
+                envelope,
+                seed=seeds.seed_of(self.pool_key),
+                pool_suite=self.pool_key.suite,
+                quantum_key=self.offered.key,
+                stretched=stretched,
+            )
+        except PackageInvalid:
+            opened = b""
+        except KeyUnusable:
+            keys.forget(self.pool_key)
+            raise
+        if not compare_digest(opened, file_key):
+            keys.forget(self.pool_key)
+            raise KeyUnusable(
+                f"What was sealed to {self.pool_key.key_id} does not open. It is sealed to another key."
+            )
+
     def use(self, tx: Transaction) -> None:
         """Use the keys up in a transaction: it fails where the reservation has ended meanwhile."""
-        quantum_keys.use_reserved(tx, self.offered.key_id)
+        quantum_keys.use_reserved(tx, self.offered, self.reserved)
         keys.count_use(tx, self.pool_key)
 
     @contextmanager
@@ -84,11 +114,11 @@ def begin(*, document_id: str, file_id: str, owner: str, actor: Actor) -> Attemp
     """
     # Counted from before the reservation, so that the attempt gives up before the sweep ends it
     until = clock.now() + timedelta(seconds=quantum_keys.RESERVED_SECONDS)
-    pool_key = keys.pick(pool_for(owner, Purpose.FILES))
+    pool_key = keys.pick(pools.select(Purpose.FILES, owner=owner, actor=actor).name)
 
-    def reserve(offered: Offer) -> Offer:
+    def reserve(offered: Offer) -> tuple[Offer, QuantumKey]:
         with transaction(actor) as tx:
-            quantum_keys.take(
+            reserved = quantum_keys.take(
                 tx,
                 offered,
                 purpose=KeyPurpose.FILE,
@@ -101,9 +131,10 @@ def begin(*, document_id: str, file_id: str, owner: str, actor: Actor) -> Attemp
                 file_id=file_id,
                 quantum_key_id=offered.key_id,
             )
-        return offered
+        return offered, reserved
 
-    return Attempt(document_id, take_key(reserve, actor=actor), pool_key, until)
+    offered, reserved = take_key(reserve, actor=actor)
+    return Attempt(document_id, offered, reserved, pool_key, until)
 
 
 def end(

@@ -5,29 +5,30 @@ audit trail are the same. Who has once been given it can read that one body for 
 """
 
 import uuid
-from dataclasses import fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.conf import settings
 
+from apps.access.records import Right
 from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.errors import Invalid, PlatformError
 from apps.files import changes, services
-from apps.files.bodies import objects
+from apps.files.bodies import digests, objects
 from apps.files.bodies.objects import CLIENT_BODIES_PREFIX, ObjectGone, ObjectRef
 from apps.files.opening import FileKey, file_key
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, UNKNOWN_TYPE, Document, Named, Upload
 from apps.files.states import FileNotReady, FileStatus, as_words
-from apps.files.store import FileTable
 from apps.files.trail import FileEvent
-from apps.files.traits import values
+from apps.files.traits import traits_of, values
 from apps.files.uploads import attempts
 from apps.files.uploads.announce import Target, UploadMethod, begin_parts, target_of, upload_of
+from apps.keys import pools
 from apps.keys import services as keys
-from apps.keys.pools import pool_for
-from apps.keys.records import PoolKey, Purpose
+from apps.keys.pool_records import Purpose
+from apps.keys.records import PoolKey
 from apps.sessions import quantum_keys
 from apps.sessions.records import KeyPurpose, Offer
 from apps.sessions.taking import take_key
@@ -46,23 +47,33 @@ def announce(
     media_type: str = UNKNOWN_TYPE,
     attributes: dict[str, Any] | None = None,
     passphrase: str | None = None,
+    pool: str | None = None,
 ) -> tuple[Target, FileKey]:
     """Announce a file that the client encrypts: its key, and where the body goes.
 
+    ``pool`` is the name or alias of the key pool to seal to; without it, the actor's, else that of files.
+
     Raises:
         StockEmpty, PoolEmpty: nothing to encrypt with right now.
+        PoolNotFound, Forbidden: the named pool is none that the actor may seal files to.
         Invalid: the passphrase is impossible, or the method is a form.
     """
     if method is UploadMethod.POST:
         raise Invalid.of("method", "put or multipart, where the client encrypts")
-    described = {"document_type": document_type, "media_type": media_type, "attributes": attributes or {}}
+    described: dict[str, Any] = {
+        "document_type": document_type,
+        "media_type": media_type,
+        "attributes": attributes or {},
+    }
     upload = upload_of(name=name, actor=actor, **described)
     place = ObjectRef(settings.ENCRYPTED_BUCKET, f"{CLIENT_BODIES_PREFIX}{upload.file_id}/{uuid.uuid4()}")
     upload = replace(upload, status=FileStatus.AWAITING_BODY, source={}, body=place.as_document())
     # Once: S3 keeps each multipart upload open until it is aborted
     upload = begin_parts(upload, place, method)
     try:
-        upload, secret = take_key(lambda offered: _release(upload, offered, passphrase, actor), actor=actor)
+        upload, secret = take_key(
+            lambda offered: _release(upload, offered, passphrase, actor=actor, pool=pool), actor=actor
+        )
     except PlatformError:  # the client has neither key nor id, even where only the commit's answer was lost
         if upload.parts:
             objects.abort(place.bucket, place.key, upload.parts["id"])
@@ -70,13 +81,16 @@ def announce(
     return target_of(upload, place, method, None), secret
 
 
-def _release(upload: Upload, offered: Offer, passphrase: str | None, actor: Actor) -> tuple[Upload, FileKey]:
+def _release(
+    upload: Upload, offered: Offer, passphrase: str | None, *, actor: Actor, pool: str | None
+) -> tuple[Upload, FileKey]:
     """Seal a file key with an offered quantum key, and give it out with the commit of its record."""
-    pool_key = keys.pick(pool_for(upload.owner, Purpose.FILES))
+    chosen = pools.select(Purpose.FILES, owner=upload.owner, actor=actor, named=pool)
+    pool_key = keys.pick(chosen.name)
     envelope, key = _seal(upload, offered, pool_key, passphrase)
     upload = replace(upload, **attempts.as_fields(envelope))
     with transaction(actor) as tx:
-        tx.put(FileTable.of(upload))
+        upload = changes.put(tx, upload)
         # Used, not reserved: its file key leaves the platform
         quantum_keys.take(tx, offered, purpose=KeyPurpose.FILE, subject=upload.file_id)
         keys.count_use(tx, pool_key)
@@ -114,7 +128,6 @@ def finish(
     *,
     actor: Actor,
     sha256: str | None = None,
-    plaintext_hmac: str | None = None,
     passphrase: str | None = None,
 ) -> Document:
     """Acknowledge a body that the client has uploaded: its commitment and its end are checked. Idempotent.
@@ -122,8 +135,7 @@ def finish(
     Args:
         file_id: announced here.
         actor: its owner.
-        sha256: of the ciphertext in hex, as the client computed it.
-        plaintext_hmac: as in package-format.md.
+        sha256: of the plaintext in hex, as the client computed it; kept sealed.
         passphrase: where one is part of the key.
 
     Raises:
@@ -131,7 +143,7 @@ def finish(
         FileNotReady: nothing has been uploaded, or the client does not encrypt this file.
         Invalid: what was uploaded is not a body under this file's key.
     """
-    file = services.find(file_id, actor=actor)
+    file = services.find(file_id, actor=actor, right=Right.WRITE)
     if isinstance(file, Document) and file.status is FileStatus.ENCRYPTED and not file.source:
         return file
     if not isinstance(file, Upload) or file.status is not FileStatus.AWAITING_BODY:
@@ -141,41 +153,54 @@ def finish(
     stored = objects.latest(file.body["bucket"], file.body["key"])
     if stored is None:
         raise FileNotReady("Nothing has been uploaded yet. Send the encrypted body first, then finish.")
-    ciphertext_size, size = _check_body(file, stored, passphrase)
+    checked = _check_body(file, stored, passphrase)
     document = Document(
-        **values(file, [one.name for one in fields(Named)])
+        **values(file, list(traits_of(Named)))
         | {
             "body": stored.as_document(),
             "status": FileStatus.ENCRYPTED,
-            "size": size,
-            "ciphertext_size": ciphertext_size,
-            "ciphertext_sha256": sha256,
-            "plaintext_hmac": plaintext_hmac,
+            "size": checked.size,
+            "ciphertext_size": checked.ciphertext_size,
+            "sealed_digest": checked.seal_digest(sha256),
             "encrypted_at": clock.now(),
         }
     )
-    # Re-wrapped meanwhile, the upload has another envelope, which this document would lose
-    waiting = (FileTable.status == FileStatus.AWAITING_BODY) & (FileTable.envelope == file.envelope)
     with transaction(actor) as tx:
-        changes.replace_row(tx, file, document, condition=waiting, otherwise=FileNotReady(services.CHANGED))
+        # Re-wrapped meanwhile, the upload has another envelope, which this document would lose
+        document = changes.change(tx, file, document, otherwise=FileNotReady(services.CHANGED))
         tx.audit(
             FileEvent.ENCRYPTED,
             file_id=file_id,
             key_id=file.pool_key_id,
             session_id=services.session_of(file.quantum_key_id),
-            size=size,
+            size=checked.size,
             by="client",
         )
     return document
 
 
-def _check_body(upload: Upload, stored: ObjectRef, passphrase: str | None) -> tuple[int, int]:
-    """The sizes of a body that opens under the file's key and ends where it should.
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A body that opens under the file's key and ends where it should."""
+
+    header: Header
+    file_key: bytes = field(repr=False)
+    size: int
+    ciphertext_size: int
+
+    def seal_digest(self, sha256: str | None) -> bytes | None:
+        if sha256 is None:
+            return None
+        return digests.seal(bytes.fromhex(sha256), header=self.header, file_key=self.file_key)
+
+
+def _check_body(upload: Upload, stored: ObjectRef, passphrase: str | None) -> _Checked:
+    """Open the end of a body under the file's key.
 
     Raises:
         Invalid: it does not.
     """
-    context = Envelope.from_dict(upload.envelope).header.digest()
+    header = Envelope.from_dict(upload.envelope).header
 
     def read_at(offset: int, length: int) -> bytes:
         return objects.part_of(stored, offset, length)
@@ -184,9 +209,9 @@ def _check_body(upload: Upload, stored: ObjectRef, passphrase: str | None) -> tu
         ciphertext_size = objects.size_of(stored)
         size = body.plaintext_size(ciphertext_size)
         key = file_key(upload, passphrase=passphrase)
-        body.decrypt_range(read_at, key=key, context=context, start=size, stop=size, size=size)
+        body.decrypt_range(read_at, key=key, context=header.digest(), start=size, stop=size, size=size)
     except (PackageInvalid, ObjectGone):
         raise Invalid("What was uploaded is not a body under this file's key and passphrase.") from None
     if size > settings.UPLOAD_MAX_BYTES:
         raise Invalid(f"The file has {size} bytes; at most {settings.UPLOAD_MAX_BYTES} are accepted.")
-    return ciphertext_size, size
+    return _Checked(header, key, size, ciphertext_size)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from apps.access.records import Right
 from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.files import changes, services, store
@@ -23,7 +24,7 @@ def abort(file_id: str, *, actor: Actor) -> Upload:
         FileNotFound: no such file, or another's.
         FileNotReady: its bytes have arrived already.
     """
-    upload = services.find(file_id, actor=actor)
+    upload = services.find(file_id, actor=actor, right=Right.WRITE)
     refused = FileNotReady(
         f"Only an upload that is still awaited can be aborted; this file is {as_words(upload.status)}."
     )
@@ -41,7 +42,7 @@ def give_up(upload: Upload, *, reason: str, actor: Actor, otherwise: Exception |
     gone = as_rejected(upload, reason)
     orphan = None
     with transaction(actor) as tx:
-        changes.change(tx, upload, gone, otherwise=otherwise)
+        gone = changes.change(tx, upload, gone, otherwise=otherwise)
         if upload.status is FileStatus.AWAITING_BODY:  # plaintext that arrives is removed by its event
             orphan = orphans.note(
                 tx, ObjectRef.of(upload.body), document_id=upload.document_id, reason=reason

@@ -7,6 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from django.conf import settings
 
+from apps.access.records import Right
 from apps.audit.records import Actor
 from apps.common import aws
 from apps.common.errors import Invalid
@@ -66,7 +67,7 @@ def complete(file_id: str, *, size: int, actor: Actor) -> File:
         FileNotFound, FileNotReady: as ``uploaded_parts``.
         Invalid: what has arrived is not ``size`` bytes in parts without a gap.
     """
-    file = services.find(file_id, actor=actor)
+    file = services.find(file_id, actor=actor, right=Right.WRITE)
     if file.status not in AWAITED:
         return file
     upload = _arguments(file)
@@ -87,7 +88,7 @@ def complete(file_id: str, *, size: int, actor: Actor) -> File:
 
 
 def _upload(file_id: str, actor: Actor) -> dict[str, Any]:
-    return _arguments(services.find(file_id, actor=actor))
+    return _arguments(services.find(file_id, actor=actor, right=Right.WRITE))
 
 
 def _arguments(file: File) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """From an uploaded object to an encrypted file. Every step may run twice, or beside itself (I4).
 
-    reserve a quantum key → write the body under a key of its own → commit record, key uses and audit entry
-    together → remove the plaintext
+    reserve a quantum key → write the body under a key of its own → open the envelope again, as a reader will →
+    commit record, key uses and audit entry together → remove the plaintext
 
 Two attempts never overwrite each other (``attempts``): the commit decides which one counts.
 """
@@ -24,7 +24,6 @@ from apps.files.bodies.encrypted import Progress
 from apps.files.bodies.objects import UPLOADS_PREFIX, ObjectGone, ObjectRef
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, Document, File, Upload, as_rejected
 from apps.files.states import FileNotReady, FileStatus
-from apps.files.store import FileTable
 from apps.files.trail import FileEvent
 from apps.files.uploads import applying, attempts, passphrases
 from apps.files.uploads.applying import Plan
@@ -105,18 +104,20 @@ def _encrypt(upload: Upload, source: ObjectRef, actor: Actor, progress: Progress
     attempt = attempts.begin(
         document_id=upload.document_id, file_id=upload.file_id, owner=upload.owner, actor=actor
     )
-    envelope, file_key = attempt.seal(plan.package_id, *passphrases.factor_of(upload))
+    factor, stretched = passphrases.factor_of(upload)
+    envelope, file_key = attempt.seal(plan.package_id, factor, stretched)
     with attempt.end_if_cancelled(actor=actor):
         written = encrypted.write(
             objects.stream(source),
             attempt.place,
             name=upload.name,
             file_key=file_key,
-            context=envelope.header.digest(),
+            header=envelope.header,
             until=attempt.until,
             progress=progress,
         )
     try:
+        attempt.check_opens(envelope, file_key=file_key, stretched=stretched)
         sealed = attempts.as_fields(envelope) | {"encrypted_at": clock.now()}
         document = plan.document(source.as_document(), asdict(written) | sealed)
         return _commit(plan, document, attempt, actor)
@@ -128,7 +129,7 @@ def _encrypt(upload: Upload, source: ObjectRef, actor: Actor, progress: Progress
 def _commit(plan: Plan, document: Document, attempt: Attempt, actor: Actor) -> File:
     try:
         with transaction(actor) as tx:
-            plan.commit(tx, document)
+            document = plan.commit(tx, document)
             attempt.use(tx)
             tx.audit(
                 plan.event,
@@ -139,12 +140,12 @@ def _commit(plan: Plan, document: Document, attempt: Attempt, actor: Actor) -> F
                 version=document.version,
             )
     except FileNotReady:
-        current = store.find_file(document.file_id)
-        # Where an answer was lost and the SDK asked again, the delivery that was faster is this one
-        if current is not None and current.body == document.body:
-            return current
+        current = store.find_document(document.file_id)
         if current is None or current.source.get("version") != document.source["version"]:
-            raise  # the other one encrypted another version: deliver again, this one becomes a file of its own
+            raise  # not encrypted: deliver again, and where another version was, this one becomes a file of its own
+        # Where an answer was lost and the SDK asked again, the delivery that was faster is this one
+        if current.body == document.body:
+            return current
         objects.remove(ObjectRef.of(document.body))
         return current
     return document
@@ -153,12 +154,7 @@ def _commit(plan: Plan, document: Document, attempt: Attempt, actor: Actor) -> F
 def _reject(upload: Upload, source: ObjectRef, reason: str, actor: Actor) -> Upload:
     gone = replace(as_rejected(upload, reason), source=source.as_document())
     with transaction(actor) as tx:
-        changes.replace_row(
-            tx,
-            upload,
-            gone,
-            condition=(FileTable.status == FileStatus.AWAITING_UPLOAD) | FileTable.file_id.does_not_exist(),
-        )
+        gone = changes.change(tx, upload, gone)
         tx.audit(FileEvent.REJECTED, file_id=upload.file_id, reason=reason)
     return gone
 

@@ -16,6 +16,9 @@ from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, StorageClass
 from apps.files.shown import SHOWN_FIELDS, as_shown
 from apps.files.states import FileStatus
 
+GROUP = r"group:[A-Za-z0-9._-]{1,64}"
+OWNER = re.compile(rf"^(me|{GROUP})$")
+LISTED_OWNER = re.compile(rf"^(me|shared|{GROUP})$")
 DOCUMENT_TYPE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 MEDIA_TYPE = re.compile(r"^[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}$")
 ATTRIBUTE_NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")
@@ -76,6 +79,11 @@ class FileListQuery(ListQuery):
     """Filters of the list of files."""
 
     document_type = PatternField(DOCUMENT_TYPE, required=False)
+    owner = PatternField(
+        LISTED_OWNER,
+        required=False,
+        help_text="`me`, a group of yours (`group:<id>`), or `shared`: files that were granted to you",
+    )
 
 
 HELP = {"shred_after": "a deleted file can be restored until then"}
@@ -117,6 +125,12 @@ class FileOut(serializers.Serializer[Any]):
     def to_representation(self, instance: File) -> Any:
         """Documents, versions and uploads alike: what a record does not have is null, or the default."""
         return super().to_representation(as_shown(instance))
+
+
+class DigestOut(serializers.Serializer[Any]):
+    """A file's digest: what ``sha256sum`` gives for its plaintext."""
+
+    sha256 = serializers.CharField(allow_null=True)
 
 
 class DownloadOut(serializers.Serializer[Any]):

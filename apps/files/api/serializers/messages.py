@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from apps.common.serializers import StrictSerializer, TextField
 from apps.files.api.serializers.fields import Base64Field
+from apps.sessions.serializers import StockField
 from qkdseal.header import PackageSuite
 from qkdseal.package import MESSAGE_LIMIT
 
@@ -22,6 +23,7 @@ class EncryptIn(StrictSerializer):
     plaintext = TextField(required=False, allow_blank=True, trim_whitespace=False)
     plaintext_base64 = Base64Field(required=False, allow_blank=True)
     session_id = TextField(required=False, max_length=64)
+    stock = StockField()
     context = TextField(  # type: ignore[assignment]  # DRF keeps declared fields apart from its own attribute
         required=False, allow_blank=True, max_length=4096, trim_whitespace=False
     )

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from apps.common.serializers import PatternField, StrictSerializer, TextField, WholeField
 from apps.files.api.serializers.fields import Base64Field
-from apps.files.api.serializers.files import MEDIA_TYPE, AttributesField, FileIn, FileOut, check_name
+from apps.files.api.serializers.files import MEDIA_TYPE, OWNER, AttributesField, FileIn, FileOut, check_name
 from apps.files.records import StorageClass
 from apps.files.uploads.announce import UploadMethod
 from apps.files.uploads.parts import MAX_PARTS, URLS_AT_ONCE
@@ -37,9 +37,12 @@ class PassphraseIn(StrictSerializer):
 
 
 class UploadIn(FileIn):
-    """An upload to announce: what it is, and how its bytes come."""
+    """An upload to announce: what it is, whose, and how its bytes come."""
 
     method = MethodField()
+    owner = PatternField(
+        OWNER, required=False, help_text="`me` (the default), or a group of yours: `group:<id>`"
+    )
     size_limit = WholeField(required=False, min_value=1, max_value=settings.UPLOAD_MAX_BYTES)
     passphrase = TextField(required=False, min_length=8, max_length=1024, trim_whitespace=False)
 
@@ -130,6 +133,7 @@ class FileKeyOut(serializers.Serializer[Any]):
     context = Base64Field()  # type: ignore[assignment]  # DRF keeps declared fields apart from its own attribute
     format = serializers.CharField()
     url = serializers.URLField(allow_null=True)
+    sha256 = serializers.CharField(allow_null=True, help_text="of the plaintext, in hex")
 
 
 class LocalTargetOut(serializers.Serializer[Any]):
@@ -142,5 +146,4 @@ class LocalTargetOut(serializers.Serializer[Any]):
 class FinishIn(PassphraseIn):
     """The client has uploaded the body."""
 
-    sha256 = PatternField(SHA256, required=False)
-    plaintext_hmac = PatternField(SHA256, required=False)
+    sha256 = PatternField(SHA256, required=False, help_text="of the plaintext, in hex")

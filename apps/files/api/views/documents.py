@@ -17,10 +17,10 @@ from apps.common.errors import Invalid
 from apps.common.lists import list_response, page_of
 from apps.common.serializers import parse_body
 from apps.files import services
-from apps.files.api.serializers.files import DownloadOut, FileListQuery, FileOut
+from apps.files.api.serializers.files import DigestOut, DownloadOut, FileListQuery, FileOut
 from apps.files.api.serializers.uploads import PassphraseIn, TargetOut, UploadIn
 from apps.files.life import archive
-from apps.files.reading import content, downloads
+from apps.files.reading import content, digests, downloads
 from apps.files.scopes import FileScope
 from apps.files.uploads import announce
 
@@ -34,8 +34,8 @@ class Files(ApiView):
 
     @extend_schema(parameters=[FileListQuery], responses=page_of(FileOut), operation_id="list_files")
     def get(self, request: Request) -> Response:
-        """Files, newest first; filter by document type."""
-        fetch = partial(services.files_page, actor=actor_of(request))
+        """Files, newest first: yours, a group's, or those shared with you; filter by document type."""
+        fetch = partial(services.list_files, actor=actor_of(request))
         return list_response(request, FileOut, fetch, query=FileListQuery, salt="files")
 
     @extend_schema(request=UploadIn, responses={201: TargetOut}, operation_id="create_upload")
@@ -127,6 +127,18 @@ def _response(found: content.Answer) -> HttpResponse:
         start, stop = found.part
         answer["Content-Range"] = f"bytes {start}-{stop - 1}/{content.size_of(found.file)}"
     return answer
+
+
+class FileDigest(ApiView):
+    """A file's SHA-256."""
+
+    required_scopes = {"POST": FileScope.DECRYPT}
+
+    @extend_schema(request=PassphraseIn, responses=DigestOut, operation_id="get_digest")
+    def post(self, request: Request, file_id: str) -> Response:
+        """The SHA-256 of the plaintext; a file with a passphrase needs it."""
+        found = digests.sha256_of(file_id, actor=actor_of(request), **parse_body(PassphraseIn, request))
+        return Response(DigestOut({"sha256": found}).data)
 
 
 class FileDownload(ApiView):

@@ -1,0 +1,45 @@
+"""Users of the console: persons as Django signs them in."""
+
+import unicodedata
+import uuid
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractUser, UserManager
+from django.db import models
+
+
+def username_key(username: str) -> str:
+    """What two names that a person takes for one have in common: NFKC, then case folded."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", username).casefold())
+
+
+class UserByKeyManager(UserManager["User"]):
+    """Finds users whatever the case of the name that was typed."""
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(username_key=username_key(username or ""))
+
+
+class User(AbstractUser):
+    """A person at the console. The id never changes, so that a renamed person stays the same one in the trail.
+
+    What decides (role, right to approve, disabled) stands in the person's principal record, not here.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    username_key = models.CharField(max_length=450, unique=True, editable=False)
+
+    objects: ClassVar[UserByKeyManager] = UserByKeyManager()
+
+    def clean(self) -> None:
+        super().clean()
+        self.username_key = username_key(self.username)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.username_key = username_key(self.username)
+        super().save(*args, **kwargs)
+
+    @property
+    def principal_id(self) -> str:
+        """Who the person is as an actor and owner."""
+        return f"user:{self.pk}"
