@@ -68,7 +68,7 @@ def encrypt(
         _commit(package.header.file_id, offered, pool_key, actor)
         return package
 
-    return take_key(seal, actor=actor, session_id=session_id, stock=stock)
+    return take_key(seal, actor=actor, session_id=session_id, owner=stock.owner_for(actor))
 
 
 def encrypt_batch(
@@ -137,7 +137,7 @@ def encrypt_compatible(
         _commit(package.header.file_id, offered, pool_key, actor)
         return package
 
-    return take_key(seal, actor=actor, session_id=session_id, stock=stock)
+    return take_key(seal, actor=actor, session_id=session_id, owner=stock.owner_for(actor))
 
 
 def _seal(
