@@ -117,7 +117,7 @@ def encrypt_batch(
         _commit(batch_id, offered, pool_key, actor, messages=len(packages))
         return packages
 
-    return take_key(seal, actor=actor, session_id=session_id, stock=stock)
+    return take_key(seal, actor=actor, session_id=session_id, owner=stock.owner_for(actor))
 
 
 def encrypt_compatible(
