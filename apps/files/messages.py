@@ -59,7 +59,7 @@ def encrypt(
         _commit(package.header.file_id, offered, pool_key, actor)
         return package
 
-    return take_key(seal, actor=actor, session_id=session_id, stock=stock)
+    return take_key(seal, actor=actor, session_id=session_id, owner=stock.owner_for(actor))
 
 
 def encrypt_compatible(
@@ -79,7 +79,7 @@ def encrypt_compatible(
         _commit(package.header.file_id, offered, pool_key, actor)
         return package
 
-    return take_key(seal, actor=actor, session_id=session_id, stock=stock)
+    return take_key(seal, actor=actor, session_id=session_id, owner=stock.owner_for(actor))
 
 
 def _seal(
