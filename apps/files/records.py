@@ -128,6 +128,7 @@ class Upload(Named):
     parts: Annotated[Mapping[str, str], UNTOLD] = field(default_factory=dict)  # bucket, key, id in S3
     passphrase: Annotated[Mapping[str, Any], UNTOLD] = field(default_factory=dict)  # stretched and wrapped
     reason: Annotated[str | None, SURVIVES, SHOWN] = None  # why it was rejected
+    keys_from: Annotated[str | None, UNTOLD] = None  # whose own sessions give its quantum key
 
     @property
     def document_id(self) -> str:

@@ -96,6 +96,7 @@ class FileTable(Table[Row]):
     moved_from = DocumentAttribute(null=True)
     parts = DocumentAttribute(null=True)
     passphrase = DocumentAttribute(null=True)
+    keys_from = UnicodeAttribute(null=True)
     reservation = UnicodeAttribute(null=True)
     shred_after = TimeAttribute(null=True)
     owner_feed = UnicodeAttribute(null=True)

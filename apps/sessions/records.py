@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from apps.audit.records import ActorKind
+from apps.audit.records import Actor, ActorKind
 from apps.common.authenticated import Record
 from apps.common.errors import NotFound, Refused, Unavailable
 
@@ -115,6 +115,10 @@ class StockChoice(StrEnum):
 
     PLATFORM = "platform"
     OWN = "own"
+
+    def owner_for(self, actor: Actor) -> str | None:
+        """Return whose sessions give the key that an actor asks for; None for the platform's."""
+        return str(actor) if self is StockChoice.OWN else None
 
 
 class KeyPurpose(StrEnum):

@@ -9,7 +9,7 @@ from apps.keys.records import KeyUnusable
 from apps.sessions import finals, quantum_keys
 from apps.sessions import stock as supply
 from apps.sessions.quantum_keys import KeyTaken
-from apps.sessions.records import Offer, SessionUnusable, StockChoice, StockEmpty
+from apps.sessions.records import Offer, SessionUnusable, StockEmpty
 
 T = TypeVar("T")
 ATTEMPTS = 16  # offers are spread over ten sessions, so that even a second attempt is rare
@@ -24,7 +24,6 @@ def take_key(
     *,
     actor: Actor,
     session_id: str | None = None,
-    stock: StockChoice = StockChoice.PLATFORM,
     owner: str | None = None,
 ) -> T:
     """Have ``attempt`` take an offered quantum key, and return what it returns.
@@ -34,8 +33,7 @@ def take_key(
             called again with another offer where that was lost, so it does nothing outside its transaction.
         actor: who asks.
         session_id: take a key of this session instead of a stock.
-        stock: the platform's, or that of the owner's own sessions.
-        owner: for whom the key is; the actor unless told.
+        owner: take a key of any of this principal's own sessions; of the platform's unless told.
 
     Raises:
         StockEmpty: no key is ready, and a session was run; or all attempts were lost. Ask again.
@@ -44,12 +42,11 @@ def take_key(
         Invalid: both a session and a stock are named.
         whatever else ``attempt`` raises.
     """
-    whose = (owner or str(actor)) if stock is StockChoice.OWN else None
-    if whose is not None and session_id is not None:
+    if owner is not None and session_id is not None:
         raise Invalid.of("stock", "Give either session_id or stock, not both.")
     for _ in range(ATTEMPTS):
         try:
-            offered = quantum_keys.offer(session_id=session_id, actor=actor, owner=whose)
+            offered = quantum_keys.offer(session_id=session_id, actor=actor, owner=owner)
         except StockEmpty:
             supply.refill()
             raise

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 from qkd.bits import as_integer, as_number
 from qkd.finite_key.entropy import binary_entropy
+from qkd.finite_key.sampling import most_errors
+
+# From here on the published gamma is above the exact tail for every size tried (tests/qkd/test_sampling.py).
+FEW_ERRORS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,10 +163,26 @@ def _vacuum_and_single(
 
 
 def _random_sampling(epsilon_sec: float, ratio: float, sample: float, rest: float) -> float:
-    """Return gamma(a, b, c, d) of equation 5: from the errors of the test basis to the phase errors of the key basis."""
-    # At b = 0 the published expression is 0 * log(infinity); its limit is 0, but one error less than seen is not
-    # a safe reading of "no error", so half an error stands in.
-    bounded = max(ratio, 0.5 / sample)
+    """Return gamma(a, b, c, d) of equation 5: from the errors of the test basis to the phase errors of the key basis.
+
+    The published expression is a normal approximation, which exceeds its share epsilon_sec / 21 where the sample has
+    few errors, and is zero at none. There the exact tail decides.
+    """
+    errors = ratio * sample
+    exact = _exact_sampling(epsilon_sec, errors, sample, rest) if errors <= FEW_ERRORS else 0.0
+    if ratio == 0:
+        return exact
     spread = (sample + rest) / (sample * rest)
-    inner = spread / ((1 - bounded) * bounded) * 21**2 / epsilon_sec**2
-    return math.sqrt(spread * (1 - bounded) * bounded / math.log(2) * math.log2(inner))
+    inner = spread / ((1 - ratio) * ratio) * 21**2 / epsilon_sec**2
+    return max(exact, math.sqrt(spread * (1 - ratio) * ratio / math.log(2) * math.log2(inner)))
+
+
+def _exact_sampling(epsilon_sec: float, errors: float, sample: float, rest: float) -> float:
+    """Return by how much the phase error rate can exceed the error rate of the test basis, by the exact tail.
+
+    The counts are bounds and no whole numbers: each is rounded to the side that allows more errors.
+    """
+    compared, others = max(1, math.floor(sample)), max(1, math.ceil(rest))
+    seen = min(compared, math.ceil(errors))
+    most = most_errors(sample=compared, rest=others, seen=seen, epsilon=epsilon_sec / 21)
+    return max(0.0, most / rest - errors / sample)

@@ -17,6 +17,7 @@ from apps.common.errors import Invalid
 from apps.detections import services as detections
 from apps.detections.store import DetectionTable
 from apps.files import messages
+from apps.files.bodies.objects import UPLOADS_PREFIX
 from apps.files.uploads import attempts
 from apps.jobs import control
 from apps.jobs import services as jobs
@@ -43,6 +44,7 @@ from tests.faults import Fault, injected
 from tests.sessions.links import a_link
 from tests.sessions.ready import ready
 from tests.tables import rows, tamper
+from tests.uploads import deliver, put, record_of, registered
 
 BLINDED = {"kind": "detector_blinding", "fraction": 1.0}
 
@@ -311,6 +313,32 @@ def test_a_clients_session_serves_nobody_else(api, other_api, admin_api, pool):
     package = messages.encrypt(b"x", actor=api.actor, stock=StockChoice.OWN)
     assert package.header.quantum_key_id.startswith(made)
     assert api.get("qkd/stock").status_code == 403 or api.get("qkd/stock").json()["own"] == 2
+
+
+@requirement("C1", "I3")
+@pytest.mark.parametrize("how", ["upload", "version", "client-side"])
+def test_an_upload_can_ask_for_a_key_of_its_own_sessions(api, stock, how: str):
+    with_the_clients_key = {"name": "x", "stock": "own"}
+    if how == "client-side":
+        assert api.post("local-files", with_the_clients_key).status_code == 409
+        made = own_session(api)
+        answer = api.post("local-files", with_the_clients_key)
+        assert answer.json()["secret"]["file"]["quantum_key_id"].startswith(made)
+        return
+    first = registered(api, stock="own" if how == "upload" else "platform")
+    file_id = first.file_id
+    if how == "upload":
+        with pytest.raises(ExceptionGroup):
+            handler(first.event, None)
+        assert not first.is_gone, "it waits for a session of its owner"
+    made = own_session(api)
+    deliver(first.event)
+    if how == "version":
+        assert not record_of(file_id).quantum_key_id.startswith(made)
+        answer = api.post(f"files/{file_id}/versions", {"stock": "own"})
+        deliver(put(UPLOADS_PREFIX + answer.json()["file"]["file_id"], b"newer").event)
+    assert record_of(file_id).quantum_key_id.startswith(made)
+    assert api.get(f"files/{file_id}/content").status_code == 200
 
 
 @requirement("C5", "I3")

@@ -19,6 +19,7 @@ from apps.files.bodies.objects import UPLOADS_PREFIX, ObjectRef
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, UNKNOWN_TYPE, Upload
 from apps.files.trail import FileEvent
 from apps.files.uploads.passphrases import with_passphrase
+from apps.sessions.records import StockChoice
 
 PART_BYTES = 16 * 2**20  # 5 GiB in 320 parts
 
@@ -54,13 +55,19 @@ def announce(
     attributes: Mapping[str, Any] | None = None,
     passphrase: str | None = None,
     owner: str | None = None,
+    stock: StockChoice = StockChoice.PLATFORM,
 ) -> Target:
-    """Announce a file whose bytes come by ``method``.
+    """Announce a file whose bytes come by ``method``; ``stock`` says whose sessions give its quantum key.
 
     Raises:
         Invalid: the passphrase is impossible, or the owner is neither the actor nor a group of its.
     """
-    described = {"document_type": document_type, "media_type": media_type, "attributes": attributes or {}}
+    described: dict[str, Any] = {
+        "document_type": document_type,
+        "media_type": media_type,
+        "attributes": attributes or {},
+        "keys_from": stock.owner_for(actor),
+    }
     upload = upload_of(name=name, actor=actor, owner=owner, **described)
     return _announce(upload, passphrase, method, size_limit, actor)
 
@@ -92,6 +99,7 @@ def announce_version(
     media_type: str = UNKNOWN_TYPE,
     attributes: Mapping[str, Any] | None = None,
     passphrase: str | None = None,
+    stock: StockChoice = StockChoice.PLATFORM,
 ) -> Target:
     """Announce the next version of a document; what it is now stays readable, and is kept (E6).
 
@@ -112,6 +120,7 @@ def announce_version(
         media_type=media_type,
         attributes=head.attributes if attributes is None else attributes,
         source=_source_of(upload_id),
+        keys_from=stock.owner_for(actor),
     )
     return _announce(upload, passphrase, method, size_limit, actor)
 

@@ -105,11 +105,21 @@ class Attempt:
             raise
 
 
-def begin(*, document_id: str, file_id: str, owner: str, actor: Actor) -> Attempt:
+def begin(
+    *, document_id: str, file_id: str, owner: str, actor: Actor, keys_from: str | None = None
+) -> Attempt:
     """Reserve a quantum key for an attempt, and pick the pool key to seal to.
+
+    Args:
+        document_id: what the body becomes part of.
+        file_id: of the record that is encrypted.
+        owner: of the file.
+        actor: who acts.
+        keys_from: whose own sessions give the quantum key; the platform's unless told.
 
     Raises:
         StockEmpty: there is no quantum key; a session was run, ask again.
+        SessionUnusable: none of those own sessions has one.
         PoolEmpty: no pool key is active; the pool was refilled, ask again.
     """
     # Counted from before the reservation, so that the attempt gives up before the sweep ends it
@@ -133,7 +143,7 @@ def begin(*, document_id: str, file_id: str, owner: str, actor: Actor) -> Attemp
             )
         return offered, reserved
 
-    offered, reserved = take_key(reserve, actor=actor)
+    offered, reserved = take_key(reserve, actor=actor, owner=keys_from)
     return Attempt(document_id, offered, reserved, pool_key, until)
 
 

@@ -30,7 +30,7 @@ from apps.keys import services as keys
 from apps.keys.pool_records import Purpose
 from apps.keys.records import PoolKey
 from apps.sessions import quantum_keys
-from apps.sessions.records import KeyPurpose, Offer
+from apps.sessions.records import KeyPurpose, Offer, StockChoice
 from apps.sessions.taking import take_key
 from qkdseal import body
 from qkdseal.envelope import Envelope, seal
@@ -48,13 +48,16 @@ def announce(
     attributes: dict[str, Any] | None = None,
     passphrase: str | None = None,
     pool: str | None = None,
+    stock: StockChoice = StockChoice.PLATFORM,
 ) -> tuple[Target, FileKey]:
     """Announce a file that the client encrypts: its key, and where the body goes.
 
     ``pool`` is the name or alias of the key pool to seal to; without it, the actor's, else that of files.
+    ``stock`` says whose sessions give the quantum key.
 
     Raises:
         StockEmpty, PoolEmpty: nothing to encrypt with right now.
+        SessionUnusable: none of the actor's own sessions has a quantum key.
         PoolNotFound, Forbidden: the named pool is none that the actor may seal files to.
         Invalid: the passphrase is impossible, or the method is a form.
     """
@@ -72,7 +75,9 @@ def announce(
     upload = begin_parts(upload, place, method)
     try:
         upload, secret = take_key(
-            lambda offered: _release(upload, offered, passphrase, actor=actor, pool=pool), actor=actor
+            lambda offered: _release(upload, offered, passphrase, actor=actor, pool=pool),
+            actor=actor,
+            owner=stock.owner_for(actor),
         )
     except PlatformError:  # the client has neither key nor id, even where only the commit's answer was lost
         if upload.parts:

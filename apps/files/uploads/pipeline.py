@@ -102,7 +102,11 @@ def _file_of_object(
 def _encrypt(upload: Upload, source: ObjectRef, actor: Actor, progress: Progress | None) -> File:
     plan = applying.plan_of(upload)
     attempt = attempts.begin(
-        document_id=upload.document_id, file_id=upload.file_id, owner=upload.owner, actor=actor
+        document_id=upload.document_id,
+        file_id=upload.file_id,
+        owner=upload.owner,
+        actor=actor,
+        keys_from=upload.keys_from,
     )
     factor, stretched = passphrases.factor_of(upload)
     envelope, file_key = attempt.seal(plan.package_id, factor, stretched)

@@ -12,6 +12,7 @@ from apps.files.api.serializers.files import MEDIA_TYPE, OWNER, AttributesField,
 from apps.files.records import StorageClass
 from apps.files.uploads.announce import UploadMethod
 from apps.files.uploads.parts import MAX_PARTS, URLS_AT_ONCE
+from apps.sessions.serializers import StockField
 
 SHA256 = re.compile(r"^[0-9a-f]{64}$")
 
@@ -45,6 +46,7 @@ class UploadIn(FileIn):
     )
     size_limit = WholeField(required=False, min_value=1, max_value=settings.UPLOAD_MAX_BYTES)
     passphrase = TextField(required=False, min_length=8, max_length=1024, trim_whitespace=False)
+    stock = StockField()
 
 
 class ReplacementIn(StrictSerializer):
@@ -56,6 +58,7 @@ class ReplacementIn(StrictSerializer):
     method = MethodField()
     size_limit = WholeField(required=False, min_value=1, max_value=settings.UPLOAD_MAX_BYTES)
     passphrase = TextField(required=False, min_length=8, max_length=1024, trim_whitespace=False)
+    stock = StockField()
 
 
 class TargetOut(serializers.Serializer[Any]):
@@ -123,6 +126,7 @@ class LocalFileIn(FileIn):
 
     method = MethodField()
     passphrase = TextField(required=False, min_length=8, max_length=1024, trim_whitespace=False)
+    stock = StockField()
 
 
 class FileKeyOut(serializers.Serializer[Any]):
