@@ -2,7 +2,7 @@
 
 import uuid
 
-from apps.audit.records import Actor, ActorKind, system
+from apps.audit.records import system
 from apps.common import clock
 from apps.files.bodies.objects import ObjectRef
 from apps.files.job_kinds import FileJob
@@ -23,14 +23,14 @@ def encrypt_later(source: ObjectRef, file: Upload, size: int) -> str | None:
     Returns:
         why the upload is given up instead: its encryption was cancelled a day ago, and nothing came since.
     """
-    kind, _, identifier = file.owner.partition(":")
     name = f"encrypt {source.bucket}/{source.key}/{source.version}"
     job = jobs.enqueue_once(
         FileJob.ENCRYPT_UPLOAD,
         job_id=str(uuid.uuid5(pipeline.NAMESPACE, name)),
         total=-(-size // MIB),
         parameters=source.as_document() | {"file_id": file.file_id},
-        actor=Actor(ActorKind(kind), identifier),
+        actor=ENCRYPTOR,
+        owner=file.owner,
     )
     if job.state is not JobState.CANCELLED or job.ended_at is None:
         return None

@@ -29,5 +29,8 @@ class FileEvent(Event):
 class MessageEvent(Event):
     """Entries about one message."""
 
-    ENCRYPTED = "message.encrypted", "A message was encrypted, and its package handed back."
+    ENCRYPTED = (
+        "message.encrypted",
+        "A message, or a batch of them, was encrypted, and the packages handed back.",
+    )
     READ = "message.read", "A message was decrypted."

@@ -34,13 +34,15 @@ def enqueue(
     total: int,
     parameters: Mapping[str, Any],
     actor: Actor,
+    owner: str | None = None,
     job_id: str | None = None,
 ) -> Job:
     """Record a job, then send its message.
 
-    A job whose message was not sent, or lost, stays ``queued``; the sweep sends it again.
+    A job whose message was not sent, or lost, stays ``queued``; the sweep sends it again. Its owner is the actor,
+    unless another is named.
     """
-    job = new(kind, total=total, parameters=parameters, actor=actor, job_id=job_id)
+    job = new(kind, total=total, parameters=parameters, actor=actor, owner=owner, job_id=job_id)
     with transaction(actor) as tx:
         job = put(tx, job)
     dispatch(job)
@@ -48,9 +50,15 @@ def enqueue(
 
 
 def new(
-    kind: JobKind, *, total: int, parameters: Mapping[str, Any], actor: Actor, job_id: str | None = None
+    kind: JobKind,
+    *,
+    total: int,
+    parameters: Mapping[str, Any],
+    actor: Actor,
+    owner: str | None = None,
+    job_id: str | None = None,
 ) -> Job:
-    """A job that waits, not recorded yet.
+    """A job that waits, not recorded yet; the actor's, unless another owner is named.
 
     Raises:
         UnknownKind: no task would do its work.
@@ -60,7 +68,7 @@ def new(
         job_id=job_id or str(uuid.uuid4()),
         kind=kind.value,
         state=JobState.QUEUED,
-        owner=str(actor),
+        owner=owner or str(actor),
         total=total,
         created_at=clock.now(),
         parameters=parameters,
@@ -84,7 +92,13 @@ def dispatch(job: Job) -> None:
 
 
 def enqueue_once(
-    kind: JobKind, *, job_id: str, total: int, parameters: Mapping[str, Any], actor: Actor
+    kind: JobKind,
+    *,
+    job_id: str,
+    total: int,
+    parameters: Mapping[str, Any],
+    actor: Actor,
+    owner: str | None = None,
 ) -> Job:
     """Enqueue work that must not be queued twice; one that failed is queued again, one that fell silent sent again.
 
@@ -93,7 +107,7 @@ def enqueue_once(
     there = JobTable.find(job_id)
     if there is None:
         with suppress(Conflict):  # someone else was faster: theirs it is
-            return enqueue(kind, job_id=job_id, total=total, parameters=parameters, actor=actor)
+            return enqueue(kind, job_id=job_id, total=total, parameters=parameters, actor=actor, owner=owner)
         return find(job_id, actor=actor)
     if there.state is JobState.FAILED:
         with suppress(Conflict):

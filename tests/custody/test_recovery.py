@@ -1,5 +1,6 @@
 """Break-glass recovery: the root key is gone, the files come back, everything audited (C12, D1, I1, I2)."""
 
+import hashlib
 import io
 from dataclasses import replace
 from itertools import combinations
@@ -10,6 +11,8 @@ from django.core.management import CommandError, call_command
 
 from apps.audit import services as audit
 from apps.audit import verification
+from apps.audit.services import transaction
+from apps.common.aws import client
 from apps.common.errors import Invalid, Refused
 from apps.custody import approvals, recovery
 from apps.custody.records import ApprovalStatus, NotApproved
@@ -18,6 +21,7 @@ from apps.files.opening import FileDamaged
 from apps.keys import recovery_seal, seeds
 from apps.keys import services as keys
 from apps.keys.records import KeyUnusable
+from apps.keys.store import PoolKeyTable
 from apps.keys.trail import SecretEvent
 from apps.sessions import finals
 from apps.sessions import services as sessions
@@ -164,6 +168,72 @@ def test_a_changed_seal_is_told_and_keeps_nobody_else(recovery_key, own_root):
     assert (report.done, list(report.failed)) == (2, [f"session {session_id}"])
     assert seeds.seed_of(keys.find(two.key_id))
     assert approvals.find(approval_id).status is ApprovalStatus.APPROVED, "so that it can be run again"
+
+
+def forged_seal(key_id, secret):
+    """A seal that anybody can make: the recovery key is public, and the context no secret."""
+    return recovery_seal.require_seal(secret, context=seeds.KIND.context_of(key_id))
+
+
+@requirement("C12", "I10")
+def test_a_seal_forged_in_the_table_is_told_by_name(recovery_key, own_root):
+    one, two = keys.create(2, actor=TESTS)
+    client("dynamodb").update_item(
+        TableName=PoolKeyTable.Meta.table_name,
+        Key={"key_id": {"S": one.key_id}},
+        UpdateExpression="SET recovery_seal = :s",
+        ExpressionAttributeValues={":s": {"B": forged_seal(one.key_id, bytes(32))}},
+    )
+    report = recovery.check(recovery_key.shares[:2], actor=TESTS)
+    assert list(report.failed) == [f"pool-keys/{one.key_id}"]
+    own_root.unlink()
+    process_starts()
+    report = recovery.use(recovery_key.shares[:2], approval_id=approved(), actor=TESTS)
+    assert list(report.failed) == [f"pool-keys/{one.key_id}"]
+    assert seeds.unwrap(keys.find(two.key_id)), "it keeps no other"
+
+
+@requirement("C12", "I10")
+@pytest.mark.parametrize("kind", ["seed", "final key"])
+def test_a_seal_with_another_secret_than_was_committed_to_is_told_by_name(recovery_key, own_root, kind):
+    """Even one that stands in an authentic row: of a final key only its commitment tells."""
+    if kind == "seed":
+        found = seeds.secret_of(keys.create(1, actor=TESTS)[0])
+    else:
+        session_id = sessions.generate(sessions.GenerateRequest(), actor=TESTS).session_id
+        found = finals.secret_of(final_key(session_id))
+    other = bytes(len(finals.unwrap(final_key(session_id)))) if kind == "final key" else bytes(32)
+    seal = recovery_seal.require_seal(other, context=found.context)
+    with transaction(TESTS) as tx:
+        tx.update(found.row, [found.kind.table.recovery_seal.set(seal)])
+        tx.audit(SecretEvent.SEALED)
+    report = recovery.check(recovery_key.shares[:2], actor=TESTS)
+    assert "was forged" in report.failed[found.label]
+    own_root.unlink()
+    process_starts()
+    report = recovery.use(recovery_key.shares[:2], approval_id=approved(), actor=TESTS)
+    assert "was forged" in report.failed[found.label]
+
+
+@requirement("C12", "D1")
+def test_each_commitment_stands_in_the_trail_and_tells_no_secret(recovery_key):
+    (key,) = keys.create(1, actor=TESTS)
+    session_id = sessions.generate(sessions.GenerateRequest(), actor=TESTS).session_id
+    final = final_key(session_id)
+    told = {entry.detail.get("commitment") for entry in audit.entries_page(limit=20).records if entry.detail}
+    assert {key.commitment, final.commitment} <= told
+    assert hashlib.sha256(seeds.unwrap(key)).hexdigest() != key.commitment
+
+
+@requirement("C12", "I10")
+def test_a_secret_without_a_commitment_counts_as_not_sealed(recovery_key):
+    (key,) = keys.create(1, actor=TESTS)
+    with transaction(TESTS) as tx:
+        tx.update(PoolKeyTable.of(key), [PoolKeyTable.commitment.set("")])
+        tx.audit(SecretEvent.SEALED)
+    assert recovery.check((), actor=TESTS).unsealed == [key.key_id]
+    assert recovery.seal_missing(actor=TESTS).done == 1
+    assert keys.find(key.key_id).commitment == key.commitment
 
 
 @requirement("C12")

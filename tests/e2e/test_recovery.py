@@ -14,12 +14,6 @@ from tests.e2e.conftest import Platform, eventually
 from tests.running import Run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-SECOND_PERSON = """
-from apps.access import services
-from apps.access.roles import Role
-from apps.audit.records import Actor, ActorKind
-print("KEY", services.issue(name="second", role=Role.OPERATOR, actor=Actor(ActorKind.USER, "{name}"))[1])
-"""
 
 
 class WithRecovery(Platform):
@@ -55,9 +49,11 @@ def restarted(platform, **environment):
     platform.url = f"http://127.0.0.1:{platform.run.port}/api/v1"
 
 
-def key_of(platform, name):
-    said = managed(platform, "shell", "--command", SECOND_PERSON.format(name=name)).stdout
-    return re.findall(r"^KEY (\S+)$", said, re.MULTILINE)[0]
+def key_of(platform, name, *rights):
+    """Admit a person, and issue a key for them."""
+    said = managed(platform, "person", "admit", name, "--role=operator", *rights).stdout
+    [person] = re.findall(r"user:\S+", said)
+    return managed(platform, "api_client", "issue", person).stdout.split()[-1]
 
 
 def content(platform, file_id):
@@ -89,7 +85,8 @@ def test_the_root_key_is_lost_and_everything_comes_back(tmp_path):
     restarted(platform, ROOT_KEY_LOST="1")
     assert content(platform, file_id).status_code == 409
 
-    asks, approves = ({"X-API-Key": key_of(platform, name)} for name in ("alice", "bob"))
+    asks = {"X-API-Key": key_of(platform, "alice")}
+    approves = {"X-API-Key": key_of(platform, "bob", "--approver")}
     asked = requests.post(
         f"{platform.url}/recovery", json={"reason": "root.key is lost"}, headers=asks, timeout=60
     )
@@ -106,6 +103,6 @@ def test_the_root_key_is_lost_and_everything_comes_back(tmp_path):
 
     assert content(platform, file_id).content == b"the only copy"
     assert platform.post("decrypt", package)["plaintext"] == "a message"
-    whole = managed(platform, "verify_audit")
+    whole = managed(platform, "verify_audit", "--records")
     assert whole.returncode == 0, whole.stdout
     platform.stop()

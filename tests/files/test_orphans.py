@@ -7,6 +7,7 @@ import requests
 from celery.app.task import Context
 from django.conf import settings as django_settings
 
+from apps.access import principals
 from apps.audit.services import entries_page
 from apps.common import clock
 from apps.common.aws import client
@@ -374,6 +375,21 @@ def run_from_message(job_id, receipt):
         tasks.encrypt_upload.run(job_id)
     finally:
         requests_of_task.pop()
+
+
+@requirement("C9", "E8")
+def test_a_groups_large_upload_is_a_job_of_the_group(api, other_api, stock, sent, settings):
+    settings.EVENT_UPLOAD_BYTES = 1000
+    group = principals.make_group("payroll", actor=TESTS).principal_id
+    for member in (api, other_api):
+        principals.change(str(member.actor), groups=[group], actor=TESTS)
+    upload = registered(api, os.urandom(5000), owner=group)
+    handler(upload.event, None)
+    shown = other_api.get(f"jobs/{sent[0]}")
+    assert (shown.status_code, shown.json()["kind"]) == (200, "encrypt_upload")
+    assert jobs.find(sent[0], actor=TESTS).owner == group
+    tasks.encrypt_upload(sent[0])
+    assert upload.is_safe
 
 
 @requirement("C9")

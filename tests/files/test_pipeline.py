@@ -24,14 +24,13 @@ from apps.detections import services as detections
 from apps.files import services
 from apps.files.states import FileStatus
 from apps.files.store import FileTable
-from apps.files.uploads import attempts, pipeline
+from apps.files.uploads import pipeline
 from apps.keys import services as keys
 from apps.sessions import finals
 from apps.sessions import services as sessions
 from apps.sessions.records import SessionStatus
 from apps.sessions.store import FinalKeyTable, QuantumKeyTable, SessionTable
 from qkdplatform.lambda_handler import handler
-from qkdseal import kem
 from tests import requirement
 from tests.conftest import TESTS, forget_everything
 from tests.events import object_created
@@ -435,21 +434,3 @@ def test_an_upload_is_audited_from_announcement_to_reading(api, stock):
         ("file.read", str(api.actor)),
     ]
     assert {entry.session_id for entry in entries} == {None, stock.session_id}
-
-
-@requirement("C15", "I4")
-def test_no_plaintext_is_removed_for_an_envelope_that_does_not_open_again(api, stock, pool, monkeypatch):
-    """A bit that flips between the pool key's row and the sealing would lose the file."""
-    upload = registered(api)
-    wrong = kem.generate_key_pair(pool[0].suite)
-    with monkeypatch.context() as flipped:
-        original = attempts.seal
-        flipped.setattr(
-            attempts, "seal", lambda *a, **k: original(*a, **{**k, "pool_public_key": wrong.public_key})
-        )
-        with pytest.raises(ExceptionGroup) as failed:
-            handler(upload.event, None)
-    assert "does not open" in str(failed.value.exceptions[0])
-    assert not upload.is_gone
-    deliver(upload.event)
-    assert upload.is_safe
