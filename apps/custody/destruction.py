@@ -10,6 +10,7 @@ from apps.files.keys import rewrap
 from apps.keys import lifecycle
 from apps.keys import services as keys
 from apps.keys.records import PoolKey
+from apps.sessions.quantum_keys import count_messages_sealed_by
 
 
 class KeyNeeded(Refused):
@@ -31,14 +32,13 @@ def request(key_id: str, *, reason: str, actor: Actor, lose_messages: bool = Fal
         IllegalTransition: its state has no way to destruction.
         KeyNeeded: a file needs it, or messages do and ``lose_messages`` is not set.
     """
-    key = keys.find(key_id)
-    _check(key, lose_messages=lose_messages)
+    messages = _check(keys.find(key_id), lose_messages=lose_messages)
     return approvals.request(
         Guarded.DESTROY_KEY,
         key_id,
         reason=reason,
         actor=actor,
-        parameters={"lose_messages": lose_messages, "messages": int(key.messages)},
+        parameters={"lose_messages": lose_messages, "messages": messages},
     )
 
 
@@ -51,23 +51,31 @@ def schedule(approval_id: str, *, actor: Actor) -> PoolKey:
     """
     key = keys.find(approvals.find(approval_id).subject)
     approval = approvals.check(approval_id, Guarded.DESTROY_KEY, key.key_id)
-    _check(key, lose_messages=bool(approval.parameters["lose_messages"]))
+    messages = _check(key, lose_messages=bool(approval.parameters["lose_messages"]))
     with transaction(actor) as tx:
         approvals.use(tx, approval)
-        lifecycle.schedule_destruction(tx, key, after=lifecycle.destruction_end(), reason=approval.reason)
+        lifecycle.schedule_destruction(
+            tx, key, after=lifecycle.destruction_end(), reason=approval.reason, messages=messages
+        )
     return keys.find(key.key_id)
 
 
-def _check(key: PoolKey, *, lose_messages: bool) -> None:
+def _check(key: PoolKey, *, lose_messages: bool) -> int:
+    """Check that nothing needs the key; return how many messages are lost with it, as was confirmed.
+
+    They are counted where they are: the key's own counter is nothing that its record vouches for.
+    """
     key.transition("destroy")
     files = rewrap.waiting_count(key.key_id)
     if files:
         raise KeyNeeded(f"{files} files need {key.key_id}, so it cannot be destroyed. Re-wrap them first.")
-    if key.messages and not lose_messages:
+    messages = count_messages_sealed_by(key.key_id)
+    if messages and not lose_messages:
         raise KeyNeeded(
-            f"{int(key.messages)} messages are sealed to {key.key_id} and would never open again. "
+            f"{messages} messages are sealed to {key.key_id} and would never open again. "
             "Set lose_messages to destroy it all the same."
         )
+    return messages
 
 
 def destroy_due(*, actor: Actor) -> int:

@@ -84,7 +84,9 @@ def destruction_end() -> datetime:
     return clock.now() + timedelta(days=days)
 
 
-def schedule_destruction(tx: Transaction, key: PoolKey, *, after: datetime, reason: str) -> None:
+def schedule_destruction(
+    tx: Transaction, key: PoolKey, *, after: datetime, reason: str, messages: int
+) -> None:
     """In a transaction: destroy the key once ``after`` is past. Until then it opens nothing and waits.
 
     Raises:
@@ -107,7 +109,7 @@ def schedule_destruction(tx: Transaction, key: PoolKey, *, after: datetime, reas
         key_id=key.key_id,
         reason=reason,
         after=clock.as_text(after),
-        messages_lost=int(key.messages),
+        messages_lost=messages,
     )
 
 

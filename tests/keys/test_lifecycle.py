@@ -16,7 +16,9 @@ from tests.keys.rewriting import rewritten
 
 def scheduled(key):
     with transaction(TESTS) as tx:
-        lifecycle.schedule_destruction(tx, key, after=lifecycle.destruction_end(), reason="retired")
+        lifecycle.schedule_destruction(
+            tx, key, after=lifecycle.destruction_end(), reason="retired", messages=0
+        )
     return services.find(key.key_id)
 
 

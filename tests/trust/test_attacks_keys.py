@@ -9,7 +9,8 @@ from apps.common.aws import client
 from apps.common.dynamodb import Table
 from apps.common.errors import Refused
 from apps.common.root_keys.interface import RootKeyUnavailable
-from apps.custody import retirement
+from apps.custody import destruction, retirement
+from apps.custody.destruction import KeyNeeded
 from apps.custody.retirement import MessagesWait
 from apps.files import messages
 from apps.keys import lifecycle, pools, rotation, seeds, services
@@ -20,7 +21,7 @@ from apps.keys.store import PoolKeyTable, PoolTable, RotationTable
 from qkdseal import kem
 from tests import requirement
 from tests.conftest import TESTS, forget_everything
-from tests.custody.people import ALICE
+from tests.custody.people import ALICE, admit
 from tests.keys.pools import imported
 
 ATTACKER = kem.generate_key_pair(kem.DEFAULT_SUITE)
@@ -154,6 +155,11 @@ def test_messages_are_counted_by_their_own_rows_and_not_by_the_key_s_counter(sto
     attack(services.find(package.envelope.pool_key_id), messages={"N": "0"}, usage={"N": "0"})
     with pytest.raises(MessagesWait):
         retirement.set_minimum(2, actor=TESTS)
+    admit(ALICE)
+    key_id = package.envelope.pool_key_id
+    retirement.revoke(key_id, reason="leaked", actor=TESTS)
+    with pytest.raises(KeyNeeded, match="1 messages are sealed to"):
+        destruction.request(key_id, reason="leaked", actor=ALICE)
 
 
 def attack_pool(**attributes: Any) -> None:
