@@ -1,14 +1,12 @@
 """The table of files: documents, versions, uploads and orphans, told apart by their kind."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
 
-from apps.common.authenticated import RecordForged
 from apps.common.dynamodb import (
     DocumentAttribute,
     EnumAttribute,
@@ -16,6 +14,7 @@ from apps.common.dynamodb import (
     Position,
     Table,
     TimeAttribute,
+    authentic,
     feed,
     index,
     meta,
@@ -160,7 +159,7 @@ def find_file(file_id: str) -> File | None:
 def files_of(file_ids: Sequence[str]) -> list[File]:
     """Files with these ids, read consistently by one call, in the order asked for; forged rows are left out."""
     rows = FileTable.batch_get(list(dict.fromkeys(file_ids)), consistent_read=True) if file_ids else ()
-    found = {row.file_id: row for row in _authentic(rows) if isinstance(row, File)}
+    found = {row.file_id: row for row in authentic(rows) if isinstance(row, File)}
     return [found[file_id] for file_id in dict.fromkeys(file_ids) if file_id in found]
 
 
@@ -220,7 +219,7 @@ def earlier_versions(document_id: str, *, limit: int, position: Position | None)
 def due_for_shredding(moment: datetime) -> Iterator[Document]:
     """Documents whose time to be restored ended before a moment, and that are not shredded to the end."""
     for part in partitions(LISTED):
-        for found in _authentic(FileTable.by_shredding.query(part, FileTable.shred_after < moment)):
+        for found in authentic(FileTable.by_shredding.query(part, FileTable.shred_after < moment)):
             if isinstance(found, Document) and found.shred_after is not None:
                 yield found
 
@@ -250,11 +249,4 @@ def _in_feed(name: str, moment: datetime | None = None) -> Iterator[Row]:
     """What the index by state lists. Index keys are not authenticated: the records say what belongs there."""
     older = None if moment is None else FileTable.sort < sort_key(moment, "")
     for part in partitions(name):
-        yield from _authentic(FileTable.by_status.query(part, older))
-
-
-def _authentic(rows: Iterable[Table[Row]]) -> Iterator[Row]:
-    """The records of rows, without those that somebody else wrote: one of them must not stop a sweep."""
-    for row in rows:
-        with suppress(RecordForged):  # logged there, with the row's name
-            yield row.record()
+        yield from authentic(FileTable.by_status.query(part, older))

@@ -12,6 +12,7 @@ from apps.common.dynamodb import (
     Position,
     Table,
     TimeAttribute,
+    authentic,
     feed,
     index,
     meta,
@@ -86,5 +87,6 @@ def jobs_page(*, limit: int, position: Position | None, owner: str | None) -> Pa
 def unfinished() -> Iterator[Job]:
     """Jobs that have not ended, the oldest first."""
     for part in partitions(LISTED):
-        for row in JobTable.by_unfinished.query(part):
-            yield row.record()
+        for job in authentic(JobTable.by_unfinished.query(part)):
+            if not job.state.ended:  # the index is not authenticated
+                yield job

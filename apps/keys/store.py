@@ -17,6 +17,7 @@ from apps.common.dynamodb import (
     Table,
     TimeAttribute,
     WordsAttribute,
+    authentic,
     feed,
     index,
     meta,
@@ -237,8 +238,7 @@ def used_at_least(uses: int, pool: str, suite: Suite) -> Iterator[PoolKey]:
 def due_for_destruction(moment: datetime) -> Iterator[PoolKey]:
     """Keys whose waiting window ended before a moment."""
     for part in partitions(LISTED):
-        for row in PoolKeyTable.by_destruction.query(part, PoolKeyTable.destroy_after < moment):
-            yield row.record()
+        yield from authentic(PoolKeyTable.by_destruction.query(part, PoolKeyTable.destroy_after < moment))
 
 
 def rotations_page(*, limit: int, position: Position | None) -> Page[Rotation]:
@@ -249,5 +249,4 @@ def rotations_page(*, limit: int, position: Position | None) -> Page[Rotation]:
 def open_rotations() -> Iterator[Rotation]:
     """Rotations that are not done, the oldest first."""
     for part in partitions(LISTED):
-        for row in RotationTable.by_open.query(part):
-            yield row.record()
+        yield from authentic(RotationTable.by_open.query(part))

@@ -15,6 +15,7 @@ from apps.common.dynamodb import (
     Position,
     Table,
     TimeAttribute,
+    authentic,
     feed,
     find_together,
     index,
@@ -221,13 +222,15 @@ def pending_before(moment: datetime) -> Iterator[Session]:
     """Sessions that were run before ``moment`` and are not judged yet."""
     older = SessionTable.sort < sort_key(moment, "")
     for part in partitions(SessionStatus.PENDING):
-        for row in SessionTable.by_status.query(part, older):
-            yield row.record()
+        yield from authentic(SessionTable.by_status.query(part, older))
 
 
 def reserved_before(moment: datetime) -> Iterator[QuantumKey]:
     """Quantum keys reserved before ``moment`` and never used."""
     older = QuantumKeyTable.sort < sort_key(moment, "")
     for part in partitions(LISTED):
-        for row in QuantumKeyTable.by_reserved.query(part, older):
-            yield row.record()
+        for key in authentic(QuantumKeyTable.by_reserved.query(part, older)):
+            if (
+                key.state is QuantumKeyState.RESERVED and key.taken_at < moment
+            ):  # the index is not authenticated
+                yield key

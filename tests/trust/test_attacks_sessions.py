@@ -260,6 +260,31 @@ def test_a_session_moved_into_the_platforms_stock_gives_no_key(api, pool):
         quantum_keys.offer()
 
 
+@requirement("A9", "B4", "I10")
+def test_one_forged_row_stops_no_sweep(api, stock, monkeypatch):
+    monkeypatch.setattr("apps.jobs.kinds.send", lambda _kind, _job_id: None)
+    monkeypatch.setattr(quantum_keys, "RESERVED_SECONDS", -1)
+    request = GenerateRequest(key_length=64, error_rate=0.01)
+    waiting = [services.generate(request, actor=TESTS).session_id for _ in range(2)]
+    lost = [tasks.generate_later(request, count=1, actor=TESTS).job_id for _ in range(2)]
+    begun = [attempts.begin(document_id=d, file_id=d, owner=str(TESTS), actor=TESTS) for d in "ab"]
+    tamper(SessionTable, session_key(waiting[0]), owner={"S": "service:mallory"})
+    tamper(JobTable, {"job_id": {"S": lost[0]}}, owner={"S": "service:mallory"})
+    tamper(QuantumKeyTable, {"key_id": {"S": begun[0].offered.key_id}}, subject={"S": "another"})
+    assert detections.judge_overdue(seconds=-1, actor=TESTS) == 1
+    assert jobs.send_lost(seconds=-1) == 1
+    assert [key.subject for key in quantum_keys.stale_reservations()] == ["b"]
+
+
+@requirement("I4", "I10")
+def test_a_used_key_that_is_listed_as_reserved_stays_used(api, stock, monkeypatch):
+    """What is listed as an attempt that did not come back would have its body removed."""
+    monkeypatch.setattr(quantum_keys, "RESERVED_SECONDS", -1)
+    header = api.post("encrypt", {"plaintext": "x"}).json()["package"]["envelope"]["header"]
+    tamper(QuantumKeyTable, {"key_id": {"S": header["quantum_key_id"]}}, reserved_feed={"S": "all#0"})
+    assert quantum_keys.stale_reservations() == []
+
+
 # -- a narrow API key -------------------------------------------------------------------------------------------
 
 
