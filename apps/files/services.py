@@ -7,9 +7,8 @@ from django.conf import settings
 
 from apps.access import grants
 from apps.access.records import Right
-from apps.audit.records import Actor, Outcome
-from apps.audit.services import record, transaction
-from apps.audit.trail import AuditEvent
+from apps.audit.records import Actor
+from apps.audit.services import may_see, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import Invalid
@@ -39,10 +38,9 @@ def find(file_id: str, *, actor: Actor, right: Right = Right.READ) -> File:
 
 def _may(actor: Actor, file: File, right: Right) -> bool:
     """Return whether an actor holds a right on a file; where not, that they tried is recorded (D1)."""
-    if actor.may_see(file.owner) or grants.is_granted(actor, _as_objects(file), right):
+    if not actor.may_see(file.owner) and grants.is_granted(actor, _as_objects(file), right):
         return True
-    record(actor, AuditEvent.ACCESS_DENIED, outcome=Outcome.DENIED, file_id=file.file_id)
-    return False
+    return may_see(actor, file.owner, file_id=file.file_id)
 
 
 def _as_objects(file: File) -> list[str]:
