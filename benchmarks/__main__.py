@@ -1,9 +1,9 @@
-"""``python -m benchmarks [sessions] [engine] [packages] [overlap] [whole]``: all parts, or those named."""
+"""``python -m benchmarks [sessions] [bounds] [latency] [engine] [packages] [overlap] [trail] [whole] [embedded]``: all parts, or those named."""
 
 import subprocess
 import sys
 
-from benchmarks import engine, packages, sessions, whole
+from benchmarks import bounds, embedded, engine, latency, packages, sessions, trail, whole
 from benchmarks.report import load, machine
 
 
@@ -14,10 +14,14 @@ def overlap() -> None:
 
 PARTS = {
     "sessions": sessions.main,
+    "bounds": bounds.main,
+    "latency": latency.main,
     "engine": engine.main,
     "packages": packages.main,
     "overlap": overlap,
+    "trail": trail.main,
     "whole": whole.main,
+    "embedded": embedded.main,
 }
 
 

@@ -1,20 +1,28 @@
-"""The engine beside its peers: the same inputs, one after the other in one run, one core each, the best of three."""
+"""The engine beside its peers: the same inputs, one after the other in one run, one core each, the best of three.
 
+python -m benchmarks.engine [simulation] [privacy_amplification] [reconciliation] [cores] [latency]
+"""
+
+import sys
+import time
 from collections.abc import Callable
 
 import numpy as np
 
 from benchmarks import engine_peers as peers
-from benchmarks.report import table
+from benchmarks.report import load, machine, table
 from qkd import amplification, bb84, channel, speed
 from qkd.attacks import NoAttack
 from qkd.channel import Channel
 from qkd.finite_key import binary_entropy
 from qkd.randomness import Randomness
+from qkd.reconciliation import reconcile
+from qkd.worst_case import MAX_SIFTED_BITS
 
 QBERS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.11)
 BITS = 1 << 22
 REPEATS = 3
+CORE_REPEATS = 8
 
 PEERS: dict[str, tuple[Callable[[float, int, int], peers.Figures], int]] = {
     "qkd (PyPI)": (lambda *what: peers.from_pypi("qkd", peers.CASCADE_QKD, *what), 64),
@@ -56,7 +64,7 @@ def ours(kernel: str, qber: float, frame_bits: int, *, low_latency: bool = False
     }
 
 
-def reconciliation(frame_bits: int) -> None:
+def of_frames(frame_bits: int) -> None:
     """Cascade on frames with exactly the stated part of errors: Mbit/s, and efficiency."""
     rows = []
     for kernel in ("numba", "numpy"):
@@ -69,6 +77,33 @@ def reconciliation(frame_bits: int) -> None:
         rows.append([name, *(_shown(measure(qber, frame_bits, number), qber) for qber in QBERS)])
     power = frame_bits.bit_length() - 1
     table(f"Cascade, frames of 2^{power}: Mbit/s (efficiency)", ["", *map("{:.0%}".format, QBERS)], rows)
+
+
+def cores() -> None:
+    """The largest string that a session may have, on one core and on two in turn; wall time, and CPU of all threads."""
+    bits, qber, rows = MAX_SIFTED_BITS, 0.02, []
+    rng = np.random.default_rng(1)
+    alice = rng.integers(0, 2, bits, dtype=np.uint8)
+    bob = alice ^ (rng.random(bits) < qber).astype(np.uint8)
+    for low_latency in (False, True):
+        taken: dict[int, list[tuple[float, float]]] = {1: [], 2: []}
+        for workers in (1, 2) * (CORE_REPEATS + 1):  # the first pair compiles and warms up
+            started, spent = time.perf_counter(), time.process_time()
+            reconcile(alice, bob, qber, seed=1, kernel="numba", low_latency=low_latency, workers=workers)
+            taken[workers].append((time.perf_counter() - started, time.process_time() - spent))
+        wall, used = (
+            {workers: min(one[part] for one in found[1:]) for workers, found in taken.items()}
+            for part in (0, 1)
+        )
+        rows.append(
+            [
+                "low latency" if low_latency else "standard",
+                *(f"{wall[workers]:.3f} s ({used[workers]:.3f} s)" for workers in (1, 2)),
+                f"{wall[1] / wall[2]:.2f}",
+            ]
+        )
+    title = f"Reconciliation of 2^{bits.bit_length() - 1} bits, QBER {qber:.0%}: wall (CPU), best of {CORE_REPEATS}"
+    table(title, ["mode", "one core", "two cores", "times faster"], rows)
 
 
 def latency() -> None:
@@ -123,14 +158,27 @@ def privacy_amplification() -> None:
     table("Privacy amplification", ["bits", "Mbit/s"], rows)
 
 
-def main() -> None:
-    """Measure everything and print the tables."""
-    simulation()
-    privacy_amplification()
+def reconciliation() -> None:
+    """Cascade at both sizes of frames."""
     for frame_bits in (1 << 14, 1 << 16):
-        reconciliation(frame_bits)
-    latency()
+        of_frames(frame_bits)
+
+
+PARTS = {
+    "simulation": simulation,
+    "privacy_amplification": privacy_amplification,
+    "reconciliation": reconciliation,
+    "cores": cores,
+    "latency": latency,
+}
+
+
+def main(*names: str) -> None:
+    """Measure the parts named, or everything, and print the tables."""
+    for name in names or PARTS:
+        PARTS[name]()
 
 
 if __name__ == "__main__":
-    main()
+    print(machine(), load(), sep="; ")
+    main(*sys.argv[1:])

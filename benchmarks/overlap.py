@@ -15,9 +15,11 @@ from unittest import mock
 
 from tests.files import streaming  # sets Django up  # isort: skip
 from apps.common import clock
-from apps.files.bodies import encrypted, objects, read_ahead, writer
+from apps.files.bodies import encrypted, read_ahead, writer
 from apps.files.bodies.objects import ObjectRef
+from apps.files.bodies.reader import stream
 from benchmarks.report import table
+from qkdseal.header import Header
 from qkdseal.streams import Source, fill
 
 MIB = 2**20
@@ -80,19 +82,19 @@ def in_turn(source: Source, *, piece: int, seen: read_ahead.Seen) -> Iterator[me
 
 def seconds(speed: float, *, reading: bool, uploading: bool) -> float:
     """Wall-clock of one body from store to store."""
-    reader: Any = encrypted.read_ahead if reading else in_turn
+    ahead: Any = encrypted.read_ahead if reading else in_turn
     pool: Any = writer.ThreadPoolExecutor if uploading else Inline
-    secret = {"file_key": os.urandom(32), "context": b"overlap"}
+    header = Header.of(file_id="overlap", quantum_key_id="session.0", passphrase=None)
     with (
         streaming.answered_by(Paced(SIZE, speed)),
-        mock.patch.object(encrypted, "read_ahead", reader),
+        mock.patch.object(encrypted, "read_ahead", ahead),
         mock.patch.object(writer, "ThreadPoolExecutor", pool),
     ):
         started = time.perf_counter()
         place = ObjectRef(streaming.settings.ENCRYPTED_BUCKET, "body")
         until = clock.now() + timedelta(hours=1)
-        plaintext = objects.stream(ObjectRef("uploads", "key"))
-        encrypted.write(plaintext, place, name="name", until=until, **secret)
+        plaintext = stream(ObjectRef("uploads", "key"))
+        encrypted.write(plaintext, place, name="name", until=until, file_key=os.urandom(32), header=header)
         return time.perf_counter() - started
 
 

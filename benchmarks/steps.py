@@ -26,7 +26,7 @@ from django.conf import settings
 
 from apps.audit.records import system
 from apps.common.aws import client
-from apps.files.bodies import objects
+from apps.files.bodies import reader
 from apps.files.bodies.objects import ObjectRef
 from apps.files.uploads import pipeline
 
@@ -56,7 +56,7 @@ class Steps:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Every AWS call, and every read of a body, is a step."""
-        call, readinto = BaseClient._make_api_call, objects.ObjectSource.readinto  # type: ignore[attr-defined]  # noqa: SLF001 - the one place that all calls pass
+        call, readinto = BaseClient._make_api_call, reader.ObjectSource.readinto  # type: ignore[attr-defined]  # noqa: SLF001 - the one place that all calls pass
 
         def called(one: Any, operation: str, arguments: dict[str, Any]) -> Any:
             with self.timed(operation):
@@ -68,7 +68,7 @@ class Steps:
 
         with (
             mock.patch.object(BaseClient, "_make_api_call", called),
-            mock.patch.object(objects.ObjectSource, "readinto", read),
+            mock.patch.object(reader.ObjectSource, "readinto", read),
         ):
             yield
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from qkd import attacks, channel, cli
 from qkd.plots import PlotUnavailable
-from qkd.records import DEFAULT_KEY_LENGTH
+from qkd.vocabulary import DEFAULT_KEY_LENGTH
 
 EXIT_NO_KEY = cli.EXIT_NO_KEY
 
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         "--figure",
         choices=tuple(cli.FIGURES),
         default="ma2005",
-        help="published figure to redraw (default: %(default)s)",
+        help="published figure to redraw, or the protocols side by side (default: %(default)s)",
     )
     rate.add_argument("--step", type=float, default=10.0, help="km between points (default: %(default)g)")
     attack = _add(
@@ -60,6 +60,14 @@ def _parser() -> argparse.ArgumentParser:
     _link(attack, attack=True)
     attack.add_argument(
         "--points", type=int, default=11, help="number of fractions from 0 to 1 (default: %(default)s)"
+    )
+    attack.add_argument(
+        "--power",
+        action="store_true",
+        help="how often the judge finds each eavesdropper at each strength, on four links",
+    )
+    attack.add_argument(
+        "--draws", type=int, default=200, help="sessions judged for each with --power (default: %(default)s)"
     )
     bench = _add(commands, "bench", cli.bench, "measure the speed of this machine on one core")
     bench.add_argument(
@@ -125,7 +133,15 @@ def _attack(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--seed", type=int, help="make the run reproducible; its key is then not secret")
     command.add_argument(
-        "--low-latency", action="store_true", help="reconcile with fewer round trips and a few more parities"
+        "--low-latency",
+        action=argparse.BooleanOptionalAction,
+        help="reconcile with fewer round trips and a few more parities (default: with numpy)",
+    )
+    command.add_argument(
+        "--all",
+        dest="variable_length",
+        action="store_true",
+        help="take all secret bits that the bound leaves, not only --key-length",
     )
     command.add_argument(
         "--kernel", default="auto", help="reconciliation kernel: auto, numpy or numba (default: %(default)s)"

@@ -1,8 +1,10 @@
-"""Privacy amplification by multiply-add-shift, a strongly universal family.
+"""Privacy amplification by multiply-shift with an odd factor and a short summand, a universal family.
 
-h(x) = ((a x + b) mod 2^w) >> (w - m) with uniformly random a, b below 2^w is strongly universal from n to m bits for
-w >= n + m - 1 (Dietzfelbinger, STACS 1996), so the quantum leftover hash lemma holds for it (Tomamichel, Schaffner,
-Smith, Renner, IEEE Trans. Inf. Theory 57 (2011)). It is exact at every length: one product of big integers.
+h(x) = ((a x + b) mod 2^n) >> (n - m), from n bits to m, with a uniformly random odd a below 2^n and a uniformly random
+b below 2^(n - m), is universal: two different strings have the same hash with probability at most 2^-m (Woelfel,
+*Efficient strongly universal and optimally universal hashing*, MFCS 1999). That is all that the quantum leftover hash
+lemma asks for (Renner, PhD thesis 2005; Tomamichel, Schaffner, Smith, Renner, IEEE Trans. Inf. Theory 57 (2011)). It is
+exact at every length: one product of big integers. The proof is in ``docs/quantum-cryptography.md``.
 """
 
 import hashlib
@@ -12,17 +14,17 @@ import numpy as np
 
 from qkd.bits import Bits, as_bits, as_integer
 
-FAMILY = "multiply-add-shift"
+FAMILY = "multiply-shift-odd"
 """Name of the hash family, for records."""
 
 
 def seed_size(length: int, final_length: int) -> int:
     """Return the bytes of uniformly random public seed for ``length`` bits in and ``final_length`` out."""
-    return 2 * _operand_size(length, final_length)
+    return _bytes(length) + _bytes(max(0, length - final_length))
 
 
-def _operand_size(length: int, final_length: int) -> int:
-    return (length + final_length + 7) // 8
+def _bytes(bits: int) -> int:
+    return (bits + 7) // 8
 
 
 def amplify(bits: Bits, final_length: int, *, seed: int | bytes) -> Bits:
@@ -44,20 +46,22 @@ def amplify(bits: Bits, final_length: int, *, seed: int | bytes) -> Bits:
     if not bits.size:
         raise ValueError("bits must not be empty")
     final_length = as_integer("final_length", final_length, 0, bits.size)
-    size = _operand_size(bits.size, final_length)
+    size = seed_size(bits.size, final_length)
     if not isinstance(seed, bytes):
         as_integer("seed", seed, 0, 2**256 - 1)
-        seed = hashlib.shake_256(b"qkd amplification" + seed.to_bytes(32, "little")).digest(2 * size)
-    if len(seed) != 2 * size:
-        raise ValueError(f"seed must be {2 * size} bytes for these lengths, not {len(seed)}")
+        seed = hashlib.shake_256(b"qkd amplification" + seed.to_bytes(32, "little")).digest(size)
+    if len(seed) != size:
+        raise ValueError(f"seed must be {size} bytes for these lengths, not {len(seed)}")
     if not final_length:
         return np.zeros(0, np.uint8)
-    width = bits.size + final_length
-    product = _natural(seed[:size]) * _natural(np.packbits(bits, bitorder="little").tobytes())
-    hashed = gmpy2.f_mod_2exp(product + _natural(seed[size:]), width) >> (width - final_length)
-    packed = np.frombuffer(int(hashed).to_bytes((final_length + 7) // 8, "little"), np.uint8)
+    dropped, factor_size = bits.size - final_length, _bytes(bits.size)
+    factor = _natural(seed[:factor_size]).bit_set(0)
+    summand = gmpy2.f_mod_2exp(_natural(seed[factor_size:]), dropped)
+    product = factor * _natural(np.packbits(bits, bitorder="little").tobytes())
+    hashed = gmpy2.f_mod_2exp(product + summand, bits.size) >> dropped
+    packed = np.frombuffer(hashed.to_bytes(_bytes(final_length), "little"), np.uint8)
     return np.unpackbits(packed, count=final_length, bitorder="little")
 
 
 def _natural(data: bytes) -> gmpy2.mpz:
-    return gmpy2.mpz(int.from_bytes(data, "little"))
+    return gmpy2.mpz.from_bytes(data, "little")

@@ -5,6 +5,7 @@ basis 1). Measured in its own basis a state gives its bit, in the other a fair c
 States 4 and 5, half-way between (22.5° and 112.5°), are made by an eavesdropper only.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,7 +99,14 @@ def sift(alice_bases: Bits, bob_bases: Bits) -> NDArray[np.bool_]:
     return np.equal(alice_bases, bob_bases)
 
 
-def transmit(pulses: int, link: Channel, attack: Attack, randomness: Randomness) -> Transmission:
+def transmit(
+    pulses: int,
+    link: Channel,
+    attack: Attack,
+    randomness: Randomness,
+    *,
+    check: Callable[[], object] = lambda: None,
+) -> Transmission:
     """Send pulses from Alice to Bob, past Eve.
 
     Only clicks are drawn (``qkd.photons``): neither Alice's bit nor a basis changes the chance of a click, so those
@@ -109,17 +117,13 @@ def transmit(pulses: int, link: Channel, attack: Attack, randomness: Randomness)
         link: source, fibre and receiver.
         attack: what Eve does.
         randomness: Alice's and Bob's choices, and the world's.
+        check: called before each block; what it raises ends the transmission.
     """
     clicks = click_model(link, lambda photons: attack.detection(link, photons)).draw(pulses, randomness.world)
-    blocks = [
-        _click_block(
-            clicks.part(start, start + _BLOCK),
-            link,
-            attack,
-            randomness,
-        )
-        for start in range(0, clicks.photons.size, _BLOCK)
-    ]
+    blocks = []
+    for start in range(0, clicks.photons.size, _BLOCK):
+        check()
+        blocks.append(_click_block(clicks.part(start, start + _BLOCK), link, attack, randomness))
     empty = np.zeros(0, np.uint8)
     joined = [np.concatenate([empty, *(block[i] for block in blocks)]) for i in range(7)]
     return Transmission(
@@ -135,10 +139,10 @@ def _click_block(clicks: Clicks, link: Channel, attack: Attack, randomness: Rand
     bits = randomness.bits(count)
     alice_bases = randomness.biased_bits(count, diagonal)
     bob_bases = randomness.biased_bits(count, diagonal)
-    flight = Flight(prepare(bits, alice_bases), clicks.photons, bob_bases)
+    flight = Flight(prepare(bits, alice_bases), clicks.photons, clicks.random, bob_bases)
     seen = attack.intercept(flight, link, world)
     outcomes = measure(seen.states, bob_bases, world)
-    wrong = (world.random(count) < link.misalignment) & ~seen.forced
+    wrong = (world.random(count) < link.detected_error) & ~seen.forced
     random = clicks.random & ~seen.forced
     coins = world.integers(0, 2, count, dtype=np.uint8)
     outcomes = np.where(random, coins, outcomes ^ wrong)

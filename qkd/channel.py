@@ -6,6 +6,9 @@ pulse whatever was sent, and gives a random bit; a detected photon hits the wron
 ``misalignment``. After-pulses are those of Lim et al., PRA 89, 022307 (2014): a detection is followed by another
 click, of a random bit, with a given probability. The click probability depends neither on basis nor on bit.
 
+After a click the whole receiver may be blind for a number of pulses. Where a photon and a background click come in two
+detectors at once, Bob keeps a random bit, as the security proofs demand.
+
 The source emits either exactly one photon per pulse, or weak coherent pulses with randomised phase: the photon
 number of a pulse is then Poisson distributed around the intensity that Alice picked for it.
 """
@@ -14,7 +17,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qkd.bits import as_number
+from qkd.bits import as_integer, as_number
 
 MAX_INTENSITY = 2.0
 """Mean photon number above which a pulse is not weak."""
@@ -35,9 +38,18 @@ class Channel:
             a random sample of both bases estimates the error and the rest is key; otherwise the rectilinear basis
             makes the key and the whole diagonal basis estimates the error, as in Tomamichel et al. 2012.
         after_pulse_probability: of a random click after a detection, [0, 0.5].
-        intensities: mean photon numbers of signal, decoy and weakest pulses, mu1 > mu2 + mu3 and mu2 > mu3 >= 0, up
-            to 2; empty for single photons.
+        intensities: mean photon numbers of signal, decoy and weakest pulses, mu1 > mu2 + mu3 and mu2 > mu3 >= 0, or
+            of signal and one decoy, mu1 > mu2 > 0; up to 2; empty for single photons.
         intensity_probabilities: with which Alice picks each, of the same length, summing to 1.
+        dead_time_pulses: pulses after a click in which no detector of the receiver clicks, 0 to 10^6.
+        double_clicks: a background click in the other detector (half of the background) makes a detected photon's bit
+            random; otherwise it is taken to go unseen, as in the published model.
+        efficiency_mismatch: by how much less efficient one detector can be made than the other, relatively, [0, 0.9]:
+            it changes no click, but the key is bounded for any mismatch up to it.
+        source_defect: probability that a pulse is not the one that Alice meant, but any other, [0, 0.1]: it changes no
+            click either, but the key is bounded for it. A source of single photons has a second one at times; with
+            weak pulses that is no defect.
+        entangled: a source of pairs half-way sends to both, and a click is one on both sides (``qkd.entangled``).
         name: preset or description.
         source: where the figures come from.
 
@@ -55,6 +67,11 @@ class Channel:
     after_pulse_probability: float = 0.0
     intensities: Sequence[float] = ()
     intensity_probabilities: Sequence[float] = ()
+    dead_time_pulses: int = 0
+    double_clicks: bool = False
+    efficiency_mismatch: float = 0.0
+    source_defect: float = 0.0
+    entangled: bool = False
     name: str = "custom"
     source: str = ""
 
@@ -69,21 +86,31 @@ class Channel:
         # Beyond these, one basis is practically never used and its error rate cannot be known.
         as_number("rectilinear_probability", self.rectilinear_probability, 0.01, 0.99)
         as_number("after_pulse_probability", self.after_pulse_probability, 0, 0.5)
+        as_integer("dead_time_pulses", self.dead_time_pulses, 0, 10**6)
+        for name in ("double_clicks", "entangled"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} must be true or false, not {getattr(self, name)!r}")  # noqa: TRY004 - one error type
+        as_number("efficiency_mismatch", self.efficiency_mismatch, 0, 0.9)
+        as_number("source_defect", self.source_defect, 0, 0.1)
         self._check_intensities()
 
     def _check_intensities(self) -> None:
         for name in ("intensities", "intensity_probabilities"):
             given = getattr(self, name)
-            if isinstance(given, str) or not isinstance(given, Sequence) or len(given) not in (0, 3):
-                raise ValueError(f"{name} must be a list of 3 numbers, or empty, not {given!r}")
+            if isinstance(given, str) or not isinstance(given, Sequence) or len(given) not in (0, 2, 3):
+                raise ValueError(f"{name} must be a list of 2 or 3 numbers, or empty, not {given!r}")
             object.__setattr__(self, name, tuple(as_number(name, value, 0, MAX_INTENSITY) for value in given))
         light, chances = self.intensities, self.intensity_probabilities
         if len(light) != len(chances):
             raise ValueError("intensity_probabilities must be as many as intensities")
         if light and (min(chances) <= 0 or abs(sum(chances) - 1) > 1e-9):
             raise ValueError("intensity_probabilities must be above 0 and sum to 1")
-        if light and not (light[0] > light[1] + light[2] and light[1] > light[2]):
+        if len(light) == 3 and not (light[0] > light[1] + light[2] and light[1] > light[2]):
             raise ValueError("intensities must be mu1 > mu2 + mu3 and mu2 > mu3 >= 0")
+        if light and self.entangled:
+            raise ValueError("intensities must be empty where the source is entangled")
+        if len(light) == 2 and not light[0] > light[1] > 0:
+            raise ValueError("intensities must be mu1 > mu2 > 0")
 
     @classmethod
     def from_error_rate(cls, error_rate: float) -> "Channel":
@@ -108,7 +135,7 @@ class Channel:
 
     @property
     def has_decoys(self) -> bool:
-        """Return whether Alice's source has three intensities."""
+        """Return whether Alice's source has two or three intensities."""
         return bool(self.intensities)
 
     @property
@@ -134,16 +161,34 @@ class Channel:
         detection = 1 - quiet + background
         return background + (1 - detection) * self.after_pulse_probability * detection
 
+    def awake_gain_at(self, intensity: float | None) -> float:
+        """Return the probability that a pulse of an intensity gives a click of detectors that are awake, in [0, 1]."""
+        return self.photon_detection(intensity) + self.random_clicks(intensity)
+
+    @property
+    def awake_fraction(self) -> float:
+        """Part of the pulses that find the detectors awake, in (0, 1]."""
+        if not self.dead_time_pulses:
+            return 1.0
+        clicks = sum(chance * self.awake_gain_at(intensity) for chance, intensity in self.emissions)
+        return awake(clicks, self.dead_time_pulses)
+
     def gain_at(self, intensity: float | None) -> float:
         """Return the probability that a pulse of an intensity gives a click, in [0, 1]."""
-        return self.photon_detection(intensity) + self.random_clicks(intensity)
+        return self.awake_gain_at(intensity) * self.awake_fraction
+
+    @property
+    def detected_error(self) -> float:
+        """Probability that a detected photon gives the wrong bit, in [0, 0.5]: misalignment, and double clicks."""
+        doubled = self.dark_count_probability / 2 if self.double_clicks else 0.0
+        return self.misalignment + doubled * (0.5 - self.misalignment)
 
     def error_at(self, intensity: float | None, signal_error: float | None = None) -> float:
         """Return the QBER of the sifted bits of an intensity, in [0, 0.5]."""
-        gain = self.gain_at(intensity)
+        gain = self.awake_gain_at(intensity)
         if not gain:
             return 0.5
-        error = self.misalignment if signal_error is None else signal_error
+        error = self.detected_error if signal_error is None else signal_error
         return (self.random_clicks(intensity) / 2 + self.photon_detection(intensity) * error) / gain
 
     @property
@@ -165,6 +210,11 @@ class Channel:
     def sifted_fraction(self) -> float:
         """Fraction of the clicks in which both chose the same basis."""
         return self.rectilinear_probability**2 + (1 - self.rectilinear_probability) ** 2
+
+
+def awake(clicks: float, dead_time_pulses: int) -> float:
+    """Return the part of the pulses that find detectors awake, given the clicks per pulse of such detectors."""
+    return 1 / (1 + clicks * dead_time_pulses)
 
 
 PRESETS: dict[str, Channel] = {
@@ -215,6 +265,29 @@ PRESETS: dict[str, Channel] = {
             intensity_probabilities=(0.25, 0.5, 0.25),
             source="Lim, Curty, Walenta, Xu, Zbinden, PRA 89, 022307 (2014); bias, intensities and probabilities near "
             "the optimum for keys of some thousand bits",
+        ),
+        Channel(
+            name="one_decoy",
+            distance_km=50.0,
+            receiver_efficiency=0.7,
+            detector_efficiency=0.2,
+            dark_count_probability=1e-6,
+            misalignment=0.015,
+            rectilinear_probability=0.8,
+            intensities=(0.5, 0.15),
+            intensity_probabilities=(0.4, 0.6),
+            source="the link metro_50km with weak pulses of a signal and one decoy, as in Rusca, Boaron, Grünenfelder, "
+            "Martin, Zbinden, APL 112, 171104 (2018); bias and intensities near the optimum for keys of some thousand "
+            "bits",
+        ),
+        Channel(
+            name="entangled_50km",
+            detector_efficiency=7.968857973144238e-05,  # entangled_channel(preset("metro_50km"), 0.02)
+            dark_count_probability=2.991952484772095e-06,
+            misalignment=0.015,
+            entangled=True,
+            source="the detectors of metro_50km on both sides of a source of pairs half-way, 0.04 pairs per pulse: Ma, "
+            "Fung, Lo, PRA 76, 012307 (2007)",
         ),
     )
 }

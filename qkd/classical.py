@@ -6,11 +6,13 @@ at the two ends of a stream socket (``SocketChannel`` and ``serve``); what cross
 
 import socket
 import struct
+import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import Protocol
 
 import numpy as np
 
@@ -42,6 +44,8 @@ class Kind(IntEnum):
     TAGS = 9
     AMPLIFY = 10
     AUTHENTICATE = 11
+    AGREE = 12
+    CONFIRM = 13
 
 
 _ANSWER_PURPOSE = {
@@ -54,15 +58,23 @@ _ANSWER_PURPOSE = {
     Kind.TAGS: Purpose.VERIFICATION,
     Kind.AUTHENTICATE: Purpose.AUTHENTICATION,
 }
-_QUESTION_PURPOSE = {Kind.SIFT: Purpose.SIFTING, Kind.AUTHENTICATE: Purpose.AUTHENTICATION}
+_QUESTION_PURPOSE = {
+    Kind.SIFT: Purpose.SIFTING,
+    Kind.AUTHENTICATE: Purpose.AUTHENTICATION,
+    Kind.CONFIRM: Purpose.AUTHENTICATION,
+}
 
 _HEADER = struct.Struct("<BI")
 MAX_MESSAGE_BITS = 1 << 31
-"""Longer messages are refused: a peer cannot make the other run out of memory."""
+"""No message is longer, whatever the protocol would allow."""
 
 
 class ProtocolError(Exception):
     """The other side breaks the protocol or is gone."""
+
+
+class ConnectionLostError(ProtocolError):
+    """The other side is gone or silent: what was under way may be settled over a new connection."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -73,11 +85,21 @@ class Message:
         kind: what it is about.
         body: ``bits`` bits, packed most significant first; what is left of the last byte is 0.
         bits: length of the information.
+
+    Raises:
+        ProtocolError: a body of another length, or one whose last byte is not padded with zeros.
     """
 
     kind: Kind
     body: bytes
     bits: int
+
+    def __post_init__(self) -> None:
+        """Check that the body can be written in one way only."""
+        if len(self.body) != (self.bits + 7) // 8:
+            raise ProtocolError(f"{self.kind.name} has {len(self.body)} bytes for {self.bits} bits")
+        if self.body and self.body[-1] & ((1 << -self.bits % 8) - 1):
+            raise ProtocolError(f"{self.kind.name} has padding bits that are not zero")
 
     @classmethod
     def of_bytes(cls, kind: Kind, body: bytes = b"") -> "Message":
@@ -126,22 +148,39 @@ class ClassicalChannel(ABC):
         """All bits of information that crossed, both ways."""
         return self.to_alice.total() + self.to_bob.total()
 
-    def ask(self, question: Message) -> Message:
+    def include(self, to_alice: Counter[Purpose], to_bob: Counter[Purpose], round_trips: int) -> None:
+        """Count what crossed beside this channel."""
+        self.to_alice += to_alice
+        self.to_bob += to_bob
+        self.round_trips += round_trips
+
+    def ask(self, question: Message, bits: int, *, fewest: int | None = None) -> Message:
         """Send a question and wait for the answer, counting both.
 
+        Args:
+            question: to Alice.
+            bits: length of the answer; its greatest length where ``fewest`` is given.
+            fewest: its smallest length.
+
         Raises:
-            ProtocolError: the answer is not one to this question, or there is none.
+            ProtocolError: the answer is not one to this question, or not of the length that it must have.
+            ConnectionLostError: there is no answer.
         """
         self.to_alice[_QUESTION_PURPOSE.get(question.kind, Purpose.CONTROL)] += question.bits
-        answer = self._exchange(question)
-        if answer.kind != question.kind or len(answer.body) != (answer.bits + 7) // 8:
-            raise ProtocolError(f"the answer to {question.kind.name} is malformed")
+        answer = self._exchange(question, bits)
+        if answer.kind is not question.kind:
+            raise ProtocolError(f"{answer.kind.name} is no answer to {question.kind.name}")
+        if not (bits if fewest is None else fewest) <= answer.bits <= bits:
+            raise ProtocolError(
+                f"the answer to {question.kind.name} has {answer.bits} bits instead of {bits}"
+            )
         self.to_bob[_ANSWER_PURPOSE.get(answer.kind, Purpose.CONTROL)] += answer.bits
         self.round_trips += 1
         return answer
 
     @abstractmethod
-    def _exchange(self, question: Message) -> Message: ...
+    def _exchange(self, question: Message, longest: int) -> Message:
+        """Send a question and return the answer, of which no more than ``longest`` bits need be read."""
 
 
 class LocalChannel(ClassicalChannel):
@@ -152,57 +191,103 @@ class LocalChannel(ClassicalChannel):
         super().__init__()
         self._answer = answer
 
-    def _exchange(self, question: Message) -> Message:
+    def _exchange(self, question: Message, longest: int) -> Message:  # noqa: ARG002 - nothing is read
         return self._answer(question)
 
 
 class SocketChannel(ClassicalChannel):
-    """A channel over a connected stream socket, whose timeout is the caller's to set."""
+    """A channel over a connected stream socket, whose timeout is the caller's to set: it ends each message too."""
 
     def __init__(self, connection: socket.socket) -> None:
         """Use a connection; it stays the caller's to close."""
         super().__init__()
         self._connection = connection
 
-    def _exchange(self, question: Message) -> Message:
-        self._connection.sendall(question.encode())
-        answer = receive(self._connection)
+    def reconnect(self, connection: socket.socket) -> None:
+        """Go on over another connection, after the first was lost."""
+        self._connection = connection
+
+    def _exchange(self, question: Message, longest: int) -> Message:
+        send(self._connection, question)
+        answer = receive(self._connection, longest)
         if answer is None:
-            raise ProtocolError("Alice hung up")
+            raise ConnectionLostError("Alice hung up")
         return answer
 
 
-def receive(connection: socket.socket) -> Message | None:
-    """Read the next message of a connection; None at its end.
+class Answering(Protocol):
+    """Who answers at the other end: Alice."""
 
-    Raises:
-        ProtocolError: malformed, longer than ``MAX_MESSAGE_BITS``, or cut off.
-    """
-    header = _read(connection, _HEADER.size)
-    if not header:
-        return None
-    number, bits = _HEADER.unpack(header)
-    if number not in list(Kind) or bits > MAX_MESSAGE_BITS:
-        raise ProtocolError("a message has an unknown kind or an impossible length")
-    return Message(Kind(number), _read(connection, (bits + 7) // 8, all_of_it=True), bits)
+    @property
+    def longest_question(self) -> int:
+        """Bits of the longest question that may come now."""
+        ...
+
+    def answer(self, question: Message) -> Message:
+        """Answer one question."""
+        ...
 
 
-def serve(connection: socket.socket, answer: Callable[[Message], Message]) -> None:
+def serve(connection: socket.socket, alice: Answering) -> None:
     """Answer the questions of a connection, as Alice, until Bob hangs up.
 
     Raises:
         ProtocolError: Bob's messages are malformed, or ask what the protocol does not allow.
+        ConnectionLostError: Bob is silent for longer than the socket's timeout, or gone within a message.
     """
-    while (question := receive(connection)) is not None:
-        connection.sendall(answer(question).encode())
+    while (question := receive(connection, alice.longest_question)) is not None:
+        send(connection, alice.answer(question))
 
 
-def _read(connection: socket.socket, size: int, *, all_of_it: bool = False) -> bytes:
+def send(connection: socket.socket, message: Message) -> None:
+    """Send a message.
+
+    Raises:
+        ConnectionLostError: the other side does not take it.
+    """
+    try:
+        connection.sendall(message.encode())
+    except OSError as error:
+        raise ConnectionLostError(f"{message.kind.name} could not be sent: {error}") from error
+
+
+def receive(connection: socket.socket, longest: int = MAX_MESSAGE_BITS) -> Message | None:
+    """Read the next message of a connection; None at its end.
+
+    Raises:
+        ProtocolError: malformed, or announced to be longer than ``longest`` bits; its body is then not read.
+        ConnectionLostError: it does not come within the socket's timeout, or is cut off.
+    """
+    timeout = connection.gettimeout()
+    deadline = None if timeout is None else time.monotonic() + timeout
+    try:
+        header = _read(connection, _HEADER.size, deadline)
+        if not header:
+            return None
+        number, bits = _HEADER.unpack(header)
+        if number not in list(Kind) or bits > min(longest, MAX_MESSAGE_BITS):
+            raise ProtocolError("a message has an unknown kind or an impossible length")
+        return Message(Kind(number), _read(connection, (bits + 7) // 8, deadline, all_of_it=True), bits)
+    except OSError as error:
+        raise ConnectionLostError(f"no message came: {error}") from error
+    finally:
+        connection.settimeout(timeout)
+
+
+def _read(connection: socket.socket, size: int, deadline: float | None, *, all_of_it: bool = False) -> bytes:
     parts: list[bytes] = []
     missing = size
-    while missing and (part := connection.recv(min(missing, 1 << 20))):
+    while missing:
+        if deadline is not None:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("timed out")
+            connection.settimeout(left)
+        part = connection.recv(min(missing, 1 << 20))
+        if not part:
+            break
         parts.append(part)
         missing -= len(part)
     if missing and (all_of_it or parts):
-        raise ProtocolError("the connection ended within a message")
+        raise ConnectionLostError("the connection ended within a message")
     return b"".join(parts)

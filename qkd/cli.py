@@ -5,9 +5,12 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from qkd import attacks, channel, keyrate, plots, session, speed
+import numpy as np
+
+from qkd import attacks, channel, keyrate, plots, protocols, session, speed
+from qkd.detection.power import power
 from qkd.records import SessionParameters
 from qkd.results import SessionResult
 
@@ -31,9 +34,10 @@ class Report:
 
 
 Command = Callable[[argparse.Namespace], Report]
+Item = TypeVar("Item")
 
 
-def progress(items: Sequence[float], label: str) -> Iterator[float]:
+def progress(items: Sequence[Item], label: str) -> Iterator[Item]:
     """Yield the items, with a progress bar on standard error if it is a terminal."""
     watching = sys.stderr.isatty()
     for done, item in enumerate(items):
@@ -63,6 +67,7 @@ def _parameters(options: argparse.Namespace, **changes: object) -> SessionParame
             "attack": _attack(options),
             "seed": options.seed,
             "low_latency": options.low_latency,
+            "variable_length": options.variable_length,
             "kernel": options.kernel,
         }
     return SessionParameters(**(given | changes))  # type: ignore[arg-type] # they check themselves
@@ -133,20 +138,42 @@ def _ma2005(distances: Sequence[float]) -> dict[str, list[float]]:
 
 def _lim2014(distances: Sequence[float]) -> dict[str, list[float]]:
     link = channel.preset("lim2014")
-    curves: dict[str, list[float]] = {f"block of 10^{power}": [] for power in range(4, 10)}
+    curves: dict[str, list[float]] = {f"block of 10^{exponent}": [] for exponent in range(4, 10)}
     for km in progress(distances, "km"):
-        for power in range(4, 10):
-            found = keyrate.lim2014_rate(link, km, block_bits=10**power)
-            curves[f"block of 10^{power}"].append(found.rate)
+        for exponent in range(4, 10):
+            found = keyrate.lim2014_rate(link, km, block_bits=10**exponent)
+            curves[f"block of 10^{exponent}"].append(found.rate)
     limit = [keyrate.plob_bound(keyrate.at_distance(link, km).transmittance) for km in distances]
     return curves | {"PLOB": limit}
 
 
+def _protocols(distances: Sequence[float]) -> dict[str, list[float]]:
+    link = channel.preset("lim2014")
+    rates = {
+        "single photons": protocols.single_photon_rate,
+        "infinite decoys and pulses (Ma 2005)": protocols.asymptotic_rate,
+        "three intensities": protocols.three_intensity_rate,
+        "three intensities, published tails": protocols.published_rate,
+        "one decoy": protocols.one_decoy_rate,
+        "entangled pairs": protocols.entangled_rate,
+    }
+    curves: dict[str, list[float]] = {name: [] for name in rates}
+    for km in progress(distances, "km"):
+        for name, rate in rates.items():
+            curves[name].append(rate(link, km, block_bits=PROTOCOLS_BLOCK_BITS))
+    limit = [keyrate.plob_bound(keyrate.at_distance(link, km).transmittance) for km in distances]
+    return curves | {"PLOB": limit}
+
+
+PROTOCOLS_BLOCK_BITS = 10**6
+"""Sifted bits of the key basis in the comparison of protocols."""
+
 FIGURES: dict[str, tuple[Callable[[Sequence[float]], dict[str, list[float]]], float]] = {
     "ma2005": (_ma2005, 150.0),
     "lim2014": (_lim2014, 200.0),
+    "protocols": (_protocols, 250.0),
 }
-"""Figures that ``rate`` redraws: their curves, and their longest distance in km."""
+"""Figures that ``rate`` draws: their curves, and their longest distance in km."""
 
 
 def rate_curves(options: argparse.Namespace) -> Report:
@@ -165,8 +192,52 @@ def rate_curves(options: argparse.Namespace) -> Report:
     return Report("\n".join(lines), document)
 
 
+POWER_CHANNELS = ("lab", "metro_50km", "gys2005", "lim2014")
+POWER_FRACTIONS = (0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+def attack_power(options: argparse.Namespace) -> Report:
+    """Judge drawn sessions of every eavesdropper and strength: how often is she found?"""
+    if not 1 <= options.draws <= 10**7:
+        raise ValueError("draws must be an integer in [1, 10,000,000]")
+    names = [options.channel] if options.channel else list(POWER_CHANNELS)
+    kinds = (
+        [_attack(options)] if options.attack != "none" else [attacks.attack(kind) for kind in attacks.KINDS]
+    )
+    listening = [kind.on_share(share) for kind in kinds if kind.parts for share in POWER_FRACTIONS]
+    cells = [(name, eavesdropper) for name in names for eavesdropper in (attacks.NoAttack(), *listening)]
+    rows = [_power_row(options, name, eavesdropper) for name, eavesdropper in progress(cells, "cell")]
+    if options.plot:
+        plots.draw_power(options.plot, rows)
+    lines = [f"{'channel':<12}{'eavesdropper':<40}{'convicted':>10}{'at 1e-3':>10}{'flagged':>10}"]
+    lines += [
+        f"{row['channel']:<12}{row['attack']:<40}{row['convicted']:>10.2%}{row['convicted_early']:>10.2%}"
+        f"{row['flagged']:>10.2%}"
+        for row in rows
+    ]
+    return Report("\n".join(lines), {"draws": options.draws, "rows": rows})
+
+
+def _power_row(options: argparse.Namespace, name: str, eavesdropper: attacks.Attack) -> dict[str, Any]:
+    parameters = SessionParameters(channel=channel.preset(name), key_length=options.key_length)
+    planned = session.plan(parameters)
+    found = power(
+        planned,
+        session.agree(parameters, planned),
+        eavesdropper,
+        draws=options.draws,
+        rng=np.random.default_rng(options.seed),
+    )
+    shown = "none" if isinstance(eavesdropper, attacks.NoAttack) else str(eavesdropper)
+    kind = shown.partition(":")[0]
+    share = eavesdropper.parts[0].fraction if eavesdropper.parts else 0.0
+    return {"channel": name, "attack": shown, "kind": kind, "fraction": share} | asdict(found)
+
+
 def attack_sweep(options: argparse.Namespace) -> Report:
     """Run sessions under growing fractions of an attack."""
+    if options.power:
+        return attack_power(options)
     if not 2 <= options.points <= 1001:
         raise ValueError("points must be an integer in [2, 1001]")
     if options.attack == "none":

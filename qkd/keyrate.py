@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from qkd.bits import as_integer, as_number
 from qkd.channel import MAX_INTENSITY, Channel
-from qkd.finite_key import DecoyCounts, binary_entropy, lim2014_balance, lim2014_length
+from qkd.finite_key import binary_entropy, lim2014_balance, lim2014_length
 from qkd.optimisation import best_decoys
 from qkd.worst_case import decoy_counts
 
@@ -19,6 +19,9 @@ MA2005_EFFICIENCY = 1.22
 LIM2014_EFFICIENCY = 1.16
 LIM2014_SECURITY = 1e-15
 """Error-correction efficiency and secrecy per key bit (kappa) that Lim et al. 2014 take."""
+
+# Of the search: above -log of any rate that there is, so that every link with a key is better than those without.
+_NO_KEY = 100.0
 
 
 def plob_bound(transmittance: float) -> float:
@@ -165,6 +168,54 @@ class FiniteRate:
     channel: Channel
 
 
+@dataclass(frozen=True)
+class _Block:
+    """What a finite-key rate is asked for; arguments are those of ``lim2014_rate``."""
+
+    bits: int
+    security: float
+    epsilon_cor: float
+    efficiency: float
+    published: bool
+
+    def pulses(self, link: Channel) -> float:
+        """Return the pulses that fill the block."""
+        return self.bits / (link.rectilinear_probability**2 * link.gain)
+
+    def leaked(self, link: Channel) -> int:
+        """Return the parities that error correction discloses."""
+        return math.ceil(self.bits * self.efficiency * binary_entropy(link.error_rate()))
+
+    def rate(self, link: Channel) -> FiniteRate:
+        """Return the rate over a link as it is."""
+        pulses, leaked = self.pulses(link), self.leaked(link)
+        counts, length = decoy_counts(link, pulses), self.bits // 2
+        for _ in range(3):  # epsilon and length depend on each other; the length moves by a few bits only
+            length = lim2014_length(
+                counts,
+                leaked_bits=leaked,
+                epsilon_sec=self.security * max(1, length),
+                epsilon_cor=self.epsilon_cor,
+                published=self.published,
+            )
+        return FiniteRate(length / pulses, length, pulses, link)
+
+    def missing(self, link: Channel) -> float:
+        """Return what lacks, per bit of the block, where there is no key."""
+        left = lim2014_balance(
+            decoy_counts(link, self.pulses(link)),
+            epsilon_sec=self.security,
+            leaked_bits=self.leaked(link),
+            published=self.published,
+        )
+        return -left / self.bits
+
+    def cost(self, link: Channel) -> float:
+        """Return what the search makes small; where there is no key it goes to where the least is missing."""
+        rate = self.rate(link).rate
+        return -math.log(rate) if rate > 0 else _NO_KEY + self.missing(link)
+
+
 def lim2014_rate(
     channel: Channel,
     distance_km: float,
@@ -173,6 +224,7 @@ def lim2014_rate(
     security: float = LIM2014_SECURITY,
     epsilon_cor: float = 1e-15,
     efficiency: float = LIM2014_EFFICIENCY,
+    published: bool = True,
 ) -> FiniteRate:
     """Return the secret bits per pulse from a block of sifted key-basis bits, with the best bias and intensities.
 
@@ -183,44 +235,21 @@ def lim2014_rate(
         security: secrecy per key bit (kappa), (0, 0.01]; epsilon_sec is kappa times the length.
         epsilon_cor: correctness, (0, 0.01].
         efficiency: of the error correction, 1 to 10.
+        published: take the published tails instead of the tighter ones that sessions take.
 
     Raises:
         ValueError: an argument outside its range, or a channel without decoys.
 
     Source: Lim, Curty, Walenta, Xu, Zbinden, PRA 89, 022307 (2014), section IV.
     """
-    if not channel.has_decoys:
-        raise ValueError("channel must have decoy intensities")
+    if len(channel.intensities) != 3:
+        raise ValueError("channel must have three intensities")
     as_integer("block_bits", block_bits, 1, 10**15)
     as_number("security", security, 0, 0.01, open_low=True)
     as_number("efficiency", efficiency, 1, 10)
 
-    def block(there: Channel) -> tuple[float, tuple[DecoyCounts, ...], int]:
-        pulses = block_bits / (there.rectilinear_probability**2 * there.gain)
-        leaked = math.ceil(block_bits * efficiency * binary_entropy(there.error_rate()))
-        return pulses, decoy_counts(there, pulses), leaked
-
-    def finite_rate(there: Channel) -> FiniteRate:
-        pulses, counts, leaked = block(there)
-        length = block_bits // 2
-        for _ in range(3):  # epsilon and length depend on each other; the length moves by a few bits only
-            length = lim2014_length(
-                counts,
-                leaked_bits=leaked,
-                epsilon_sec=security * max(1, length),
-                epsilon_cor=epsilon_cor,
-            )
-        return FiniteRate(length / pulses, length, pulses, there)
-
-    def cost(there: Channel) -> float:
-        found = finite_rate(there)
-        if found.rate > 0:
-            return -math.log(found.rate)
-        # Where there is no key the search goes to where the least is missing.
-        _, counts, leaked = block(there)
-        return 100.0 - lim2014_balance(counts, epsilon_sec=security, leaked_bits=leaked) / block_bits
-
-    return finite_rate(best_decoys(at_distance(channel, distance_km), cost, starts=4))
+    block = _Block(block_bits, security, epsilon_cor, efficiency, published)
+    return block.rate(best_decoys(at_distance(channel, distance_km), block.cost, starts=4))
 
 
 def maximal_distance(rate: Callable[[float], float], *, longest_km: float = 1000.0) -> float:

@@ -46,18 +46,26 @@ def best_decoys(
 ) -> Channel:
     """Find the bias, the two upper intensities and their probabilities that cost least, and return the link with them.
 
-    The weakest intensity is kept: modulators reach zero no better than they do. A search by simplex may end in a local
+    The weakest of three intensities is kept: modulators reach zero no better than they do. A search by simplex may end in a local
     optimum, so the best of several ``starts`` (1 to 4) is taken, and begun again from where it ended.
     """
     from scipy.optimize import minimize  # noqa: PLC0415 - scipy costs a cold start more than the rest of the package
 
-    weakest = channel.intensities[2]
+    one = len(channel.intensities) == 2
+    weakest = 0.0 if one else channel.intensities[2]
 
     def candidate(x: list[float]) -> Channel:
         # Short blocks far away need more bits in the basis that is compared than in that of the key.
         bias, first, second = _inside(x[0], 0.01, 0.99), _inside(x[1], 0.005, 0.97), _inside(x[2], 0.02, 0.98)
         signal = _inside(x[3], max(0.05, 4 * weakest), 1.0)
         decoy = _inside(x[4], 2 * weakest + 0.005, signal - weakest - 0.005)
+        if one:
+            return replace(
+                channel,
+                rectilinear_probability=bias,
+                intensities=(signal, decoy),
+                intensity_probabilities=(first, 1 - first),
+            )
         chances = (first, (1 - first) * second, (1 - first) * (1 - second))
         return replace(
             channel,

@@ -45,21 +45,38 @@ class Clicks:
 
 @dataclass(frozen=True)
 class ClickModel:
-    """Weights of the classes of clicks, per pulse; arrays of one shape (classes,)."""
+    """Weights of the classes of clicks, per pulse that finds the detectors awake; arrays of one shape (classes,)."""
 
     weights: NDArray[np.float64]
     intensities: Bits
     photons: Bits
     random: NDArray[np.bool_]
+    dead_time_pulses: int = 0
 
     @property
     def gain(self) -> float:
-        """Probability that a pulse clicks."""
+        """Probability that a pulse clicks that finds the detectors awake."""
         return min(1.0, float(self.weights.sum()))
+
+    def _count(self, pulses: int, world: np.random.Generator) -> int:
+        """Draw the number of clicks: binomial, or with a dead time that of a renewal process."""
+        if not self.dead_time_pulses or not self.gain:
+            return int(world.binomial(pulses, self.gain))
+        clicks, passed = 0, 0
+        while True:
+            # The pulse of each click, counted from the first; and once more where they do not reach the end
+            several = max(64, int(1.01 * (pulses - passed) / (1 / self.gain + self.dead_time_pulses)))
+            # What is longer than the session is as long as it: sums of such waits are no numbers of 64 bits
+            waits = np.minimum(world.geometric(self.gain, min(several, 1 << 20)), pulses + 1)
+            waits += self.dead_time_pulses
+            at = passed + np.cumsum(waits) - self.dead_time_pulses
+            if at[-1] > pulses:
+                return clicks + int(np.searchsorted(at, pulses, side="right"))
+            clicks, passed = clicks + at.size, int(at[-1]) + self.dead_time_pulses
 
     def draw(self, pulses: int, world: np.random.Generator) -> Clicks:
         """Draw the clicks of so many pulses, in random order."""
-        detected = int(world.binomial(pulses, self.gain))
+        detected = self._count(pulses, world)
         if not detected:
             nothing = np.zeros(0, np.uint8)
             return Clicks(nothing, nothing, nothing.astype(np.bool_))
@@ -67,7 +84,8 @@ class ClickModel:
             np.arange(self.weights.size, dtype=np.uint8),
             world.multinomial(detected, self.weights / self.weights.sum()),
         )
-        world.shuffle(classes)
+        if self.weights.size > 1:
+            world.shuffle(classes)
         return Clicks(self.intensities[classes], self.photons[classes], self.random[classes])
 
 
@@ -110,4 +128,5 @@ def click_model(link: Channel, detection: Detection) -> ClickModel:
         np.concatenate(intensities)[used],
         np.concatenate(photons)[used],
         np.concatenate(random)[used],
+        link.dead_time_pulses,
     )

@@ -7,7 +7,7 @@ from functools import lru_cache
 from qkd.channel import Channel
 from qkd.finite_key import binary_entropy
 from qkd.optimisation import optimum
-from qkd.worst_case import DEVIATIONS, MAX_PULSES, MAX_SIFTED_BITS, Demand, best_length
+from qkd.worst_case import MAX_PULSES, MAX_SIFTED_BITS, Demand, best_length, pulses_of
 
 MEASURING_SIFTED_BITS = 4096
 """Block of a session that cannot give a key, run so that its error rate is known (within 1 % at two sigma)."""
@@ -87,19 +87,13 @@ def plan_for(demand: Demand, *, optimise: bool) -> Plan:
     return Plan(
         feasible=True,
         reason=None,
-        pulses=_pulses_for(clicks, demand.channel.gain),
+        pulses=math.ceil(clicks) if demand.channel.gain == 1 else pulses_of(demand.channel, clicks),
         sample_bits=sample,
         expected_sifted=round(clicks * demand.channel.sifted_fraction),
         expected_qber=demand.channel.error_rate(),
         planned_length=length,
         channel=demand.channel,
     )
-
-
-def _pulses_for(clicks: float, gain: float) -> int:
-    if gain == 1:
-        return math.ceil(clicks)
-    return math.ceil((clicks + DEVIATIONS * math.sqrt(clicks) + DEVIATIONS**2) / gain)
 
 
 def _measuring_plan(demand: Demand) -> Plan:

@@ -9,15 +9,15 @@ class PlotUnavailable(Exception):
     """matplotlib is not installed."""
 
 
-def _figure() -> tuple[Any, Any]:
+def _figure(beside: int = 1) -> tuple[Any, Any]:
     if find_spec("matplotlib") is None:
         raise PlotUnavailable("--plot needs matplotlib (pip install matplotlib)")
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - optional
     from matplotlib.figure import Figure  # noqa: PLC0415 - optional
 
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = Figure(figsize=(8 if beside == 1 else 4 * beside, 5), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.subplots()
+    return figure, figure.subplots() if beside == 1 else list(figure.subplots(1, beside, sharey=True))
 
 
 def draw_rates(path: str, distances_km: Sequence[float], curves: Mapping[str, Sequence[float]]) -> None:
@@ -70,4 +70,29 @@ def draw_bits(path: str, lengths: Mapping[str, int]) -> None:
     axes.set(xlabel="bits", xscale="log")
     axes.margins(x=0.2)
     axes.invert_yaxis()
+    figure.savefig(path)
+
+
+def draw_power(path: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Draw the part of the sessions that are convicted or flagged over the fraction attacked, into a file.
+
+    Raises:
+        PlotUnavailable: matplotlib is not installed.
+    """
+    links = list(dict.fromkeys(row["channel"] for row in rows))
+    figure, grid = _figure(len(links))
+    grid = grid if len(links) > 1 else [grid]
+    for axes, link in zip(grid, links, strict=True):
+        kinds = dict.fromkeys(row["kind"] for row in rows if row["fraction"])
+        for kind in kinds:
+            cells = [row for row in rows if row["kind"] == kind and row["channel"] == link]
+            fractions = [row["fraction"] for row in cells]
+            (line,) = axes.plot(
+                fractions, [row["convicted"] for row in cells], "o-", label=kind.replace("_", " ")
+            )
+            axes.plot(fractions, [row["flagged"] for row in cells], ":", color=line.get_color())
+        axes.set(title=link, xlabel="fraction of the pulses attacked", ylim=(-0.03, 1.03))
+        axes.grid(alpha=0.3)
+    grid[0].set(ylabel="sessions convicted (dotted: flagged)")
+    grid[-1].legend(fontsize="small")
     figure.savefig(path)

@@ -7,8 +7,7 @@ from qkd.attacks import Attack, NoAttack, combination
 from qkd.bits import as_integer, as_number
 from qkd.channel import Channel
 from qkd.finite_key import DEFAULT_EPSILON_SEC
-
-MIN_KEY_LENGTH, MAX_KEY_LENGTH, DEFAULT_KEY_LENGTH = 64, 1_048_576, 128
+from qkd.vocabulary import DEFAULT_KEY_LENGTH, MAX_KEY_LENGTH, MIN_KEY_LENGTH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +15,7 @@ class SessionParameters:
     """The parameters of a session.
 
     Attributes:
-        key_length: bits of the final key, 64 to 1,048,576.
+        key_length: bits of the final key, 64 to 1,048,576; the fewest where ``variable_length``.
         error_rate: of a lossless channel, [0, 0.5]; either this or ``channel``.
         channel: fibre and receiver; either this or ``error_rate``.
         attack: what Eve does, or several things that she does together; the plan does not know of her.
@@ -29,10 +28,13 @@ class SessionParameters:
         confidence: of the interval of the QBER, [0.5, 0.999999].
         optimise: let the plan choose the basis bias, and the intensities and their probabilities, that take the
             fewest pulses.
-        kernel: of the reconciliation: numpy, numba, or auto for numba where it is
-            installed and the strings are long.
+        kernel: of the reconciliation: numpy, numba, or auto for numba where it is installed and the string, or all
+            strings that this process has corrected, are long. Both ask the same questions.
         frame_bits: longest frame of the reconciliation, 1,024 to 2^20.
-        low_latency: reconcile with fewer round trips and a few more disclosed parities.
+        low_latency: reconcile with fewer round trips and a few more disclosed parities; None for what this machine
+            does faster: with numpy the low-latency mode, with numba the other.
+        variable_length: the key takes all that the bound gives of what was measured, at least ``key_length``, up to
+            1,048,576 bits.
 
     Raises:
         ValueError: a value outside its range, of a wrong type, both or neither of error_rate and channel, or
@@ -52,7 +54,8 @@ class SessionParameters:
     optimise: bool = False
     kernel: str = "auto"
     frame_bits: int = reconciliation.DEFAULT_FRAME_BITS
-    low_latency: bool = False
+    low_latency: bool | None = None
+    variable_length: bool = False
 
     def __post_init__(self) -> None:
         """Check every parameter."""
@@ -72,8 +75,9 @@ class SessionParameters:
         as_number("confidence", self.confidence, 0.5, 0.999999)
         as_integer("frame_bits", self.frame_bits, 1024, reconciliation.MAX_FRAME_BITS)
         reconciliation.kernel_name(self.kernel, 0)
-        for name in ("optimise", "low_latency"):
-            if not isinstance(getattr(self, name), bool):
+        allowed = {"optimise": bool, "variable_length": bool, "low_latency": bool | None}
+        for name, kind in allowed.items():
+            if not isinstance(getattr(self, name), kind):
                 raise ValueError(f"{name} must be true or false")  # noqa: TRY004 - one error type
         if self.sample_fraction is not None:
             as_number("sample_fraction", self.sample_fraction, 0.01, 0.9)

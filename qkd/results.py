@@ -8,6 +8,7 @@ from enum import StrEnum
 import numpy as np
 
 from qkd.bits import Bits
+from qkd.channel import Channel
 from qkd.estimation import BasisCounts, Interval
 from qkd.finite_key import DecoyCounts
 from qkd.planning import Plan
@@ -42,7 +43,7 @@ class SessionResult:
     """The outcome of a session and the account of every bit, without bases and raw bits.
 
     Attributes:
-        key: the final key, ``uint8`` 0/1, shape (key_length,), or None; Alice's, equal to Bob's up to epsilon_cor.
+        key: the final key, ``uint8`` 0/1, shape (final_length,), or None; Alice's, equal to Bob's up to epsilon_cor.
         bob_key: Bob's, for studies of a simulation that knows both.
         aborted: None, or why there is no key.
         secret: made from the operating system's CSPRNG, not from a seed.
@@ -56,17 +57,19 @@ class SessionResult:
         sampled_length: sifted bits compared and discarded.
         leaked_bits: parities disclosed by reconciliation.
         verification_bits: tag bits disclosed.
-        authentication_bits: authentication key used up and made good out of the yield; 0 without a key.
+        authentication_bits: authentication key used up. With a key it was made good out of the yield; a session that
+            failed when its transcript was compared has lost it.
         corrected_length: bits reconciled and verified; 0 if it did not come to that.
         discarded_length: bits of frames that failed verification.
         bound_length: secret bits that the finite-key bound allows; 0 if it did not come to that.
-        final_length: bits of the key: ``key_length`` or 0.
+        final_length: bits of the key: ``key_length``, more of them with a variable length, or 0.
         qber: error rate of the compared bits.
         qber_interval: its Clopper-Pearson interval; None where nothing was compared.
         confidence: of that interval.
         compared: errors per basis of the compared bits.
         corrected: errors per basis of the corrected bits, known once they are verified.
         decoys: clicks and errors per intensity, strongest first; empty for single photons.
+        key_errors: errors of the corrected bits by intensity, where there are two.
         round_trips: questions answered on the classical channel.
         traffic_bits: bits of information that crossed it, both ways.
         epsilon_sec: secrecy.
@@ -105,6 +108,7 @@ class SessionResult:
     compared: BasisCounts
     corrected: BasisCounts
     decoys: tuple[DecoyCounts, ...]
+    key_errors: tuple[int, ...]
     round_trips: int
     traffic_bits: int
     epsilon_sec: float
@@ -121,6 +125,15 @@ class SessionResult:
     def key_bytes(self) -> bytes | None:
         """The key as bytes, most significant bit first, zero bits appended up to a whole byte; None without a key."""
         return None if self.key is None else np.packbits(self.key).tobytes()
+
+    @property
+    def epsilon_total(self) -> float:
+        """By how much the session can be told from a perfect one: secrecy, correctness and authentication together.
+
+        Failures add up (Portmann & Renner, Rev. Mod. Phys. 94, 025008 (2022), section III). Under one hash key, which
+        every session uses again, those of all sessions do: n sessions stand for n times as much (Portmann 2014).
+        """
+        return self.epsilon_sec + self.epsilon_cor + self.epsilon_auth
 
     def same_key(self, other: "SessionResult") -> bool:
         """Return whether both hold the same key; compared in constant time."""
@@ -142,14 +155,17 @@ class SessionResult:
             "qber_interval": low_high,
             "confidence": self.confidence,
             "expected_qber": self.plan.expected_qber,
+            "link": link_of(self.plan.channel),
             "compared": _counts(self.compared),
             "corrected": _counts(self.corrected),
             "decoys": [asdict(count) for count in self.decoys],
+            "key_errors": list(self.key_errors),
             "round_trips": self.round_trips,
             "traffic_bits": self.traffic_bits,
             "epsilon_sec": self.epsilon_sec,
             "epsilon_cor": self.epsilon_cor,
             "epsilon_auth": self.epsilon_auth,
+            "epsilon_total": self.epsilon_total,
             "eve_known_bits": self.eve_known_bits,
             "eve_guess_rate": self.eve_guess_rate,
             "eve_information_bits": self.eve_information_bits,
@@ -187,4 +203,19 @@ def _counts(counts: BasisCounts) -> dict[str, int]:
         "errors_rect": counts.errors_rect,
         "n_diag": counts.n_diag,
         "errors_diag": counts.errors_diag,
+    }
+
+
+def link_of(channel: Channel) -> dict[str, object]:
+    """Return what the judge needs of the link, as it can be made again from."""
+    return {
+        "detector_efficiency": channel.transmittance,
+        "dark_count_probability": channel.dark_count_probability,
+        "misalignment": channel.misalignment,
+        "rectilinear_probability": channel.rectilinear_probability,
+        "after_pulse_probability": channel.after_pulse_probability,
+        "intensities": list(channel.intensities),
+        "intensity_probabilities": list(channel.intensity_probabilities),
+        "dead_time_pulses": channel.dead_time_pulses,
+        "double_clicks": channel.double_clicks,
     }

@@ -6,14 +6,15 @@ It gives exactly the wanted key or none, with the reason.
 """
 
 import time
+from collections.abc import Callable
 
 from qkd import amplification, eve, planning, reconciliation, universal, verification, worst_case
 from qkd.agreement import Agreement, Evidence
 from qkd.authentication import AuthenticationKey, consumption
 from qkd.bb84 import transmit
-from qkd.classical import LocalChannel, ProtocolError, Purpose
+from qkd.channel import Channel
+from qkd.classical import LocalChannel, Message, ProtocolError, Purpose
 from qkd.estimation import qber_interval
-from qkd.finite_key import lim2014_bounds
 from qkd.parties import Alice, Bob
 from qkd.planning import Plan
 from qkd.randomness import Randomness
@@ -24,7 +25,7 @@ __all__ = ["Abort", "AbortCode", "Plan", "SessionParameters", "SessionResult", "
 
 FAMILIES = {
     "source": "single-photon",
-    "bound": "tomamichel2012",
+    "bound": "tomamichel2012-exact-tails",
     "reconciliation": reconciliation.FAMILY,
     "verification": verification.FAMILY,
     "amplification": amplification.FAMILY,
@@ -32,10 +33,23 @@ FAMILIES = {
 }
 """Names of the methods, recorded with every session; with weak pulses source and bound are others."""
 
-_DECOY_FAMILIES = {"source": "weak-coherent-decoy", "bound": "lim2014"}
+_SOURCE_FAMILIES: dict[int, dict[str, str]] = {
+    0: {},
+    1: {"source": "entangled-pairs"},
+    2: {"source": "weak-coherent-one-decoy", "bound": "rusca2018-exact-tails"},
+    3: {"source": "weak-coherent-decoy", "bound": "lim2014-exact-tails"},
+}
 
 # Fewer single photons than this part of what the link explains are not bad luck: five deviations are planned for.
 _MISSING = 0.5
+
+
+def _kind_of_source(link: Channel) -> int:
+    return 1 if link.entangled else len(link.intensities)
+
+
+def _go_on() -> None:
+    """Let a session run to its end."""
 
 
 def plan(parameters: SessionParameters) -> Plan:
@@ -52,13 +66,17 @@ def plan(parameters: SessionParameters) -> Plan:
     )
 
 
-def run(parameters: SessionParameters) -> SessionResult:
+def run(parameters: SessionParameters, *, check: Callable[[], object] = _go_on) -> SessionResult:
     """Run a session.
 
     An infeasible session is run too, on a small block: its error rate is measured, and it ends without a key.
+
+    Args:
+        parameters: what is asked for.
+        check: called before each block of pulses and each exchange; what it raises ends the session.
     """
     started = time.perf_counter()
-    session = _Session(parameters)
+    session = _Session(parameters, check)
     try:
         abort = session.estimate() or session.reconcile() or session.amplify()
     except ProtocolError as error:
@@ -66,35 +84,62 @@ def run(parameters: SessionParameters) -> SessionResult:
     return session.result(abort, time.perf_counter() - started)
 
 
+def _checked(
+    answer: Callable[[Message], Message], check: Callable[[], object]
+) -> Callable[[Message], Message]:
+    def answered(question: Message) -> Message:
+        check()
+        return answer(question)
+
+    return answered
+
+
+def agree(parameters: SessionParameters, planned: Plan) -> Agreement:
+    """Return what Alice and Bob agree on for a session."""
+    link = planned.channel
+    return Agreement(
+        key_length=parameters.key_length,
+        measure_only=not planned.feasible,
+        sample_bits=planned.sample_bits,
+        by_basis=link.compares_a_basis,
+        intensities=tuple(link.intensities),
+        intensity_probabilities=tuple(link.intensity_probabilities),
+        epsilon_sec=parameters.epsilon_sec,
+        epsilon_cor=parameters.epsilon_cor,
+        epsilon_auth=parameters.epsilon_auth,
+        frame_bits=parameters.frame_bits,
+        low_latency=_low_latency(parameters, planned),
+        variable_length=parameters.variable_length,
+        devices=worst_case.devices_of(link, planned.pulses),
+    )
+
+
+def _low_latency(parameters: SessionParameters, planned: Plan) -> bool:
+    """Return what was asked for, or what takes less time: numpy corrects a frame in fewer, larger steps."""
+    if parameters.low_latency is not None:
+        return parameters.low_latency
+    return reconciliation.kernel_name(parameters.kernel, planned.expected_sifted) == "numpy"
+
+
 class _Session:
     """A session in progress. Each step gives the reason for which the session ends there, or None."""
 
-    def __init__(self, parameters: SessionParameters) -> None:
+    def __init__(self, parameters: SessionParameters, check: Callable[[], object]) -> None:
         self.parameters = parameters
         self.plan = plan(parameters)
         self.link = self.plan.channel
         self.randomness = Randomness(parameters.seed)
-        self.agreement = Agreement(
-            key_length=parameters.key_length,
-            measure_only=not self.plan.feasible,
-            sample_bits=self.plan.sample_bits,
-            by_basis=self.link.compares_a_basis,
-            intensities=tuple(self.link.intensities),
-            intensity_probabilities=tuple(self.link.intensity_probabilities),
-            epsilon_sec=parameters.epsilon_sec,
-            epsilon_cor=parameters.epsilon_cor,
-            epsilon_auth=parameters.epsilon_auth,
-            frame_bits=parameters.frame_bits,
-            low_latency=parameters.low_latency,
+        self.agreement = agree(parameters, self.plan)
+        self.transmission = transmit(
+            self.plan.pulses, self.link, parameters.eavesdropper, self.randomness, check=check
         )
-        self.transmission = transmit(self.plan.pulses, self.link, parameters.eavesdropper, self.randomness)
-        shared = AuthenticationKey.draw(parameters.epsilon_auth, self.randomness)
-        self.alice = Alice(self.transmission.alice, self.agreement, shared)
-        self.classical = LocalChannel(self.alice.answer)
+        self.shared = AuthenticationKey.draw(parameters.epsilon_auth, self.randomness)
+        self.alice = Alice(self.transmission.alice, self.agreement, self.shared)
+        self.classical = LocalChannel(_checked(self.alice.answer, check))
         self.bob = Bob(
             self.transmission.bob,
             self.agreement,
-            shared,
+            self.shared.twin(),
             self.classical,
             self.randomness,
             kernel=parameters.kernel,
@@ -102,6 +147,7 @@ class _Session:
 
     def estimate(self) -> Abort | None:
         """Compare a sample, and stop where it leaves nothing even for a perfect code."""
+        self.bob.agree()
         self.bob.sift()
         if self.bob.state.sifted_length < 2:
             return Abort(
@@ -116,7 +162,7 @@ class _Session:
 
     def _nothing_left(self, evidence: Evidence) -> Abort:
         if evidence.decoys:
-            single = lim2014_bounds(evidence.decoys, epsilon_sec=self.agreement.epsilon_sec).single
+            single = evidence.single_photons(self.agreement).single
             explained = worst_case.expected_single_photons(
                 self.link, self.plan.pulses, self.agreement.epsilon_sec
             )
@@ -142,9 +188,9 @@ class _Session:
         return None
 
     def amplify(self) -> Abort | None:
-        """Extract the wanted length, if the bound allows it, and authenticate what led to it."""
+        """Extract the wanted length, or all there is, if the bound allows it; authenticate what led to it."""
         state, wanted = self.bob.state, self.agreement.key_length
-        if state.bound < self.agreement.extracted_length:
+        if state.bound < self.agreement.least_length:
             return Abort(
                 AbortCode.KEY_LENGTH_NOT_REACHED,
                 f"the QBER of {state.compared.qber:.2%} and {self.classical.disclosed[Purpose.PARITY]:,} leaked "
@@ -152,6 +198,7 @@ class _Session:
                 f"{self.agreement.authentication_bits:,} that authentication takes",
             )
         self.bob.amplify()
+        self.bob.confirm()
         return None
 
     def result(self, abort: Abort | None, duration_seconds: float) -> SessionResult:
@@ -179,7 +226,7 @@ class _Session:
             sampled_length=compared.total,
             leaked_bits=disclosed[Purpose.PARITY],
             verification_bits=disclosed[Purpose.VERIFICATION],
-            authentication_bits=self.agreement.authentication_bits if key is not None else 0,
+            authentication_bits=self.shared.pad.spent,
             corrected_length=state.corrected.total,
             discarded_length=state.discarded_bits,
             bound_length=state.bound,
@@ -190,6 +237,7 @@ class _Session:
             compared=compared,
             corrected=state.corrected,
             decoys=state.evidence.decoys if state.evidence is not None else (),
+            key_errors=state.key_errors,
             round_trips=self.classical.round_trips,
             traffic_bits=self.classical.traffic,
             epsilon_sec=parameters.epsilon_sec,
@@ -199,6 +247,6 @@ class _Session:
             eve_guess_rate=knowledge.guess_rate,
             eve_information_bits=knowledge.information_bits,
             kernel=state.reconciled.kernel if state.reconciled is not None else "",
-            families=FAMILIES | (_DECOY_FAMILIES if self.link.has_decoys else {}),
+            families=FAMILIES | _SOURCE_FAMILIES[_kind_of_source(self.link)],
             duration_seconds=duration_seconds,
         )

@@ -100,5 +100,6 @@ def _pulses(pulses: int) -> tuple[str, str]:
 def _amplification(bits: int) -> tuple[str, str]:
     string = np.random.default_rng(1).integers(0, 2, bits, dtype=np.uint8)
     seed = Randomness(1).token(amplification.seed_size(bits, bits // 2))
-    seconds = cpu_seconds(lambda: amplification.amplify(string, bits // 2, seed=seed))
+    work = [cpu_seconds(lambda: amplification.amplify(string, bits // 2, seed=seed)) for _ in range(20)]
+    seconds = min(work)
     return f"{bits / seconds / 1e6:.0f}", "Mbit/s"

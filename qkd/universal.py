@@ -35,24 +35,39 @@ def key_size(bits: int) -> int:
     return _POINT_BYTES + 2 * ((_VALUE_BITS + bits + 7) // 8)
 
 
-def tag(data: bytes, *, bits: int, key: bytes) -> Bits:
-    """Hash a byte string to a tag.
+class Hash:
+    """The hash of a byte string that comes piece by piece.
 
     Args:
-        data: the string.
         bits: length of the tag, > 0.
         key: ``key_size(bits)`` uniformly random bytes.
-
-    Returns:
-        The tag, shape (bits,).
 
     Raises:
         ValueError: a key of another size.
     """
-    if len(key) != key_size(bits):
-        raise ValueError(f"key must be {key_size(bits)} bytes, not {len(key)}")
-    value = Poly1305.generate_tag(key[:_POINT_BYTES] + _NO_PAD, data)
-    return _fold(int.from_bytes(value, "little"), bits, key[_POINT_BYTES:])
+
+    def __init__(self, *, bits: int, key: bytes) -> None:
+        """Start with the empty string."""
+        if len(key) != key_size(bits):
+            raise ValueError(f"key must be {key_size(bits)} bytes, not {len(key)}")
+        self._bits = bits
+        self._fold_key = key[_POINT_BYTES:]
+        self._poly1305 = Poly1305(key[:_POINT_BYTES] + _NO_PAD)
+
+    def update(self, data: bytes) -> None:
+        """Append to the string."""
+        self._poly1305.update(data)
+
+    def finish(self) -> Bits:
+        """Return the tag, shape (bits,); nothing can be appended any more."""
+        return _fold(int.from_bytes(self._poly1305.finalize(), "little"), self._bits, self._fold_key)
+
+
+def tag(data: bytes, *, bits: int, key: bytes) -> Bits:
+    """Hash a byte string to a tag, shape (bits,); arguments and errors are those of ``Hash``."""
+    whole = Hash(bits=bits, key=key)
+    whole.update(data)
+    return whole.finish()
 
 
 def _fold(value: int, bits: int, key: bytes) -> Bits:

@@ -28,3 +28,9 @@ def tag(string: Bits, *, bits: int, key: bytes) -> Bits:
         ValueError: a key of another size than ``universal.key_size(bits)``.
     """
     return universal.tag(np.packbits(as_bits("string", string)).tobytes(), bits=bits, key=key)
+
+
+def tags(rows: Bits, *, bits: int, key: bytes) -> Bits:
+    """Hash the rows of a table of bits, shape (rows, n), each as ``tag`` does; the tags one after the other."""
+    packed = np.packbits(rows, axis=1)
+    return np.concatenate([universal.tag(row.tobytes(), bits=bits, key=key) for row in packed])

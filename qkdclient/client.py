@@ -1,128 +1,87 @@
-"""The client as a library."""
+"""The client as a library: one object for a server and an API key, with the things of the API as its attributes."""
 
-import time
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from qkdclient import patience
+from qkdclient.access import ApiKeys, Grants, Principals
+from qkdclient.announcing import File
 from qkdclient.api import Api
-from qkdclient.downloads import Downloads
-from qkdclient.errors import Interrupted
-from qkdclient.progress import Progress, silent
-from qkdclient.uploads import Uploads
-
-WAIT_SECONDS = 0.5
-ATTEMPTS = 5  # of a download whose connection breaks off
-
-File = dict[str, Any]
+from qkdclient.calling import Operations, Part
+from qkdclient.catalogue import generic
+from qkdclient.data_keys import DataKeys
+from qkdclient.file_keys import KeyCache
+from qkdclient.files import Files
+from qkdclient.keys import Approvals, Keys, Pools, Rotations
+from qkdclient.messages import Messages
+from qkdclient.operations import Audit, Jobs
+from qkdclient.pace import Pace
+from qkdclient.resources import Item
+from qkdclient.sessions import Detections, Sessions
+from qkdclient.sync import Sync
 
 
 class Client:
-    """Uploads, lists, downloads and deletes files. Every method raises ``Problem`` if the platform refuses."""
+    """The platform, for the holder of one API key. Safe to use from several threads.
 
-    def __init__(self, url: str, api_key: str) -> None:
-        self._api = Api(url, api_key)
-        self._uploads, self._downloads = Uploads(self._api, url), Downloads(self._api)
+    Every method raises ``Problem`` where the platform refuses, and ``Unreachable`` where it gives no answer for
+    ``retry_seconds``. A request whose answer was lost is sent again under the same idempotency key.
+    """
 
-    def files(self, *, document_type: str | None = None, limit: int | None = None) -> Iterator[File]:
-        """List files, newest first; pages are fetched as they are needed."""
-        cursor, left = None, limit
-        while left is None or left > 0:
-            size = 100 if left is None else min(left, 100)
-            page = self._api.call("GET", "files", document_type=document_type, limit=size, cursor=cursor)
-            yield from page["items"]
-            left = None if left is None else left - len(page["items"])
-            cursor = page["next"]
-            if cursor is None:
-                return
-
-    def file(self, file_id: str) -> File:
-        """Get a file's metadata."""
-        found: File = self._api.call("GET", f"files/{file_id}")
-        return found
-
-    def delete(self, file_id: str) -> File:
-        """Delete a file; the platform can restore it."""
-        deleted: File = self._api.call("DELETE", f"files/{file_id}")
-        return deleted
-
-    def upload(
+    def __init__(
         self,
-        path: str | Path,
+        url: str,
+        api_key: str,
         *,
-        name: str | None = None,
-        document_type: str = "document",
-        attributes: Mapping[str, Any] | None = None,
-        passphrase: str | None = None,
-        local: bool = False,
-        progress: Progress = silent,
-        wait_seconds: float = 0.0,
-    ) -> File:
-        """Upload a file in parts; repeated after an interruption, it sends only what is missing.
-
-        With ``local`` the file is encrypted here and the platform never sees its content. Such an upload starts from
-        the beginning: continuing with changed content under the same key would break the encryption.
+        retry_seconds: float = patience.SECONDS,
+        bytes_per_second: int | None = None,
+        cached_keys: int = 0,
+        tell: Callable[[str], object] = patience.nobody,
+    ) -> None:
+        """Make a client; nothing is sent yet.
 
         Args:
-            path: the file.
-            name: the name it is listed under; by default the file's own.
-            document_type: the type it is listed by.
-            attributes: text, numbers and flags to store with it.
-            passphrase: an additional factor of the key, needed again to download.
-            local: encrypt here.
-            progress: is called with the bytes done and the bytes in all.
-            wait_seconds: how long to wait until the platform has encrypted the file.
+            url: of the platform.
+            api_key: of a service or a person.
+            retry_seconds: how long each request is tried.
+            bytes_per_second: the most that all transfers together use.
+            cached_keys: of so many files, keys that were given for decryption here are kept in memory for ten minutes,
+                and as many data keys; reading such a file again asks for no key, and leaves no further audit entry.
+            tell: is called with a sentence where trying takes long.
         """
-        path = Path(path)
-        about: dict[str, Any] = {"name": name or path.name, "document_type": document_type}
-        about |= {"attributes": dict(attributes)} if attributes else {}
-        about |= {"passphrase": passphrase} if passphrase is not None else {}
-        if local:
-            return self._uploads.encrypt_and_send(path, about, passphrase, progress)
-        return self._wait(self._uploads.send(path, about, progress), wait_seconds)
+        api = Api(url, api_key, retry_seconds=retry_seconds, tell=tell)
+        self.files = Files(api, api_key, Pace(bytes_per_second), KeyCache(cached_keys))
+        self.sync = Sync(api, api_key, self.files)
+        self.messages, self.sessions, self.detections = Messages(api), Sessions(api), Detections(api)
+        self.keys, self.approvals, self.rotations = Keys(api), Approvals(api), Rotations(api)
+        self.data_keys, self.pools = DataKeys(api, KeyCache(cached_keys)), Pools(api)
+        self.grants, self.principals, self.api_keys = Grants(api), Principals(api), ApiKeys(api)
+        self.jobs, self.audit = Jobs(api), Audit(api)
+        self._api = api
 
-    def _wait(self, file: File, seconds: float) -> File:
-        deadline = time.monotonic() + seconds
-        while file["status"] == "awaiting_upload" and time.monotonic() < deadline:
-            time.sleep(WAIT_SECONDS)
-            file = self.file(file["file_id"])
-        return file
+    @property
+    def operations(self) -> Operations:
+        """Every operation of the API, by its name in the schema."""
+        return Operations(self._api)
 
-    def download(
-        self,
-        file_id: str,
-        path: str | Path | None = None,
-        *,
-        passphrase: str | None = None,
-        local: bool = False,
-        progress: Progress = silent,
-    ) -> Path:
-        """Download a file to ``path`` (by default its own name, in this directory), and resume an interrupted download.
+    def __getattr__(self, name: str) -> Part:
+        """A part of the API that only the catalogue knows, such as ``links``."""
+        group = name.replace("_", "-")
+        if name.startswith("_") or group not in {known for known, _ in generic()}:
+            raise AttributeError(f"The API has no {name}.")
+        return Part(self._api, group)
 
-        The bytes are in ``<path>.<file>-<version>.part`` until the file is whole and checked. With ``local`` the
-        ciphertext is downloaded and decrypted here.
+    def whoami(self) -> Item:
+        """Who the API key makes you: principal, role, groups, and the key's own limits."""
+        found: Item = self._api.call("GET", "whoami")
+        return found
 
-        Raises:
-            Damaged: the download is not the file that was uploaded (found with ``local`` only).
-        """
-        file = self.file(file_id)
-        path = Path(path or _own_name(file))
-        part = path.with_name(f"{path.name}.{file_id[:8]}-{file['version']}.part")
-        asked = {"passphrase": passphrase} if passphrase is not None else {}
-        fetch = self._downloads.fetch_and_decrypt if local else self._downloads.fetch
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                fetch(file, part, asked, progress)
-                break
-            except Interrupted:
-                if attempt == ATTEMPTS:
-                    raise
-                time.sleep(WAIT_SECONDS * attempt)
-        part.replace(path)
-        return path
+    def upload(self, path: str | os.PathLike[str], **options: Any) -> File:
+        """Upload a file; short for ``files.upload``."""
+        return self.files.upload(path, **options)
 
-
-def _own_name(file: File) -> str:
-    """The last part of the file's name, so that a download never leaves this directory."""
-    name = Path(file["name"].replace("\\", "/")).name
-    return file["file_id"] if name in {"", ".", ".."} else name
+    def download(self, file_id: str, output: str | os.PathLike[str] | None = None, **options: Any) -> Path:
+        """Download a file; short for ``files.download``."""
+        return self.files.download(file_id, output, **options)

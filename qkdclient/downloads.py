@@ -1,100 +1,148 @@
-"""Downloads: resumed where they stopped, decrypted by the platform or by the client."""
+"""Downloads: continued where they stopped, and compared with the file's SHA-256 as they lie on the disk."""
 
 import hashlib
-import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, Protocol
 
+from qkdclient.announcing import File
 from qkdclient.api import Api
-from qkdclient.errors import Damaged, Interrupted
-from qkdclient.file_keys import FileKey
+from qkdclient.errors import Broken, Damaged
+from qkdclient.file_keys import KeyCache
+from qkdclient.names import shown
+from qkdclient.pace import Pace
+from qkdclient.patience import Patience
 from qkdclient.progress import Progress
-from qkdseal import CHUNK_SIZE, HEADER_SIZE, SEALED_CHUNK_SIZE, PackageInvalid, decrypt_chunks
+from qkdclient.readers import LocalReader, PlatformReader, Reader, Replaced
+from qkdclient.targets import Part, Target, part_of
 
-READ_BYTES = 2**20
+VERSIONS = 3  # tries for a file that is replaced again and again while it is read
 
-File = dict[str, Any]
+
+class Sink(Protocol):
+    """Takes the plaintext."""
+
+    def write(self, piece: bytes, /) -> object:
+        """Take a piece."""
+
+    def keep(self, size: int, *, step: int = 1) -> int:
+        """Return where to go on."""
 
 
 class Downloads:
-    """Downloads a file into one that may hold a part already; ``asked`` goes with the request for key or URL."""
+    """Downloads one file after the other; with ``local`` they are decrypted here."""
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
+    def __init__(self, api: Api, pace: Pace, keys: KeyCache) -> None:
+        self._api, self._pace, self._keys = api, pace, keys
 
-    def fetch(self, file: File, part: Path, asked: dict[str, str], progress: Progress) -> None:
-        """Append what is missing of the plaintext.
-
-        Raises:
-            Interrupted: the connection ended before the file did.
-        """
-        size = file["size"]
-        with part.open("ab") as sink:
-            done = sink.tell()
-            if done > size:
-                sink.truncate(done := 0)
-            if done == size:
-                return
-            url = self._api.call("POST", f"files/{file['file_id']}/download", asked)["url"]
-            with self._api.get(url, start=done) as answer:
-                while piece := answer.read(READ_BYTES):
-                    sink.write(piece)
-                    done += len(piece)
-                    progress(done, size)
-        if done != size:
-            raise Interrupted(
-                f"Only {done} of {size} bytes arrived. Give the same command again to continue."
-            )
-
-    def fetch_and_decrypt(self, file: File, part: Path, asked: dict[str, str], progress: Progress) -> None:
-        """Download what is missing of the body, and append its plaintext.
+    def to_file(
+        self, file: File, target: Target, passphrase: str | None, progress: Progress, *, local: bool
+    ) -> None:
+        """Download a file to a path, where it stands only once it is whole and right.
 
         Raises:
-            Damaged: the body was changed, or is not what was uploaded.
+            Exists, Busy, Unfit: as ``targets``.
+            Damaged: what came is not what was stored; nothing of it is left.
+            Problem: the platform refused.
         """
-        document = self._api.call("POST", f"files/{file['file_id']}/key", asked)
-        key = FileKey.from_document(document)
-        sha256 = hashlib.sha256()
-        with part.open("a+b") as sink:
-            done = _keep_whole_chunks(sink, sha256.update)
+        target.check()
+        for _ in range(VERSIONS):
+            place = {"server": self._api.server, "file_id": file["file_id"], "version": file["version"]}
+            with part_of(target, **place) as part:
+                if self._fetch(file, part, passphrase, progress, local=local):
+                    part.publish(target)
+                    return
+                part.remove()
+            now = self._api.call("GET", f"files/{file['file_id']}")
+            if now["version"] == file["version"]:
+                break
+            file = now
+        phrase = " The passphrase may be wrong." if file["has_passphrase"] else ""
+        raise Damaged(
+            f"What came of {shown(file['name'])} is not what was stored.{phrase} Download it again; if that ends so "
+            "too, tell the operator."
+        )
+
+    def _fetch(
+        self, file: File, part: Part, passphrase: str | None, progress: Progress, *, local: bool
+    ) -> bool:
+        """Fetch what is missing of a part; return whether it is right then."""
+        reader = self._reader(file, passphrase, local=local)
+        resumed = (
+            part.keep(reader.size if reader.sha256 else 0) > 0
+        )  # nobody could tell whether a part is right
+        while True:
             try:
-                for piece in self._decrypt(document["url"], key, first_chunk=done // CHUNK_SIZE):
-                    sink.write(piece)
-                    sha256.update(piece)
-                    done += len(piece)
-                    progress(done, file["size"])
-            except PackageInvalid:
-                raise Damaged("The downloaded body was changed or cut: it does not open.") from None
-        expected = document["sha256"]
-        if done != file["size"] or (expected is not None and sha256.hexdigest() != expected):
-            part.unlink()
-            raise Damaged("The download is not the file that was uploaded. Download it again.")
+                self._fill(reader, part, progress)
+            except (Replaced, Damaged):
+                right = False
+            else:
+                right = reader.sha256 in {None, part.sha256()}
+            if right or not resumed:
+                return right
+            part.keep(0)  # what an earlier run left was not right
+            resumed = False
 
-    def _decrypt(self, url: str, key: FileKey, *, first_chunk: int) -> Iterator[bytes]:
-        """Download a body from a chunk on, and decrypt it."""
-        if not first_chunk:
-            with self._api.get(url) as answer:
-                yield from decrypt_chunks(answer, key=key.key, context=key.context)
-            return
-        with self._api.get(url, stop=HEADER_SIZE) as answer:
-            header = answer.read(HEADER_SIZE)
-        if len(header) != HEADER_SIZE:
-            raise PackageInvalid
-        with self._api.get(url, start=HEADER_SIZE + first_chunk * SEALED_CHUNK_SIZE) as answer:
-            yield from decrypt_chunks(
-                answer, key=key.key, context=key.context, header=header, first_chunk=first_chunk
+    def to_stream(
+        self, file: File, out: BinaryIO, passphrase: str | None, progress: Progress, *, local: bool
+    ) -> None:
+        """Write a file to a stream, such as standard output, as it comes.
+
+        Raises:
+            Damaged: what was written is not what was stored, and has to be discarded.
+        """
+        reader, sink = self._reader(file, passphrase, local=local), _Stream(out)
+        try:
+            self._fill(reader, sink, progress)
+        except Replaced:
+            raise Damaged(
+                f"{shown(file['name'])} was replaced while it was written. Discard what came, and download it again."
+            ) from None
+        if reader.sha256 not in {None, sink.sha256.hexdigest()} or sink.size != reader.size:
+            raise Damaged(
+                f"What was written of {shown(file['name'])} is not what was stored. Discard it, and download it again."
             )
 
+    def _reader(self, file: File, passphrase: str | None, *, local: bool) -> Reader:
+        if local:
+            return LocalReader(self._api, file, passphrase, self._keys)
+        return PlatformReader(self._api, file, passphrase)
 
-def _keep_whole_chunks(sink: BinaryIO, seen: Callable[[bytes], object]) -> int:
-    """Cut off a torn chunk that an earlier download left, and show ``seen`` all that stays; return its size."""
-    there = sink.seek(0, os.SEEK_END) // CHUNK_SIZE * CHUNK_SIZE
-    sink.truncate(there)
-    sink.seek(0)
-    left = there
-    while left:
-        piece = sink.read(min(READ_BYTES, left))
-        seen(piece)
-        left -= len(piece)
-    return there
+    def _fill(self, reader: Reader, sink: Sink, progress: Progress) -> None:
+        """Write everything that the sink does not have yet; broken connections are taken up."""
+        tries = Patience()
+        while True:
+            done = sink.keep(reader.size, step=reader.step)
+            try:
+                for piece in reader.pieces(done) if done < reader.size or not reader.size else ():
+                    self._pace.spend(len(piece))
+                    sink.write(piece)
+                    done += len(piece)
+                    tries = Patience()
+                    progress(done, reader.size)
+            except Broken as broken:
+                if not tries.pause(str(broken)):
+                    raise
+            else:
+                progress(done, reader.size)
+                return
+
+
+class _Stream:
+    """A stream that cannot go back: what of a piece was written already is not written again."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out, self.sha256, self.size, self._skip = out, hashlib.sha256(), 0, 0
+
+    def keep(self, size: int, *, step: int = 1) -> int:
+        """Go on at the beginning of the chunk that was not written whole."""
+        begin = self.size if self.size == size else self.size // step * step
+        self._skip = self.size - begin
+        return begin
+
+    def write(self, piece: bytes, /) -> None:
+        """Write what of a piece was not written yet."""
+        skipped = min(self._skip, len(piece))
+        self._skip -= skipped
+        rest = piece[skipped:]
+        self._out.write(rest)
+        self.sha256.update(rest)
+        self.size += len(rest)

@@ -1,114 +1,113 @@
-"""Uploads: in parts that can be resumed, or encrypted by the client."""
+"""Uploads that the platform encrypts: only what is missing is sent."""
 
 import hashlib
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
+from qkdclient.announcing import AWAITED, GONE, File, Lost, announce, complete, give_up, take_up
 from qkdclient.api import Api
-from qkdclient.errors import Problem
-from qkdclient.file_keys import FileKey
+from qkdclient.errors import Changed, Problem
+from qkdclient.pace import Pace
 from qkdclient.progress import Progress
-from qkdclient.state import UploadState
-from qkdseal import encrypt_stream
-
-File = dict[str, Any]
+from qkdclient.sending import PartSender, parts_there
+from qkdclient.sources import Source
+from qkdclient.state import Stage, UploadState
 
 
 class Uploads:
-    """Uploads a file; ``about`` is what the platform is told of it."""
+    """Uploads one source after the other."""
 
-    def __init__(self, api: Api, server: str) -> None:
-        self._api, self._server = api, server
+    def __init__(self, api: Api, pace: Pace) -> None:
+        self._api, self._pace = api, pace
 
-    def send(self, path: Path, about: dict[str, Any], progress: Progress) -> File:
-        """Upload a file; where an earlier upload was interrupted, only the parts that are missing."""
-        size = path.stat().st_size
-        if not size:
-            target = self._api.call("POST", "files", about)
-            self._api.put(target["upload_url"], b"")
-            progress(0, 0)
-            return dict(target["file"])
-        state = UploadState(self._server, path)
-        upload, there = self._resume_or_announce(state, about)
-        file_id, part = upload["file_id"], upload["part_bytes"]
-        with path.open("rb") as source:
-            for number in range(1, -(-size // part) + 1):
-                length = min(part, size - (number - 1) * part)
-                if there.get(number) != length:
-                    source.seek((number - 1) * part)
-                    self._send_part(file_id, number, source.read(length))
-                progress(min(number * part, size), size)
-        file: File = self._api.call("POST", f"files/{file_id}/complete", {"size": size})
-        state.forget()
-        return file
-
-    def _resume_or_announce(
-        self, state: UploadState, about: dict[str, Any]
-    ) -> tuple[dict[str, Any], dict[int, int]]:
-        """The upload to continue and the sizes of the parts that it has, or a new upload."""
-        kept = state.load()
-        if kept is not None:
-            try:
-                parts = self._api.call("GET", f"files/{kept['file_id']}/parts")["parts"]
-            except Problem as problem:
-                # 404: it was removed; 409: it has ended. Both mean that there is nothing to continue.
-                if problem.status not in {404, 409}:
-                    raise
-            else:
-                return kept, {part["number"]: part["size"] for part in parts}
-        target = self._api.call("POST", "files", about | {"method": "multipart"})
-        upload = {"file_id": target["file"]["file_id"], "part_bytes": target["part_bytes"]}
-        state.save(upload)
-        return upload, {}
-
-    def _send_part(self, file_id: str, number: int, content: bytes) -> None:
-        answer = self._api.call("POST", f"files/{file_id}/parts", {"numbers": [number]})
-        self._api.put(answer["parts"][0]["url"], content)
-
-    def encrypt_and_send(
-        self, path: Path, about: dict[str, Any], passphrase: str | None, progress: Progress
+    def send(
+        self, source: Source, about: Mapping[str, Any], state: UploadState, progress: Progress, *, to: str
     ) -> File:
-        """Encrypt a file, upload its body, and have the platform acknowledge it."""
-        made = self._api.call("POST", "local-files", about | {"method": "multipart"})
-        upload, key = made["upload"], FileKey.from_document(made["secret"])
-        file_id, size = upload["file"]["file_id"], path.stat().st_size
-        sha256 = hashlib.sha256()
+        """Upload a source; where an earlier upload of it was interrupted, only the parts that are missing.
 
-        def send(number: int, content: bytes) -> None:
-            self._send_part(file_id, number, content)
-            progress(min(number * upload["part_bytes"], size), size)
+        Args:
+            source: what is uploaded.
+            about: what the platform is told of it.
+            state: of this upload.
+            progress: is told the bytes done and the bytes in all.
+            to: where it is announced: ``files``, or the versions of one.
 
-        sink = PartsSink(send, upload["part_bytes"])
-        with path.open("rb") as source:
-            body = encrypt_stream(source, sink, key=key.key, context=key.context, seen=sha256.update)
-        sink.send_rest()
-        self._api.call("POST", f"files/{file_id}/complete", {"size": body.ciphertext_size})
-        progress(size, size)
-        finish = {"sha256": sha256.hexdigest()}
-        finish |= {"passphrase": passphrase} if passphrase is not None else {}
-        return dict(self._api.call("POST", f"local-files/{file_id}/finish", finish))
+        Raises:
+            Changed: the source changed meanwhile; the upload was given up.
+            Problem: the platform refused.
+        """
+        file = take_up(self._api, state)
+        if file is not None and file["status"] not in AWAITED:
+            return file  # acknowledged, but its answer was lost
+        try:
+            return self._send(source, about, state, progress, to)
+        except Lost:
+            if source.identity is None:
+                raise
+            source.rewind()
+            state.begin()
+            return self._send(source, about, state, progress, to)
+
+    def _send(
+        self, source: Source, about: Mapping[str, Any], state: UploadState, progress: Progress, to: str
+    ) -> File:
+        if state.upload.stage is Stage.SENDING:
+            if source.is_empty():
+                return self._send_nothing(about, state, progress, to)
+            self._send_parts(source, about, state, progress, to)
+        progress(state.upload.size, state.upload.size)
+        return complete(self._api, state.upload)
+
+    def _send_nothing(
+        self, about: Mapping[str, Any], state: UploadState, progress: Progress, to: str
+    ) -> File:
+        """An empty file has no parts: it is one empty object."""
+        target = announce(self._api, to, {**about, "method": "put"}, state)
+        self._api.put(target["upload_url"], b"")
+        progress(0, 0)
+        state.sent(size=0, sha256=hashlib.sha256().hexdigest())
+        return dict(target["file"])
+
+    def _send_parts(
+        self, source: Source, about: Mapping[str, Any], state: UploadState, progress: Progress, to: str
+    ) -> None:
+        """Send each part that has not arrived as it is now."""
+        there = self._parts_there(about, state, to)
+        sender, whole, done = PartSender(self._api, state.upload.file_id, self._pace), hashlib.sha256(), 0
+        for number, part in enumerate(source.parts(state.upload.part_bytes), 1):
+            whole.update(part)
+            sha256 = whole.copy().hexdigest()  # of all up to here: one pass tells the parts and the whole
+            if there.get(number) != len(part) or not state.has_sent(number, sha256):
+                sender.send(number, part)
+                state.arrived(number, sha256)
+            done += len(part)
+            progress(done, max(done, source.size or 0))
+        check(self._api, source, state, done)
+        state.sent(size=done, sha256=whole.hexdigest())
+
+    def _parts_there(self, about: Mapping[str, Any], state: UploadState, to: str) -> dict[int, int]:
+        """The parts that have arrived of an upload that goes on; none of a new one, which is announced."""
+        if state.upload.part_bytes:
+            try:
+                return parts_there(self._api, state.upload.file_id)
+            except Problem as problem:
+                if problem.status not in GONE:
+                    raise
+            give_up(self._api, state.upload)
+            state.begin()
+        announce(self._api, to, {**about, "method": "multipart"}, state)
+        return {}
 
 
-class PartsSink:
-    """Collects what is written into parts of one size, and sends each as soon as it is full."""
+def check(api: Api, source: Source, state: UploadState, read: int) -> None:
+    """Give up an upload whose source is another by now.
 
-    def __init__(self, send: Callable[[int, bytes], object], part_bytes: int) -> None:
-        self._send, self._part_bytes = send, part_bytes
-        self._pending, self._number = bytearray(), 0
-
-    def write(self, data: memoryview, /) -> None:
-        """Take all of ``data``."""
-        self._pending += data
-        while len(self._pending) >= self._part_bytes:
-            self._send_next(self._part_bytes)
-
-    def send_rest(self) -> None:
-        """Send what fills no whole part."""
-        if self._pending:
-            self._send_next(len(self._pending))
-
-    def _send_next(self, size: int) -> None:
-        self._number += 1
-        self._send(self._number, bytes(self._pending[:size]))
-        del self._pending[:size]
+    Raises:
+        Changed: it is.
+    """
+    try:
+        source.check(read)
+    except Changed:
+        give_up(api, state.upload)
+        state.forget()
+        raise

@@ -2,14 +2,20 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from apps.access.roles import Role, all_scopes
+from apps.access.roles import Role, Scope, all_scopes, scopes_of
+from apps.alerts import conditions as alerts
 from apps.audit.records import Event
 from apps.common.declarations import members, modules_named
 from apps.common.environment import Setting, all_settings
+from apps.common.guide import GUIDE
 from apps.common.routes import api_routes
 from apps.common.scheduling import Schedule, parts_of
+from apps.exports import analytics
 from apps.files import diagram as files
 from apps.jobs import diagram as jobs
+from apps.metrics import pages as metrics
+from apps.notices import kinds as notices
+from qkdplatform import trail_page
 
 MADE = "Made from the apps' declarations by `manage.py pages`; a test compares.\n"
 
@@ -71,18 +77,39 @@ def _default(setting: Setting) -> str:
 
 
 def urls() -> str:
-    """Write the page of the API's addresses."""
+    """Write the page of the API's addresses: who may call each, and about whose records."""
     rows = []
     for route in api_routes():
         view = getattr(route.callback, "cls")  # noqa: B009 - DRF's, unknown to Django's types
-        for method, needed in view.required_scopes.items():
-            names = [needed] if isinstance(needed, str) else sorted(needed)
-            rows.append(
-                [method, f"`/{route.pattern}`", ", ".join(f"`{name}`" for name in names) or "open to all"]
-            )
-    lead = "The addresses of the API and the scope that each needs. Each app declares its own in `urls.py`."
+        for method, declared in view.required_scopes.items():
+            needed: frozenset[Scope] = frozenset([declared] if isinstance(declared, Scope) else declared)
+            names = ", ".join(f"`{name}`" for name in sorted(needed)) or "open to all"
+            cells = [_reach(role, needed, owned=view.is_owned()) for role in Role]
+            rows.append([method, f"`/{route.pattern}`", names, *cells])
+    lead = (
+        "The addresses of the API, the scope that each needs, and which roles have it: for records of their own and "
+        "their groups' (own), of everybody (all), or for what belongs to nobody (yes). A credential may be limited to "
+        "fewer scopes; a file may be granted to who does not own it. Each app declares its own in `urls.py`."
+    )
     rows.sort(key=lambda row: row[1].strip("`"))
-    return _page("Addresses", lead, _table(["Method", "Address", "Scope"], rows))
+    return _page(
+        "Addresses", lead, _table(["Method", "Address", "Scope", *(role.value for role in Role)], rows)
+    )
+
+
+def _reach(role: Role, needed: frozenset[Scope], *, owned: bool) -> str:
+    """Whose records a role may use an operation on."""
+    held = scopes_of(role)
+    if not needed <= held:
+        return ""
+    if not owned or not needed:
+        return "yes"
+    return "all" if "owners:all" in held else "own"
+
+
+def api() -> str:
+    """Write the guide of the API, which is also on top of its page."""
+    return _page("The API", "Also at `/api/docs`, with every operation.", GUIDE)
 
 
 def schedules() -> str:
@@ -100,11 +127,19 @@ def schedules() -> str:
 
 
 PAGES: dict[str, Callable[[], str]] = {
+    "docs/api.md": api,
     "docs/events.md": events,
     "docs/scopes.md": scopes,
     "docs/settings.md": settings,
     "docs/urls.md": urls,
     "docs/schedules.md": schedules,
+    "docs/recorded.md": trail_page.page,
+    "docs/alerts.md": alerts.page,
+    "docs/analytics.md": analytics.page,
+    "docs/notices.md": notices.page,
+    "docs/notices.schema.json": notices.schema_page,
+    "docs/metrics.md": metrics.page,
+    "docs/grafana-dashboard.json": metrics.grafana,
     "docs/file-states.md": files.page,
     "docs/job-states.md": jobs.page,
 }

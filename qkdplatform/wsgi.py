@@ -4,6 +4,8 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from apps.common.wsgi import without_head_bodies
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "qkdplatform.settings")
 
-application = get_wsgi_application()
+application = without_head_bodies(get_wsgi_application())

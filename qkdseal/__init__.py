@@ -47,6 +47,7 @@ from qkdseal.body import (
     plaintext_size,
     seal_bytes,
 )
+from qkdseal.contexts import canonical_context
 from qkdseal.digests import open_digest, seal_digest
 from qkdseal.encoding import JsonInvalid, read_json
 from qkdseal.envelope import Envelope, open_envelope, rewrap, seal
@@ -95,6 +96,7 @@ __all__ = [
     "Source",
     "Suite",
     "batch_key_id",
+    "canonical_context",
     "check_public_key",
     "ciphertext_size",
     "decrypt_chunks",

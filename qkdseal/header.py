@@ -82,9 +82,10 @@ class PassphraseFactor:
         Raises:
             ValueError: the passphrase is empty, longer than 1,024 characters, or not encodable.
         """
-        if not 0 < len(passphrase) <= PASSPHRASE_LIMIT:
+        composed = unicodedata.normalize("NFC", passphrase)
+        if not 0 < len(composed) <= PASSPHRASE_LIMIT:
             raise ValueError(f"Give a passphrase of 1 to {PASSPHRASE_LIMIT} characters.")
-        secret = unicodedata.normalize("NFC", passphrase).encode("utf-8")
+        secret = composed.encode("utf-8")
         return PBKDF2HMAC(SHA512(), STRETCHED_SIZE, self.salt, self.iterations).derive(secret)
 
 

@@ -13,6 +13,7 @@ import pytest
 from botocore.client import BaseClient
 from django.conf import settings
 from django.test import Client
+from django.urls import clear_script_prefix
 from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
 
@@ -29,11 +30,20 @@ from apps.keys import services as keys
 from apps.keys.records import PoolKey
 from apps.sessions import services as sessions
 from apps.sessions.records import Session
+from tests import aws_calls
 from tests.fault_table import each_call, pytest_terminal_summary  # noqa: F401 - a fixture and a hook
+from tests.moto_answers import fast_answers
 from tests.moto_transactions import fast_transactions
 
+aws_calls.install()
 TESTS = system("tests")
 ACCOUNT = "123456789012"  # moto's
+BUCKETS = (
+    settings.UPLOADS_BUCKET,
+    settings.ENCRYPTED_BUCKET,
+    settings.DOWNLOADS_BUCKET,
+    settings.EXPORTS_BUCKET,
+)
 _blank_tables: dict[str, Any] = {}
 
 
@@ -49,14 +59,20 @@ def empty_aws() -> Iterator[None]:
         with one_at_a_time:
             return call(*arguments)
 
-    with mock.patch.object(BaseClient, "_make_api_call", locked), mock_aws(), fast_transactions():
+    with (
+        mock.patch.object(BaseClient, "_make_api_call", locked),
+        mock_aws(),
+        fast_transactions(),
+        fast_answers(),
+    ):
         writing.known_chains.cache_clear()
         _make_tables()
-        for bucket in (settings.UPLOADS_BUCKET, settings.ENCRYPTED_BUCKET, settings.DOWNLOADS_BUCKET):
+        for bucket in BUCKETS:
             client("s3").create_bucket(Bucket=bucket)
         for bucket in (settings.UPLOADS_BUCKET, settings.ENCRYPTED_BUCKET):
             client("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-        for queue in (settings.JOBS_QUEUE, settings.DEAD_LETTER_QUEUE):
+        client("s3").create_bucket(Bucket=settings.CHECKPOINTS_BUCKET, ObjectLockEnabledForBucket=True)
+        for queue in (settings.JOBS_QUEUE, settings.CUSTODY_QUEUE, settings.DEAD_LETTER_QUEUE):
             client("sqs").create_queue(QueueName=queue)
         yield
     forget_everything()
@@ -73,6 +89,13 @@ def _make_tables() -> None:
         tables.update(copy.deepcopy(_blank_tables))
 
 
+@pytest.fixture(autouse=True)
+def no_prefix_left() -> Iterator[None]:
+    """Forget the stage that a request through Lambda's entry came by: links of later tests would begin with it."""
+    yield
+    clear_script_prefix()
+
+
 @pytest.fixture
 def aws() -> Iterator[None]:
     """An empty AWS, for one test."""
@@ -82,21 +105,32 @@ def aws() -> Iterator[None]:
 
 def forget_everything() -> None:
     """Drop what a process keeps in memory: it goes on as a fresh one, and nothing outlives the AWS of a test."""
+    from apps.access import memberships, refusals
     from apps.access.known import callers
-    from apps.keys import pools, seeds
+    from apps.access.limits import throttle
+    from apps.keys import canaries, pools, seeds, slots
     from apps.links import services as links
+    from apps.sessions import leases, refilling, shares
     from apps.sessions.finals import _kept
-    from apps.sessions.quantum_keys import _numbers
 
     writing.known_chains().heads.clear()
     callers.clear()
+    for counts in (refusals.keys, *refusals.OF_PEOPLE):
+        counts.forget()
+    memberships.forget()
+    throttle.cache_clear()
     seeds._kept.clear()
     seeds._whole.clear()
+    slots._known.clear()
     keys._picked.clear()
     pools.forget()
+    canaries.forget()
     links._known.clear()
+    links._held.clear()
     _kept.clear()
-    _numbers.next.clear()
+    leases.known().clear()
+    shares.known().clear()
+    refilling._watch = refilling._Watch()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -163,6 +197,12 @@ def admin_api(aws: None) -> Api:
 def api(aws: None) -> Api:
     """A client that sees its own records only."""
     return Api(Role.CLIENT)
+
+
+@pytest.fixture
+def admin_client(aws: None, admin_client: Client) -> Client:
+    """An administrator of the console; AWS is there first, as signing in leaves an entry in the trail."""
+    return admin_client
 
 
 @pytest.fixture

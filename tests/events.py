@@ -41,6 +41,21 @@ def upload_created(file_id: str, *, version: str | None = None) -> dict[str, Any
     return object_created(UPLOADS_PREFIX + file_id, version=version)
 
 
+def body_thawed(key: str) -> dict[str, Any]:
+    """S3's event for an encrypted body that can be read again, as AWS documents it."""
+    event = object_created(key, version="1")
+    [record] = event["Records"]
+    record["eventName"] = "ObjectRestore:Completed"
+    record["s3"]["bucket"]["name"] = settings.ENCRYPTED_BUCKET
+    record["glacierEventData"] = {
+        "restoreEventData": {
+            "lifecycleRestorationExpiryTime": "2026-01-03T00:00:00.000Z",
+            "lifecycleRestoreStorageClass": "GLACIER",
+        }
+    }
+    return event
+
+
 def object_created(key: str, *, version: str | None = None) -> dict[str, Any]:
     """S3's event for an object of the uploads bucket; S3 quotes keys there like a form."""
     bucket = settings.UPLOADS_BUCKET

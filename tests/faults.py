@@ -15,6 +15,7 @@ from itertools import count
 from typing import Any, TypeVar
 from unittest import mock
 
+import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
@@ -42,6 +43,13 @@ class Fault(StrEnum):
         if self is Fault.LOST:
             raise ReadTimeoutError(endpoint_url=URL)
         return call(client, operation, dict(arguments)) if _may_be_repeated(arguments) else answer
+
+
+# For the longest tables: make slow tries the other two, which leave what these leave
+TELLING = [
+    pytest.param(fault, marks=() if fault in {Fault.REFUSED, Fault.LOST} else pytest.mark.slow)
+    for fault in Fault
+]
 
 
 def _may_be_repeated(arguments: dict[str, Any]) -> bool:

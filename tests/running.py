@@ -14,13 +14,14 @@ from apps.stack.configuration import ROOT
 class Run:
     """One ``python -m apps.stack.run``."""
 
-    def __init__(self, folder, **environment):
+    def __init__(self, folder, *, prefix=(), **environment):
         self.folder = folder
         self.port, self.aws_port = testing.free_port(), testing.free_port()
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("COVERAGE", "COV_"))}
         own = {"LOCAL_DIR": str(folder), "PORT": str(self.port), "AWS_PORT": str(self.aws_port)}
+        own["JOURNAL_FSYNC"] = "0"  # the disk of many tests at once; tests/stack/test_power.py cuts the power
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "apps.stack.run"],
+            [*prefix, sys.executable, "-m", "apps.stack.run"],
             cwd=ROOT,
             env=inherited | own | environment,
             stdout=subprocess.PIPE,
@@ -41,7 +42,7 @@ class Run:
         known = json.loads((self.folder / "children.json").read_text())
         names = {"embedded": "aws", "web": "web", "relay": "relay", "celery": "worker"}
         return {
-            names[name]: psutil.Process(entry["pid"])
+            "custody" if "--queues" in entry["command"] else names[name]: psutil.Process(entry["pid"])
             for entry in known
             for name in names
             if any(part.endswith(name) for part in entry["command"][1:3])
@@ -50,3 +51,8 @@ class Run:
     def ended(self, timeout=40) -> int:
         self.said += self.process.communicate(timeout=timeout)[0]
         return self.process.returncode
+
+    def close(self) -> None:
+        """Read no more of what it says."""
+        assert self.process.stdout
+        self.process.stdout.close()

@@ -13,10 +13,14 @@ os.environ.update(
         "RECORD_KEY": "tests only: records",
         "METADATA_KEY": "tests only: metadata",
         "POOL_LOW_WATER": "1",  # pools of a few keys: what the mark does is tested where it is set
-        "DATABASE_URL": "sqlite://:memory:",
+        "THROTTLE_BURST": "0",  # what throttles cost and do is tested where they are set
+        "FAILED_AUTHENTICATIONS": "0",
+        "CONFIRM_SECONDS": "0",  # what is confirmed is tested where it is set; most tests sign in without a form
+        "DATABASE_URL": os.environ.get("TEST_DATABASE_URL", "sqlite://:memory:"),
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
+        "METRICS": "off",
         "LOG_LEVEL": "WARNING",
     }
 )

@@ -12,7 +12,7 @@ from apps.common.aws import client
 from apps.files.bodies.objects import UPLOADS_PREFIX
 from apps.files.reading import content as reading
 from apps.files.store import FileTable, find_file
-from apps.files.uploads.pipeline import NAMESPACE
+from apps.files.uploads.dropped import NAMESPACE
 from qkdplatform.lambda_handler import handler
 from tests.conftest import TESTS
 from tests.events import object_created

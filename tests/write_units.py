@@ -63,19 +63,24 @@ def index_units(before: Item | None, after: Item | None, index: dict[str, Any], 
 
 
 @contextmanager
-def counted_units() -> Iterator[Counter[str]]:
-    """Write units of the transactions made here: ``<table>`` for its items, ``<table>/<index>`` for entries."""
+def counted_units(*, single: bool = False) -> Iterator[Counter[str]]:
+    """Write units of the transactions made here: ``<table>`` for its items, ``<table>/<index>`` for entries.
+
+    With ``single``, those of single updates and puts too, which cost half of what they do in a transaction.
+    """
     found: Counter[str] = Counter()
+    alone = {"UpdateItem": "Update", "PutItem": "Put"} if single else {}
 
     def around(call: Call, aws: Any, operation: str, arguments: dict[str, Any]) -> Any:
-        if operation != "TransactWriteItems":
+        if operation != "TransactWriteItems" and operation not in alone:
             return call(aws, operation, arguments)
-        touched = [_place(write) for write in arguments["TransactItems"]]
+        writes = arguments.get("TransactItems") or [{alone[operation]: arguments}]
+        touched = [_place(write) for write in writes]
         before = [_item(*place) for place in touched]
         answer = call(aws, operation, arguments)
         for (table, key), old in zip(touched, before, strict=True):
             new = _item(table, key)
-            found[table] += 2 * max(units(old), units(new), 1)
+            found[table] += (1 if operation in alone else 2) * max(units(old), units(new), 1)
             about = client("dynamodb").describe_table(TableName=table)["Table"]
             for index in about.get("GlobalSecondaryIndexes", []):
                 found[f"{table}/{index['IndexName']}"] += index_units(old, new, dict(index), list(key))

@@ -1,30 +1,51 @@
-"""API keys, users and groups in the console.
+"""API keys in the console; persons and roles are in ``console.people``."""
 
-Nobody gives a right that they do not hold, nor edits who holds more.
-"""
+from typing import Any
 
-from typing import Any, cast
-
-from django import forms
 from django.contrib import admin
-from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group, Permission
-from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.urls import URLPattern, path, reverse
 
-from apps.access import api_keys, models, people
-from apps.access.console import actor_of
+from apps.access import api_keys, models
+from apps.access.console import (
+    actor_of,
+    people,  # noqa: F401 - registers persons and roles
+)
+from apps.access.console.issuing import issue_view, rotate_view
 from apps.access.records import ApiKey, KeyStatus
-from apps.access.users import User
 from apps.common.dynamodb import Page, Position
 from apps.console import render
-from apps.console.confirmation import ReasonForm, ask_then_act
+from apps.console.actions import Action, Facts
+from apps.console.details import Related, Subject
 from apps.console.models import DisplayModel
 from apps.console.render import Tone, column
-from apps.console.store_admin import StoreAdmin
+from apps.console.store_admin import StoreAdmin, partial_of
 
 TONES = {KeyStatus.ACTIVE: Tone.GOOD, KeyStatus.REVOKED: Tone.BAD}
+
+
+def _key_facts(_request: HttpRequest, obj: DisplayModel) -> Facts:
+    if not isinstance(obj, models.ApiKey):
+        return ()
+    return (
+        ("Status", render.badge(obj.status, TONES)),
+        ("Of", render.code(obj.principal_id)),
+        ("Name", render.name(obj.name)),
+        ("Last used", render.moment(obj.last_used_at)),
+    )
+
+
+def _revoke(request: HttpRequest, key_id: str, given: dict[str, Any]) -> None:
+    api_keys.revoke(key_id, reason=given["reason"], actor=actor_of(request))
+
+
+ACTIONS = (
+    Action(
+        name="revoke", label="Revoke…", title="Revoke API keys", permission="revoke", button="Revoke permanently",
+        warning="Refused within 30 seconds. This is permanent.", done="revoked", act=_revoke, facts=_key_facts,
+        offered=lambda obj: isinstance(obj, models.ApiKey) and obj.status == KeyStatus.ACTIVE,
+    ),
+)  # fmt: skip
 
 
 @admin.register(models.ApiKey)
@@ -33,26 +54,23 @@ class ApiKeyAdmin(StoreAdmin):
     empty_text = "No API keys yet."
     search_fields = ("key_id",)
     search_help_text = "Exact id of a key: the part before the dot"
-    list_display = ("identity", "whose", "name", "badge", "issued", "ends", "used")
-    actions = ("revoke",)
+    list_display = ("identity", "whose", "called", "badge", "issued", "ends", "used")
+    id_pattern = r"qk[A-Za-z0-9]+"
+    record_actions = ACTIONS
     fieldsets = (
-        (None, {"fields": ("whose", "name", "badge_and_why", "issued", "issuer", "ends", "used", "related")}),
+        (None, {"fields": ("whose", "called", "badge_and_why", "issued", "issuer", "ends", "used")}),
         ("Limits", {"fields": ("may", "from_where")}),
     )
     identity = column("key_id", render.code, "key")
+    called = column("name", render.name, "name")
     whose = column("principal_id", str, "of")
     badge = column("status", lambda value: render.badge(value, TONES), "status")
     may = column("scopes", render.document, "limited to")
     from_where = column("networks", render.document, "networks")
-    issued = column("created_at", render.moment, "created (UTC)")
+    issued = column("created_at", render.moment, "created")
     issuer = column("created_by", str, "created by")
-    ends = column("expires_at", render.moment, "ends (UTC)")
-    used = column("last_used_at", render.moment, "last used (UTC)")
-
-    @admin.display(description="related")
-    def related(self, obj: models.ApiKey) -> str:
-        did = render.list_link(obj.viewer, "audit.entry", "Activity", actor=obj.principal_id)
-        return render.inline([did])
+    ends = column("expires_at", render.moment, "ends")
+    used = column("last_used_at", render.moment, "last used")
 
     @admin.display(description="status")
     def badge_and_why(self, obj: models.ApiKey) -> str:
@@ -68,118 +86,39 @@ class ApiKeyAdmin(StoreAdmin):
         del request
         return api_keys.find(object_id)
 
-    def offers(self, obj: DisplayModel, action: str) -> bool:
-        return isinstance(obj, models.ApiKey) and obj.status == KeyStatus.ACTIVE and action == "revoke"
+    def tools(self, request: HttpRequest) -> list[dict[str, str]]:
+        if not self.allows(request, "issue"):
+            return []
+        return [{"label": "Issue an API key", "url": reverse("admin:access_apikey_issue")}]
 
-    def has_revoke_permission(self, request: HttpRequest) -> bool:
-        return self.allows(request, "revoke")
+    def buttons_for(self, request: HttpRequest, obj: DisplayModel) -> list[dict[str, Any]]:
+        """Return the actions, and first the rotation of a key that is valid."""
+        buttons = super().buttons_for(request, obj)
+        if getattr(obj, "status", "") != KeyStatus.ACTIVE or not self.allows(request, "issue"):
+            return buttons
+        url = reverse("admin:access_apikey_rotate", args=[obj.pk])
+        return [{"name": "rotate", "label": "Rotate…", "destructive": False, "url": url}, *buttons]
 
-    @admin.action(description="Revoke…", permissions=["revoke"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[models.ApiKey]) -> HttpResponse | None:
-        return ask_then_act(
-            self,
-            request,
-            queryset,
-            lambda key_id, given: api_keys.revoke(key_id, reason=given["reason"], actor=actor_of(request)),
-            title="Revoke API keys",
-            warning="Refused within 30 seconds. This is permanent.",
-            button="Revoke permanently",
-            done="revoked",
-            form_class=ReasonForm,
-        )
+    def get_urls(self) -> list[URLPattern]:
+        guard = self.admin_site.admin_view
+        return [
+            path("issue/", guard(partial_of(issue_view, self)), name="access_apikey_issue"),
+            path("<str:key_id>/rotate/", guard(partial_of(rotate_view, self)), name="access_apikey_rotate"),
+            *super().get_urls(),
+        ]
 
+    def subject_of(self, obj: DisplayModel) -> Subject | None:
+        return Subject(by="actor", value=str(getattr(obj, "principal_id", "")))
 
-def _check_within_rights(editor: User, form: "forms.ModelForm[Any]") -> None:
-    """Refuse a form that gives what its editor does not hold; what was there before stays allowed."""
-    given = form.cleaned_data
-    before = form.instance
-    exceeding = people.exceeding(
-        editor,
-        permissions=cast(
-            "set[Permission]",
-            _added(before, given, "user_permissions") | _added(before, given, "permissions"),
-        ),
-        groups=cast("set[Group]", _added(before, given, "groups")),
-        superuser=bool(given.get("is_superuser")) and not _was_superuser(before),
-    )
-    if exceeding:
-        raise ValidationError(f"You can only give rights that you hold yourself; you lack {exceeding[0]}.")
-
-
-def _added(before: Any, given: dict[str, Any], name: str) -> set[Any]:
-    if name not in given:
-        return set()
-    held = set(getattr(before, name).all()) if type(before).objects.filter(pk=before.pk).exists() else set()
-    return set(given[name]) - held
-
-
-def _was_superuser(before: Any) -> bool:
-    return bool(before.pk and User.objects.filter(pk=before.pk, is_superuser=True).exists())
-
-
-def _within_rights(base: "type[forms.ModelForm[Any]]", editor: User) -> "type[forms.ModelForm[Any]]":
-    """The form, checked against what its editor holds."""
-
-    class WithinRights(base):  # type: ignore[misc, valid-type]
-        def clean(self) -> dict[str, Any] | None:
-            cleaned: dict[str, Any] | None = super().clean()
-            _check_within_rights(editor, self)
-            return cleaned
-
-    return WithinRights
-
-
-@admin.register(User)
-class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
-    section, place = "Access", 2
-
-    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> "type[forms.ModelForm[Any]]":  # type: ignore[override]
-        return _within_rights(super().get_form(request, obj, **kwargs), cast("User", request.user))
-
-    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """Save a user. Who may sign in no more decides nothing any more either."""
-        super().save_model(request, obj, form, change)
-        if change and "is_active" in form.changed_data:
-            switch = people.enable if obj.is_active else people.disable
-            switch(obj, reason="at the console", actor=actor_of(request))
-
-    def delete_model(self, request: HttpRequest, obj: User) -> None:
-        """Delete a user, and end what they decide."""
-        people.disable(obj, reason="their user was deleted", actor=actor_of(request))
-        super().delete_model(request, obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        """Delete several, one by one."""
-        for user in queryset:
-            self.delete_model(request, user)
-
-    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return super().has_change_permission(request, obj) and _may_edit(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and _may_edit(request, obj)
-
-
-def _may_edit(request: HttpRequest, obj: User | None) -> bool:
-    return obj is None or people.may_edit(cast("User", request.user), obj)
-
-
-admin.site.unregister(Group)
-
-
-@admin.register(Group)
-class RoleAdmin(GroupAdmin):
-    section, place = "Access", 3
-
-    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> "type[forms.ModelForm[Any]]":  # type: ignore[override]
-        return _within_rights(super().get_form(request, obj, **kwargs), cast("User", request.user))
-
-    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
-        return super().has_change_permission(request, obj) and _may_edit_group(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
-        return super().has_delete_permission(request, obj) and _may_edit_group(request, obj)
-
-
-def _may_edit_group(request: HttpRequest, obj: Group | None) -> bool:
-    return obj is None or people.may_edit_group(cast("User", request.user), obj)
+    def related_to(self, request: HttpRequest, obj: DisplayModel) -> list[Related]:
+        """Return what else the key's principal has."""
+        owner = str(getattr(obj, "principal_id", ""))
+        links = [
+            render.list_link(request.user, target, text, owner=owner)
+            for target, text in (
+                ("qkd_sessions.session", "Sessions"),
+                ("files.file", "Files"),
+                ("jobs.job", "Jobs"),
+            )
+        ]
+        return [Related(title=f"Of {owner}", note=render.inline(links))]

@@ -19,7 +19,7 @@ from typing import Any
 from django.conf import settings
 from pynamodb.exceptions import PynamoDBException
 
-from apps.access import principals, store
+from apps.access import limits, principals, refusals, store
 from apps.access.known import callers
 from apps.access.records import (
     ApiKey,
@@ -37,6 +37,7 @@ from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position, find_together
 from apps.common.errors import Invalid, Refused, Unauthenticated
+from apps.common.idempotency import keep
 
 USED_SECONDS = 3600.0  # how exact "last used" is: one write a key and hour
 _REFUSED = "The API key is not valid."
@@ -79,6 +80,7 @@ def issue(
     )
     row = ApiKeyTable.of(made)
     with transaction(actor) as tx:
+        keep(tx, "api key", key_id=key_id)
         tx.put(row)
         tx.audit(ApiKeyEvent.ISSUED, principal=principal_id, api_key=key_id, name=name, **_limits(made))
     return row.record(), secret
@@ -118,7 +120,12 @@ def rotate(key_id: str, *, overlap: timedelta, actor: Actor) -> tuple[ApiKey, st
         expires_at=before.expires_at,
     )
     ends = moment + overlap
-    _replace(replace(before, expires_at=min(before.expires_at or ends, ends)), actor)
+    _replace(
+        replace(before, expires_at=min(before.expires_at or ends, ends)),
+        actor,
+        ApiKeyEvent.ROTATED,
+        successor=made[0].key_id,
+    )
     return made
 
 
@@ -175,14 +182,42 @@ def authenticate(secret: str, *, source_ip: str) -> Caller:
         Unauthenticated: malformed, unknown, wrong, revoked, expired, from elsewhere, or its principal is disabled;
             the answer does not say which.
     """
+    refusals.keys.tell()
+    key_id = _key_id_in(secret)
+    try:
+        return _authenticated(key_id, secret, source_ip)
+    except Unauthenticated:
+        refusals.keys.note(source_ip, api_key=key_id)
+        raise
+
+
+def _key_id_in(secret: str) -> str:
+    """The id of a key, which is no secret; empty where what was sent cannot be a key."""
     key_id, dot, rest = secret.partition(".")
-    if not (dot and rest and key_id.isascii() and key_id.isalnum() and len(secret) <= 256):
+    is_key = dot and rest and key_id.isascii() and key_id.isalnum() and len(secret) <= 256
+    return key_id if is_key else ""
+
+
+def _authenticated(key_id: str, secret: str, source_ip: str) -> Caller:
+    if not key_id:
         raise Unauthenticated(_REFUSED)
     # A wrong secret is compared with a cached key, and caches none that was not there
-    caller = callers.get(key_id, lambda: _proven(key_id, secret))
-    if not _matches(caller.key, secret) or not caller.key.admits(source_ip, clock.now()):
+    caller = callers.get(key_id, lambda: _first_seen(key_id, secret, source_ip))
+    shown = caller.key
+    if (
+        not isinstance(shown, ApiKey)
+        or not _matches(shown, secret)
+        or not shown.admits(source_ip, clock.now())
+    ):
         raise Unauthenticated(_REFUSED)
     return caller
+
+
+def _first_seen(key_id: str, secret: str, source_ip: str) -> Caller:
+    limits.check_source(
+        source_ip
+    )  # who is known in memory is not looked up, and never waits for others' failures
+    return _proven(key_id, secret)
 
 
 def find(key_id: str) -> ApiKey:
@@ -204,12 +239,14 @@ def keys_page(
     return store.keys_page(limit=limit, position=position, principal_id=principal_id)
 
 
-def _hash(secret: str) -> str:
-    return hmac.new(settings.API_KEY_PEPPER.encode(), secret.encode(), hashlib.sha256).hexdigest()
+def _hash(secret: str, pepper: str | None = None) -> str:
+    under = settings.API_KEY_PEPPER if pepper is None else pepper
+    return hmac.new(under.encode(), secret.encode(), hashlib.sha256).hexdigest()
 
 
 def _matches(key: ApiKey, secret: str) -> bool:
-    return hmac.compare_digest(key.secret_hash, _hash(secret))
+    peppers = (settings.API_KEY_PEPPER, *settings.API_KEY_PEPPER_PREVIOUS)
+    return any(hmac.compare_digest(key.secret_hash, _hash(secret, pepper)) for pepper in peppers)
 
 
 def _proven(key_id: str, secret: str) -> Caller:
@@ -252,13 +289,13 @@ def _note_use(key: ApiKey) -> None:
         log.warning("the last use of key %s was not written: %s", key.key_id, type(error).__name__)
 
 
-def _replace(after: ApiKey, actor: Actor) -> ApiKey:
+def _replace(after: ApiKey, actor: Actor, event: ApiKeyEvent = ApiKeyEvent.LIMITED, **detail: Any) -> ApiKey:
     row = ApiKeyTable.of(after)
     with transaction(actor) as tx:
         tx.replace(
             row, otherwise=Refused(f"Key {after.key_id} was changed by someone else meanwhile. Try again.")
         )
-        tx.audit(ApiKeyEvent.LIMITED, principal=after.principal_id, api_key=after.key_id, **_limits(after))
+        tx.audit(event, principal=after.principal_id, api_key=after.key_id, **_limits(after), **detail)
     callers.forget(after.key_id)
     return row.record()
 

@@ -1,10 +1,10 @@
-"""``X-API-Key: key_id.secret``."""
+"""``X-API-Key: key_id.secret``, or ``Authorization: Bearer`` with a JWT of the configured pool."""
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from apps.access import api_keys
+from apps.access import api_keys, tokens
 from apps.access.records import Caller
 from apps.access.scopes import AccessScope
 from apps.audit.records import Actor, ActorKind
@@ -31,6 +31,29 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
     def get_security_definition(self, auto_schema: object) -> dict[str, str]:  # noqa: ARG002
         return {"type": "apiKey", "in": "header", "name": HEADER}
+
+
+class BearerAuthentication(BaseAuthentication):
+    """The principal that a JWT's claims name is the request's user."""
+
+    def authenticate(self, request: Request) -> tuple[Caller, None] | None:
+        kind, _, token = request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not tokens.is_configured():
+            return None
+        return tokens.authenticate(token.strip(), source_ip=address_of(request)), None
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - DRF's signature
+        return 'Bearer realm="api"'
+
+
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """What the OpenAPI schema says of JWTs."""
+
+    target_class = BearerAuthentication
+    name = "Bearer"
+
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:  # noqa: ARG002
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
 def address_of(request: Request) -> str:
@@ -60,4 +83,5 @@ def as_actor(caller: Caller, *, source_ip: str) -> Actor:
         sees_all=AccessScope.OWNERS_ALL in caller.scopes,
         groups=frozenset(principal.groups),
         via=caller.key_id,
+        scopes=None if caller.key.scopes is None else frozenset(caller.key.scopes),
     )

@@ -7,7 +7,7 @@ from django.core.checks import Error
 from django.urls import URLPattern, URLResolver, get_resolver
 
 METHODS = ("get", "post", "put", "patch", "delete")
-OPEN = ("api/schema", "api/docs")  # the documentation; what it describes is not secret
+OPEN = ("api/schema", "api/docs", "api/problems")  # the documentation; what it describes is not secret
 
 
 def _views(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -17,6 +17,7 @@ from apps.audit.services import record, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import Invalid, NotFound, Refused
+from apps.common.idempotency import keep
 
 
 class GrantNotFound(NotFound):
@@ -77,6 +78,7 @@ def give(
     )
     row = GrantTable.of(made)
     with transaction(actor) as tx:
+        keep(tx, "grant", grant_id=made.grant_id)
         changed = Refused("The grant was changed by someone else meanwhile. Try again.")
         if before is None:
             tx.put(row, otherwise=changed)
@@ -90,6 +92,18 @@ def give(
             until=None if until is None else clock.as_text(until),
         )
     return row.record()
+
+
+def find(grant_id: str, *, actor: Actor) -> Grant:
+    """One grant: of something of the actor's, to the actor or a group of its, or any for who sees everything.
+
+    Raises:
+        GrantNotFound: there is none that the actor may know of.
+    """
+    found = GrantTable.find(grant_id)
+    if found is None or not (actor.may_see(found.owner) or actor.may_see(found.grantee)):
+        raise GrantNotFound("There is no such grant of yours.")
+    return found
 
 
 def revoke(grantee: str, name: str, *, actor: Actor) -> None:

@@ -25,4 +25,7 @@ class ApiKey(DisplayModel):
 
     class Meta(DisplayModel.Meta):
         verbose_name = "API key"
-        permissions = [("revoke_apikey", "Can revoke API key")]
+        permissions = [
+            ("revoke_apikey", "Can revoke API key"),
+            ("issue_apikey", "Can issue and rotate API key"),
+        ]

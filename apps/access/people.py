@@ -4,16 +4,19 @@ Nobody gives a right that they do not hold, nor edits who holds more.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from apps.access import principals
-from apps.access.records import Principal, PrincipalNotFound
+from apps.access import principals, ready_roles, recorded_changes
+from apps.access.records import Principal, PrincipalKind, PrincipalNotFound
 from apps.access.roles import Role
+from apps.access.trail import UserEvent
 from apps.access.users import User, username_key
 from apps.audit.records import Actor
+from apps.audit.services import record
 from apps.common.errors import Invalid
 
 
@@ -41,7 +44,54 @@ def admit(username: str, *, role: Role, actor: Actor, approver: bool = False, em
         user = User.objects.filter(username_key=username_key(username)).first()
         if user is None:
             user = _new_user(username, email)
+            recorded_changes.record_made(user, actor=actor)
+        ready_roles.put_into(user, role)
         return principals.admit_person(str(user.pk), user.username, role=role, approver=approver, actor=actor)
+
+
+def decide(user: User, *, role: Role, approver: bool, actor: Actor) -> Principal:
+    """Give a person a role and the right to approve, or take it; they are admitted if they were not.
+
+    Raises:
+        Forbidden: the person holds more than the actor, or is to get what the actor does not hold.
+    """
+    with transaction.atomic():
+        ready_roles.put_into(user, role)
+        if principals.find_all(user.principal_id):
+            return principals.change(user.principal_id, role=role, approver=approver, actor=actor)
+        return principals.admit_person(str(user.pk), user.username, role=role, approver=approver, actor=actor)
+
+
+def change(user: User, *, actor: Actor, role: Role | None = None, **more: Any) -> Principal:
+    """Change what an admitted person may do, as ``principals.change``; their group at the console follows.
+
+    Raises:
+        PrincipalNotFound: the person was not admitted.
+        Forbidden: the person holds more than the actor, or is to get what the actor does not hold.
+    """
+    with transaction.atomic():
+        if role is not None:
+            ready_roles.put_into(user, role)
+        return principals.change(user.principal_id, role=role, actor=actor, **more)
+
+
+def may_come_in(user: User) -> bool:
+    """Return whether a person may sign in, as their principal says; the group of its role is theirs then."""
+    principal = principals.find_all(user.principal_id).get(user.principal_id)
+    if principal is not None and principal.active:
+        ready_roles.put_into(user, principal.role)
+    return principal is None or principal.active
+
+
+def of_principal(principal_id: str) -> User | None:
+    """Return the user of a person's principal; None for services, groups, and people of the pool who never came."""
+    kind, _, identifier = principal_id.partition(":")
+    if kind != PrincipalKind.PERSON:
+        return None
+    try:
+        return User.objects.filter(pk=identifier).first()
+    except ValidationError:
+        return None
 
 
 def _new_user(username: str, email: str) -> User:
@@ -65,7 +115,7 @@ def disable(user: User, *, reason: str, actor: Actor) -> None:
     found = principals.find_all(user.principal_id).get(user.principal_id)
     if found is not None and found.active:
         principals.disable(user.principal_id, reason=reason, actor=actor)
-    _set_active(user, active=False)
+    _set_active(user, active=False, actor=actor)
 
 
 def enable(user: User, *, reason: str, actor: Actor) -> None:
@@ -77,12 +127,14 @@ def enable(user: User, *, reason: str, actor: Actor) -> None:
     found = principals.find_all(user.principal_id).get(user.principal_id)
     if found is not None and not found.active:
         principals.enable(user.principal_id, reason=reason, actor=actor)
-    _set_active(user, active=True)
+    _set_active(user, active=True, actor=actor)
 
 
-def _set_active(user: User, *, active: bool) -> None:
-    user.is_active = active
-    user.save(update_fields=["is_active"])
+def _set_active(user: User, *, active: bool, actor: Actor) -> None:
+    with transaction.atomic():
+        user.is_active = active
+        user.save(update_fields=["is_active"])
+        record(actor, UserEvent.CHANGED, user=user.principal_id, fields=["Active"], active=active)
 
 
 def may_edit(editor: User, target: User) -> bool:

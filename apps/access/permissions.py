@@ -21,6 +21,8 @@ class HasDeclaredScopes(BasePermission):
     """Admits callers who hold the scopes that the view declares for the method."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
+        if request.method == "OPTIONS":
+            return True
         # HEAD answers what GET does, without the body
         method = "GET" if request.method == "HEAD" else request.method or ""
         declared = getattr(view, "required_scopes", {}).get(method)
@@ -32,7 +34,7 @@ class HasDeclaredScopes(BasePermission):
         if not needed:
             return True
         if not isinstance(request.user, Caller):
-            raise Unauthenticated("Send your API key in the header X-API-Key.")
+            raise Unauthenticated("Send an API key in X-API-Key, or a token in Authorization: Bearer.")
         missing = sorted(needed - request.user.scopes)
         if missing:
             _record(request, missing)

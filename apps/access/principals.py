@@ -4,13 +4,13 @@ Nobody gives a right that they do not hold, nor changes somebody who holds more.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from apps.access import store
 from apps.access.known import callers
-from apps.access.records import Principal, PrincipalKind, PrincipalNotFound, PrincipalStatus
+from apps.access.records import Principal, PrincipalKind, PrincipalNotFound, PrincipalStatus, limited
 from apps.access.roles import Role, Scope, scopes_of
 from apps.access.store import PrincipalTable
 from apps.access.trail import PrincipalEvent
@@ -19,6 +19,7 @@ from apps.audit.services import Transaction, record, transaction
 from apps.common import clock
 from apps.common.dynamodb import Page, Position, is_key
 from apps.common.errors import Forbidden, Invalid, Refused
+from apps.common.idempotency import keep
 
 
 def make_service(
@@ -85,8 +86,9 @@ def change(
     role: Role | None = None,
     groups: Sequence[str] | None = None,
     approver: bool | None = None,
+    quotas: Mapping[str, int] | None = None,
 ) -> Principal:
-    """Change what a principal may do; what is not given stays.
+    """Change what a principal may do, or use in a month; what is not given stays.
 
     Raises:
         PrincipalNotFound: no such principal, or no such group.
@@ -98,6 +100,7 @@ def change(
         role=before.role if role is None else role,
         groups=before.groups if groups is None else _existing(groups),
         approver=before.approver if approver is None else approver,
+        quotas=before.quotas if quotas is None else dict(quotas) or None,
     )
     _check_person(after)
     check_may_change(before, actor)
@@ -109,6 +112,7 @@ def change(
         role=after.role.value,
         groups=list(after.groups),
         approver=after.approver,
+        **({} if quotas is None else {"quotas": dict(quotas)}),
     )
 
 
@@ -142,6 +146,8 @@ def principals_page(
 def rights_of(actor: Actor) -> tuple[frozenset[Scope], bool]:
     """What an actor holds now: its scopes, and whether it may approve. The platform itself holds everything.
 
+    Never more than the credential that it showed is limited to.
+
     A person who was not admitted, or is disabled, holds nothing that decides.
     """
     if actor.kind is ActorKind.SYSTEM:
@@ -149,7 +155,7 @@ def rights_of(actor: Actor) -> tuple[frozenset[Scope], bool]:
     found = PrincipalTable.find(str(actor))
     if found is None or not found.active:
         return frozenset(), False
-    return found.scopes, found.approver
+    return limited(found.scopes, actor.scopes), found.approver
 
 
 def may_change(target_id: str, actor_id: str) -> bool:
@@ -230,6 +236,7 @@ def _make(
     check_may_give(made, actor)
     row = PrincipalTable.of(made)
     with transaction(actor) as tx:
+        keep(tx, "principal", principal_id=made.principal_id)
         tx.put(row, otherwise=Refused(f"There is a principal {made.principal_id} already."))
         tx.audit(
             PrincipalEvent.MADE, principal=made.principal_id, name=name, role=role.value, approver=approver

@@ -1,5 +1,6 @@
 """Who acts: persons, services and their groups; the API keys they act with; what was granted to them."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -45,6 +46,7 @@ class Principal(Record):
     groups: tuple[str, ...] = ()
     approver: bool = False  # may be the second person; persons only
     reason: str = ""  # why it was disabled
+    quotas: Mapping[str, int] | None = None  # what it may use in a month; see apps.access.quotas
 
     @property
     def id(self) -> str:
@@ -98,11 +100,24 @@ class ApiKey(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """A JWT of an OpenID Connect pool that was verified."""
+
+    key_id: str  # as the trail names it: "jwt:<its id, or a hash of it>"
+    name: str  # of the client that it was issued to
+    scopes: tuple[str, ...]
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
-    """A principal and the key it showed."""
+    """A principal and the credential it showed."""
 
     principal: Principal
-    key: ApiKey
+    key: ApiKey | Token
+
+    def __str__(self) -> str:
+        return self.principal.principal_id
 
     @property
     def key_id(self) -> str:
@@ -111,11 +126,27 @@ class Caller:
 
     @property
     def scopes(self) -> frozenset[Scope]:
-        """What may be done with this key: what the role allows, and no more than the key is limited to."""
-        held = self.principal.scopes
-        if self.key.scopes is None:
-            return held
-        return frozenset(scope for scope in held if scope.value in self.key.scopes)
+        """What may be done with this credential: what the role allows, and no more than it is limited to."""
+        return limited(self.principal.scopes, self.key.scopes)
+
+
+ALWAYS = "access:self"
+
+
+def limited(held: frozenset[Scope], limits: Collection[str] | None) -> frozenset[Scope]:
+    """What is left of scopes for a credential that is limited to some; None: it is not limited."""
+    if limits is None:
+        return held
+    return frozenset(scope for scope in held if scope.value in limits or scope.value == ALWAYS)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Requests counted in one minute; the row has a counter for each second beside."""
+
+    bucket: str  # "<principal>|<scope>|<minute since the epoch>"
+    used: int
+    ttl: int
 
 
 class Right(StrEnum):

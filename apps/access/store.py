@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from pynamodb.attributes import BooleanAttribute, UnicodeAttribute
+from botocore.exceptions import ClientError
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 
 from apps.access.records import (
     ApiKey,
@@ -14,11 +15,15 @@ from apps.access.records import (
     PrincipalKind,
     PrincipalStatus,
     Right,
+    Tokens,
 )
 from apps.access.roles import Role
+from apps.access.throttles import MINUTE, Limit
 from apps.common.authenticated import RecordForged
+from apps.common.aws import client
 from apps.common.dynamodb import (
     EnumAttribute,
+    ObjectAttribute,
     Page,
     Position,
     Table,
@@ -51,6 +56,7 @@ class PrincipalTable(Table[Principal]):
     groups = WordsAttribute(default=tuple)
     approver = BooleanAttribute(default=False)
     reason = UnicodeAttribute(default="")
+    quotas = ObjectAttribute(null=True)
     kind_feed = UnicodeAttribute(null=True)
 
     @classmethod
@@ -118,6 +124,56 @@ class GrantTable(Table[Grant]):
             "object_feed": feed(record.object, record.grant_id),
             "sort": sort_key(record.granted_at, record.grant_id),
         }
+
+
+class TokenTable(Table[Tokens]):
+    """Counters of requests: of a principal and scope (or a source that failed), a minute a row, an attribute a second."""
+
+    Meta = meta("throttles")
+    record_type = Tokens
+    undeciding = (
+        "Counts requests; whoever raises a count makes somebody wait for a minute, and lowers nobody's guard."
+    )
+    expires = True
+
+    bucket = UnicodeAttribute(hash_key=True)
+    used = NumberAttribute()
+    ttl = NumberAttribute()
+
+
+def add_tokens(name: str, tokens: int, second: int, limit: Limit) -> tuple[bool, int, int]:
+    """Add tokens to the counters of a second and of its minute by one call, unless that exceeds the limit.
+
+    Returns:
+        whether they were added, and both totals: with them, or without.
+    """
+    minute, place = divmod(second, MINUTE)
+    counter = f"s{place}"
+    try:
+        answer = client("dynamodb").update_item(
+            TableName=str(TokenTable.Meta.table_name),
+            Key={"bucket": {"S": f"{name}|{minute}"}},
+            UpdateExpression="ADD #second :tokens, used :tokens SET #ttl = if_not_exists(#ttl, :ttl)",
+            ConditionExpression="(attribute_not_exists(#second) OR #second <= :burst) "
+            "AND (attribute_not_exists(used) OR used <= :minute)",
+            ExpressionAttributeNames={"#second": counter, "#ttl": "ttl"},
+            ExpressionAttributeValues={
+                ":tokens": {"N": str(tokens)},
+                ":ttl": {"N": str((minute + MINUTE) * MINUTE)},
+                ":burst": {"N": str(limit.burst - tokens)},
+                ":minute": {"N": str(limit.minute - tokens)},
+            },
+            ReturnValues="UPDATED_NEW",
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+        # Where the answer does not hold the row, both count as used up: the next window is soon
+        found: Any = error.response.get("Item", {counter: {"N": limit.burst}, "used": {"N": limit.minute}})
+        return False, int(found.get(counter, {"N": 0})["N"]), int(found["used"]["N"])
+    totals = answer["Attributes"]
+    return True, int(totals[counter]["N"]), int(totals["used"]["N"])
 
 
 def principals_page(

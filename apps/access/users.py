@@ -5,7 +5,13 @@ import uuid
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
-from django.db import models
+from django.db import models, transaction
+
+from apps.access.trail import UserEvent
+from apps.audit.records import system
+from apps.audit.services import record
+
+ACCOUNTS = system("accounts")  # forms and commands of Django's; the admin's own entry says who
 
 
 def username_key(username: str) -> str:
@@ -31,13 +37,22 @@ class User(AbstractUser):
 
     objects: ClassVar[UserByKeyManager] = UserByKeyManager()
 
+    class Meta(AbstractUser.Meta):
+        permissions = [("see_every_owner", "Can see the records of every owner")]
+
     def clean(self) -> None:
         super().clean()
         self.username_key = username_key(self.username)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save the user; that a password was set is recorded, whatever form or command set it, or it is not saved."""
         self.username_key = username_key(self.username)
-        super().save(*args, **kwargs)
+        self.email = self.email.lower()  # as allauth looks for it
+        sets_password = getattr(self, "_password", None) is not None and not self._state.adding
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            if sets_password:
+                record(ACCOUNTS, UserEvent.PASSWORD_SET, user=self.principal_id)
 
     @property
     def principal_id(self) -> str:

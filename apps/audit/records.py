@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from apps.common.authenticated import Record
 from apps.common.declarations import Declared
 
 
@@ -26,7 +27,8 @@ class Actor:
     source_ip: str = ""
     sees_all: bool = False
     groups: frozenset[str] = frozenset()  # ids of the groups it belongs to, as "group:<id>"
-    via: str = ""  # the API key it showed
+    via: str = ""  # the API key it showed, or the token
+    scopes: frozenset[str] | None = None  # what that is limited to; None: whatever the principal may
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.id}"
@@ -75,6 +77,8 @@ class Entry:
     rows: Mapping[str, str] = field(default_factory=dict)  # new tags of the rows that the transaction wrote
     previous_hash: str = ""
     hash: str = ""
+    format: int = 0  # of the hash; 0 is that of entries that state none
+    hashed_under: str = ""  # names the audit key of the hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ class Head:
     sequence: int
     hash: str
     seal: str
+    timestamp: str = ""  # of the last entry, as it is stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +102,29 @@ class Problem:
 
     def __str__(self) -> str:
         return f"chain {self.chain}, entry {self.sequence}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Signer(Record):
+    """A key pair that signs checkpoints; ``wrapped_seed`` is its private half under the root key, or empty.
+
+    It is empty for a key of KMS, which ``root_key_id`` then names.
+    """
+
+    place: str  # there is one
+    signer_id: str
+    public_key: bytes
+    wrapped_seed: bytes = field(repr=False)
+    root_key_id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Archived(Record):
+    """Up to where a chain's entries lie in the archive and no longer in the table."""
+
+    place: str  # there is one
+    chain: str
+    through: int  # the number of the last such entry
+    hash: str
+    timestamp: str  # of that entry, as it was stored

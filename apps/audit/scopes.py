@@ -7,3 +7,4 @@ class AuditScope(Scope):
     """The audit trail."""
 
     READ = "audit:read", "See the audit trail.", Role.AUDITOR
+    VERIFY = "audit:verify", "Have the audit trail verified.", Role.AUDITOR

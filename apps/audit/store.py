@@ -3,17 +3,22 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.constants import STREAM_NEW_IMAGE
 from pynamodb.indexes import GlobalSecondaryIndex
 
-from apps.audit.records import Entry, Head, Outcome
+from apps.audit.chain import names
+from apps.audit.records import Archived, Entry, Head, Outcome, Signer
+from apps.common.authenticated import RecordForged
 from apps.common.dynamodb import (
-    DocumentAttribute,
     EnumAttribute,
+    ObjectAttribute,
     Page,
     Position,
+    Span,
     Table,
     TimeAttribute,
+    authentic,
     feed,
     index,
     meta,
@@ -22,10 +27,12 @@ from apps.common.dynamodb import (
 )
 
 LISTED = "all"
+SIGNERS = "checkpoints"
+ARCHIVE = "archive"
 
 
 class EntryTable(Table[Entry]):
-    Meta = meta("audit")
+    Meta = meta("audit", stream_view_type=STREAM_NEW_IMAGE)  # read by apps.following
     record_type = Entry
     undeciding = "Each entry carries a keyed hash of its own, over its content and the hash before it; it is checked where an entry decides."
     by_feed = index("feed", "feed")
@@ -47,10 +54,12 @@ class EntryTable(Table[Entry]):
     key_id = UnicodeAttribute(null=True)
     session_id = UnicodeAttribute(null=True)
     file_id = UnicodeAttribute(null=True)
-    detail = DocumentAttribute()
-    rows = DocumentAttribute(default=dict)
+    detail = ObjectAttribute()
+    rows = ObjectAttribute(default=dict)
     previous_hash = UnicodeAttribute()
     hash = UnicodeAttribute()
+    format = NumberAttribute(default=0)
+    hashed_under = UnicodeAttribute(default="")
     actor_feed = UnicodeAttribute(null=True)
     key_feed = UnicodeAttribute(null=True)
     session_feed = UnicodeAttribute(null=True)
@@ -70,7 +79,7 @@ class EntryTable(Table[Entry]):
         return {
             "feed": feed(LISTED, identifier),
             "sort": sort_key(record.timestamp, identifier),
-            **{f"{name}_feed": feed(value, identifier) for name, value in by.items() if value},
+            **{f"{name}_feed": feed(value, identifier) if value else None for name, value in by.items()},
         }
 
 
@@ -83,6 +92,30 @@ class HeadTable(Table[Head]):
     sequence = NumberAttribute()
     hash = UnicodeAttribute()
     seal = UnicodeAttribute()
+    timestamp = UnicodeAttribute(default="")
+
+
+class SignerTable(Table[Signer]):
+    Meta = meta("audit-signers")
+    record_type = Signer
+
+    place = UnicodeAttribute(hash_key=True)
+    signer_id = UnicodeAttribute(range_key=True)
+    public_key = BinaryAttribute(legacy_encoding=False)
+    wrapped_seed = BinaryAttribute(legacy_encoding=False)
+    root_key_id = UnicodeAttribute()
+    created_at = TimeAttribute()
+
+
+class ArchiveTable(Table[Archived]):
+    Meta = meta("audit-archives")
+    record_type = Archived
+
+    place = UnicodeAttribute(hash_key=True)
+    chain = UnicodeAttribute(range_key=True)
+    through = NumberAttribute()
+    hash = UnicodeAttribute()
+    timestamp = UnicodeAttribute()
 
 
 INDEXES: dict[str, GlobalSecondaryIndex[Any]] = {
@@ -95,12 +128,17 @@ INDEXES: dict[str, GlobalSecondaryIndex[Any]] = {
 
 
 def entries_page(
-    *, limit: int, position: Position | None, by: str | None = None, value: str = ""
+    *,
+    limit: int,
+    position: Position | None,
+    by: str | None = None,
+    value: str = "",
+    span: Span | None = None,
 ) -> Page[Entry]:
     """Read a page of all entries, or of those of one actor, key, session, file or approval, newest first."""
     if by is None:
-        return page(EntryTable.by_feed, LISTED, limit=limit, position=position)
-    return page(INDEXES[by], value, limit=limit, position=position)
+        return page(EntryTable.by_feed, LISTED, limit=limit, position=position, span=span)
+    return page(INDEXES[by], value, limit=limit, position=position, span=span)
 
 
 def walk(chain: str, *, after: int = 0) -> Iterator[Entry]:
@@ -109,11 +147,60 @@ def walk(chain: str, *, after: int = 0) -> Iterator[Entry]:
         yield row.record()
 
 
-def walk_rows(chain: str, *, after: int = 0) -> Iterator[Table[Entry]]:
+def walk_rows(chain: str, *, after: float = 0) -> Iterator[Table[Entry]]:
     """Yield the rows of a chain likewise, with their place in the lists."""
     yield from EntryTable.query(chain, EntryTable.sequence > after, consistent_read=True)
+
+
+def walk_whole(chain: str, *, after: float) -> Iterator[Entry]:
+    """Yield the entries of a chain likewise; a row that nothing can be made of is left out."""
+    for entry in authentic(walk_rows(chain, after=after)):
+        if entry.timestamp is not None:
+            yield entry
 
 
 def head(chain: str) -> Head | None:
     """Read where a chain ends; return None before its first entry."""
     return HeadTable.find(chain)
+
+
+def chains_with_head() -> list[str]:
+    """Read which chains have a head, of all that there can be."""
+    return [str(row.key) for row in _heads()]
+
+
+def heads() -> list[Head]:
+    """Read where every chain ends; a head that nothing can be made of is left out."""
+    return list(authentic(_heads()))
+
+
+def entry_of_image(image: dict[str, Any]) -> Entry:
+    """Return the entry of a row as the table's stream brings it.
+
+    Raises:
+        RecordForged: nothing can be made of it.
+    """
+    entry = EntryTable.from_raw_data(image).record()
+    if entry.chain is None or entry.sequence is None or entry.timestamp is None:
+        raise RecordForged("A row of the audit table is no entry.")
+    return entry
+
+
+def counted_entries() -> int:
+    """Read how many entries the heads count, without those that nothing can be made of."""
+    return sum(head.sequence for head in heads())
+
+
+def _heads() -> Iterator[Table[Head]]:
+    # Not by a Scan, which the API's function may not do
+    yield from HeadTable.batch_get(names(), consistent_read=True)
+
+
+def signers() -> list[Signer]:
+    """Read every key that signs or signed checkpoints; a forged one is left out."""
+    return list(authentic(SignerTable.query(SIGNERS, consistent_read=True)))
+
+
+def archived() -> list[Archived]:
+    """Read up to where each chain was archived; a forged row is left out."""
+    return list(authentic(ArchiveTable.query(ARCHIVE, consistent_read=True)))

@@ -12,6 +12,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path, Value
 from pynamodb.expressions.update import Action, RemoveAction, SetAction
 
+from apps.common import preconditions
 from apps.common.authenticated import make_tag, revision_of
 from apps.common.dynamodb import Table
 
@@ -78,6 +79,7 @@ def unchanged(row: Table[Any], condition: Condition | None) -> Condition:
         return condition
     if not row.tag:
         raise ValueError(f"{row.row_name} has to be read before it is changed.")
+    preconditions.check_row(row.row_name, row.tag)
     same = Table.tag == row.tag
     return same if condition is None else same & condition
 

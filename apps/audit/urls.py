@@ -2,8 +2,9 @@
 
 from django.urls import path
 
-from apps.audit.api import Entries
+from apps.audit.api import Entries, Verifications
 
 urlpatterns = [
     path("audit", Entries.as_view(), name="audit"),
+    path("audit/verifications", Verifications.as_view(), name="audit-verifications"),
 ]

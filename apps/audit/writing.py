@@ -1,9 +1,11 @@
 """Write changes and entries together: the head of a chain moves in the same TransactWriteItems (I1).
 
 Each process prefers its own chains, so that heads are seldom contended. Where another process moved the head in
-between, the transaction is built again on the new one.
+between, the transaction is built again on another chain, which is preferred from then on: two processes that meet on
+one chain part there.
 """
 
+import logging
 import random
 import threading
 import time
@@ -11,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -22,17 +25,27 @@ from pynamodb.transactions import TransactWrite
 
 from apps.audit import chain as chains
 from apps.audit import store
-from apps.audit.records import Actor, Entry
+from apps.audit.chain_keys import ring
+from apps.audit.records import Actor, Entry, Head
 from apps.audit.store import EntryTable, HeadTable
-from apps.common import clock
+from apps.common import clock, tracing
+from apps.common.authenticated import RecordForged
 from apps.common.dynamodb import connection
 from apps.common.errors import Unavailable
+from apps.common.transient import code_of
 
+log = logging.getLogger(__name__)
+HELD_BACK = "clock_behind_seconds"  # in the details of an entry that was given the time of the one before it
+CLOCK_TOLERANCE_SECONDS = 1.0
 ATTEMPTS = 24  # other processes move heads too; with AUDIT_CHAINS chains a second attempt is already rare
 
 
 class AuditUnavailable(Unavailable):
     """The entry could not be written, so the operation was not done (fail closed, D2)."""
+
+
+class ChainDamaged(Exception):
+    """The head of a chain is not what the platform wrote: nothing is added to it."""
 
 
 # What is raised where a condition fails, or makes that: a function can also forget what was read
@@ -49,6 +62,7 @@ class Operation:
     otherwise: Otherwise
     actions: list[Action] = field(default_factory=list)
     tag: str = ""  # the row's new tag, for the entry; empty where it stays
+    first: bool = False  # tells more than any other condition that fails as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,15 @@ class _Change:
     entries: Sequence[Mapping[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """The end of a chain, as this process knows it; ``timestamp`` as it is stored."""
+
+    sequence: int
+    hash: str
+    timestamp: str
+
+
 class Chains:
     """What this process knows of the chains' heads. Its threads take different chains, other processes start elsewhere."""
 
@@ -67,7 +90,14 @@ class Chains:
         self.names = chains.names(settings.AUDIT_CHAINS)
         random.shuffle(self.names)
         self.locks = {name: threading.Lock() for name in self.names}
-        self.heads: dict[str, tuple[int, str]] = {}
+        self.heads: dict[str, Tip] = {}
+        self.damaged: set[str] = set()
+        self._sorting = threading.Lock()
+
+    def prefer_others(self, chain: str) -> None:
+        """Use a chain last from now on: another process is at it, and so each comes to chains of its own."""
+        with self._sorting:
+            self.names = [name for name in self.names if name != chain] + [chain]
 
 
 @cache
@@ -78,11 +108,14 @@ def known_chains() -> Chains:
 @contextmanager
 def _free_chain() -> Iterator[str]:
     view = known_chains()
-    for name in view.names:
+    usable = [name for name in view.names if name not in view.damaged]
+    if not usable:
+        raise AuditUnavailable("No chain of the audit trail takes entries; tell the operator to verify it.")
+    for name in usable:
         if view.locks[name].acquire(blocking=False):
             break
     else:
-        name = view.names[0]
+        name = usable[0]
         view.locks[name].acquire()
     try:
         yield name
@@ -90,12 +123,24 @@ def _free_chain() -> Iterator[str]:
         view.locks[name].release()
 
 
-def _head(chain: str, *, fresh: bool) -> tuple[int, str]:
+def _tip(chain: str, *, fresh: bool) -> Tip:
     heads = known_chains().heads
     if fresh or chain not in heads:
-        row = store.head(chain)
-        heads[chain] = (row.sequence, row.hash) if row else (0, chains.genesis(chain))
+        row = _sound_head(chain)
+        heads[chain] = (
+            Tip(row.sequence, row.hash, row.timestamp) if row else Tip(0, chains.genesis(chain), "")
+        )
     return heads[chain]
+
+
+def _sound_head(chain: str) -> Head | None:
+    try:
+        head = store.head(chain)
+    except RecordForged as error:
+        raise ChainDamaged(chain) from error
+    if head is not None and not chains.is_sealed(head, ring()):
+        raise ChainDamaged(chain)
+    return head
 
 
 def commit(actor: Actor, operations: Sequence[Operation], entries: Sequence[Mapping[str, Any]]) -> None:
@@ -105,36 +150,49 @@ def commit(actor: Actor, operations: Sequence[Operation], entries: Sequence[Mapp
         AuditUnavailable: the entries could not be written; nothing was changed.
         the ``otherwise`` of the operation whose condition failed; nothing was changed.
     """
-    with _free_chain() as chain:
-        _commit(_Change(actor, operations, entries), chain)
-
-
-def _commit(tx: _Change, chain: str) -> None:
-    for attempt in range(ATTEMPTS):
-        try:
-            sequence, digest = _head(chain, fresh=attempt > 0)
-            entries = _as_entries(tx, chain, sequence, digest)
-            _write(tx, chain, sequence, entries)
-        except TransactWriteError as error:
-            known_chains().heads.pop(chain, None)
-            if not _is_worth_retrying(tx, error):
-                raise
-            time.sleep(random.uniform(0, 0.004 * 2 ** min(attempt, 6)))  # noqa: S311 - spreads retries, no secret
-            continue
-        except PynamoDBException as error:
-            raise AuditUnavailable(
-                "The audit trail cannot be read, so nothing was changed. Try again."
-            ) from error
-        known_chains().heads[chain] = (entries[-1].sequence, entries[-1].hash)
-        return
+    change, attempt = _Change(actor, operations, entries), 0
+    while attempt < ATTEMPTS:
+        with _free_chain() as chain:
+            try:
+                if _commit(change, chain, fresh=attempt > 0):
+                    return
+            except ChainDamaged:
+                log.exception("the head of chain %s was changed; other chains take the entries", chain)
+                known_chains().damaged.add(chain)
+                continue
+            known_chains().prefer_others(chain)
+        time.sleep(random.uniform(0, 0.004 * 2 ** min(attempt, 6)))  # noqa: S311 - spreads retries, no secret
+        attempt += 1
     raise AuditUnavailable("The audit trail is too busy; nothing was changed. Try again.")
 
 
-def _as_entries(tx: _Change, chain: str, sequence: int, digest: str) -> list[Entry]:
+def _commit(tx: _Change, chain: str, *, fresh: bool) -> bool:
+    """Write on a chain; return False where its head, or another transaction, was in the way."""
+    try:
+        tip = _tip(chain, fresh=fresh)
+        entries = _as_entries(tx, chain, tip)
+        _write(tx, tip.sequence, entries)
+    except TransactWriteError as error:
+        known_chains().heads.pop(chain, None)
+        if not _is_worth_retrying(tx, error):
+            raise
+        return False
+    except PynamoDBException as error:
+        raise AuditUnavailable(
+            "The audit trail cannot be read, so nothing was changed. Try again."
+        ) from error
+    last = entries[-1]
+    known_chains().heads[chain] = Tip(last.sequence, last.hash, clock.as_text(last.timestamp))
+    return True
+
+
+def _as_entries(tx: _Change, chain: str, tip: Tip) -> list[Entry]:
     made: list[Entry] = []
-    moment, key = clock.now(), settings.AUDIT_KEY.encode()
+    moment, behind = _moment_after(tip)
+    told = behind | tracing.as_detail()
+    key, digest = ring().current, tip.hash
     tags = {operation.row.row_name: operation.tag for operation in tx.operations if operation.tag}
-    for number, fields in enumerate(tx.entries, sequence + 1):
+    for number, fields in enumerate(tx.entries, tip.sequence + 1):
         entry = Entry(
             chain=chain,
             sequence=number,
@@ -142,21 +200,32 @@ def _as_entries(tx: _Change, chain: str, sequence: int, digest: str) -> list[Ent
             actor=str(tx.actor),
             source_ip=tx.actor.source_ip,
             via=tx.actor.via or None,
-            rows=tags if number == sequence + 1 else {},
-            **fields,
+            rows=tags if number == tip.sequence + 1 else {},
+            **{**fields, "detail": fields["detail"] | told},
         )
         made.append(chains.as_link(entry, after=digest, key=key))
         digest = made[-1].hash
     return made
 
 
-def _write(tx: _Change, chain: str, sequence: int, entries: list[Entry]) -> None:
-    head = HeadTable(
-        chain=chain,
-        sequence=entries[-1].sequence,
-        hash=entries[-1].hash,
-        seal=chains.head_seal(chain, entries[-1].sequence, entries[-1].hash, settings.AUDIT_KEY.encode()),
-    )
+def _moment_after(tip: Tip) -> tuple[datetime, dict[str, float]]:
+    """Return the time of an entry, never before that of the one before it, and what it says where the clock is behind.
+
+    Clocks of several machines differ by milliseconds, so what is less than a second is not worth a word.
+    """
+    now = clock.now()
+    if clock.as_text(now) >= tip.timestamp:
+        return now, {}
+    last = clock.from_text(tip.timestamp)
+    behind = (last - now).total_seconds()
+    if behind < CLOCK_TOLERANCE_SECONDS:
+        return last, {}
+    log.warning("the clock is %.1f s behind the last entry of its chain", behind)
+    return last, {HELD_BACK: round(behind, 3)}
+
+
+def _write(tx: _Change, sequence: int, entries: list[Entry]) -> None:
+    head = HeadTable.of(chains.sealed_head(entries[-1], ring().current))
     unmoved = HeadTable.sequence == sequence if sequence else HeadTable.chain.does_not_exist()
     # The token makes the SDK's own retry of a lost answer harmless
     with TransactWrite(connection=connection(), client_request_token=str(uuid.uuid4())) as write:
@@ -193,14 +262,15 @@ def _is_worth_retrying(tx: _Change, error: TransactWriteError) -> bool:
     """
     reasons = error.cancellation_reasons
     if not reasons:
-        if error.cause_response_code in {"TransactionInProgressException", "TransactionConflictException"}:
+        if code_of(error) in {"TransactionInProgressException", "TransactionConflictException"}:
             return True
         raise AuditUnavailable(
             "The database could not be reached, so nothing was confirmed. Look whether it was done before you try again."
         ) from error
     puts = sum(operation.kind != "update" for operation in tx.operations)
     own = [*reasons[:puts], *reasons[puts + len(tx.entries) + 1 :]]  # entries and head are the last puts
-    for reason, operation in zip(own, _in_request_order(tx.operations), strict=True):
+    told = zip(own, _in_request_order(tx.operations), strict=True)
+    for reason, operation in sorted(told, key=lambda one: not one[1].first):
         if reason is not None and reason.code == "ConditionalCheckFailed":
             otherwise = operation.otherwise
             raise (otherwise if isinstance(otherwise, Exception) else otherwise()) from error

@@ -70,7 +70,8 @@ def accepted_keys() -> dict[str, RecordKey]:
 def revision_of(tag: str) -> int:
     """The revision that a tag states; 0 for what has none."""
     parts = tag.split(".")
-    return int(parts[1]) if len(parts) == 3 and parts[1].isdecimal() else 0
+    is_number = len(parts) == 3 and parts[1].isdecimal() and len(parts[1]) <= 20
+    return int(parts[1]) if is_number else 0
 
 
 def make_tag(table: str, item: Mapping[str, Any], *, revision: int, key: RecordKey | None = None) -> str:

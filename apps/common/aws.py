@@ -8,11 +8,14 @@ import boto3
 from botocore.config import Config
 from django.conf import settings
 
+from apps.common import calls
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
@@ -26,7 +29,11 @@ def client(service: Literal["sqs"]) -> "SQSClient": ...
 @overload
 def client(service: Literal["sns"]) -> "SNSClient": ...
 @overload
+def client(service: Literal["events"]) -> Any: ...  # of which there are no stubs here
+@overload
 def client(service: Literal["kms"]) -> "KMSClient": ...
+@overload
+def client(service: Literal["secretsmanager"]) -> "SecretsManagerClient": ...
 @overload
 def client(service: Literal["dynamodb"]) -> "DynamoDBClient": ...
 @overload
@@ -42,4 +49,6 @@ def client(service: Any) -> Any:
         signature_version="s3v4" if service == "s3" else None,
     )
     with _making:
-        return boto3.client(service, region_name=settings.AWS_REGION, config=config)
+        made = boto3.client(service, region_name=settings.AWS_REGION, config=config)
+    calls.listen(made)
+    return made

@@ -1,6 +1,6 @@
 """What services raise. Each class knows its HTTP status and a stable ``type``; nothing else of HTTP."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -18,6 +18,7 @@ class PlatformError(Exception):
     status = 500
     type = "internal-error"
     title = "Something failed on our side"
+    members: Mapping[str, object] = {}  # more of the answer, for programs (RFC 9457, extension members)
 
     def __init__(self, detail: str, *, errors: Sequence[FieldError] = ()) -> None:
         super().__init__(detail)
@@ -78,6 +79,22 @@ class TooLarge(PlatformError):
     title = "The body is too large"
 
 
+class HeadersTooLarge(PlatformError):
+    """The head of the request is longer than any of ours."""
+
+    status = 431
+    type = "headers-too-large"
+    title = "The headers are too large"
+
+
+class NotImplementedHere(PlatformError):
+    """The request uses something of HTTP that is not served here."""
+
+    status = 501
+    type = "not-implemented"
+    title = "Not served here"
+
+
 class Unavailable(PlatformError):
     """A dependency does not answer; the same request can succeed later."""
 
@@ -85,3 +102,13 @@ class Unavailable(PlatformError):
     type = "unavailable"
     title = "Not available right now"
     retry_after_seconds = 5
+
+
+def place_of(error: BaseException) -> str:
+    """Say what was raised and where, without its message: that may quote what was being worked on (I2)."""
+    frames = []
+    trace = error.__traceback__
+    while trace is not None:
+        frames.append(f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return f"{type(error).__name__} at {' > '.join(frames[-4:])}"

@@ -1,5 +1,6 @@
 """Lists of the API: ``?limit=&cursor=`` in, ``{"items", "next"}`` out."""
 
+import json
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -11,13 +12,13 @@ from rest_framework.response import Response
 
 from apps.common import cursors
 from apps.common.dynamodb import Page, Position
-from apps.common.serializers import StrictSerializer, parse_query
+from apps.common.serializers import StrictSerializer, WholeParameter, parse_query
 
 
 class ListQuery(StrictSerializer):
     """The query parameters of every list; a list with filters adds fields."""
 
-    limit = serializers.IntegerField(min_value=1, max_value=100, default=25)
+    limit = WholeParameter(min_value=1, max_value=100, default=25)
     cursor = serializers.CharField(required=False)
 
 
@@ -35,12 +36,18 @@ def list_response(
     output: type[serializers.Serializer[Any]],
     fetch: Callable[..., Page[Any]],
     *,
-    query: type[ListQuery] = ListQuery,
+    query: type[StrictSerializer] = ListQuery,
     salt: str,
 ) -> Response:
-    """Answer with one page of a list, which ``fetch(limit=, position=, **filters)`` reads."""
+    """Answer with one page of a list, which ``fetch(limit=, position=, **filters)`` reads.
+
+    A cursor is good for the list that gave it: of this name, of this caller, with these filters.
+    """
     filters = parse_query(query, request)
-    position: Position | None = cursors.load(filters.pop("cursor", None), salt)
+    cursor = filters.pop("cursor", None)
+    chosen = {name: str(value) for name, value in filters.items() if name != "limit"}
+    salt = json.dumps([salt, str(request.user), chosen], sort_keys=True)
+    position: Position | None = cursors.load(cursor, salt)
     page = fetch(position=position, **filters)
     items = [output(record).data for record in page.records]
     return Response({"items": items, "next": cursors.dump(page.older, salt)})

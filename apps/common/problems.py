@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, JsonResponse
 from pynamodb.exceptions import PynamoDBException
@@ -17,7 +18,7 @@ from apps.common.root_keys.interface import RootKeyUnavailable
 
 log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
-TYPE_BASE = "urn:qkdplatform:problem:"
+ADDRESS = "api/problems"
 
 
 class MethodNotAllowed(PlatformError):
@@ -29,28 +30,32 @@ class UnsupportedMediaType(PlatformError):
 
 
 class NotAcceptable(PlatformError):
-    status, type, title = 406, "not-acceptable", "Only application/json is answered"
+    status, type, title = 406, "not-acceptable", "Nothing that Accept names is answered here"
+
+
+def type_of(problem: PlatformError | type[PlatformError]) -> str:
+    """Return the address of the page that explains a kind of problem; its last part is the same in every installation."""
+    return f"{settings.BASE_URL}/{ADDRESS}/{problem.type}"
 
 
 def document(problem: PlatformError) -> dict[str, Any]:
     """Return a problem's members after RFC 9457; ``errors`` names the fields."""
     body: dict[str, Any] = {
-        "type": TYPE_BASE + problem.type,
+        "type": type_of(problem),
         "title": problem.title,
         "status": problem.status,
         "detail": problem.detail,
     }
     if problem.errors:
         body["errors"] = [{"field": error.field, "message": error.message} for error in problem.errors]
-    return body
+    return body | dict(problem.members)
 
 
 def _headers(problem: PlatformError) -> dict[str, str]:
     if isinstance(problem, errors.Unauthenticated):
         return {"WWW-Authenticate": 'ApiKey realm="api"'}
-    if isinstance(problem, errors.Unavailable):
-        return {"Retry-After": str(problem.retry_after_seconds)}
-    return {}
+    seconds = getattr(problem, "retry_after_seconds", None)
+    return {} if seconds is None else {"Retry-After": str(seconds)}
 
 
 def response(problem: PlatformError) -> JsonResponse:
@@ -102,19 +107,36 @@ def as_problem(exception: Exception) -> PlatformError:
 
 
 def _of_drf(exception: exceptions.APIException) -> PlatformError:
-    kinds: dict[int, type[PlatformError]] = {
-        kind.status: kind
-        for kind in (
-            errors.Invalid,
-            errors.Unauthenticated,
-            errors.Forbidden,
-            errors.NotFound,
-            MethodNotAllowed,
-            NotAcceptable,
-            UnsupportedMediaType,
-        )
-    }
-    return kinds.get(exception.status_code, PlatformError)(str(exception.detail))
+    return _KINDS.get(exception.status_code, PlatformError)(str(exception.detail))
+
+
+_KINDS: dict[int, type[PlatformError]] = {
+    kind.status: kind
+    for kind in (
+        errors.Invalid,
+        errors.Unauthenticated,
+        errors.Forbidden,
+        errors.NotFound,
+        errors.TooLarge,
+        errors.HeadersTooLarge,
+        errors.NotImplementedHere,
+        MethodNotAllowed,
+        NotAcceptable,
+        UnsupportedMediaType,
+    )
+}
+_OF_THE_SERVER = {
+    400: "The request is malformed: it does not follow HTTP/1.1.",
+    413: "The body is much larger than anything that is accepted here. Files go to S3, see POST /api/v1/files.",
+    431: "Send fewer or shorter headers.",
+    501: "Send the body with a Content-Length, or chunked and in no other transfer encoding.",
+}
+
+
+def of_status(status: int) -> PlatformError:
+    """Return what the caller is told where the server in front refuses a request before the platform sees it."""
+    detail = _OF_THE_SERVER.get(status, "The error was recorded. If it persists, tell the operator.")
+    return _KINDS.get(status, PlatformError)(detail)
 
 
 def field_errors(detail: Any, path: str = "") -> "Sequence[FieldError]":

@@ -6,13 +6,19 @@ A part may run late, twice, or not at all once: its next run does the same work.
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from django.core.exceptions import ImproperlyConfigured
 
+from apps.common import clock, turns
+from apps.common.deadline import seconds_left
 from apps.common.declarations import modules_named
+from apps.common.slices import Slice, limited_to
 
 log = logging.getLogger(__name__)
+SLICE_SECONDS = 50.0  # of one part at a time: sixteen fit into the 900 seconds of a function
+SPARE_SECONDS = 40.0  # the longest that one item may take beyond
 
 
 class Schedule(StrEnum):
@@ -30,6 +36,11 @@ class Schedule(StrEnum):
             Schedule.REFILL: "Keeps the pools and the stock above their low-water marks.",
             Schedule.ROTATE: "Rotates pool keys that are too old or used too often.",
         }[self]
+
+    @property
+    def interval(self) -> timedelta:
+        """Return how often it runs, as ``zappa_settings.json`` says."""
+        return timedelta(days=1) if self is Schedule.ROTATE else timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +81,69 @@ def parts_of(schedule: Schedule) -> list[Part]:
     return [part for part in collect(declared) if part.schedule is schedule]
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Whether a part runs now, and when it runs next; None: nobody knows, as its schedule has not come."""
+
+    is_running: bool
+    at: datetime | None
+
+
+def due(schedule: Schedule, part: str) -> Due:
+    """Tell when a part runs next, by its latest turn: one Query."""
+    turn = turns.known(schedule).get(part)
+    if turn is None:
+        return Due(is_running=False, at=None)
+    moment, following = clock.now(), turn.started_at + schedule.interval
+    is_running = turn.held_until is not None and turn.held_until > moment
+    if following < moment - schedule.interval:  # it was left out: whatever calls it does not run
+        return Due(is_running, None)
+    return Due(is_running, max(following, moment))
+
+
 def run(schedule: Schedule) -> None:
-    """Run every part of a schedule, whatever happens to the others.
+    """Run every part of a schedule for its slice, whatever happens to the others; those that waited longest come first.
+
+    Of two runs at once, each part is in one of them. Where the process's time ends before the last part, the next run
+    begins with that.
 
     Raises:
         ExceptionGroup: parts failed; all of them, after the last part ran.
     """
     failures: list[Exception] = []
-    for part in parts_of(schedule):
+    known = turns.known(schedule)
+    parts = parts_of(schedule)
+    never = datetime.min.replace(tzinfo=UTC)
+    parts.sort(key=lambda part: known[part.name].started_at if part.name in known else never)
+    for part in parts:
+        left = seconds_left()
+        if left is not None and left < SLICE_SECONDS + SPARE_SECONDS:
+            log.warning(
+                "%s: no time for %r and what follows; the next run begins with it", schedule, part.name
+            )
+            break
         try:
-            count = part.run()
+            _run(part)
         except Exception as error:  # noqa: BLE001 - the other parts still run; all failures are raised below
             failures.append(error)
-        else:
-            if count:
-                log.info("%s: %d", part.name, count)
     if failures:
         raise ExceptionGroup("parts of the schedule failed", failures)
+
+
+def _run(part: Part) -> None:
+    turn = turns.take(part.schedule, part.name)
+    if turn is None:
+        log.info("%s: another run is at it", part.name)
+        return
+    limits = Slice(SLICE_SECONDS, turn.tried)
+    failed = True
+    try:
+        with turns.kept(turn), limited_to(limits):
+            count = part.run()
+        failed = False
+    finally:
+        turns.end(turn, tried=limits.tried, is_whole=not limits.is_cut, failed=failed)
+    if limits.is_cut:
+        log.warning("%s: %d, and more are due than one slice takes", part.name, count)
+    elif count:
+        log.info("%s: %d", part.name, count)

@@ -1,33 +1,45 @@
 """The admin's change list over pages of a DynamoDB feed: no count, no offset, no SQL; one Query a page (I6)."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, NoReturn, Protocol, cast
 
 from django.contrib import messages
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import SuspiciousOperation
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.text import capfirst
 
 from apps.common import cursors
-from apps.common.dynamodb import Page, Position
+from apps.common.dynamodb import Page, Position, sort_key
 from apps.common.errors import Invalid
-from apps.console.filters import IndexFilter
+from apps.console.filters import SINCE, UNTIL, Field, IndexFilter, end_of, start_of
 from apps.console.models import DisplayModel
 
 CURSOR_VAR = "cursor"
-MAX_SELECTED = 100  # one read and one transaction each, within one request
+EXPORTS = (("csv", "CSV"), ("jsonl", "JSON lines"))
+LOOKED_THROUGH = 200  # records that a page reads where a filter without an index of its own looks among them
 
 
 class Records(Protocol):
     """Where the records of a list come from: what ``StoreChangeList`` asks of its admin."""
 
+    indexed: tuple[str, ...]
+
     def page(
         self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str
     ) -> Page[Any]:
-        """Return one page of records; ``filters`` holds at most one of the list's filters."""
+        """Return one page of records; ``filters`` holds at most one of ``indexed``."""
+
+    def fits(self, record: Any, name: str, value: str) -> bool:
+        """Return whether a record is one that a filter wants."""
+
+    def moment_of(self, record: Any) -> datetime:
+        """Return the time by which the list is ordered."""
 
     def find_or_none(self, request: HttpRequest, object_id: str) -> Any | None:
         """Return one record, or None."""
@@ -37,17 +49,10 @@ class Records(Protocol):
 
 
 class Selection:
-    """The part of a QuerySet that ``ModelAdmin.response_action`` uses: the selected records."""
+    """What Django's admin takes for a query set. Actions have pages of their own, so that nothing is asked of it."""
 
     def __init__(self, find: Callable[[str], DisplayModel | None]) -> None:
         self.find = find
-
-    def filter(self, *, pk__in: Iterable[str]) -> list[DisplayModel]:
-        chosen = list(dict.fromkeys(pk__in))
-        if len(chosen) > MAX_SELECTED:
-            raise SuspiciousOperation(f"Select at most {MAX_SELECTED} records.")
-        found = [self.find(pk) for pk in chosen]
-        return [record for record in found if record is not None]
 
     def __iter__(self) -> Iterator[NoReturn]:
         raise SuspiciousOperation("Actions apply to selected rows only, never to all records.")
@@ -70,10 +75,12 @@ class StoreChangeList(ChangeList):
         self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
     ) -> QuerySet[Any]:
         del exclude_parameters  # for facets, which would need counts
-        specs, self.has_filters, unknown, _duplicates, self.has_active_filters = self.get_filters(request)
+        specs, self.has_filters, unknown, _duplicates, _active = self.get_filters(request)
         if unknown:
             raise IncorrectLookupParameters(unknown)
         self.filter_specs = specs
+        self.asked = self._asked()
+        self.has_active_filters = bool(self.asked)
         self.clear_all_filters_qs = self.get_query_string(remove=self.get_filters_params())
         return self.root_queryset  # the admin's Selection: ``get_results`` reads the page
 
@@ -82,8 +89,26 @@ class StoreChangeList(ChangeList):
         """The admin, as far as the list needs it."""
         return cast("Records", self.model_admin)
 
+    @property
+    def filter_fields(self) -> list[Field]:
+        """The filters, as the list's form shows them."""
+        return [spec.as_field() for spec in self.filter_specs if isinstance(spec, IndexFilter)]
+
+    @property
+    def exports(self) -> list[tuple[str, str]]:
+        """Where what the filters show is had as a file: the kind, and its address."""
+        name, query = f"admin:{self.opts.app_label}_{self.opts.model_name}_export", self.get_query_string()
+        return [(label, reverse(name, args=[kind]) + query) for kind, label in EXPORTS]
+
+    def _asked(self) -> dict[str, str]:
+        values = {
+            spec.parameter_name: spec.value() for spec in self.filter_specs if isinstance(spec, IndexFilter)
+        }
+        return {name: value for name, value in values.items() if value}
+
     def get_results(self, request: HttpRequest) -> None:
-        # A POST is an action: answered by a redirect or a page of its own, so the list is not read for it
+        # A POST is an action: answered by a redirect to its page, so the list is not read for it
+        self.looked_through = 0
         page: Page[Any] = Page([]) if request.method == "POST" else self._page(request)
         salt = self.opts.label
         self.older = self._link(cursors.dump(page.older, salt))
@@ -96,23 +121,45 @@ class StoreChangeList(ChangeList):
         self.narrowed = bool(self.query or self.has_active_filters or request.GET.get(CURSOR_VAR))
 
     def _page(self, request: HttpRequest) -> Page[Any]:
-        filters = {
-            spec.parameter_name: spec.value() for spec in self.filter_specs if isinstance(spec, IndexFilter)
-        }
-        asked = {name: value for name, value in filters.items() if value}
-        if len(asked) + bool(self.query) > 1:
-            messages.error(request, "Use one filter at a time.")
-            return Page([])
         if self.query:
             found = self.records.find_or_none(request, self.query.strip())
             return Page([] if found is None else [found])
         try:
-            return self.records.page(
-                request, limit=self.list_per_page, position=self._position(request), **asked
-            )
+            return self._filtered(request)
         except Invalid as error:  # of a filter: an unknown value, say
             messages.error(request, error.detail)
             return Page([])
+
+    def _filtered(self, request: HttpRequest) -> Page[Any]:
+        return self.read(request, self._position(request), self.list_per_page)
+
+    def read(self, request: HttpRequest, position: Position | None, limit: int) -> Page[Any]:
+        """Read one page by the best index, and keep of it what the other filters want."""
+        asked = dict(self.asked)
+        until, since = asked.pop(UNTIL, None), asked.get(SINCE)
+        if until and position is None:
+            position = Position(sort_key(end_of(until), ""))
+        by = next((name for name in self.records.indexed if name in asked), None)
+        chosen = {by: asked.pop(by)} if by else {}
+        limit = LOOKED_THROUGH if asked.keys() - {SINCE} else limit
+        page = self.records.page(request, limit=limit, position=position, **chosen)
+        kept = [record for record in page.records if self._fits(record, asked)]
+        if asked.keys() - {SINCE}:
+            self.looked_through = len(page.records)
+        ended = bool(since) and len(kept) < len(page.records) and self._ends_before(page, str(since))
+        return replace(page, records=kept, older=None if ended else page.older)
+
+    def _fits(self, record: Any, asked: dict[str, str]) -> bool:
+        for name, value in asked.items():
+            if name == SINCE:
+                if self.records.moment_of(record) < start_of(value):
+                    return False
+            elif not self.records.fits(record, name, value):
+                return False
+        return True
+
+    def _ends_before(self, page: Page[Any], since: str) -> bool:
+        return self.records.moment_of(page.records[-1]) < start_of(since)
 
     def _position(self, request: HttpRequest) -> Position | None:
         try:
@@ -127,9 +174,5 @@ class StoreChangeList(ChangeList):
     def get_query_string(
         self, new_params: dict[str, Any] | None = None, remove: Iterable[str] | None = None
     ) -> str:
-        """Return a link; one that chooses a filter starts at the first page and clears the filter before."""
-        changed: dict[str, Any] = {CURSOR_VAR: None}
-        names = {str(getattr(chosen, "parameter_name", "")) for chosen in self.list_filter}
-        if names & set(new_params or {}):
-            changed |= dict.fromkeys([*names, SEARCH_VAR])
-        return super().get_query_string(changed | (new_params or {}), remove)
+        """Return a link, which starts at the first page unless it says another."""
+        return super().get_query_string({CURSOR_VAR: None} | (new_params or {}), remove)

@@ -2,33 +2,39 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any, Literal, TypeVar
 
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
+from apps.console import attention
+from apps.console.attention import Item
 from apps.console.failures import FAILURES, problem_of
 from apps.console.render import Tone
 
 REFRESH_SECONDS = 10
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A number to take in at a glance."""
+    """A number to take in at a glance; ``change`` says how it differs from the window before."""
 
     label: str
     value: str
+    change: str = ""
     tone: Tone | None = None
     url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One value of the chart, with its interval, in percent."""
+    """One value of the chart, at its time, with its interval, in percent; a series is drawn as a line."""
 
-    label: str
+    at: datetime
+    series: str
     value: float
     low: float
     high: float
@@ -37,23 +43,44 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Picker:
+    """A choice of what a panel shows."""
+
+    name: str
+    label: str
+    chosen: str
+    options: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """The content of a panel: any of figures, a table and a chart of points with a threshold."""
+    """The content of a panel: any of figures, a table, items and a chart of points with a threshold."""
 
     figures: Sequence[Figure] = ()
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[Any]] = ()
+    items: Sequence[Item] = ()
     note: str = ""  # instead of an empty table, or below the figures
     points: Sequence[Point] = ()
     threshold: float = 0.0
+    since: datetime | None = None  # where the chart begins; it ends now
+    pickers: Sequence[Picker] = ()
 
     def chart(self) -> dict[str, Any]:
         """Return the chart's data as JSON."""
         points = [
-            {"label": p.label, "value": p.value, "low": p.low, "high": p.high, "tone": p.tone, "url": p.url}
+            {
+                "at": _milliseconds(p.at), "series": p.series, "value": p.value, "low": p.low, "high": p.high,
+                "tone": p.tone, "url": p.url,
+            }
             for p in self.points
-        ]
-        return {"points": points, "threshold": self.threshold}
+        ]  # fmt: skip
+        since = None if self.since is None else _milliseconds(self.since)
+        return {"points": points, "threshold": self.threshold, "since": since}
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +95,7 @@ class Panel:
     width: Literal["third", "half", "two-thirds", "full"] = "half"
     has_chart: bool = False
     list_url: str = ""  # the name of the URL of the whole list
+    goes_away: bool = False  # not shown while it has nothing to say
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +116,27 @@ class Loaded:
 
 
 _panels: dict[str, Panel] = {}
+_SHARED = "console_shared"
+
+
+def _attention(request: HttpRequest) -> Content:
+    """Everything that waits for a person; a quiet word where nothing does."""
+    found = attention.items(request)
+    return Content(items=found, note="" if found else "Nothing to do.")
+
+
+_ATTENTION = Panel(
+    name="attention", title="Needs attention", permission="", place=0, width="full", load=_attention
+)
+
+
+def shared(request: HttpRequest, name: str, load: Callable[[], T]) -> T:
+    """Read what several parts of the overview need once for a request."""
+    kept: dict[str, Any] = request.__dict__.setdefault(_SHARED, {})
+    if name not in kept:
+        kept[name] = load()
+    value: T = kept[name]
+    return value
 
 
 def register(panel: Panel) -> None:
@@ -98,9 +147,12 @@ def register(panel: Panel) -> None:
 def load_panels(request: HttpRequest) -> list[Loaded]:
     """Load the panels that the user may see; one that fails says so and leaves the others alone."""
     permitted = [panel for panel in _panels.values() if request.user.has_perm(panel.permission)]
-    return [
-        Loaded(panel, _content(panel, request)) for panel in sorted(permitted, key=lambda panel: panel.place)
+    first = [_ATTENTION] if attention.permitted(request) else []
+    loaded = [
+        Loaded(panel, _content(panel, request))
+        for panel in [*first, *sorted(permitted, key=lambda panel: panel.place)]
     ]
+    return [shown for shown in loaded if not (shown.panel.goes_away and shown.content == Content())]
 
 
 def _content(panel: Panel, request: HttpRequest) -> Content:

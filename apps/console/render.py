@@ -1,6 +1,6 @@
 """Values as HTML: badges, rates, sizes, times, ids, documents, links. Everything is escaped here."""
 
-import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,10 +13,13 @@ from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 
 NONE = escape("\N{EN DASH}")
-_UUID = re.compile(r"([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+# Control, format (bidi, zero-width, BOM), surrogates, and the separators of lines and paragraphs
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _SPOKEN = {
     "pre_active": "pre-active",
     "rotation_queued": "rotating",
+    "recalling": "being restored",
+    "awaiting_body": "awaiting the encrypted body",
 }  # names that do not read well word by word
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
@@ -77,7 +80,7 @@ def size(value: int | None) -> SafeString:
 
 
 def moment(value: datetime | None) -> SafeString:
-    """Render a time in UTC, to the second; the title has the microseconds."""
+    """Render a time in UTC, to the second; the title has the microseconds. A script turns it into the viewer's zone."""
     if value is None:
         return NONE
     utc = value.astimezone(UTC)
@@ -90,15 +93,49 @@ def moment(value: datetime | None) -> SafeString:
 
 
 def short(value: str | None) -> SafeString:
-    """Render an id with its UUID cut to eight digits and the whole of it in the title."""
-    if not value:
-        return NONE
-    return format_html('<code class="id" title="{}">{}</code>', value, _UUID.sub(r"\1", value))
+    """Render an id where there is little room: it is cut by its column's width only, and found and copied whole."""
+    return format_html('<code class="id clip" title="{}">{}</code>', value, value) if value else NONE
 
 
 def code(value: str | None) -> SafeString:
     """Render an id, a digest or a path, which is read character by character."""
     return format_html('<code class="id whole">{}</code>', value) if value else NONE
+
+
+def copied(value: str | None) -> SafeString:
+    """Render an id as a whole, with a button that copies it."""
+    return format_html("{}{}", code(value), copy_button(value)) if value else NONE
+
+
+def copy_button(value: str) -> SafeString:
+    """Render the button that copies a text."""
+    return format_html(
+        '<button type="button" class="copy" data-copy="{}" title="Copy"><span class="visually-hidden">'
+        "Copy {}</span></button>",
+        value,
+        value,
+    )
+
+
+def name(value: str | None) -> SafeString:
+    """Render a name that people chose, isolated from the text around it; characters that hide or turn text are spelt out."""
+    if not value:
+        return NONE
+    return format_html('<bdi class="name">{}</bdi>', spelt(value))
+
+
+def spelt(text: str) -> str:
+    r"""Return a text with its unseen characters spelt out.
+
+    >>> spelt("a\u202egpj.exe")
+    'a\\u202egpj.exe'
+    """
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in _UNSEEN
+        else character
+        for character in text
+    )
 
 
 def link(
@@ -151,7 +188,7 @@ def _plain(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else spelt(str(value))
 
 
 def _definitions(rows: Any) -> SafeString:
@@ -175,7 +212,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> SafeString:
         "", "<tr>{}</tr>", ((format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows)
     )
     return format_html(
-        '<div class="scrolls"><table class="document"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>',
+        '<div class="scrolls" tabindex="0"><table class="document"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>',
         head,
         body,
     )
@@ -189,7 +226,7 @@ def bars(amounts: Sequence[tuple[str, int, str]]) -> SafeString:
         for label, amount, meaning in amounts
     )
     return format_html(
-        '<div class="scrolls"><table class="bars"><tbody>{}</tbody></table></div>',
+        '<div class="scrolls" tabindex="0"><table class="bars"><tbody>{}</tbody></table></div>',
         format_html_join(
             "",
             '<tr><th scope="row">{}</th><td class="number">{}</td><td class="bar"><svg width="100%" height="10" '
@@ -215,6 +252,25 @@ def column(name: str, show: Callable[[Any], Any], label: str) -> Callable[[Any, 
 
     display.short_description = label  # type: ignore[attr-defined]  # as admin.display sets it
     return display
+
+
+def chance(p: float) -> str:
+    """Return a probability in words that no rounding makes a certainty of."""
+    if p < 1e-300:
+        return "p < 1e-300"
+    return f"p = {p:.3f}" if p >= 0.001 else f"p = {p:.1e}"
+
+
+def duration(seconds: float | None) -> str:
+    """Return a span of time in its two largest units."""
+    if seconds is None:
+        return str(NONE)
+    left, parts = int(seconds), []
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, length)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"
 
 
 def inline(parts: Sequence[Any]) -> SafeString:

@@ -1,10 +1,13 @@
 """Django's ModelAdmin over records that live in DynamoDB.
 
 The three places where the admin touches a query set are replaced: the list (``StoreChangeList``), the look-up of
-one record (``get_object``) and the selection of an action (``Selection``). The rest is stock. Nothing is added,
-changed or deleted here: what can be done to a record is a service, called by an action.
+one record (``get_object``) and the selection of an action. The rest is stock. Nothing is added, changed or deleted
+here: what can be done to a record is a service, called by one of its ``record_actions``.
 """
 
+import re
+from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,12 +18,15 @@ from django.contrib.admin.views.main import ERROR_FLAG, ChangeList
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
 
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import NotFound
+from apps.console import actions, details, exporting
+from apps.console.actions import Action
 from apps.console.changelist import Selection, StoreChangeList
+from apps.console.details import Related, Subject, Tab
 from apps.console.models import DisplayModel
 
 if TYPE_CHECKING:
@@ -29,6 +35,8 @@ else:
     ModelAdmin = admin.ModelAdmin
 
 ID_LIMIT = 255  # longer than any id; DynamoDB refuses keys of more than 2,048 bytes
+TRAIL_SHOWN = 25
+UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 
 class StoreAdmin(ModelAdmin):
@@ -37,6 +45,15 @@ class StoreAdmin(ModelAdmin):
     section: ClassVar[str] = ""  # of the side bar; ``place`` orders the lists within it
     place: ClassVar[int] = 0
     empty_text: ClassVar[str] = "Nothing here yet."
+    intro: ClassVar[str] = ""  # a sentence above the list
+    is_whole: ClassVar[bool] = False  # the list has one page, in an order of its own
+    id_pattern: ClassVar[str] = UUID  # what an id of this kind looks like: others are not looked up
+    record_actions: ClassVar[tuple[Action, ...]] = ()
+    unlisted: ClassVar[
+        tuple[str, ...]
+    ] = ()  # fields that a record's own page alone has right: no export has them
+    indexed: tuple[str, ...] = ()  # the filters that have an index, the most selective first
+    moment_field: ClassVar[str] = "created_at"  # the time by which the list is ordered
     search_help_text = "Exact id"
     list_per_page = 25
     sortable_by = ()  # the order is the index's: newest first
@@ -49,8 +66,17 @@ class StoreAdmin(ModelAdmin):
     def page(
         self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str
     ) -> Page[Any]:
-        """Return one page of records; ``filters`` holds at most one of ``list_filter``'s parameters."""
+        """Return one page of records; ``filters`` holds at most one of ``indexed``."""
         raise NotImplementedError
+
+    def fits(self, record: Any, name: str, value: str) -> bool:
+        """Return whether a record is one that a filter wants, by its field of the filter's name unless told."""
+        return str(getattr(record, name)) == value
+
+    def moment_of(self, record: Any) -> datetime:
+        """Return the time by which the list is ordered."""
+        moment: datetime = getattr(record, self.moment_field)
+        return moment
 
     def find(self, request: HttpRequest, object_id: str) -> Any:
         """Return one record, or raise NotFound."""
@@ -61,13 +87,21 @@ class StoreAdmin(ModelAdmin):
         model: type[DisplayModel] = self.model
         return model.of(record)
 
-    def refresh_seconds(self, obj: DisplayModel) -> int | None:  # noqa: ARG002 - for subclasses
-        """Return the seconds after which the page reloads while the record is still being processed, or None."""
+    def name_of(self, obj: DisplayModel) -> str:  # noqa: ARG002 - for subclasses
+        """Return the record's name for people, where it has one beside its id."""
+        return ""
+
+    def related_to(self, request: HttpRequest, obj: DisplayModel) -> Sequence[Related]:  # noqa: ARG002
+        """Return what belongs to the record."""
+        return ()
+
+    def subject_of(self, obj: DisplayModel) -> Subject | None:  # noqa: ARG002 - for subclasses
+        """Return what the trail is asked for about the record; None where no index gives it."""
         return None
 
-    def offers(self, obj: DisplayModel, action: str) -> bool:  # noqa: ARG002 - for subclasses
-        """Return whether to offer an action for a record in its state; the service has the last word."""
-        return True
+    def refresh_seconds(self, obj: DisplayModel) -> int | None:  # noqa: ARG002 - for subclasses
+        """Return the seconds after which the page looks again while the record is still being processed, or None."""
+        return None
 
     def tools(self, request: HttpRequest) -> list[dict[str, str]]:  # noqa: ARG002 - for subclasses
         """Return the buttons above the list: ``{"label", "url"}``."""
@@ -87,6 +121,44 @@ class StoreAdmin(ModelAdmin):
             return self.find(request, object_id)
         except NotFound:
             return None
+
+    def may_have(self, object_id: str) -> bool:
+        """Return whether an id looks like one of this kind."""
+        return re.fullmatch(self.id_pattern, object_id) is not None
+
+    # Actions
+
+    def may_do(self, request: HttpRequest, action: Action) -> bool:
+        """Return whether the user may ask for an action, and see what it is about."""
+        return self.has_view_permission(request) and self.allows(request, action.permission)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the actions for several records, which the list offers; each leads to its page."""
+        permitted = (one for one in self.record_actions if one.several and self.may_do(request, one))
+        return {one.name: (_go_to_its_page, one.name, one.label) for one in permitted}
+
+    def buttons_for(self, request: HttpRequest, obj: DisplayModel) -> list[dict[str, Any]]:
+        """Return the actions that apply to a record, as links to their pages."""
+        return [
+            {
+                "name": one.name,
+                "label": one.label,
+                "destructive": one.destructive,
+                "url": actions.address(self, one, [str(obj.pk)], back=request.path),
+            }
+            for one in self.record_actions
+            if one.offered(obj) and self.may_do(request, one)
+        ]
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(partial_of(actions.show_or_do, self))
+        exported = self.admin_site.admin_view(partial_of(exporting.export_view, self))
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        return [
+            path("do/<str:name>/", view, name=f"{name}_do"),
+            path("export/<str:format_name>/", exported, name=f"{name}_export"),
+            *super().get_urls(),
+        ]
 
     # What Django's admin asks for
 
@@ -115,8 +187,8 @@ class StoreAdmin(ModelAdmin):
         return False
 
     def allows(self, request: HttpRequest, action: str) -> bool:
-        """Return whether the user holds ``<app>.<action>_<model>``."""
-        permission = f"{self.opts.app_label}.{action}_{self.opts.model_name}"
+        """Return whether the user holds ``<app>.<action>_<model>``, or the permission named in full."""
+        permission = action if "." in action else f"{self.opts.app_label}.{action}_{self.opts.model_name}"
         return bool(request.user.has_perm(permission))
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
@@ -134,13 +206,28 @@ class StoreAdmin(ModelAdmin):
             return HttpResponseRedirect(request.get_full_path())
         if ERROR_FLAG in request.GET:  # where the admin leads to from a filter that it does not know
             messages.warning(request, "Unknown filter ignored; showing everything.")
-        context = {"tools": self.tools(request), "empty_text": self.empty_text}
+        context = {
+            "tools": self.tools(request),
+            "empty_text": self.empty_text,
+            "intro": self.intro,
+            "is_whole": self.is_whole,
+        }
         return super().changelist_view(request, context | (extra_context or {}))
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:  # type: ignore[override]  # the stubs have Django 6's
+        """Lead to the page of the action that was chosen in the list: nothing is done by a list's form."""
+        del queryset
         if request.POST.get("select_across", "0") != "0":
             raise SuspiciousOperation("Actions apply to selected rows only, never to all records.")
-        return super().response_action(request, queryset)
+        chosen = list(dict.fromkeys(request.POST.getlist(ACTION_CHECKBOX_NAME)))
+        if len(chosen) > actions.MAX_SELECTED:
+            raise SuspiciousOperation(f"Select at most {actions.MAX_SELECTED} records.")
+        wanted = request.POST.get("action")
+        action = next((one for one in self.record_actions if one.name == wanted and one.several), None)
+        if action is None or not self.may_do(request, action):
+            messages.warning(request, "Choose an action first.")
+            return None
+        return HttpResponseRedirect(actions.address(self, action, chosen, back=request.get_full_path()))
 
     def render_change_form(
         self,
@@ -152,22 +239,45 @@ class StoreAdmin(ModelAdmin):
         obj: Any = None,
     ) -> HttpResponse:
         if obj is not None:
-            context |= {
-                "title": capfirst(self.opts.verbose_name),
-                "buttons": self._buttons(request, obj),
-                "refresh_seconds": self.refresh_seconds(obj),
-            }
+            context |= self._record_context(request, obj)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
-    def _buttons(self, request: HttpRequest, obj: DisplayModel) -> list[dict[str, Any]]:
-        """Return the list's actions that apply to the record of the page."""
-        offered = [
-            (name, action) for name, action in self.get_actions(request).items() if self.offers(obj, name)
-        ]
-        return [{"name": name, "label": str(action[2])} for name, action in offered if action]
+    def _record_context(self, request: HttpRequest, obj: DisplayModel) -> dict[str, Any]:
+        subject = self.subject_of(obj) if details.has_trail() else None
+        tabs = [Tab.SUMMARY, Tab.RELATED, *([Tab.AUDIT] if subject else [])]
+        tab = Tab.of(request) if Tab.of(request) in tabs else Tab.SUMMARY
+        shown: Sequence[Related] = ()
+        if tab is Tab.RELATED:
+            shown = self.related_to(request, obj)
+        elif tab is Tab.AUDIT and subject:
+            shown = [details.trail_of(request, subject, TRAIL_SHOWN)]
+        return {
+            "title": capfirst(self.opts.verbose_name),
+            "name": self.name_of(obj),
+            "tab": tab,
+            "tabs": tabs,
+            "shown": shown,
+            "buttons": self.buttons_for(request, obj),
+            "refresh_seconds": self.refresh_seconds(obj),
+        }
 
     def _get_obj_does_not_exist_redirect(
         self, request: HttpRequest, _opts: Any, object_id: str
     ) -> HttpResponse:
         messages.warning(request, f"There is no {self.opts.verbose_name} with the id {object_id!r}.")
         return HttpResponseRedirect(self.list_url())
+
+
+def partial_of(view: Any, model_admin: StoreAdmin) -> Any:
+    """Return a view of this admin: ``view`` with the admin as its first argument, and its marks."""
+
+    def of_this(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        answer: HttpResponse = view(model_admin, request, *args, **kwargs)
+        return answer
+
+    of_this.__dict__.update(view.__dict__)
+    return of_this
+
+
+def _go_to_its_page(*_: Any) -> None:
+    """Stand for an action in the list of those that are offered; ``response_action`` leads to its page."""

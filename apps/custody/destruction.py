@@ -4,13 +4,13 @@ from apps.audit.records import Actor
 from apps.audit.services import transaction
 from apps.common.errors import Refused
 from apps.common.sweeps import each
-from apps.custody import approvals
+from apps.custody import approvals, counting
 from apps.custody.records import Approval, Guarded
 from apps.files.keys import rewrap
 from apps.keys import lifecycle
 from apps.keys import services as keys
 from apps.keys.records import PoolKey
-from apps.sessions.quantum_keys import count_messages_sealed_by
+from apps.sessions.sealed_messages import count_messages_sealed_by
 
 
 class KeyNeeded(Refused):
@@ -63,16 +63,19 @@ def schedule(approval_id: str, *, actor: Actor) -> PoolKey:
 def _check(key: PoolKey, *, lose_messages: bool) -> int:
     """Check that nothing needs the key; return how many messages are lost with it, as was confirmed.
 
-    They are counted where they are: the key's own counter is nothing that its record vouches for.
+    They are counted where they are, up to ``counting.AT_ONCE``: the key's own counter is nothing that its record
+    vouches for.
     """
     key.transition("destroy")
-    files = rewrap.waiting_count(key.key_id)
+    files = counting.at_once(rewrap.waiting_count, [key.key_id])
     if files:
-        raise KeyNeeded(f"{files} files need {key.key_id}, so it cannot be destroyed. Re-wrap them first.")
-    messages = count_messages_sealed_by(key.key_id)
+        raise KeyNeeded(
+            f"{counting.as_words(files)} files need {key.key_id}, so it cannot be destroyed. Re-wrap them first."
+        )
+    messages = counting.at_once(count_messages_sealed_by, [key.key_id])
     if messages and not lose_messages:
         raise KeyNeeded(
-            f"{messages} messages are sealed to {key.key_id} and would never open again. "
+            f"{counting.as_words(messages)} messages are sealed to {key.key_id} and would never open again. "
             "Set lose_messages to destroy it all the same."
         )
     return messages
@@ -88,8 +91,7 @@ def destroy_due(*, actor: Actor) -> int:
     def destroy(key: PoolKey) -> None:
         # Checked again: nothing can seal to the key since it left use, but its loss could not be undone
         # A row that somebody made unreadable still needs its key, once it is put right
-        waiting = rewrap.waiting(key.key_id, limit=1)
-        if waiting.records or waiting.left_out:
+        if rewrap.is_needed(key.key_id):
             raise KeyNeeded(
                 f"A file needs {key.key_id}, so it is not destroyed though that is due. Re-wrap it."
             )

@@ -1,10 +1,8 @@
-"""How fast and how long a worker works on files."""
+"""How fast a worker works on files."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-
-SLICE_SECONDS = 600.0  # of work for one message: below the queue's visibility time-out (900 s)
 
 
 @dataclass(slots=True)
@@ -16,8 +14,10 @@ class Pace:
     files: int = 0
     began: float = 0.0
 
-    def after(self, count: int) -> None:
-        """Wait until the files so far are not too many."""
+    def after(self, count: int) -> bool:
+        """Wait until the files so far are not too many; return whether that was necessary."""
         self.began = self.began or time.monotonic()
         self.files += count
-        self.sleep(max(0.0, self.began + self.files / self.per_second - time.monotonic()))
+        seconds = self.began + self.files / self.per_second - time.monotonic()
+        self.sleep(max(0.0, seconds))
+        return seconds > 0

@@ -27,6 +27,7 @@ class Guarded(StrEnum):
 
     DESTROY_KEY = "destroy_key"
     EXPORT_KEY = "export_key"
+    EXPORT_QUANTUM_KEY = "export_quantum_key"
     ACTIVATE_KEY = "activate_key"
     RECOVER = "recover"
 

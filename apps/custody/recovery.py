@@ -8,7 +8,7 @@ import base64
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from shamir_mnemonic import MnemonicError, combine_mnemonics, generate_mnemonics
+from shamir_mnemonic import MnemonicError, Share, combine_mnemonics, generate_mnemonics
 
 from apps.audit.records import Actor
 from apps.audit.services import Conflict, record, transaction
@@ -18,7 +18,7 @@ from apps.custody import approvals, kept_secrets
 from apps.custody.kept_secrets import Unreadable
 from apps.custody.records import Approval, Guarded
 from apps.custody.trail import RecoveryEvent
-from apps.keys import recovery_seal, wrapped_secrets
+from apps.keys import canaries, recovery_seal, wrapped_secrets
 from apps.keys.trail import SecretEvent
 from apps.keys.wrapped_secrets import WrappedSecret, seal_for_recovery
 from qkdseal import kem
@@ -69,18 +69,47 @@ def make(*, threshold: int, shares: int, actor: Actor) -> Made:
 
 
 def seed_from(words: Sequence[str]) -> bytes:
-    """The private half of the configured recovery key, from enough of its shares.
+    """The private half of the configured recovery key, from as many of its shares as are needed, or more.
 
     Raises:
-        Invalid: too few, mistyped, or of another key.
+        Invalid: too few, mistyped, or of another key; which share it is, where that can be told.
     """
+    shares = _as_shares(words)
+    needed = shares[0].member_threshold
+    if len(shares) < needed:
+        raise Invalid.of("shares", f"are {len(shares)} different ones; {needed} are needed")
+    seed = _combine(shares[:needed])
+    for number, extra in enumerate(shares[needed:], needed + 1):
+        if _combine([*shares[: needed - 1], extra]) != seed:
+            raise Invalid.of("shares", f"do not fit together: leave out share {number}, or another")
     try:
-        seed: bytes = combine_mnemonics([" ".join(share.split()) for share in words])
         public = kem.public_key_of(seed, suite=recovery_seal.SUITE)
-    except (MnemonicError, ValueError) as error:
+    except ValueError as error:
         raise Invalid.of("shares", f"do not give a key: {error}") from None
     if public != recovery_seal.public_key():
         raise Invalid.of("shares", "belong to another recovery key than RECOVERY_PUBLIC_KEY")
+    return seed
+
+
+def _as_shares(words: Sequence[str]) -> list[Share]:
+    """The shares that were typed, without repetitions."""
+    found: dict[tuple[int, bytes], Share] = {}
+    for number, typed in enumerate(words, 1):
+        try:
+            share = Share.from_mnemonic(" ".join(typed.lower().split()))
+        except MnemonicError as error:
+            raise Invalid.of("shares", f"do not give a key: share {number} is mistyped ({error})") from None
+        found[share.index, share.value] = share
+    if not found:
+        raise Invalid.of("shares", "are missing")
+    return list(found.values())
+
+
+def _combine(shares: Sequence[Share]) -> bytes:
+    try:
+        seed: bytes = combine_mnemonics([share.mnemonic() for share in shares])
+    except (MnemonicError, ValueError) as error:
+        raise Invalid.of("shares", f"do not give a key: {error}") from None
     return seed
 
 
@@ -157,6 +186,7 @@ def use(words: Sequence[str], *, approval_id: str, actor: Actor, progress: Progr
     """
     approval = approvals.check(approval_id, Guarded.RECOVER, current_id())
     seed, root, report = seed_from(words), root_key(), Report()
+    canaries.accept(actor=actor)
     for secret in _readable(report):
         if secret.wrapping.root_key_id == root.id:
             report.already += 1

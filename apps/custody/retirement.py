@@ -9,20 +9,24 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from apps.audit.records import Actor
 from apps.audit.services import transaction
+from apps.common import clock
 from apps.common.errors import Refused
 from apps.common.sweeps import each
-from apps.custody import rotations
+from apps.custody import counting, rotations
 from apps.custody.job_kinds import CustodyJob
 from apps.files.keys import rewrap
 from apps.jobs import services as jobs
 from apps.jobs.records import Job
-from apps.keys import policy, pools, rotation, transitions
+from apps.keys import policy, pools, rotation, slots, transitions
 from apps.keys import services as keys
 from apps.keys.pool_records import DEFAULT_POOL, Pool
 from apps.keys.records import (
     IN_USE,
+    KeyState,
     PoolKey,
     Rotation,
     RotationChanged,
@@ -30,7 +34,7 @@ from apps.keys.records import (
     RotationStatus,
     rotation_id_of,
 )
-from apps.sessions.quantum_keys import count_messages_sealed_by
+from apps.sessions.sealed_messages import count_messages_sealed_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,18 @@ def rotate(key_id: str, *, reason: str, actor: Actor, below_low_water: bool = Fa
     return _retire(key_id, "queue_rotation", reason=reason, actor=actor, below_low_water=below_low_water)
 
 
+def rotate_by_schedule(key_id: str, *, reason: str, actor: Actor) -> None:
+    """Seal nothing more to a key; its files move once REWRAP_AFTER_DAYS are over (decision 37). Errors as ``rotate``."""
+    key = keys.find(key_id)
+    if not settings.REWRAP_AFTER_DAYS or key.version < pools.known().find(key.pool).minimum:
+        rotate(key_id, reason=reason, actor=actor, below_low_water=True)
+        return
+    with transaction(actor) as tx:
+        transitions.apply(tx, key, "queue_rotation", reason=reason, later=True)
+    transitions.cut_off(key, actor=actor)
+    keys.refill_after(key, actor=actor)
+
+
 def revoke(key_id: str, *, reason: str, actor: Actor, below_low_water: bool = False) -> Retired:
     """Mark a key as compromised, for good, and start moving its files to another. Arguments and errors as ``rotate``."""
     return _retire(key_id, "revoke", reason=reason, actor=actor, below_low_water=below_low_water)
@@ -74,7 +90,7 @@ def _retire(key_id: str, name: str, *, reason: str, actor: Actor, below_low_wate
     with transaction(actor) as tx:
         transitions.apply(tx, key, name, reason=reason, job_id=job.job_id)
         jobs.put(tx, job)
-    keys.forget(key)
+    transitions.cut_off(key, actor=actor)
     jobs.dispatch(job)
     keys.refill_after(key, actor=actor)
     return Retired(keys.find(key_id), job)
@@ -95,7 +111,7 @@ def _resume(rotation_id: str, actor: Actor) -> Job | None:
 
 
 def start(rotation_id: str, *, actor: Actor) -> Job:
-    """Start a job that moves the files of a rotation: of two callers at once, one does.
+    """Start a job that moves a rotation's files, or again the one whose worker is gone; of two callers at once, one does.
 
     Raises:
         RotationNotFound: no such rotation.
@@ -105,9 +121,11 @@ def start(rotation_id: str, *, actor: Actor) -> Job:
     if found.status is RotationStatus.DONE:
         raise Refused(f"Rotation {rotation_id} is done.")
     job = rotations.active_job(found)
-    if job is not None:
-        raise Refused(f"Job {job.job_id} works on rotation {rotation_id} already.")
-    return _start(found, actor)
+    if job is None:
+        return _start(found, actor)
+    if jobs.revive(job):
+        return job
+    raise Refused(f"Job {job.job_id} works on rotation {rotation_id} already.")
 
 
 def _start(found: Rotation, actor: Actor) -> Job:
@@ -123,7 +141,7 @@ def _start(found: Rotation, actor: Actor) -> Job:
 def _new_job(rotation_id: str, key_id: str, actor: Actor) -> Job:
     return jobs.new(
         CustodyJob.REWRAP_FILES,
-        total=rewrap.waiting_count(key_id),
+        total=0,  # the job counts: of many files that takes a while
         parameters={"rotation_id": rotation_id, "old_key_id": key_id},
         actor=actor,
     )
@@ -137,7 +155,11 @@ def start_waiting(*, actor: Actor) -> int:
     started: list[Job] = []
 
     def go_on(found: Rotation) -> None:
-        if rotations.is_held(found) or rotations.advance(found, actor=actor) is not rotations.Stage.MOVING:
+        if (
+            _waits(found)
+            or rotations.is_held(found)
+            or rotations.advance(found, actor=actor) is not rotations.Stage.MOVING
+        ):
             return
         with suppress(RotationChanged):  # someone else started it just now
             started.append(_start(found, actor))
@@ -146,19 +168,23 @@ def start_waiting(*, actor: Actor) -> int:
     return len(started)
 
 
+def _waits(found: Rotation) -> bool:
+    """Return whether a rotation's files stay for now: no job was ever named, and its days are not over."""
+    return found.job_id is None and found.started_at > clock.ago(86_400 * settings.REWRAP_AFTER_DAYS)
+
+
 def rotate_due(*, actor: Actor) -> int:
     """Rotate active keys that are too old or used too often (C5); returns how many were rotated."""
-    return _replace_keys(rotation.due_keys(), actor=actor)
+    slots.write_down(actor=actor)  # by which the index knows what was used too often
+    due = rotation.due_keys()
+    keys.refill(actor=actor, leaving=Counter(key.pool for key, _ in due))
+    return each(due, lambda one: rotate_by_schedule(one[0].key_id, reason=one[1], actor=actor))
 
 
-def _replace_keys(retiring: Sequence[tuple[PoolKey, str]], *, actor: Actor) -> int:
-    """Rotate active keys, each for its reason, once there are others in their place; returns how many were."""
-    keys.refill(actor=actor, leaving=Counter(key.pool for key, _ in retiring))
-
-    def replace_one(due: tuple[PoolKey, str]) -> None:
-        rotate(due[0].key_id, reason=due[1], actor=actor, below_low_water=True)
-
-    return each(retiring, replace_one)
+def _replace_keys(retiring: Sequence[PoolKey], *, reason: str, actor: Actor) -> int:
+    """Rotate active keys once there are others in their place, and move their files; returns how many were rotated."""
+    keys.refill(actor=actor, leaving=Counter(key.pool for key in retiring))
+    return each(retiring, lambda key: rotate(key.key_id, reason=reason, actor=actor, below_low_water=True))
 
 
 class MessagesWait(Refused):
@@ -172,7 +198,7 @@ class Minimum:
     """A pool, and what its keys below the minimum version still hold."""
 
     pool: Pool
-    files: int  # wait to be re-wrapped
+    files: int  # wait to be re-wrapped; counted up to ``counting.AT_ONCE``, as the messages are
     messages: int  # do not open until the minimum is lowered
 
 
@@ -214,22 +240,24 @@ def set_minimum(
     if version > before.minimum:
         _check_raised(_waiting(before, below=version), version, lose_messages=lose_messages)
         policy.raise_minimum(before, version, actor=actor)
-    reason = f"below the minimum version {version}"
     outdated = [key for key in keys.outdated(before.name, version) if key.state in IN_USE]
-    _replace_keys([(key, reason) for key in outdated], actor=actor)
+    _replace_keys(outdated, reason=f"below the minimum version {version}", actor=actor)
     return minimum_of(before.name)
 
 
 def _waiting(pool: Pool, *, below: int) -> Minimum:
-    """Count what is under a pool's keys below a version: two Queries for each such key."""
-    old = [key.key_id for key in keys.outdated(pool.name, below)]
-    return Minimum(pool, sum(map(rewrap.waiting_count, old)), sum(map(count_messages_sealed_by, old)))
+    """Count what is under a pool's keys below a version: two Queries for each such key, one where it expired."""
+    old = keys.outdated(pool.name, below)
+    holding = [key.key_id for key in old if key.state is not KeyState.EXPIRED]  # else no file needs it
+    files = counting.at_once(rewrap.waiting_count, holding)
+    return Minimum(pool, files, counting.at_once(count_messages_sealed_by, [key.key_id for key in old]))
 
 
 def _check_raised(waiting: Minimum, version: int, *, lose_messages: bool) -> None:
     if waiting.messages and not lose_messages:
         raise MessagesWait(
-            f"{waiting.messages} messages and {waiting.files} files are sealed to keys of {waiting.pool.name} below "
+            f"{counting.as_words(waiting.messages)} messages and {counting.as_words(waiting.files)} files are sealed "
+            f"to keys of {waiting.pool.name} below "
             f"version {version}. The files would be re-wrapped; the messages would not open until the minimum is "
             "lowered again. Set lose_messages to raise it all the same."
         )

@@ -16,7 +16,7 @@ from apps.common.root_keys.local import LocalRootKey
 from apps.common.root_keys.ring import RootKeyRing
 from apps.custody import kept_secrets
 from apps.custody.trail import RootKeyEvent
-from apps.keys import seeds, wrapped_secrets
+from apps.keys import canaries, seeds, wrapped_secrets
 from apps.keys.trail import SecretEvent
 from apps.keys.wrapped_secrets import WrappedSecret, count_under
 from apps.sessions import finals
@@ -120,10 +120,12 @@ def retire(*, actor: Actor) -> tuple[str, ...]:
             )
     root = _local()
     if root is None or not root.old_ids:
+        canaries.retire(root_key().old_ids, actor=actor)
         return root_key().old_ids
     if root.seconds_since_change(clock.now().timestamp()) < SETTLE_SECONDS:
         raise Refused(f"The root key was changed less than {SETTLE_SECONDS} s ago. Try again in a minute.")
     record(actor, RootKeyEvent.RETIRED, root_key_ids=list(root.old_ids))
+    canaries.retire(root.old_ids, actor=actor)
     return root.retire()
 
 

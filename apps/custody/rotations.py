@@ -4,8 +4,9 @@ Each step is recorded before the next, so that whatever ends a worker, another c
 done. Not a byte of a body is read or written.
 """
 
-import time
+from collections.abc import Iterable
 from enum import StrEnum
+from functools import partial
 
 from django.conf import settings
 
@@ -13,13 +14,14 @@ from apps.audit.records import Actor
 from apps.common import clock
 from apps.common.dynamodb import pages
 from apps.common.errors import Refused
-from apps.custody.pace import SLICE_SECONDS, Pace
+from apps.custody.lanes import Lanes
+from apps.custody.pace import Pace
 from apps.files.keys import rewrap
 from apps.files.records import File
 from apps.jobs import services as jobs
 from apps.jobs.records import Job, JobState
 from apps.jobs.running import Work
-from apps.keys import rotation, seeds
+from apps.keys import rotation, seeds, slots
 from apps.keys import services as keys
 from apps.keys.records import (
     IllegalTransition,
@@ -58,17 +60,32 @@ def run(work: Work, *, actor: Actor) -> bool:
     if found.status is RotationStatus.DONE:
         return True
     source = keys.find(found.old_key_id)
-    done, until = int(work.job.done), time.monotonic() + SLICE_SECONDS
+    done = int(work.job.done)
     damaged: list[str] = []
-    pace = Pace(settings.REWRAP_PER_SECOND, sleep=work.pause)
-    for batch in pages(lambda at: rewrap.waiting(source.key_id, position=at)):
-        found, moved = _move(batch.records, source, found, actor)
-        done += moved.count
-        damaged += [*moved.damaged, *batch.left_out]
-        work.report(done=done, results={"damaged": damaged[:DAMAGED_SHOWN]})
-        if time.monotonic() > until:
-            return False
-        pace.after(moved.count)
+    if int(work.job.total) <= done:  # not counted yet, or more than is counted at a time
+        work.count(done + rewrap.waiting_count(source.key_id))
+
+    def settle(ended: Iterable[tuple[Rotation, rewrap.Rewrapped]]) -> None:
+        nonlocal found, done
+        for found_then, moved in ended:
+            found = found_then  # with the key that its files go to
+            done += moved.count
+            damaged.extend(moved.damaged)
+            work.report(done=done, results={"damaged": damaged[:DAMAGED_SHOWN]})
+            lanes.keep_pace(moved.count)
+
+    lanes = Lanes[tuple[Rotation, rewrap.Rewrapped]](Pace(settings.REWRAP_PER_SECOND, sleep=work.pause))
+    handed_over = False
+    with lanes:
+        for batch in pages(lambda at: rewrap.waiting(source.key_id, position=at)):
+            damaged += batch.left_out
+            settle(lanes.begin(partial(_move, batch.records, source, found, actor)))
+            if work.must_hand_over:
+                handed_over = True
+                break
+        settle(lanes.rest())
+    if handed_over or lanes.is_refused:
+        return False
     if damaged:
         raise FilesDamaged(
             f"{len(damaged)} files do not open with {source.key_id}, which stays. The job's results name them."
@@ -95,18 +112,19 @@ def _move(
 def advance(found: Rotation, *, actor: Actor) -> Stage:
     """Finish a rotation, and with it the old key, once no file needs that (I5).
 
-    Files are committed under active keys only, so that SETTLE_SECONDS after the key was taken out of use the
-    index has shown all there are.
+    Files are committed under active keys only, so that SETTLE_SECONDS after the key was taken out of use, and its
+    slots were closed, the index has shown all there are.
 
     Raises:
         PoolEmpty: no file had to move, and there is no key that could be named as the successor.
     """
+    if slots.close(found.old_key_id, actor=actor):  # left open by who was interrupted
+        return Stage.SETTLING
     # Before the key's age: a file that the index shows needs another slice of work, whatever the age
-    waiting = rewrap.waiting(found.old_key_id, limit=1)
-    if waiting.records or waiting.left_out:
+    if rewrap.is_needed(found.old_key_id):
         return Stage.MOVING
     old = keys.find(found.old_key_id)
-    if old.changed_at is not None and old.changed_at > clock.ago(SETTLE_SECONDS):
+    if old.changed_at is not None and clock.is_recent(old.changed_at, seconds=SETTLE_SECONDS):
         return Stage.SETTLING
     try:
         rotation.finish(found, old, actor=actor)
@@ -126,6 +144,12 @@ def is_held(found: Rotation) -> bool:
     """Return whether the sweep leaves a rotation alone: its job is at work, failed, or was cancelled."""
     job = _job_of(found)
     return job is not None and job.state is not JobState.SUCCEEDED
+
+
+def waits_for_a_person(found: Rotation) -> bool:
+    """Return whether a rotation goes on only once somebody resumes it: its job failed or was cancelled."""
+    job = _job_of(found)
+    return job is not None and job.state in {JobState.FAILED, JobState.CANCELLED}
 
 
 def _job_of(found: Rotation) -> Job | None:

@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.common.lists import ListQuery
-from apps.common.serializers import FlagField, TextField
+from apps.common.serializers import FlagField, RecordOut, TextField
 from apps.custody.records import ApprovalStatus
 from apps.custody.reencryption import Suspect, SuspectKind
 from apps.jobs.records import Job
@@ -14,7 +14,10 @@ from apps.keys import transfer
 from apps.keys.records import PoolKey
 from apps.keys.serializers import SEALING_SUITES, BytesField, PoolKeyOut, ReasonIn
 from apps.keys.transfer import Exported
+from apps.sessions.transfer import ExportedQuantumKey, info_of
 from qkdseal.kem import Suite
+
+APPROVAL_STATES = [(state.value, state.value) for state in ApprovalStatus]
 
 
 class RetiredKeyOut(PoolKeyOut):
@@ -34,17 +37,20 @@ class DestructionIn(ReasonIn):
 
 
 class ReencryptionIn(ReasonIn):
-    """What may be compromised: a session's quantum keys, a pool key, or one file's key."""
+    """What may be compromised: a session's quantum keys, a pool key, one file's key, or a case's link in its window."""
+
+    EXACTLY_ONE = ("session_id", "key_id", "file_id", "case_id")
 
     session_id = TextField(required=False, max_length=64)
     key_id = TextField(required=False, max_length=64)
     file_id = TextField(required=False, max_length=128)
+    case_id = TextField(required=False, max_length=80)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         kinds = [kind for kind in SuspectKind if kind in attrs]
         if len(kinds) != 1:
             raise serializers.ValidationError(
-                {"session_id": "Give exactly one of session_id, key_id and file_id."}
+                {"session_id": "Give exactly one of session_id, key_id, file_id and case_id."}
             )
         return {"suspect": Suspect(kinds[0], attrs[kinds[0]]), "reason": attrs["reason"]}
 
@@ -59,16 +65,18 @@ class ExportIn(ReasonIn):
 class ApprovalListQuery(ListQuery):
     """Filters of the list of approvals."""
 
-    status = serializers.ChoiceField(choices=[(s.value, s.value) for s in ApprovalStatus], required=False)
+    status = serializers.ChoiceField(choices=APPROVAL_STATES, required=False)
 
 
-class ApprovalOut(serializers.Serializer[Any]):
+class ApprovalOut(RecordOut):
     """A request and its decision."""
+
+    ROW = "approvals/{0.approval_id}"
 
     approval_id = serializers.CharField()
     action = serializers.CharField()
     subject = serializers.CharField()
-    status = serializers.CharField()
+    status = serializers.ChoiceField(choices=APPROVAL_STATES)
     reason = serializers.CharField()
     parameters = serializers.DictField()
     requested_by = serializers.CharField()
@@ -93,3 +101,18 @@ class ExportedOut(serializers.Serializer[Any]):
 
     def get_info(self, given: Exported) -> str:
         return base64.b64encode(transfer.info_of(given.key_id, given.suite)).decode()
+
+
+class ExportedQuantumKeyOut(serializers.Serializer[Any]):
+    """A quantum key sealed to its recipient by HPKE; ``info`` is needed to open it."""
+
+    key_id = serializers.CharField()
+    recipient_suite = serializers.CharField()
+    sealed_key = serializers.SerializerMethodField(help_text="base64")
+    info = serializers.SerializerMethodField(help_text="base64")
+
+    def get_sealed_key(self, given: ExportedQuantumKey) -> str:
+        return base64.b64encode(given.sealed_key).decode()
+
+    def get_info(self, given: ExportedQuantumKey) -> str:
+        return base64.b64encode(info_of(given.key_id)).decode()

@@ -12,9 +12,11 @@ from apps.custody.api.approvals import (
     ApprovedActivation,
     ApprovedDestruction,
     ApprovedExport,
+    ApprovedQuantumKeyExport,
     DestructionCancellation,
     DestructionRequest,
     ExportRequest,
+    QuantumKeyExportRequest,
     RecoveryRequest,
 )
 from apps.custody.api.rotations import (
@@ -38,6 +40,7 @@ urlpatterns = [
     path(f"{KEY}/destruction", DestructionRequest.as_view(), name="key-destruction"),
     path(f"{KEY}/destruction/cancel", DestructionCancellation.as_view(), name="key-destruction-cancel"),
     path(f"{KEY}/export", ExportRequest.as_view(), name="key-export"),
+    path("quantum-keys/<str:key_id>/export", QuantumKeyExportRequest.as_view(), name="quantum-key-export"),
     path("rotations", Rotations.as_view(), name="rotations"),
     path(ROTATION, RotationDetail.as_view(), name="rotation"),
     path(f"{ROTATION}/resume", RotationResumption.as_view(), name="rotation-resume"),
@@ -51,4 +54,9 @@ urlpatterns = [
     path(f"{APPROVAL}/withdraw", ApprovalWithdrawal.as_view(), name="approval-withdraw"),
     path(f"{APPROVAL}/destroy", ApprovedDestruction.as_view(), name="approval-destroy"),
     path(f"{APPROVAL}/export", ApprovedExport.as_view(), name="approval-export"),
+    path(
+        f"{APPROVAL}/export-quantum-key",
+        ApprovedQuantumKeyExport.as_view(),
+        name="approval-export-quantum-key",
+    ),
 ]

@@ -1,5 +1,6 @@
 """Detections in the console: the detector's verdict on each session."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -7,8 +8,10 @@ from django.http import HttpRequest
 
 from apps.access.console import actor_of
 from apps.common.dynamodb import Page, Position
-from apps.console import dashboard, render
-from apps.console.filters import choice_filter
+from apps.console import people, render
+from apps.console.details import Related, Subject
+from apps.console.filters import choice_filter, day_filters, exact_filter
+from apps.console.models import DisplayModel
 from apps.console.render import Tone, column
 from apps.console.store_admin import StoreAdmin
 from apps.detections import models, services
@@ -22,7 +25,6 @@ OUTCOMES = {
     SessionStatus.STUDY: Tone.MUTED,
     SessionStatus.COMPROMISED: Tone.BAD,
 }
-LATEST = 6  # of each verdict in the overview
 
 
 def codes(found: Detection | models.Detection) -> str:
@@ -32,26 +34,50 @@ def codes(found: Detection | models.Detection) -> str:
 
 @admin.register(models.Detection)
 class DetectionAdmin(StoreAdmin):
-    section, place = "Quantum keys", 2
+    section, place = "Quantum", 3
     empty_text = "No verdicts yet. Each session is judged soon after it has run."
     search_fields = ("session_id",)
     search_help_text = "Exact session id"
-    list_filter = (choice_filter("verdict", WORTH_A_LOOK),)
+    id_pattern = r"(?!)"  # a session's id leads to the session, which leads to its verdict
+    indexed = ("verdict",)
+    moment_field = "detected_at"
+    list_filter = (choice_filter("verdict", WORTH_A_LOOK), exact_filter("link"), *day_filters())
     list_display = ("identity", "verdict", "became", "rate", "chi_square", "confidence", "why", "on", "when")
     fieldsets = (
-        (None, {"fields": ("verdict", "became", "when", "who", "on", "related")}),
-        ("Statistics", {"fields": ("rate", "limit", "chi_square", "confidence", "tests")}),
+        (None, {"fields": ("verdict", "became", "when", "who", "on")}),
+        ("Statistics", {"fields": ("rate", "limit", "chi_square", "confidence")}),
+        ("Tests", {"fields": ("tests_table",), "classes": ("whole",)}),
         ("Reasons", {"fields": ("reasons_table",), "classes": ("whole",)}),
     )
-    identity = column("session_id", render.short, "session")
+    identity = column("session_id", render.code, "session")
     became = column("outcome", lambda value: render.badge(value, OUTCOMES), "outcome")
     limit = column("threshold", render.rate, "threshold")
     chi_square = column("chi_square_value", lambda value: f"{value:.2f}", "χ²")
-    confidence = column("confidence_level", lambda value: render.rate(value, digits=1), "confidence")
-    on = column("link", str, "link")
-    who = column("owner", str, "started by")
-    when = column("detected_at", render.moment, "judged (UTC)")
-    tests = column("p_values", render.document, "p-values")
+    confidence = column(
+        "confidence_level", lambda value: render.rate(value, digits=1), "honest link ruled out"
+    )
+    on = column("link", render.name, "link")
+    who = column("owner", people.who, "started by")
+    when = column("detected_at", render.moment, "judged")
+
+    @admin.display(description="tests")
+    def tests_table(self, obj: models.Detection) -> Any:
+        if not obj.tests:
+            return "No test could be made."
+        from qkd.detection.verdict import probability_text  # noqa: PLC0415 - numpy is a fifth of a cold start
+
+        return render.table(
+            ("Test", "Finding", "Chance on an honest link", "Convicts"),
+            [
+                (
+                    render.heading(test["name"]),
+                    test["detail"],
+                    probability_text(test["p"]),
+                    "yes" if test["convicts"] else "no",
+                )
+                for test in obj.tests
+            ],
+        )
 
     @admin.display(description="verdict")
     def verdict(self, obj: models.Detection) -> Any:
@@ -74,12 +100,18 @@ class DetectionAdmin(StoreAdmin):
             [(render.heading(reason["code"]), reason["detail"]) for reason in obj.reasons],
         )
 
-    @admin.display(description="related")
-    def related(self, obj: models.Detection) -> Any:
-        session = render.link(obj.viewer, "qkd_sessions.session", obj.pk, "Session")
-        return render.inline(
-            [session, render.list_link(obj.viewer, "audit.entry", "Audit entries", session=obj.pk)]
-        )
+    def subject_of(self, obj: DisplayModel) -> Subject:
+        return Subject(by="session", value=str(obj.pk))
+
+    def related_to(self, request: HttpRequest, obj: DisplayModel) -> Sequence[Related]:
+        """Return the session that was judged, and its link."""
+        link = str(getattr(obj, "link", ""))
+        session = render.link(request.user, "qkd_sessions.session", str(obj.pk))
+        taken = render.inline([session, "what its keys encrypted is among its related records"])
+        return [
+            Related(title="Session", note=taken),
+            Related(title="Link", note=render.link(request.user, "links.link", link, render.name(link))),
+        ]
 
     def page(
         self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str
@@ -90,34 +122,3 @@ class DetectionAdmin(StoreAdmin):
 
     def find(self, request: HttpRequest, object_id: str) -> Detection:
         return services.find(object_id, actor=actor_of(request))
-
-
-def _latest(request: HttpRequest) -> dashboard.Content:
-    found = [
-        detection
-        for verdict in WORTH_A_LOOK
-        for detection in services.listed(actor=actor_of(request), limit=LATEST, verdict=verdict).records
-    ]
-    found.sort(key=lambda detection: detection.detected_at, reverse=True)
-    rows = [
-        (
-            render.link(request.user, "detections.detection", detection.session_id),
-            render.badge(verdict_of(detection), VERDICTS),
-            render.rate(detection.qber_calculated, threshold=detection.threshold),
-            codes(detection),
-            render.moment(detection.detected_at),
-        )
-        for detection in found[:LATEST]
-    ]
-    note = "" if rows else "No compromised or anomalous sessions."
-    return dashboard.Content(
-        columns=("Session", "Verdict", "QBER", "Reasons", "Judged (UTC)"), rows=rows, note=note
-    )
-
-
-dashboard.register(
-    dashboard.Panel(
-        name="detections", title="Compromised and anomalous sessions", permission="detections.view_detection",
-        load=_latest, place=4, width="two-thirds", list_url="admin:detections_detection_changelist",
-    )
-)  # fmt: skip

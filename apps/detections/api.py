@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
-from apps.access.views import ApiView
+from apps.access.views import ApiView, shown
 from apps.common.lists import list_response, page_of
 from apps.detections import services
 from apps.detections.scopes import DetectionScope
@@ -36,4 +36,4 @@ class DetectionDetail(ApiView):
     @extend_schema(responses=DetectionOut, operation_id="get_detection")
     def get(self, request: Request, session_id: str) -> Response:
         """The latest verdict; 404 until there is one."""
-        return Response(DetectionOut(services.find(session_id, actor=actor_of(request))).data)
+        return shown(DetectionOut, services.find(session_id, actor=actor_of(request)))

@@ -1,6 +1,7 @@
 """The stream of the sessions table: every new session is judged (B1)."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -14,7 +15,7 @@ DETECTOR = system("detector")
 _processor = BatchProcessor(event_type=EventType.DynamoDBStreams)
 
 
-def _judge(record: DynamoDBRecord) -> None:
+def _judge(record: DynamoDBRecord, histories: services.Histories) -> None:
     """Judge the session that a record inserts; skip every other change, the detector's own included."""
     change = record.dynamodb
     image: Mapping[str, Any] = (change.new_image if change else None) or {}
@@ -23,9 +24,10 @@ def _judge(record: DynamoDBRecord) -> None:
         and record.event_name.name == "INSERT"
         and image.get("status") == SessionStatus.PENDING
     ):
-        services.judge(image["session_id"], actor=DETECTOR)
+        services.judge(image["session_id"], actor=DETECTOR, histories=histories)
 
 
 def handle_stream(event: dict[str, Any], context: Any) -> Mapping[str, Any]:
     """Judge a batch of records; the answer names those to deliver again."""
-    return process_partial_response(event=event, record_handler=_judge, processor=_processor, context=context)
+    handle = partial(_judge, histories=services.Histories())
+    return process_partial_response(event=event, record_handler=handle, processor=_processor, context=context)

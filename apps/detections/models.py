@@ -20,6 +20,7 @@ class Detection(DisplayModel):
     is_anomalous = models.BooleanField()
     confidence_level = models.FloatField("confidence")
     p_values = models.JSONField("p-values")
+    tests = models.JSONField("tests")
     reasons = models.JSONField()
 
     class Meta(DisplayModel.Meta):

@@ -54,3 +54,4 @@ class Detection(Record):
     confidence_level: float
     p_values: Mapping[str, float] = field(default_factory=dict)
     reasons: Sequence[Mapping[str, Any]] = ()
+    tests: Sequence[Mapping[str, Any]] = ()  # rows of ``qkd.detection.Test``

@@ -11,8 +11,8 @@ from apps.common.dynamodb import (
     Table,
     TimeAttribute,
     feed,
-    index,
     is_key,
+    keys_index,
     meta,
     page,
     sort_key,
@@ -25,10 +25,10 @@ LISTED = "all"
 class DetectionTable(Table[Detection]):
     Meta = meta("detections")
     record_type = Detection
-    by_feed = index("feed", "feed")
-    by_owner = index("by_owner", "owner_feed")
+    by_feed = keys_index("feed", "feed")
+    by_owner = keys_index("by_owner", "owner_feed")
     # Only what is worth a look: compromised or anomalous.
-    by_verdict = index("by_verdict", "verdict_feed")
+    by_verdict = keys_index("by_verdict", "verdict_feed")
 
     session_id = UnicodeAttribute(hash_key=True)
     detection_timestamp = NumberAttribute(range_key=True)
@@ -44,6 +44,7 @@ class DetectionTable(Table[Detection]):
     confidence_level = NumberAttribute()
     p_values = DocumentAttribute()
     reasons = DocumentAttribute()
+    tests = DocumentAttribute()
     owner_feed = UnicodeAttribute(null=True)
     verdict_feed = UnicodeAttribute(null=True)
 

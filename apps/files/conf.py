@@ -1,5 +1,10 @@
 """Settings of files."""
 
+import re
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
 from apps.common.environment import Section
 
 section = Section("Files")
@@ -15,6 +20,37 @@ DOWNLOADS_BUCKET = section.text(
     "qkd-{stage}-downloads",
     about="The bucket of decrypted copies, which live for minutes.",
 )
+PRINCIPAL = re.compile(r"(user|service|group):[A-Za-z0-9._-]{1,64}")
+
+
+def owners_of(rules: Any) -> dict[str, str]:
+    """Check the rules that say whose an object is that nobody announced.
+
+    Raises:
+        ImproperlyConfigured: a rule is for every object, or names no principal.
+    """
+    if not isinstance(rules, dict):
+        raise ImproperlyConfigured("UPLOAD_OWNERS must be a JSON object.")
+    for name, owner in rules.items():
+        if not name or not isinstance(owner, str) or not PRINCIPAL.fullmatch(owner):
+            raise ImproperlyConfigured(
+                f"UPLOAD_OWNERS: {name!r} must name a user:…, service:… or group:…, not {owner!r}."
+            )
+    return rules
+
+
+UPLOADS_OWNER = section.text(
+    "UPLOADS_OWNER",
+    "group:uploads",
+    about="Whose objects are that nobody announced and that no rule is about: a group, whose members read them.",
+)
+UPLOAD_OWNERS = owners_of(
+    section.document(
+        "UPLOAD_OWNERS",
+        about="Whose objects are that nobody announced: by a prefix of the key, or by `writer:` and the identity in "
+        'S3\'s event, as `{"in/alice/": "service:…", "writer:AWS:AIDA…": "group:…"}`.',
+    )
+)
 UPLOAD_EVENTS_QUEUE = section.text(
     "UPLOAD_EVENTS_QUEUE", "qkd-{stage}-upload-events", about="The queue of S3's events about uploads."
 )
@@ -29,16 +65,22 @@ STREAMED_DOWNLOAD_BYTES = section.integer(
     4 * 2**20,
     about="The largest content in an answer itself, as Lambda answers at most 6 MB; larger ones get a link.",
 )
+DOWNLOAD_AT_ONCE_BYTES = section.integer(
+    "DOWNLOAD_AT_ONCE_BYTES",
+    64 * 2**20,
+    about="The largest content that a request for a download decrypts while it waits; for larger ones a job does.",
+)
 PRESIGNED_SECONDS = section.integer(
     "PRESIGNED_SECONDS", 900, low=1, high=3600, about="Seconds that a presigned link works."
 )
 METADATA_KEY = section.text(
     "METADATA_KEY",
     secret=True,
-    about="The key under which the SHA-256 of files without a passphrase is kept.",
+    about="The key under which the SHA-256 of files without a passphrase, and secrets of second factors, are kept.",
 )
 METADATA_KEY_PREVIOUS = section.words(
-    "METADATA_KEY_PREVIOUS", about="Keys that still open digests after METADATA_KEY was changed."
+    "METADATA_KEY_PREVIOUS",
+    about="Keys that still open digests and second factors after METADATA_KEY was changed.",
 )
 DELETION_WINDOW_DAYS = section.integer(
     "DELETION_WINDOW_DAYS",

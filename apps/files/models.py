@@ -25,7 +25,18 @@ class File(DisplayModel):
     suite = models.CharField(max_length=64, null=True)  # noqa: DJ001 - as in the record
     pool_key_id = models.CharField("pool key", max_length=64, null=True)  # noqa: DJ001 - as in the record
     quantum_key_id = models.CharField("quantum key", max_length=128, null=True)  # noqa: DJ001 - as in the record
+    version = models.IntegerField(null=True)
+    document_id = models.CharField("document", max_length=64)
+    storage_class = models.CharField(max_length=32, null=True)  # noqa: DJ001 - as in the record
+    expires_at = models.DateTimeField("deleted at", null=True)
+    shred_after = models.DateTimeField("shredded after", null=True)
+    damage = models.TextField(null=True)  # noqa: DJ001 - as in the record
     reason = models.TextField(null=True)  # noqa: DJ001 - as in the record
 
     class Meta(DisplayModel.Meta):
         verbose_name = "file"
+        permissions = [
+            ("write_file", "Can upload, archive, delete and restore file"),
+            ("decrypt_file", "Can decrypt and download file"),
+            ("share_file", "Can share file"),
+        ]

@@ -37,6 +37,13 @@ class StorageClass(StrEnum):
         return self in {StorageClass.STANDARD, StorageClass.GLACIER_IR}
 
 
+class DigestBy(StrEnum):
+    """Who computed the SHA-256 that is kept of a plaintext."""
+
+    PLATFORM = "platform"
+    CLIENT = "client"  # as it says, until a check has read the body
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named(Record):
     """What every file has. Its name is data and never part of a path or an object key."""
@@ -48,6 +55,12 @@ class Named(Record):
     uploaded_at: Annotated[datetime, SURVIVES, RENEWED, COPIED, SHOWN]
     attributes: Annotated[Mapping[str, Any], RENEWED, COPIED, SHOWN] = field(default_factory=dict)
     media_type: Annotated[str, RENEWED, COPIED, SHOWN] = UNKNOWN_TYPE
+    content_encoding: Annotated[str | None, RENEWED, COPIED, SHOWN] = None  # of the plaintext, as it was put
+    source_path: Annotated[str | None, RENEWED, COPIED, SHOWN] = (
+        None  # where it was before; data, as the name
+    )
+    expires_at: Annotated[datetime | None, COPIED, SHOWN] = None  # deleted then
+    asked: Annotated[str | None, COPIED] = None  # digest of an announcement that can be repeated
     source: Annotated[Mapping[str, str], RENEWED, COPIED] = field(default_factory=dict)  # of the plaintext
     body: Annotated[Mapping[str, str], RENEWED] = field(default_factory=dict)  # where the ciphertext is
     envelope: Annotated[Mapping[str, Any], RENEWED] = field(default_factory=dict)
@@ -68,6 +81,8 @@ class Content(Named):
     size: Annotated[int | None, RENEWED, COPIED, SHOWN] = None
     ciphertext_size: Annotated[int | None, RENEWED, SHOWN] = None
     sealed_digest: Annotated[bytes | None, RENEWED] = None  # SHA-256 of the plaintext
+    digest_by: Annotated[DigestBy | None, RENEWED, SHOWN] = None  # who computed it; None: there is none
+    damage: Annotated[str | None, RENEWED, SHOWN] = None  # what a check of the body found
     sniffed_type: Annotated[str | None, RENEWED, COPIED, SHOWN] = None  # told by the content itself
     encrypted_at: Annotated[datetime | None, SURVIVES, RENEWED, SHOWN] = None
     storage_class: Annotated[StorageClass, RENEWED, COPIED, SHOWN] = StorageClass.STANDARD
@@ -79,7 +94,14 @@ class Document(Content):
     """A document as it is now."""
 
     status: Annotated[DocumentStatus, SURVIVES, COPIED, SHOWN]
+    moving_to: Annotated[str | None, RENEWED, COPIED] = (
+        None  # the object key of a move under way, used for no other
+    )
     moved_from: Annotated[Mapping[str, str], RENEWED, COPIED] = field(default_factory=dict)  # until removed
+    look_after: Annotated[datetime | None, RENEWED, COPIED] = (
+        None  # when the sweep looks whether a move can go on
+    )
+    looks: Annotated[int | None, RENEWED, COPIED] = None  # how often it found that it cannot yet
     shred_after: Annotated[datetime | None, SURVIVES, COPIED, SHOWN] = None  # until then it can be restored
 
     @property
@@ -125,10 +147,12 @@ class Upload(Named):
     source: Annotated[Mapping[str, str], SURVIVES] = field(default_factory=dict)  # tells deliveries apart
     status: Annotated[UploadStatus, SURVIVES, SHOWN] = FileStatus.AWAITING_UPLOAD
     replaces: Annotated[str | None, SURVIVES] = None  # the document of which it is to become a version
+    size_limit: Annotated[int | None, UNTOLD] = None  # bytes, where fewer than the platform's are accepted
     parts: Annotated[Mapping[str, str], UNTOLD] = field(default_factory=dict)  # bucket, key, id in S3
     passphrase: Annotated[Mapping[str, Any], UNTOLD] = field(default_factory=dict)  # stretched and wrapped
     reason: Annotated[str | None, SURVIVES, SHOWN] = None  # why it was rejected
     keys_from: Annotated[str | None, UNTOLD] = None  # whose own sessions give its quantum key
+    trace: Annotated[str | None, UNTOLD] = None  # of the request that announced it
 
     @property
     def document_id(self) -> str:

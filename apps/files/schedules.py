@@ -3,7 +3,7 @@
 from apps.audit.records import SWEEPER
 from apps.common.scheduling import Part, Schedule
 from apps.files import tasks
-from apps.files.life import archive, orphans, shredding, sweeping
+from apps.files.life import archive, expiry, orphans, shredding, sweeping
 from apps.files.uploads import pipeline
 
 ENCRYPTED_WITHIN_SECONDS = 300  # long enough that the event itself, and its retries, come first
@@ -26,5 +26,12 @@ PARTS = [
         "moves to and from cold storage resumed",
         lambda: archive.finish_moves(actor=SWEEPER),
     ),
+    Part(
+        Schedule.SWEEP,
+        85,
+        "files deleted at the end of their lifetime",
+        lambda: expiry.delete_due(actor=SWEEPER),
+    ),
     Part(Schedule.SWEEP, 90, "files shredded", lambda: shredding.shred_due(actor=SWEEPER)),
+    Part(Schedule.ROTATE, 20, "comparisons of bodies started", tasks.reconcile_daily),
 ]

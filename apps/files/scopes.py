@@ -21,3 +21,9 @@ class MessageScope(Scope):
 
     ENCRYPT = "messages:encrypt", "Encrypt messages.", Role.CLIENT
     DECRYPT = "messages:decrypt", "Decrypt messages.", Role.CLIENT
+    REWRAP = (
+        "messages:rewrap",
+        "Move messages to another pool key, without their plaintext.",
+        Role.CLIENT,
+        Role.OPERATOR,
+    )

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 
@@ -16,7 +17,7 @@ from apps.files import changes, store
 from apps.files.records import Document, File, FileNotFound, StorageClass
 from apps.files.states import FileNotReady, FileStatus, Transition, refusal, transition
 
-ME, SHARED = "me", "shared"
+ME = "me"
 CHANGED = (
     "The file was changed by someone else meanwhile. Look at it again, then repeat the request if needed."
 )
@@ -84,7 +85,7 @@ def files_page(
     Raises:
         Invalid: another's files, or those of a group that the actor does not belong to.
     """
-    owner = _listed_owner(actor, owner)
+    owner = listed_owner(actor, owner)
     return store.files_page(
         limit=limit,
         position=position,
@@ -92,40 +93,6 @@ def files_page(
         document_type=document_type,
         status=None if owner else status,
     )
-
-
-def list_files(
-    *,
-    actor: Actor,
-    limit: int,
-    position: Position | None = None,
-    document_type: str | None = None,
-    owner: str | None = None,
-) -> Page[File]:
-    """The actor's files, those of a group of its, or what was shared with it.
-
-    Raises:
-        Invalid: as ``files_page``; or a document type of what was shared, which no index gives.
-    """
-    if owner != SHARED:
-        return files_page(
-            actor=actor, limit=limit, position=position, document_type=document_type, owner=owner
-        )
-    if document_type is not None:
-        raise Invalid.of("document_type", "Files shared with you are not filtered by type. Leave it out.")
-    return shared_page(actor=actor, limit=limit, position=position)
-
-
-def shared_page(*, actor: Actor, limit: int, position: Position | None = None) -> Page[File]:
-    """Single files that were granted to the actor itself, newest grant first: one Query and one BatchGetItem.
-
-    A grant that ended, or whose file is gone, is left out, so that a page may be shorter than asked for.
-    """
-    found = grants.granted_page(str(actor), limit=limit, position=position)
-    moment = clock.now()
-    wanted = [grants.file_id_of(grant.object) for grant in found.records if grant.allows(Right.READ, moment)]
-    files = store.files_of([file_id for file_id in wanted if file_id])
-    return Page(files, older=found.older, newer=found.newer)
 
 
 def owner_for(actor: Actor, owner: str | None) -> str:
@@ -141,7 +108,12 @@ def owner_for(actor: Actor, owner: str | None) -> str:
     return owner
 
 
-def _listed_owner(actor: Actor, owner: str | None) -> str | None:
+def listed_owner(actor: Actor, owner: str | None) -> str | None:
+    """Whose files are listed: None for all, which the scope owners:all sees.
+
+    Raises:
+        Invalid: another's, or those of a group that the actor does not belong to.
+    """
     if owner is None and actor.sees_all:
         return None
     return owner if owner is not None and actor.sees_all and owner != ME else owner_for(actor, owner)
@@ -152,7 +124,7 @@ def session_of(quantum_key_id: str | None) -> str | None:
     return quantum_key_id.rpartition(".")[0] if quantum_key_id else None
 
 
-def delete(file_id: str, *, actor: Actor) -> Document:
+def delete(file_id: str, *, actor: Actor, reason: str | None = None) -> Document:
     """Hide a file; nothing of it is removed for DELETION_WINDOW_DAYS, so that ``restore`` can bring it back.
 
     Raises:
@@ -161,7 +133,7 @@ def delete(file_id: str, *, actor: Actor) -> Document:
     """
     document = find_document(file_id, actor=actor, to="delete")
     until = clock.now() + timedelta(days=settings.DELETION_WINDOW_DAYS)
-    return _move(document, transition("delete", document.status), actor, shred_after=until)
+    return _move(document, transition("delete", document.status), actor, reason, shred_after=until)
 
 
 def restore(file_id: str, *, actor: Actor) -> Document:
@@ -174,12 +146,17 @@ def restore(file_id: str, *, actor: Actor) -> Document:
     document = find_document(file_id, actor=actor, to="restore")
     cold = document.storage_class is not StorageClass.STANDARD
     target = FileStatus.ARCHIVED if cold else FileStatus.ENCRYPTED
-    return _move(document, transition("restore", document.status, target), actor, shred_after=None)
+    # One whose lifetime ended is brought back for good
+    over = document.expires_at is not None and document.expires_at <= clock.now()
+    back: dict[str, Any] = {"shred_after": None, "expires_at": None if over else document.expires_at}
+    return _move(document, transition("restore", document.status, target), actor, **back)
 
 
-def _move(document: Document, step: Transition, actor: Actor, **fields: object) -> Document:
+def _move(
+    document: Document, step: Transition, actor: Actor, reason: str | None = None, **fields: Any
+) -> Document:
     moved = replace(document, status=step.target, **fields)  # type: ignore[arg-type]  # the table's targets
     with transaction(actor) as tx:
         moved = changes.change(tx, document, moved, otherwise=FileNotReady(CHANGED))
-        tx.audit(step.event, file_id=document.file_id)
+        tx.audit(step.event, file_id=document.file_id, reason=reason)
     return moved

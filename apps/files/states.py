@@ -41,7 +41,11 @@ DocumentStatus: TypeAlias = Literal[
 ]
 VersionStatus: TypeAlias = Literal[FileStatus.SUPERSEDED, FileStatus.SHREDDED]
 UploadStatus: TypeAlias = Literal[
-    FileStatus.AWAITING_UPLOAD, FileStatus.AWAITING_BODY, FileStatus.REJECTED, FileStatus.APPLIED
+    FileStatus.AWAITING_UPLOAD,
+    FileStatus.AWAITING_BODY,
+    FileStatus.REJECTED,
+    FileStatus.APPLIED,
+    FileStatus.SHREDDED,
 ]
 STATES: dict[str, tuple[FileStatus, ...]] = {
     "document": get_args(DocumentStatus),
@@ -88,6 +92,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition("reject", FileStatus.AWAITING_UPLOAD, FileStatus.REJECTED, FileEvent.REJECTED),
     Transition("finish", FileStatus.AWAITING_BODY, FileStatus.ENCRYPTED, FileEvent.ENCRYPTED),
     Transition("reject", FileStatus.AWAITING_BODY, FileStatus.REJECTED, FileEvent.REJECTED),
+    Transition("delete_upload", FileStatus.REJECTED, FileStatus.SHREDDED, FileEvent.DELETED),
     Transition("replace", FileStatus.ENCRYPTED, FileStatus.ENCRYPTED, FileEvent.REPLACED),
     Transition("replace", FileStatus.ARCHIVED, FileStatus.ENCRYPTED, FileEvent.REPLACED),
     # An upload that was announced before the document was deleted; restored, the document has its content

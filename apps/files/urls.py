@@ -10,7 +10,17 @@ from apps.files.api.views.documents import (
     FileRestoration,
     Files,
 )
-from apps.files.api.views.messages import Decrypt, Encrypt
+from apps.files.api.views.messages import (
+    DataKeys,
+    DataKeysWithoutPlaintext,
+    Decrypt,
+    DecryptBatch,
+    Encrypt,
+    EncryptBatch,
+    Rewrap,
+    RewrapBatch,
+)
+from apps.files.api.views.sharing import FileGrant, FileGrants, FilePackage
 from apps.files.api.views.uploads import (
     FileAbortion,
     FileArchive,
@@ -33,10 +43,21 @@ urlpatterns = [
     path("files/<str:file_id>/complete", FileCompletion.as_view(), name="file-complete"),
     path("files/<str:file_id>/abort", FileAbortion.as_view(), name="file-abort"),
     path("files/<str:file_id>/versions", FileVersions.as_view(), name="file-versions"),
+    path("files/<str:file_id>/grants", FileGrants.as_view(), name="file-grants"),
+    path("files/<str:file_id>/grants/<str:grantee>", FileGrant.as_view(), name="file-grant"),
+    path("files/<str:file_id>/package", FilePackage.as_view(), name="file-package"),
     path("files/<str:file_id>/archive", FileArchive.as_view(), name="file-archive"),
     path("files/<str:file_id>/key", FileSecret.as_view(), name="file-key"),
     path("local-files", LocalFiles.as_view(), name="local-files"),
     path("local-files/<str:file_id>/finish", LocalFinish.as_view(), name="local-finish"),
     path("encrypt", Encrypt.as_view(), name="encrypt"),
+    path("encrypt/batch", EncryptBatch.as_view(), name="encrypt-batch"),
     path("decrypt", Decrypt.as_view(), name="decrypt"),
+    path("decrypt/batch", DecryptBatch.as_view(), name="decrypt-batch"),
+    path("data-keys", DataKeys.as_view(), name="data-keys"),
+    path(
+        "data-keys/without-plaintext", DataKeysWithoutPlaintext.as_view(), name="data-keys-without-plaintext"
+    ),
+    path("rewrap", Rewrap.as_view(), name="rewrap"),
+    path("rewrap/batch", RewrapBatch.as_view(), name="rewrap-batch"),
 ]

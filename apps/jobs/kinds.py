@@ -7,7 +7,13 @@ from typing import Any, Self
 from celery import Task, current_app
 from django.conf import settings
 
+from apps.common import tracing
 from apps.common.declarations import Declared, members, modules_named
+
+TRACE = "qkd_trace"
+"""The header of a message that says which request led to it."""
+SHARED = "JOBS_QUEUE"
+"""The setting of the queue that all principals share, each with a few places."""
 
 
 class JobKind(Declared):
@@ -22,6 +28,16 @@ class JobKind(Declared):
     """What ``done`` and ``total`` count."""
     again: str
     """How a job that failed or was cancelled is started again, in a sentence."""
+
+    @property
+    def queue_setting(self) -> str:
+        """Return the setting that names its queue; a kind with workers of its own names another one."""
+        return SHARED
+
+    @property
+    def names(self) -> str:
+        """Return by what name a job shows the ids of what its steps made; nothing where it keeps none."""
+        return ""
 
     def __new__(cls, value: str, meaning: str, task: str, step: str, again: str) -> Self:
         # Not super().__new__: an enumeration that is made looks members up there
@@ -61,16 +77,47 @@ def task_of(kind: str) -> "Task[[str], None]":
     return task
 
 
+def task_named(name: str) -> "Task[[str], None]":
+    """The Celery task of a name that a message brings.
+
+    Raises:
+        UnknownKind: it works on no kind of job; Celery's own tasks, which run others, are among these.
+    """
+    for kind, declared in all_kinds().items():
+        if declared.task == name:
+            return task_of(kind)
+    raise UnknownKind("No kind of job has this task.")
+
+
+def is_shared(kind: str) -> bool:
+    """Return whether jobs of a kind go through the queue that all principals share."""
+    return _declared(kind).queue_setting == SHARED
+
+
 def queue_of(kind: str) -> str:
-    """The queue that a kind's messages go through: its task's own, else the platform's."""
-    own: Any = getattr(task_of(kind), "queue", None)
-    return str(own or settings.JOBS_QUEUE)
+    """The queue that a kind's messages go through."""
+    return str(getattr(settings, _declared(kind).queue_setting))
 
 
-def send(kind: str, job_id: str) -> None:
-    """Send the message that has a worker take up a job. It carries nothing but the id.
+def _declared(kind: str) -> JobKind:
+    declared = all_kinds().get(kind)
+    if declared is None:
+        raise UnknownKind(f"No app declares jobs of kind {str(kind)!r}.")
+    return declared
+
+
+def send(kind: str, job_id: str, *, seconds: int = 0) -> None:
+    """Send the message that has a worker take up a job. It carries the id, and in a header which request led to it.
+
+    Args:
+        kind: of the job.
+        job_id: of the job.
+        seconds: until a worker is shown the message, at most 900.
 
     Raises:
         UnknownKind: no task works on such jobs.
     """
-    task_of(kind).delay(job_id)
+    # Of delay_seconds kombu makes SQS's DelaySeconds
+    options: dict[str, Any] = {"queue": queue_of(kind), "delay_seconds": seconds}
+    options["headers"] = {TRACE: tracing.carried() or ""}
+    task_of(kind).apply_async((job_id,), **options)

@@ -19,7 +19,13 @@ class Job(DisplayModel):
     ended_at = models.DateTimeField(null=True)
     parameters = models.JSONField("request")
     results = models.JSONField()
+    heard_at = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(null=True)
+    cancel_requested = models.BooleanField(default=False)
+    per_second = models.FloatField(null=True)
+    eta_seconds = models.FloatField(null=True)
     error = models.TextField(null=True)  # noqa: DJ001 - as in the record
 
     class Meta(DisplayModel.Meta):
         verbose_name = "job"
+        permissions = [("cancel_job", "Can cancel and retry job")]

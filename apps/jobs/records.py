@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from apps.common import clock
+from apps.common import clock, tracing
 from apps.common.authenticated import Record
 
 
@@ -39,9 +39,16 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition("succeed", JobState.RUNNING, JobState.SUCCEEDED),
     Transition("fail", JobState.RUNNING, JobState.FAILED),
     Transition("cancel", JobState.RUNNING, JobState.CANCELLED),
+    Transition("hand_over", JobState.RUNNING, JobState.QUEUED),
+    Transition("postpone", JobState.RUNNING, JobState.QUEUED),
     Transition("resend", JobState.FAILED, JobState.QUEUED),
 )
-SILENT_SECONDS = 300  # without a heartbeat: the worker is gone
+# Without a heartbeat, which comes every 5 seconds: the worker is gone. Its message is shown again 45 to 60 seconds after
+# its last heartbeat, so that whoever takes it then finds the job silent.
+SILENT_SECONDS = 40
+AHEAD_SECONDS = (
+    1000  # more than any queued job is due in: what is further ahead was noted by a clock set back since
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,11 @@ class Job(Record):
     heard_at: datetime | None = None  # the last heartbeat of its worker
     cancel_requested: bool = False
     run: str | None = None  # a new one with each start: only the latest run may report and end
+    due_at: datetime | None = None  # of one that waits after a failure that passes by itself
+    deaths: int = 0  # workers that fell silent, or ran out of time, since the job last came further
+    postponed: int = 0  # failures that passed by themselves since then
+    resent: int = 0  # times that it was queued again after it had failed
+    trace: str | None = None  # of the request that it does work for
 
     def transition(self, name: str) -> Transition | None:
         """The table's transition of this name from the job's state, if there is one."""
@@ -72,10 +84,36 @@ class Job(Record):
         return None
 
     @property
+    def request_id(self) -> str | None:
+        """The id of the request that it does work for; None of one that no request asked for."""
+        found = tracing.of_text(self.trace)
+        return None if found is None else found.request_id
+
+    @property
     def is_alive(self) -> bool:
         """Return whether a worker is at it, going by its heartbeat."""
-        heard = self.heard_at is not None and self.heard_at > clock.ago(SILENT_SECONDS)
+        heard = self.heard_at is not None and clock.is_recent(self.heard_at, seconds=SILENT_SECONDS)
         return heard and self.state is JobState.RUNNING
+
+    @property
+    def is_silent(self) -> bool:
+        """Return whether its worker is gone, going by its heartbeat."""
+        return self.state is JobState.RUNNING and not self.is_alive
+
+    @property
+    def is_due(self) -> bool:
+        """Return whether it waits for nothing but a worker."""
+        return self.due_at is None or self.due_at <= clock.now()
+
+    @property
+    def awaited_since(self) -> datetime:
+        """The moment from which a worker should have been heard of."""
+        return max(moment for moment in (self.created_at, self.heard_at, self.due_at) if moment is not None)
+
+    def is_overdue(self, *, seconds: float) -> bool:
+        """Return whether a worker should have been heard of so many seconds ago, or by a clock set back since."""
+        ahead = AHEAD_SECONDS if self.state is JobState.QUEUED else SILENT_SECONDS
+        return self.awaited_since < clock.ago(seconds) or self.awaited_since > clock.ago(-ahead)
 
     @property
     def per_second(self) -> float | None:
@@ -92,3 +130,27 @@ class Job(Record):
         if rate is None or self.state is not JobState.RUNNING:
             return None
         return max(0, self.total - self.done) / rate
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The places that a principal has among the workers, and which jobs were last seen in them."""
+
+    principal: str
+    job_ids: tuple[str, ...] = ()
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one step of a job made. ``place`` is its number from 0, in digits that sort as text."""
+
+    job_id: str
+    place: str
+    subject: str  # the id of what was made
+    made_at: datetime
+
+    @property
+    def number(self) -> int:
+        """Its number, from 0."""
+        return int(self.place)

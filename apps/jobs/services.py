@@ -2,26 +2,29 @@
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from apps.audit.records import Actor
 from apps.audit.services import Conflict, Transaction, may_see, transaction
-from apps.common import clock
+from apps.common import clock, tracing
 from apps.common.dynamodb import Page, Position
-from apps.common.errors import NotFound
+from apps.common.errors import NotFound, Refused
+from apps.common.idempotency import keep
 from apps.common.sweeps import each
-from apps.jobs import kinds, store
+from apps.jobs import kinds, shares, store
 from apps.jobs.kinds import JobKind
-from apps.jobs.records import Job, JobState
+from apps.jobs.records import SILENT_SECONDS, Job, JobState
 from apps.jobs.store import JobTable, jobs_page
 from apps.jobs.trail import JobEvent
 
 log = logging.getLogger(__name__)
-# Longer than a message stays hidden and a worker may run (900 seconds each): SQS comes first
-LOST_SECONDS = 1200
+LOST_SECONDS = 120  # without a heartbeat; a message is shown again 60 seconds after the last: SQS comes first
+RESENT_FIRST, RESENT_LONGEST = 240, 86_400  # seconds: the sweep comes every five minutes
+SURELY_ALIVE_SECONDS = 10  # since the last heartbeat, two of which may be late
+UNTAKEN_SECONDS = 300  # since a message was due that no worker took up
 
 
 class JobNotFound(NotFound):
@@ -41,8 +44,13 @@ def enqueue(
 
     A job whose message was not sent, or lost, stays ``queued``; the sweep sends it again. Its owner is the actor,
     unless another is named.
+
+    Raises:
+        TooManyJobs: the owner has as many jobs that wait or run as one may have.
     """
     job = new(kind, total=total, parameters=parameters, actor=actor, owner=owner, job_id=job_id)
+    if kinds.is_shared(kind):
+        shares.check_open(job.owner, actor=actor)
     with transaction(actor) as tx:
         job = put(tx, job)
     dispatch(job)
@@ -72,12 +80,14 @@ def new(
         total=total,
         created_at=clock.now(),
         parameters=parameters,
+        trace=tracing.carried(),
     )
 
 
 def put(tx: Transaction, job: Job) -> Job:
     """Record a new job in the transaction of what it is for; once that is committed, ``dispatch`` what is returned."""
     row = JobTable.of(job)
+    keep(tx, "job", job_id=job.job_id)
     tx.put(row)
     tx.audit(JobEvent.QUEUED, job_id=job.job_id, kind=job.kind, total=job.total)
     return row.record()
@@ -102,26 +112,61 @@ def enqueue_once(
 ) -> Job:
     """Enqueue work that must not be queued twice; one that failed is queued again, one that fell silent sent again.
 
-    One that was cancelled stays so.
+    One that was cancelled stays so. One that fails again and again is tried after ever longer waits, up to a day.
     """
     there = JobTable.find(job_id)
     if there is None:
         with suppress(Conflict):  # someone else was faster: theirs it is
             return enqueue(kind, job_id=job_id, total=total, parameters=parameters, actor=actor, owner=owner)
         return find(job_id, actor=actor)
-    if there.state is JobState.FAILED:
+    if there.state is JobState.FAILED and _is_due_again(there):
         with suppress(Conflict):
             return _resend(there, actor)
         return find(job_id, actor=actor)
-    if there.state is JobState.RUNNING and not there.is_alive:
+    if there.is_silent:
         dispatch(there)
     return there
 
 
-def _resend(failed: Job, actor: Actor) -> Job:
-    """Queue a failed job again, from its beginning."""
+def _is_due_again(failed: Job) -> bool:
+    """Return whether one that failed may be tried again: each time after twice as long, in the end once a day."""
+    wait = min(RESENT_LONGEST, RESENT_FIRST * 2 ** min(int(failed.resent), 32))
+    return failed.ended_at is None or failed.ended_at < clock.ago(wait)
+
+
+def retry(job_id: str, *, actor: Actor) -> Job:
+    """Queue a job again that failed: it goes on with what it has not done yet.
+
+    Raises:
+        JobNotFound: no such job, or another's.
+        Refused: it has not failed, or was changed meanwhile.
+        TooManyJobs: its owner has as many jobs that wait or run as one may have.
+    """
+    job = find(job_id, actor=actor)
+    if job.state is not JobState.FAILED:
+        raise Refused(f"Job {job_id} is {job.state}; only one that failed can be retried.")
+    if kinds.is_shared(job.kind):
+        shares.check_open(job.owner, actor=actor)
+    try:
+        return _resend(job, actor, done=int(job.done))
+    except Conflict:
+        raise Refused(f"Job {job_id} was changed meanwhile. Look at it again.") from None
+
+
+def _resend(failed: Job, actor: Actor, *, done: int = 0) -> Job:
+    """Queue a failed job again, from its beginning or from what it has done."""
     queued = replace(
-        failed, state=JobState.QUEUED, done=0, error=None, ended_at=None, created_at=clock.now(), run=None
+        failed,
+        state=JobState.QUEUED,
+        done=done,
+        error=None,
+        ended_at=None,
+        created_at=clock.now(),
+        run=None,
+        due_at=None,
+        deaths=0,
+        postponed=0,
+        resent=int(failed.resent) + 1,
     )
     row = JobTable.of(queued)
     with transaction(actor) as tx:
@@ -148,9 +193,16 @@ def get(job_id: str) -> Job | None:
     return JobTable.find(job_id)
 
 
-def listed(*, actor: Actor, limit: int, position: Position | None = None) -> Page[Job]:
-    """Jobs that the actor may see, newest first."""
-    return jobs_page(limit=limit, position=position, owner=None if actor.sees_all else str(actor))
+def unfinished() -> Iterator[Job]:
+    """Every job that has not ended, the oldest first, for the platform's own use."""
+    return store.unfinished()
+
+
+def listed(
+    *, actor: Actor, limit: int, position: Position | None = None, owner: str | None = None
+) -> Page[Job]:
+    """Jobs that the actor may see, newest first; of one owner, for who sees every owner's."""
+    return jobs_page(limit=limit, position=position, owner=owner if actor.sees_all else str(actor))
 
 
 def listed_of(owner: Actor, *, limit: int) -> Page[Job]:
@@ -158,17 +210,53 @@ def listed_of(owner: Actor, *, limit: int) -> Page[Job]:
     return jobs_page(limit=limit, position=None, owner=str(owner))
 
 
-def send_lost(*, seconds: int) -> int:
+def revive(job: Job) -> bool:
+    """Send the message again of a job that nobody works on or will; return whether it was so."""
+    if not _is_lost(job, UNTAKEN_SECONDS, silent=SILENT_SECONDS):
+        return False
+    dispatch(job)
+    return True
+
+
+def look_again(job_id: str) -> None:
+    """Have a job looked at again whose message was shown while its worker may have died: SQS shows it once only.
+
+    A job whose heartbeat came just now is left to its worker, and so is the message.
+    """
+    job = JobTable.find(job_id)
+    if job is not None and job.is_alive and job.awaited_since < clock.ago(SURELY_ALIVE_SECONDS):
+        kinds.send(job.kind, job_id, seconds=SILENT_SECONDS)
+
+
+def send_next(owner: str) -> None:
+    """Send the message of an owner's job that waits for the place that has become free; the sweep does so too."""
+    try:
+        waiting = shares.next_waiting(owner)
+        if waiting is not None and shares.has_room(waiting):
+            kinds.send(waiting.kind, waiting.job_id)
+    except Exception:  # the work before it has ended, and its message must not come again
+        log.exception("the next job of %s is not sent yet", owner)
+
+
+def send_lost(*, seconds: int = UNTAKEN_SECONDS) -> int:
     """Send the messages of jobs again that no worker took up, or whose worker is gone; returns how many.
 
+    Those that wait for a place among the workers are sent once one is free.
+
     Args:
-        seconds: since a job was queued, after which its message counts as lost; LOST_SECONDS for one under way.
+        seconds: since a message was due, after which it counts as lost; LOST_SECONDS for one under way.
     """
-    lost = [job for job in store.unfinished() if _is_lost(job, seconds)]
-    return each(lost, lambda job: kinds.send(job.kind, job.job_id))
+    lost = (job for job in store.unfinished() if _is_lost(job, seconds, silent=LOST_SECONDS))
+    return each(
+        (job for job in lost if not _waits_for_place(job)), lambda job: kinds.send(job.kind, job.job_id)
+    )
 
 
-def _is_lost(job: Job, seconds: int) -> bool:
+def _waits_for_place(job: Job) -> bool:
+    return job.state is JobState.QUEUED and kinds.is_shared(job.kind) and not shares.has_room(job)
+
+
+def _is_lost(job: Job, seconds: int, *, silent: int) -> bool:
     if job.state is JobState.QUEUED:
-        return job.created_at < clock.ago(seconds)
-    return (job.heard_at or job.created_at) < clock.ago(LOST_SECONDS)
+        return job.is_overdue(seconds=seconds)
+    return job.is_silent and job.is_overdue(seconds=silent)

@@ -14,6 +14,7 @@ from apps.audit.services import transaction
 from apps.common import clock
 from apps.common.caching import TimedCache
 from apps.common.errors import Forbidden, Invalid, Refused
+from apps.common.idempotency import keep
 from apps.keys import store
 from apps.keys.pool_records import DEFAULT_POOL, Pool, PoolAlias, PoolEmpty, PoolNotFound, Purpose
 from apps.keys.store import PoolTable
@@ -123,6 +124,7 @@ def make(name: str, *, actor: Actor, suite: Suite = Suite.XWING, **chosen: Any) 
     made = _with(Pool(name, clock.now(), str(actor), suite=suite), chosen)
     row = PoolTable.of(made)
     with transaction(actor) as tx:
+        keep(tx, "pool", name=name)
         tx.put(row, otherwise=PoolExists(f"There is a pool or an alias {name!r} already."))
         tx.audit(PoolEvent.MADE, pool=name, suite=suite.value, **_as_detail(chosen))
     forget()
@@ -226,6 +228,30 @@ def check_managed(pool: Pool, actor: Actor) -> None:
         raise Forbidden(f"You do not manage the key pool {pool.name}. Ask one of its managers.")
 
 
+def visible_to(actor: Actor) -> list[Pool]:
+    """The pools that an actor may use, manages, or sees with everything else, by name."""
+    found = sorted(read().pools.values(), key=lambda pool: pool.name)
+    return [pool for pool in found if _is_visible(pool, actor)]
+
+
+def see(name: str, *, actor: Actor) -> Pool:
+    """One pool by its name or alias, if the actor may see it.
+
+    Raises:
+        PoolNotFound: there is none, or none that the actor may know of.
+    """
+    found = read()
+    alias = found.aliases.get(name)
+    pool = found.pools.get(alias.alias_of if alias else name)
+    if pool is None or not _is_visible(pool, actor):
+        raise PoolNotFound(f"There is no key pool {name!r} that you may use.")
+    return pool
+
+
+def _is_visible(pool: Pool, actor: Actor) -> bool:
+    return actor.sees_all or pool.is_used_by(actor) or (bool(pool.managers) and pool.is_managed_by(actor))
+
+
 def select(purpose: Purpose, *, owner: str, actor: Actor, named: str | None = None) -> Pool:
     """The pool that a file or message is sealed to: the one named, else the owner's, else the purpose's.
 
@@ -250,6 +276,15 @@ def select(purpose: Purpose, *, owner: str, actor: Actor, named: str | None = No
     if purpose not in pool.purposes:
         raise Invalid.of("pool", f"{pool.name} is not for {purpose}; name another, or none")
     return pool
+
+
+def default(purpose: Purpose) -> Pool:
+    """The pool that serves whoever has none of their own and names none.
+
+    Raises:
+        PoolEmpty: there is none yet.
+    """
+    return _default(known(), purpose, owner="")
 
 
 def _default(everything: Known, purpose: Purpose, owner: str) -> Pool:

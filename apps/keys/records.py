@@ -97,7 +97,7 @@ class PoolKey(Record):
     wrapped_seed: bytes | None = field(repr=False)  # None once destroyed
     root_key_id: str
     created_at: datetime
-    usage: int = 0
+    usage: int = 0  # as last counted from its slots, like the two of the same kind below
     last_used_at: datetime | None = None
     changed_at: datetime | None = None
     reason: str = ""
@@ -119,6 +119,25 @@ class PoolKey(Record):
         if name not in possible:
             raise IllegalTransition(_refusal(self, name, list(possible)))
         return possible[name]
+
+
+class SlotState(StrEnum):
+    """Nothing is sealed by a ``closed`` slot: its key was taken out of use."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class KeySlot(Record):
+    """A place from which a process seals to a pool key, and where it counts that."""
+
+    key_id: str
+    number: int
+    state: SlotState
+    uses: int = 0
+    messages: int = 0
+    last_used_at: datetime | None = None
 
 
 # What a transition does to a key, as sentences say it.
@@ -152,6 +171,15 @@ class RotationNotFound(NotFound):
 
 class RotationChanged(Refused):
     """Someone else worked on the rotation at the same moment; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A known text, wrapped under a root key."""
+
+    root_key_id: str
+    wrapped: bytes
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ interrupted goes on from the record.
 from dataclasses import replace
 from datetime import timedelta
 from itertools import product
+from zlib import crc32
 
 from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
@@ -25,6 +26,8 @@ from apps.keys.records import (
 from apps.keys.store import RotationTable
 from apps.keys.trail import RotationEvent
 from qkdseal import kem
+
+JITTER = 0.2  # of a key's days, by which its rotation comes earlier at most
 
 
 def find(rotation_id: str) -> Rotation:
@@ -61,9 +64,18 @@ def due_keys() -> list[tuple[PoolKey, str]]:
         pool = known[key.pool]
         if key.version < pool.minimum:  # made by a process that did not know yet
             found[key.key_id] = key, f"below the minimum version {pool.minimum}"
-        elif key.created_at < clock.now() - timedelta(days=pool.rotated_after_days):
-            found[key.key_id] = key, f"older than {pool.rotated_after_days} days"
+        elif key.created_at < clock.now() - lifetime(key.key_id, days=pool.rotated_after_days):
+            found[key.key_id] = key, f"due within its {pool.rotated_after_days} days"
     return list(found.values())
+
+
+def lifetime(key_id: str, *, days: float) -> timedelta:
+    """How long a key seals: between four fifths and all of what its pool allows, always the same for one key.
+
+    So that keys made on one day are not rotated, and all their files re-wrapped, on one day.
+    """
+    part = crc32(key_id.encode()) / 2**32
+    return timedelta(days=days * (1 - JITTER * part))
 
 
 def target_of(rotation: Rotation, *, actor: Actor) -> tuple[Rotation, PoolKey]:

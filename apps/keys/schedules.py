@@ -2,8 +2,9 @@
 
 from apps.audit.records import SWEEPER
 from apps.common.scheduling import Part, Schedule
-from apps.keys import services
+from apps.keys import services, slots
 
 PARTS = [
-    Part(Schedule.REFILL, 10, "pool keys made", lambda: services.refill(actor=SWEEPER)),
+    Part(Schedule.REFILL, 5, "groups of pool keys counted", lambda: slots.write_down(actor=SWEEPER)),
+    Part(Schedule.REFILL, 10, services.REFILLED, lambda: services.refill(actor=SWEEPER)),
 ]

@@ -1,6 +1,6 @@
 """What callers may do with pool keys."""
 
-from apps.access.roles import READERS, Role, Scope
+from apps.access.roles import EVERYBODY, READERS, Role, Scope
 
 
 class KeyScope(Scope):
@@ -12,4 +12,5 @@ class KeyScope(Scope):
         "Rotate, suspend, revoke and import pool keys; ask for what needs two persons.",
         Role.OPERATOR,
     )
+    NAMED = "keys:named", "See the named keys that one may use or manage.", *EVERYBODY
     APPROVE = "keys:approve", "Approve or refuse what another person asked for.", Role.OPERATOR

@@ -7,13 +7,22 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.common.lists import ListQuery
-from apps.common.serializers import FlagField, StrictSerializer, TextField, WholeField
-from apps.keys.pool_records import DEFAULT_POOL
+from apps.common.serializers import (
+    FlagField,
+    PatternField,
+    RecordOut,
+    StrictSerializer,
+    TextField,
+    WholeField,
+)
+from apps.keys import pools
+from apps.keys.pool_records import DEFAULT_POOL, Pool, Purpose
 from apps.keys.records import KeyState, PoolKey
-from qkdseal.kem import MLKEM768_EXPANDED_SIZE, Suite
+from qkdseal.kem import DEFAULT_SUITE, MLKEM768_EXPANDED_SIZE, Suite
 
 SUITES = [(suite.value, suite.value) for suite in Suite]
 SEALING_SUITES = [(suite.value, suite.value) for suite in Suite if suite.seals]  # of those who receive a seed
+KEY_STATES = [(state.value, state.value) for state in KeyState]
 REASON_LIMIT = 255
 
 
@@ -66,8 +75,10 @@ class MinimumOut(serializers.Serializer[Any]):
     minimum = serializers.IntegerField(
         source="pool.minimum", help_text="keys below it open only so that their files can be re-wrapped"
     )
-    files = serializers.IntegerField(help_text="that wait to be re-wrapped")
-    messages = serializers.IntegerField(help_text="that do not open until the minimum is lowered")
+    files = serializers.IntegerField(help_text="that wait to be re-wrapped; 10,000 may be more")
+    messages = serializers.IntegerField(
+        help_text="that do not open until the minimum is lowered; 10,000 may be more"
+    )
 
 
 class TakingAwayIn(ReasonIn):
@@ -79,8 +90,10 @@ class TakingAwayIn(ReasonIn):
     )
 
 
-class RotationOut(serializers.Serializer[Any]):
+class RotationOut(RecordOut):
     """The replacement of one key by another."""
+
+    ROW = "rotations/{0.rotation_id}"
 
     rotation_id = serializers.CharField()
     old_key_id = serializers.CharField()
@@ -97,16 +110,18 @@ class RotationOut(serializers.Serializer[Any]):
 class PoolKeyListQuery(ListQuery):
     """Filters of the list of pool keys."""
 
-    state = serializers.ChoiceField(choices=[(s.value, s.value) for s in KeyState], required=False)
+    state = serializers.ChoiceField(choices=KEY_STATES, required=False)
 
 
-class PoolKeyOut(serializers.Serializer[Any]):
+class PoolKeyOut(RecordOut):
     """A pool key: its public half and its life; never the private half, wrapped or not."""
+
+    ROW = "pool-keys/{0.key_id}"
 
     key_id = serializers.CharField()
     pool = serializers.CharField()
-    suite = serializers.CharField()
-    state = serializers.CharField()
+    suite = serializers.ChoiceField(choices=SUITES)
+    state = serializers.ChoiceField(choices=KEY_STATES)
     public_key = serializers.SerializerMethodField(help_text="base64")
     usage = serializers.IntegerField()
     created_at = serializers.DateTimeField()
@@ -120,3 +135,106 @@ class PoolKeyOut(serializers.Serializer[Any]):
 
     def get_public_key(self, key: PoolKey) -> str:
         return base64.b64encode(key.public_key).decode()
+
+
+PURPOSES = [(purpose.value, purpose.value) for purpose in Purpose]
+_PRINCIPALS = "ids of persons, services or groups"
+
+
+class PoolChangesIn(StrictSerializer):
+    """What is said of a named key (a pool of key pairs). A number that is null is the platform's setting."""
+
+    about = TextField(required=False, allow_blank=True, max_length=255)
+    purposes = serializers.ListField(child=serializers.ChoiceField(choices=PURPOSES), required=False)
+    users = serializers.ListField(
+        child=TextField(max_length=128),
+        required=False,
+        max_length=100,
+        help_text=f"who may seal to it: {_PRINCIPALS}; empty: everybody",
+    )
+    managers = serializers.ListField(
+        child=TextField(max_length=128),
+        required=False,
+        max_length=100,
+        help_text=f"who may manage it: {_PRINCIPALS}; empty: everybody with the scope",
+    )
+    serves = serializers.ListField(
+        child=TextField(max_length=128),
+        required=False,
+        max_length=100,
+        help_text=f"owners whose files and messages it takes by itself: {_PRINCIPALS}",
+    )
+    target = WholeField(required=False, allow_null=True, help_text="active keys that a refill brings it to")
+    low_water = WholeField(required=False, allow_null=True, help_text="below it the pool is refilled")
+    rotation_days = WholeField(required=False, allow_null=True, help_text="after which its keys are rotated")
+    max_uses = WholeField(required=False, allow_null=True, help_text="after which its keys are rotated")
+    accepts_imports = FlagField(required=False)
+    labels = serializers.DictField(child=TextField(max_length=128, allow_blank=True), required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        lists = ("purposes", "users", "managers", "serves")
+        return {name: tuple(value) if name in lists else value for name, value in attrs.items()}
+
+
+class PoolIn(PoolChangesIn):
+    """A named key to be made. Its suite stays for good."""
+
+    EXAMPLES = ({"name": "invoices", "about": "of the accounts department", "target": 10},)
+
+    name = PatternField(r"^[a-z0-9][a-z0-9-]{0,31}$", help_text="a to z, 0 to 9 and -, up to 32 characters")
+    suite = serializers.ChoiceField(choices=SEALING_SUITES, default=DEFAULT_SUITE.value)
+
+
+class PoolPatchIn(PoolChangesIn):
+    """What changes of a named key; what is left out stays."""
+
+    reason = TextField(max_length=REASON_LIMIT)
+
+
+class PoolAliasIn(StrictSerializer):
+    """The pool that an alias names from now on."""
+
+    pool = TextField(max_length=32)
+    reason = TextField(max_length=REASON_LIMIT)
+
+
+class PoolAliasOut(RecordOut):
+    """Another name of a pool."""
+
+    ROW = "pools/all/{0.name}"
+
+    name = serializers.CharField()
+    pool = serializers.CharField(source="alias_of")
+    created_at = serializers.DateTimeField()
+    changed_at = serializers.DateTimeField(allow_null=True)
+
+
+class PoolOut(RecordOut):
+    """A named key: a pool of key pairs that are picked, refilled and rotated together."""
+
+    ROW = "pools/all/{0.name}"
+
+    name = serializers.CharField()
+    about = serializers.CharField()
+    aliases = serializers.SerializerMethodField()
+    purposes = serializers.ListField(child=serializers.ChoiceField(choices=PURPOSES))
+    suite = serializers.ChoiceField(choices=SUITES)
+    target = serializers.IntegerField(source="full")
+    low_water = serializers.IntegerField(source="low")
+    rotation_days = serializers.IntegerField(source="rotated_after_days")
+    max_uses = serializers.IntegerField(source="rotated_after_uses")
+    current = serializers.IntegerField(help_text="version of new keys")
+    minimum = serializers.IntegerField(
+        help_text="keys below it open only so that their files can be re-wrapped"
+    )
+    users = serializers.ListField(child=serializers.CharField())
+    managers = serializers.ListField(child=serializers.CharField())
+    serves = serializers.ListField(child=serializers.CharField())
+    accepts_imports = serializers.BooleanField()
+    labels = serializers.DictField(child=serializers.CharField())
+    created_at = serializers.DateTimeField()
+    created_by = serializers.CharField()
+    changed_at = serializers.DateTimeField(allow_null=True)
+
+    def get_aliases(self, pool: Pool) -> list[str]:
+        return pools.known().aliases_of(pool.name)

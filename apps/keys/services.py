@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Mapping
 
 from pynamodb.exceptions import PynamoDBException
-from pynamodb.expressions.update import Action
 
 from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
@@ -18,7 +17,7 @@ from apps.common.caching import TimedCache
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import PlatformError, Refused
 from apps.common.root_keys.interface import RootKeyUnavailable
-from apps.keys import pools, seeds, store, wrapped_secrets
+from apps.keys import pools, seeds, slots, store, wrapped_secrets
 from apps.keys.pool_records import DEFAULT_POOL, Pool, PoolEmpty
 from apps.keys.records import (
     KeyNotFound,
@@ -30,7 +29,8 @@ from apps.keys.store import PoolKeyTable
 from apps.keys.trail import PoolKeyEvent
 from qkdseal import kem
 
-LEAST_USED = 10  # picked from at random, so that concurrent requests do not meet on one item
+REFILLED = "pool keys made"  # the refill's part that makes them
+LEAST_USED = 40  # picked from at random: their uses are counted every few minutes, in which ten would get all
 BATCH = 40  # keys made in one transaction: 40 rows, 40 entries, one head
 PICK_SECONDS = 60.0
 _picked = TimedCache[PoolKey](max_items=64, ttl_seconds=PICK_SECONDS)
@@ -226,28 +226,19 @@ def _pick_name(pool: str, suite: kem.Suite) -> str:
 
 
 def count_use(tx: Transaction, key: PoolKey, *, uses: int = 1, message: bool = False) -> None:
-    """Count uses, in the transaction of what the key is used for: the key is still as it was verified.
+    """Count uses, in the transaction of what the key is used for, which demands that the key is still active.
 
     A message's package stays with its client, where nothing can re-wrap it: such uses are counted separately.
 
     Raises (at commit):
-        KeyUnusable: the key is no longer active, or was re-wrapped; the next pick is of another.
+        KeyUnusable: the key is no longer active; the next pick is of another.
     """
 
     def changed() -> KeyUnusable:
         forget(key)
         return KeyUnusable(f"{key.key_id} was taken out of use or changed meanwhile. Use another key.")
 
-    counted: list[Action] = [PoolKeyTable.usage.add(uses), PoolKeyTable.last_used_at.set(clock.now())]
-    tx.update(
-        PoolKeyTable.of(key),
-        [*counted, PoolKeyTable.messages.add(uses)] if message else counted,
-        # The halves themselves as well, where the tag was left: what was sealed has to open with what is stored
-        condition=(PoolKeyTable.state == KeyState.ACTIVE)
-        & (PoolKeyTable.public_key == key.public_key)
-        & (PoolKeyTable.wrapped_seed == key.wrapped_seed),
-        otherwise=changed,
-    )
+    slots.count(tx, key, uses=uses, messages=uses if message else 0, changed=changed)
 
 
 def outdated(pool: str, version: int) -> list[PoolKey]:

@@ -1,12 +1,12 @@
 """The tables of pool keys, their pools and their rotations."""
 
+import random
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.indexes import KeysOnlyProjection
 
 from apps.common.authenticated import RecordForged
 from apps.common.dynamodb import (
@@ -20,13 +20,15 @@ from apps.common.dynamodb import (
     authentic,
     feed,
     index,
+    keys_index,
     meta,
     page,
     partitions,
     sort_key,
+    whole,
 )
 from apps.keys.pool_records import DEFAULT_POOL, Pool, PoolAlias
-from apps.keys.records import KeyState, PoolKey, Rotation, RotationStatus
+from apps.keys.records import Canary, KeySlot, KeyState, PoolKey, Rotation, RotationStatus, SlotState
 from qkdseal.kem import Suite
 
 LISTED = "all"
@@ -46,14 +48,14 @@ class PoolKeyTable(Table[PoolKey]):
     Meta = meta("pool-keys")
     record_type = PoolKey
     outside = frozenset({"usage", "last_used_at", "messages"})
-    by_feed = index("feed", "feed")
-    by_state = index("by_state", "state_feed")
-    # Active keys of one pool and suite, the least used first.
+    by_feed = keys_index("feed", "feed")
+    by_state = keys_index("by_state", "state_feed")
+    # Active keys of one pool and suite, the least used first; whole, as a process that starts picks from it.
     by_usage = index("by_usage", "usage_feed", order=("usage", NumberAttribute))
     # Keys that await their destruction, the first due first.
     by_destruction = index("by_destruction", "destruction_feed", order=("destroy_after", TimeAttribute))
     # What is still wrapped under a root key.
-    by_root_key = index("by_root_key", "root_feed", projection=KeysOnlyProjection())
+    by_root_key = keys_index("by_root_key", "root_feed")
 
     key_id = UnicodeAttribute(hash_key=True)
     suite = EnumAttribute(Suite)
@@ -89,6 +91,21 @@ class PoolKeyTable(Table[PoolKey]):
             "root_feed": feed(record.root_key_id, record.key_id) if record.wrapped_seed else None,
             "sort": sort_key(record.created_at, record.key_id),
         }
+
+
+class KeySlotTable(Table[KeySlot]):
+    """Slots of pool keys: those of one key by one Query, each in use by one thread of one process, as a rule."""
+
+    Meta = meta("pool-key-slots")
+    record_type = KeySlot
+    outside = frozenset({"uses", "messages", "last_used_at"})
+
+    key_id = UnicodeAttribute(hash_key=True)
+    number = NumberAttribute(range_key=True)
+    state = EnumAttribute(SlotState)
+    uses = NumberAttribute(default=0)
+    messages = NumberAttribute(default=0)
+    last_used_at = TimeAttribute(null=True)
 
 
 class RotationTable(Table[Rotation]):
@@ -155,6 +172,40 @@ class PoolTable(Table[Pool | PoolAlias]):
         return {"place": LISTED}
 
 
+class CanaryTable(Table[Canary]):
+    """A known text under each root key in use: one partition, so that one Query reads all."""
+
+    Meta = meta("canaries")
+    record_type = Canary
+    undeciding = (
+        "Opens under the root key or does not: who cannot use that key can only make the platform refuse."
+    )
+
+    place = UnicodeAttribute(hash_key=True, default=LISTED)
+    root_key_id = UnicodeAttribute(range_key=True)
+    wrapped = BinaryAttribute(legacy_encoding=False)
+    created_at = TimeAttribute()
+
+    @classmethod
+    def index_keys(cls, record: Canary) -> dict[str, Any]:  # noqa: ARG003 - all are in one place
+        return {"place": LISTED}
+
+
+def canaries() -> list[Canary]:
+    """Every canary, read consistently."""
+    return [row.record() for row in CanaryTable.query(LISTED, consistent_read=True)]
+
+
+def any_under(root_key_ids: Iterable[str]) -> bool:
+    """Return whether any pool key is wrapped under one of these root keys."""
+    return any(
+        True
+        for name in root_key_ids
+        for part in partitions(name)
+        for _ in PoolKeyTable.by_root_key.query(part, limit=1)
+    )
+
+
 def named() -> list[Pool | PoolAlias]:
     """Every pool and alias, by name, read consistently."""
     return [row.record() for row in PoolTable.query(LISTED, consistent_read=True)]
@@ -168,7 +219,7 @@ def has_keys() -> bool:
 def keys_of(pool: str) -> Iterator[PoolKey]:
     """Every key of a pool, in whatever state."""
     for part in partitions(LISTED):
-        for row in PoolKeyTable.by_feed.query(part):
+        for row in whole(PoolKeyTable.by_feed, PoolKeyTable.by_feed.query(part)):
             if row.pool == pool:
                 yield row.record()
 
@@ -181,31 +232,33 @@ def keys_page(*, limit: int, position: Position | None, state: KeyState | None) 
 
 
 def least_used(limit: int, pool: str, suite: Suite) -> list[PoolKey]:
-    """Active keys with the fewest uses, one Query for each shard.
+    """Active keys with the fewest uses, as last counted, of one shard: a random one, and another only where it has none.
 
     Raises:
         RecordForged: there are rows, and none is authentic.
     """
-    found: list[PoolKey] = []
-    for part in partitions(in_use(pool, suite)):
-        found += islice(_active(PoolKeyTable.by_usage.query(part, page_size=limit), pool, suite), limit)
-    return sorted(found, key=lambda key: key.usage)[:limit]
+    parts = partitions(in_use(pool, suite))
+    for part in random.sample(parts, len(parts)):
+        rows = PoolKeyTable.by_usage.query(part, page_size=limit)
+        if found := list(islice(_active(rows, pool, suite), limit)):
+            return found
+    return []
 
 
 def _active(rows: Iterable[PoolKeyTable], pool: str, suite: Suite) -> Iterator[PoolKey]:
     """Rows that are what their list says: an index key alone puts no key to use, and one forged row stops nobody."""
     forged: RecordForged | None = None
-    whole = 0
+    sound = 0
     for row in rows:
         try:
             key = row.record()
         except RecordForged as error:
             forged = error
             continue
-        whole += 1
+        sound += 1
         if (key.state, key.pool, key.suite) == (KeyState.ACTIVE, pool, suite):
             yield key
-    if forged is not None and not whole:
+    if forged is not None and not sound:
         raise forged
 
 
@@ -223,7 +276,7 @@ def active_before(moment: datetime) -> Iterator[PoolKey]:
     """Active keys made before a moment."""
     older = PoolKeyTable.sort < sort_key(moment, "")
     for part in partitions(KeyState.ACTIVE):
-        for row in PoolKeyTable.by_state.query(part, older):
+        for row in whole(PoolKeyTable.by_state, PoolKeyTable.by_state.query(part, older)):
             key = row.record()
             if key.state is KeyState.ACTIVE:
                 yield key
@@ -239,6 +292,16 @@ def due_for_destruction(moment: datetime) -> Iterator[PoolKey]:
     """Keys whose waiting window ended before a moment."""
     for part in partitions(LISTED):
         yield from authentic(PoolKeyTable.by_destruction.query(part, PoolKeyTable.destroy_after < moment))
+
+
+def find_slot(key_id: str, number: int) -> KeySlot | None:
+    """One slot of a key, read consistently."""
+    return KeySlotTable.find(key_id, number)
+
+
+def slots(key_id: str) -> list[KeySlot]:
+    """Every slot of a key that was ever used, read consistently; what somebody else wrote opens for nobody."""
+    return list(authentic(KeySlotTable.query(key_id, consistent_read=True)))
 
 
 def rotations_page(*, limit: int, position: Position | None) -> Page[Rotation]:

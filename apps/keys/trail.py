@@ -26,6 +26,11 @@ class PoolKeyEvent(Event):
         "pool_key.destruction_cancelled",
         "The destruction of a pool key was cancelled before its date.",
     )
+    SLOTS_CLOSED = (
+        "pool_key.slots_closed",
+        "Processes that sealed to a pool key were cut off, as it left use.",
+    )
+    USES_COUNTED = "pool_key.uses_counted", "The uses of active pool keys were written into their records."
     DESTROYED = "pool_key.destroyed", "The secret of a pool key was erased."
 
 
@@ -48,6 +53,14 @@ class RotationEvent(Event):
     STARTED = "rotation.started", "The files of a pool key have to move to another key."
     TARGETED = "rotation.targeted", "The successor of a pool key was chosen."
     DONE = "rotation.done", "No file is under the old pool key any more."
+
+
+class CanaryEvent(Event):
+    """Entries about the texts by which another root key is noticed."""
+
+    WRAPPED = "canary.wrapped", "A root key came into use, and is known from now on."
+    REMOVED = "canary.removed", "A root key under which nothing is wrapped any more is known no longer."
+    ROOT_KEY_LOST = "canary.root_key_lost", "A root key was given up as lost, and another took its place."
 
 
 class SecretEvent(Event):

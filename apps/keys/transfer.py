@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
 from apps.common.errors import Invalid, Refused
+from apps.common.idempotency import keep
 from apps.keys import pools, seeds, services
 from apps.keys.pool_records import DEFAULT_POOL, Pool
 from apps.keys.records import KeyState, KeyUnusable, PoolKey
@@ -57,6 +58,7 @@ def import_pair(seed: bytes, *, suite: Suite, reason: str, actor: Actor, pool: s
         pair, key_id=key_id, state=KeyState.PRE_ACTIVE, version=found.current, pool=found.name
     )
     with transaction(actor) as tx:
+        keep(tx, "pool key", key_id=key_id)
         tx.put(PoolKeyTable.of(key), otherwise=Refused(f"This key pair was imported already. Use {key_id}."))
         tx.audit(
             PoolKeyEvent.IMPORTED,

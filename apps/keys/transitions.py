@@ -13,7 +13,7 @@ from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
 from apps.common import clock
 from apps.common.dynamodb import feed
-from apps.keys import services, store
+from apps.keys import services, slots, store
 from apps.keys.records import (
     IllegalTransition,
     KeyState,
@@ -35,6 +35,7 @@ def apply(
     actions: Sequence[Action] = (),
     condition: Condition | None = None,
     job_id: str | None = None,
+    later: bool = False,
 ) -> None:
     """Change a key's state in a transaction.
 
@@ -46,10 +47,11 @@ def apply(
         actions: what else changes in the key's row.
         condition: what else must hold.
         job_id: of the job that moves the key's files, where the transition opens a rotation.
+        later: their job is started some days later (REWRAP_AFTER_DAYS).
 
     Raises:
         IllegalTransition: the table does not allow it, or (at commit) the key was changed meanwhile.
-        ValueError: it opens a rotation, and no job is named.
+        ValueError: it opens a rotation, and no job is named though it is not for later.
     """
     transition = key.transition(name)
     tx.update(
@@ -60,7 +62,7 @@ def apply(
     )
     tx.audit(transition.event, key_id=key.key_id, reason=reason)
     if transition.opens_rotation:
-        if job_id is None:
+        if job_id is None and not later:
             raise ValueError(
                 "apps.custody.retirement takes keys out of use, with a job that moves their files"
             )
@@ -83,8 +85,15 @@ def commit(
     """
     with transaction(actor) as tx:
         apply(tx, key, name, reason=reason, actions=actions, condition=condition)
-    services.forget(key)
+    cut_off(key, actor=actor)
     return services.find(key.key_id)
+
+
+def cut_off(key: PoolKey, *, actor: Actor) -> None:
+    """Make sure that nothing more is sealed to a key that was active before its transition, and forget its seed."""
+    services.forget(key)
+    if key.state is KeyState.ACTIVE:
+        slots.close(key.key_id, actor=actor)
 
 
 def changed(key: PoolKey) -> IllegalTransition:
@@ -102,7 +111,7 @@ def _state_actions(key: PoolKey, target: KeyState) -> list[Action]:
     ]
 
 
-def _open_rotation(tx: Transaction, key: PoolKey, *, reason: str, job_id: str) -> None:
+def _open_rotation(tx: Transaction, key: PoolKey, *, reason: str, job_id: str | None) -> None:
     """Record that the key's files are to move; which key they move to is chosen when they do."""
     opened = Rotation(
         rotation_id=rotation_id_of(key.key_id),

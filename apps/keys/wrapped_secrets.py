@@ -18,7 +18,7 @@ from apps.common.dynamodb import feed, partitions
 from apps.common.errors import Refused
 from apps.common.root_keys.configured import root_key, wrap_checked
 from apps.common.root_keys.interface import UnwrapFailed, canonical_context
-from apps.keys import recovery_seal
+from apps.keys import canaries, recovery_seal
 from apps.keys.trail import SecretEvent
 
 _COMMITMENT = b"qkdplatform secret commitment v1"
@@ -89,6 +89,7 @@ def wrap(kind: SecretKind, identifier: str, secret: bytes) -> Wrapping:
     """
     root, context = root_key(), kind.context_of(identifier)
     blob = root.wrap(secret, context=context)
+    canaries.require(root)
     return Wrapping(
         root_key_id=root.id,  # after wrapping: another process may have replaced the root key just before
         stored=kind.as_stored(blob),
@@ -135,6 +136,7 @@ def rewrap(found: WrappedSecret, secret: bytes, *, event: Event, actor: Actor) -
     _check(found, secret)  # the last chance: what is stored now is overwritten below
     kind, root = found.kind, root_key()
     blob = wrap_checked(secret, context=found.context)
+    canaries.require(root)
     with transaction(actor) as tx:
         tx.update(
             found.row,

@@ -1,57 +1,138 @@
-"""Sessions in the console: list, detail, the form that generates one, and the overview's panels."""
+"""Sessions in the console: list, page, the form that generates them, and what can be done to them."""
 
-from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from apps.access.console import actor_of
 from apps.common.dynamodb import Page, Position
-from apps.common.errors import PlatformError
-from apps.console import dashboard, render
-from apps.console.filters import choice_filter, exact_filter
+from apps.common.errors import Invalid
+from apps.console import kept, people, render
+from apps.console.actions import Action, Facts
+from apps.console.details import Related, Subject
+from apps.console.filters import choice_filter, day_filters, exact_filter
+from apps.console.form_page import form_page
 from apps.console.models import DisplayModel
-from apps.console.render import Tone, column
-from apps.console.store_admin import StoreAdmin
+from apps.console.render import column
+from apps.console.store_admin import UUID, StoreAdmin, partial_of
+from apps.custody import reencryption
+from apps.custody.reencryption import Suspect, SuspectKind
 from apps.jobs.records import Job
-from apps.sessions import finals, models, services, stock, tasks
+from apps.sessions import blocks, finals, models, quantum_keys, services, tasks, transitions
+from apps.sessions import console as _overview
 from apps.sessions.display import LENGTHS, TONES, by_basis, qber
 from apps.sessions.forms import GenerateForm
-from apps.sessions.records import Session, SessionStatus
+from apps.sessions.records import KeyPurpose, Session, SessionStatus
+from apps.sessions.views import picture_view
 
-RECENT = 60  # sessions in the overview's chart: one Query, and still one point every ten pixels
+__all__ = ["SessionAdmin", "_overview"]
+RELATED = 25  # quantum keys of a session
+
+
+def _session_facts(_request: HttpRequest, obj: DisplayModel) -> Facts:
+    """Return what a session is now, and what was encrypted with its keys."""
+    if not isinstance(obj, models.Session):
+        return ()
+    left = max(0, obj.keys_total - obj.keys_taken)
+    return (
+        ("Status", render.badge(obj.status, TONES)),
+        ("Link", obj.link),
+        ("Owner", people.who(obj.owner)),
+        ("Quantum keys taken", render.number(obj.keys_taken)),
+        ("Quantum keys left", render.number(left)),
+    )
+
+
+def _left_of_sessions(_request: HttpRequest, chosen: list[DisplayModel]) -> list[str]:
+    found = [obj for obj in chosen if isinstance(obj, models.Session) and obj.status == SessionStatus.READY]
+    lost = sum(max(0, obj.keys_total - obj.keys_taken) for obj in found)
+    taken = sum(obj.keys_taken for obj in found)
+    told = [f"{lost:,} quantum keys leave the stock and are never used."]
+    if taken:
+        told.append(
+            f"{taken:,} that were taken still open what they encrypted. Re-encrypt it if they may be known."
+        )
+    return told
+
+
+def _revoke(request: HttpRequest, session_id: str, given: dict[str, Any]) -> None:
+    transitions.revoke(session_id, reason=given["reason"], actor=actor_of(request))
+
+
+def _reencrypt(request: HttpRequest, session_id: str, given: dict[str, Any]) -> SafeString:
+    suspect = Suspect(SuspectKind.SESSION, session_id)
+    job = reencryption.start(suspect, reason=given["reason"], actor=actor_of(request))
+    link = render.link(request.user, "jobs.job", job.job_id)
+    return format_html("Job {} re-encrypts {} files.", link, f"{job.total:,}")
+
+
+def _has_taken(obj: DisplayModel) -> bool:
+    return isinstance(obj, models.Session) and obj.keys_taken > 0
+
+
+def _is_ready(obj: DisplayModel) -> bool:
+    return isinstance(obj, models.Session) and obj.status == SessionStatus.READY
+
+
+ACTIONS = (
+    Action(
+        name="reencrypt", label="Re-encrypt files…", title="Re-encrypt the files of sessions", permission="custody.reencrypt_rotation",
+        button="Re-encrypt", done="queued for re-encryption", destructive=False, act=_reencrypt, offered=_has_taken,
+        facts=_session_facts,
+        warning="Encrypts every file again that was encrypted with a key of these sessions: envelope and body, with "
+        "new keys. A file with a passphrase is left: its owner must upload it again.",
+    ),
+    Action(
+        name="revoke", label="Revoke…", title="Revoke sessions", permission="revoke", button="Revoke permanently",
+        done="revoked", act=_revoke, offered=_is_ready, facts=_session_facts, left=_left_of_sessions,
+        warning="Takes every quantum key of these sessions out of use. This is permanent.",
+    ),
+)  # fmt: skip
 
 
 @admin.register(models.Session)
 class SessionAdmin(StoreAdmin):
-    section, place = "Quantum keys", 1
+    section, place = "Quantum", 2
     empty_text = "No sessions yet. Generate one to see BB84 at work."
     search_fields = ("session_id",)
     search_help_text = "Exact session id"
-    list_filter = (choice_filter("status", SessionStatus), exact_filter("link"))
-    list_display = ("identity", "state", "rate", "bits", "keys", "on", "who", "when")
+    id_pattern = rf"{UUID}(\.\d+(/\d+)?)?"  # of a session, or of a quantum key cut from it
+    indexed = ("link", "owner", "status")
+    moment_field = "timestamp"
+    list_filter = (
+        choice_filter("status", SessionStatus),
+        exact_filter("link"),
+        exact_filter("owner", title="started by (id or user name)"),
+        *day_filters(),
+    )
+    unlisted = ("keys_taken",)
+    list_display = ("identity", "state", "rate", "bits", "made_keys", "on", "who", "when")
+    record_actions = ACTIONS
     fieldsets = (
-        (None, {"fields": ("state_and_why", "when", "judged", "who", "on", "related")}),
+        (None, {"fields": ("state_and_why", "when", "judged", "started_by", "on_link", "picture")}),
         ("Error rate", {"fields": ("rate", "interval", "expected", "compared", "corrected_bits")}),
         ("Key", {"fields": ("asked_bits", "bits", "keys", "random", "wrapped", "expires")}),
         ("Where the bits went", {"fields": ("lengths",), "classes": ("whole",)}),
         ("Request", {"fields": ("asked",)}),
         ("Protocol details", {"fields": ("details",)}),
     )
-    identity = column("session_id", render.short, "session")
+    identity = column("session_id", render.code, "session")
     state = column("status", lambda value: render.badge(value, TONES), "status")
     rate = column("estimated_qber", qber, "QBER")
     bits = column("final_key_length", render.number, "key bits")
-    on = column("link", str, "link")
-    who = column("owner", str, "started by")
-    when = column("timestamp", render.moment, "started (UTC)")
-    judged = column("judged_at", render.moment, "judged (UTC)")
+    made_keys = column("keys_total", render.number, "quantum keys made")
+    on = column("link", render.name, "link")
+    who = column("owner", people.who, "started by")
+    started_by = column("owner", people.who_whole, "started by")
+    when = column("timestamp", render.moment, "started")
+    judged = column("judged_at", render.moment, "judged")
     expected = column("expected_qber", render.rate, "expected QBER")
     compared = column("counts", by_basis, "compared bits")
     asked_bits = column("key_length", render.number, "requested bits")
@@ -60,7 +141,17 @@ class SessionAdmin(StoreAdmin):
 
     @admin.display(description="status")
     def state_and_why(self, obj: models.Session) -> Any:
-        return render.inline([render.badge(obj.status, TONES), obj.reason])
+        return render.inline([render.badge(obj.status, TONES), render.name(obj.reason)])
+
+    @admin.display(description="link")
+    def on_link(self, obj: models.Session) -> Any:
+        return render.link(obj.viewer, "links.link", obj.link, render.name(obj.link))
+
+    @admin.display(description="BB84")
+    def picture(self, obj: models.Session) -> Any:
+        return render.url_link(
+            reverse("admin:qkd_sessions_session_picture", args=[obj.pk]), "See how this session went"
+        )
 
     @admin.display(description="99 % interval")
     def interval(self, obj: models.Session) -> str:
@@ -77,23 +168,13 @@ class SessionAdmin(StoreAdmin):
         final = finals.find(obj.pk)
         return render.NONE if final is None else render.code(final.root_key_id)
 
-    @admin.display(description="expires (UTC)")
+    @admin.display(description="expires")
     def expires(self, obj: models.Session) -> Any:
         return (
             render.moment(datetime.fromtimestamp(obj.ttl, UTC))
             if obj.ttl
             else "never (a file or message needs it)"
         )
-
-    @admin.display(description="related")
-    def related(self, obj: models.Session) -> Any:
-        verdict = (
-            render.link(obj.viewer, "detections.detection", obj.pk, "Verdict")
-            if obj.judged_at
-            else "No verdict yet"
-        )
-        entries = render.list_link(obj.viewer, "audit.entry", "Audit entries", session=obj.pk)
-        return render.inline([verdict, entries])
 
     @admin.display(description="bits")
     def lengths(self, obj: models.Session) -> Any:
@@ -124,12 +205,43 @@ class SessionAdmin(StoreAdmin):
         self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str
     ) -> Page[Session]:
         status = SessionStatus(filters["status"]) if "status" in filters else None
+        owner = people.id_of(filters["owner"]) if "owner" in filters else None
         return services.listed(
-            actor=actor_of(request), limit=limit, position=position, link=filters.get("link"), status=status
+            actor=actor_of(request),
+            limit=limit,
+            position=position,
+            link=filters.get("link"),
+            status=status,
+            owner=owner,
         )
 
+    def fits(self, record: Session, name: str, value: str) -> bool:
+        """Return whether a session is one that a filter wants."""
+        return str(getattr(record, name)) == (people.id_of(value) if name == "owner" else value)
+
     def find(self, request: HttpRequest, object_id: str) -> Session:
-        return services.find(object_id, actor=actor_of(request))
+        found = services.find(object_id.partition(".")[0], actor=actor_of(request))
+        return blocks.counted(found)
+
+    def subject_of(self, obj: DisplayModel) -> Subject:
+        return Subject(by="session", value=str(obj.pk))
+
+    def related_to(self, request: HttpRequest, obj: DisplayModel) -> Sequence[Related]:
+        """Return the verdict, and the quantum keys taken with what they encrypted."""
+        if not isinstance(obj, models.Session):
+            return ()
+        viewer = request.user
+        verdict = render.link(viewer, "detections.detection", obj.pk, "Verdict") if obj.judged_at else ""
+        link = render.link(viewer, "links.link", obj.link, render.name(obj.link))
+        others = render.list_link(
+            viewer, "qkd_sessions.session", "Other sessions of who started it", owner=obj.owner
+        )
+        return [
+            Related(title="Verdict", note=verdict or "Not judged yet."),
+            Related(title="Link", note=link),
+            _taken(request, obj.pk),
+            Related(title="Started by", note=render.inline([people.who_whole(obj.owner), others])),
+        ]
 
     def refresh_seconds(self, obj: DisplayModel) -> int | None:
         return 3 if isinstance(obj, models.Session) and obj.status == SessionStatus.PENDING else None
@@ -140,99 +252,117 @@ class SessionAdmin(StoreAdmin):
         return [{"label": "Generate a session", "url": reverse("admin:qkd_sessions_session_generate")}]
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.generate_view)
-        return [path("generate/", view, name="qkd_sessions_session_generate"), *super().get_urls()]
-
-    def generate_view(self, request: HttpRequest) -> HttpResponse:
-        """Generate a session from the form."""
-        if not self.allows(request, "generate"):
-            raise PermissionDenied
-        form = GenerateForm(request.POST or None)
-        answer = self._answer(request, form) if form.is_valid() else None
-        if answer is None:
-            context = {
-                **self.admin_site.each_context(request),
-                "title": "Generate a session",
-                "intro": "Runs BB84 from the first photon to the final key. The detector then judges the session.",
-                "form": form,
-                "button": "Generate",
-                "opts": self.opts,
-                "back_url": self.list_url(),
-            }
-            return TemplateResponse(request, "console/form_page.html", context)
-        return answer
-
-    def _answer(self, request: HttpRequest, form: GenerateForm) -> HttpResponse | None:
-        """Generate the session, or queue a job where it takes too long for a request, and redirect there."""
-        try:
-            made = tasks.generate_now_or_later(form.to_request(), actor=actor_of(request))
-        except PlatformError as error:
-            form.show_errors(error)
-            return None
-        if isinstance(made, Job):
-            messages.success(request, "This session takes too long for a request, so a job runs it.")
-            return self._onwards(request, "jobs.job", made.job_id)
-        if made.reason:
-            messages.warning(request, f"The session produced no key: {made.reason}.")
-        else:
-            messages.success(
-                request,
-                f"The session produced a key of {made.final_key_length:,} bits. It is now being judged.",
-            )
-        return self._onwards(request, "qkd_sessions.session", made.session_id)
-
-    @staticmethod
-    def _onwards(request: HttpRequest, target: str, pk: str) -> HttpResponse:
-        if not render.may_view(request.user, target):
-            return HttpResponseRedirect(reverse("admin:index"))
-        return HttpResponseRedirect(reverse(f"admin:{target.replace('.', '_')}_change", args=[pk]))
+        guard = self.admin_site.admin_view
+        return [
+            path("generate/", guard(partial_of(generate_view, self)), name="qkd_sessions_session_generate"),
+            path("outlook/", guard(partial_of(outlook_view, self)), name="qkd_sessions_session_outlook"),
+            path(
+                "<str:session_id>/picture/",
+                guard(partial_of(_picture_view, self)),
+                name="qkd_sessions_session_picture",
+            ),
+            *super().get_urls(),
+        ]
 
 
-def _recent(request: HttpRequest) -> dashboard.Content:
-    found = services.listed(actor=actor_of(request), limit=RECENT).records
-    counted = Counter(session.status for session in found)
-    one_day = len({session.timestamp.date() for session in found}) == 1
-    listed_at = reverse("admin:qkd_sessions_session_changelist")
-    figures = [
-        dashboard.Figure(
-            label=status.value.capitalize(), value=str(counted[status]), tone=TONES[status] if counted[status] else None,
-            url=f"{listed_at}?status={status}",
+def _picture_view(model_admin: SessionAdmin, request: HttpRequest, session_id: str) -> HttpResponse:
+    """Show how a session went, to who may see it."""
+    if not model_admin.has_view_permission(request):
+        raise PermissionDenied
+    return picture_view(model_admin.admin_site, request, session_id)
+
+
+def _taken(request: HttpRequest, session_id: str) -> Related:
+    page = quantum_keys.keys_of(session_id, limit=RELATED)
+    rows = [
+        (
+            render.short(key.key_id),
+            render.link(request.user, "files.file", key.subject)
+            if key.purpose is KeyPurpose.FILE
+            else "a message",
+            render.words(key.state),
+            people.who(key.taken_by),
+            render.moment(key.taken_at),
         )
-        for status in (SessionStatus.READY, SessionStatus.PENDING, SessionStatus.ABORTED, SessionStatus.COMPROMISED)
-    ]  # fmt: skip
-    points = [
-        dashboard.Point(
-            label=session.timestamp.strftime("%H:%M:%S" if one_day else "%d %b %H:%M"),
-            value=100 * session.estimated_qber, low=100 * session.qber_low, high=100 * session.qber_high,
-            tone=TONES[session.status],
-            url=reverse("admin:qkd_sessions_session_change", args=[session.session_id]),
+        for key in page.records
+    ]
+    columns = ("Quantum key", "Taken for", "State", "Taken by", "Taken")
+    note = "" if rows else "No quantum key of this session was taken."
+    more = f"The newest {len(rows)}; the API lists all." if page.older else ""
+    return Related(title="Quantum keys taken", columns=columns, rows=rows, note=note, more=more)
+
+
+@kept.keeps_what_was_typed
+def generate_view(model_admin: SessionAdmin, request: HttpRequest) -> HttpResponse:
+    """Generate sessions from the form."""
+    if not model_admin.allows(request, "generate"):
+        raise PermissionDenied
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": "Generate a session",
+        "opts": model_admin.opts,
+        "outlook_url": reverse("admin:qkd_sessions_session_outlook"),
+    }
+    return form_page(
+        request,
+        context,
+        GenerateForm,
+        lambda form: _generated(request, form),
+        intro="Runs BB84 from the first photon to the final key. The detector then judges the session.",
+        button="Generate",
+        back_url=model_admin.list_url(),
+        template="console/generate.html",
+    )
+
+
+def outlook_view(model_admin: SessionAdmin, request: HttpRequest) -> HttpResponse:
+    """Tell what the form's session is expected to do; nothing is run."""
+    if not model_admin.allows(request, "generate"):
+        raise PermissionDenied
+    form = GenerateForm(request.GET)
+    if not form.is_valid():
+        return JsonResponse({"text": "Fill in the form to see what to expect.", "feasible": False})
+    try:
+        found = services.outlook(form.to_request())
+    except Invalid as error:
+        return JsonResponse({"text": error.detail, "feasible": False})
+    if not found.feasible:
+        return JsonResponse({"text": f"No key to expect: {found.reason}.", "feasible": False})
+    plural = "" if found.quantum_keys == 1 else "s"
+    keys = (
+        f"{found.quantum_keys:,} quantum key{plural}"
+        if found.quantum_keys
+        else "no quantum key (it is a study)"
+    )
+    text = (
+        f"To expect: QBER {100 * found.expected_qber:.2f} %, {found.pulses:,} pulses, {found.expected_sifted:,} sifted "
+        f"bits, {keys}; about {max(0.1, found.seconds):.1f} s."
+    )
+    return JsonResponse({"text": text, "feasible": True})
+
+
+def _generated(request: HttpRequest, form: GenerateForm) -> HttpResponse:
+    """Generate the session, or queue a job for several or where it takes too long, and lead there."""
+    asked, actor, count = form.to_request(), actor_of(request), int(form.cleaned_data["count"])
+    if count > 1:
+        job = tasks.generate_later(asked, count=count, actor=actor)
+        messages.success(request, f"A job runs {count:,} sessions.")
+        return _onwards(request, "jobs.job", job.job_id)
+    made = tasks.generate_now_or_later(asked, actor=actor)
+    if isinstance(made, Job):
+        messages.success(request, "This session takes too long for a request, so a job runs it.")
+        return _onwards(request, "jobs.job", made.job_id)
+    if made.reason:
+        messages.warning(request, f"The session produced no key: {made.reason}.")
+    else:
+        messages.success(
+            request,
+            f"The session produced a key of {made.final_key_length:,} bits. It is now being judged.",
         )
-        for session in reversed(found)
-    ]  # fmt: skip
-    note = f"The last {len(found)} sessions." if found else SessionAdmin.empty_text
-    return dashboard.Content(
-        figures=figures, points=points, threshold=100 * settings.QBER_THRESHOLD, note=note
-    )
+    return _onwards(request, "qkd_sessions.session", made.session_id)
 
 
-def _stock(_request: HttpRequest) -> dashboard.Content:
-    ready, low = stock.stock().total, settings.STOCK_LOW_WATER
-    tone = Tone.GOOD if ready >= low else Tone.WAIT if ready else Tone.BAD
-    note = f"Each key encrypts one file or message. Below {low} keys the platform generates more."
-    return dashboard.Content(
-        figures=[dashboard.Figure(label="Ready", value=f"{ready:,}", tone=tone)], note=note
-    )
-
-
-_MAY_VIEW = "qkd_sessions.view_session"
-dashboard.register(
-    dashboard.Panel(
-        name="qber", title="QBER of recent sessions", permission=_MAY_VIEW, load=_recent, place=1, width="two-thirds",
-        has_chart=True, list_url="admin:qkd_sessions_session_changelist",
-    )
-)  # fmt: skip
-dashboard.register(
-    dashboard.Panel(
-        name="stock", title="Quantum-key stock", permission=_MAY_VIEW, load=_stock, place=2, width="third"
-    )
-)
+def _onwards(request: HttpRequest, target: str, pk: str) -> HttpResponse:
+    if not render.may_view(request.user, target):
+        return HttpResponseRedirect(reverse("admin:index"))
+    return HttpResponseRedirect(reverse(f"admin:{target.replace('.', '_')}_change", args=[pk]))

@@ -14,6 +14,7 @@ from apps.sessions.records import (
     FinalKey,
     OpenedKey,
     Session,
+    SessionDamaged,
     SessionNotFound,
     SessionStatus,
     SessionUnusable,
@@ -26,7 +27,7 @@ KIND = SecretKind(
     label="session {}",
     table=FinalKeyTable,
     column=FinalKeyTable.encrypted_final_key,
-    unusable=SessionUnusable,
+    unusable=SessionDamaged,
     as_stored=lambda blob: base64.b64encode(blob).decode(),
     as_blob=base64.b64decode,
 )
@@ -105,7 +106,7 @@ def unwrap(found: FinalKey) -> bytes:
 
 def _check(found: FinalKey, final: bytes) -> None:
     if len(final) != -(-found.final_key_length // 8):
-        raise SessionUnusable(
+        raise SessionDamaged(
             f"The key of session {found.session_id} does not have the length that its record states."
         )
 

@@ -5,10 +5,21 @@ from typing import Any
 from django import forms
 from django.conf import settings
 
-from apps.common.errors import PlatformError
+from apps.console import render
 from apps.links.services import ID as LINK
 from apps.sessions import services
-from qkd.records import MAX_KEY_LENGTH, MIN_KEY_LENGTH
+from qkd.vocabulary import KINDS, MAX_KEY_LENGTH, MIN_KEY_LENGTH
+
+MAX_BATCH = 1000  # as the API
+PLAIN = "A plain error rate, no loss"
+
+
+def _channels() -> list[tuple[str, str]]:
+    """The engine's channels: known where the form is shown, as naming them imports numpy."""
+    from qkd.channel import PRESETS  # noqa: PLC0415 - a fifth of a cold start
+
+    named = [(one.name, f"{render.heading(one.name)}: {one.source}") for one in PRESETS.values()]
+    return [("", PLAIN), *named]
 
 
 class GenerateForm(forms.Form):
@@ -24,7 +35,13 @@ class GenerateForm(forms.Form):
             f"Enter {MIN_KEY_LENGTH:,} to {MAX_KEY_LENGTH:,} bits.",
         ),
     )
+    take_all = forms.BooleanField(
+        required=False,
+        label="Keep all",
+        help_text="Keep every secret bit that the photons leave, not only the number above.",
+    )
     error_rate = forms.FloatField(
+        required=False,
         initial=0.02,
         min_value=0,
         max_value=0.5,
@@ -33,8 +50,13 @@ class GenerateForm(forms.Form):
             ("required", "invalid", "min_value", "max_value"), "Enter a number from 0 to 0.5."
         ),
     )
+    channel = forms.ChoiceField(
+        required=False,
+        choices=_channels,
+        help_text="A channel with its distance, loss and detectors. It has an error rate of its own.",
+    )
     eavesdropper = forms.ChoiceField(
-        choices=[("none", "None"), ("intercept_resend", "Intercept and resend")],
+        choices=[(kind, render.heading(kind)) for kind in KINDS],
         help_text="What Eve does on the quantum channel. Alice and Bob are not told. It is a study then: its key is not kept.",
     )
     fraction = forms.FloatField(
@@ -56,21 +78,29 @@ class GenerateForm(forms.Form):
         help_text="One that you may use. The verdict also considers the history of the link.",
     )
 
+    count = forms.IntegerField(
+        initial=1,
+        min_value=1,
+        max_value=MAX_BATCH,
+        label="Sessions",
+        help_text="More than one are run by a job.",
+        error_messages=dict.fromkeys(
+            ("required", "invalid", "min_value", "max_value"), f"Enter 1 to {MAX_BATCH:,} sessions."
+        ),
+    )
+
     def to_request(self) -> services.GenerateRequest:
         """Return the request that the form describes."""
         given = self.cleaned_data
         eavesdropper: dict[str, Any] = {"kind": given["eavesdropper"]}
         if given["fraction"] is not None and given["eavesdropper"] != "none":
             eavesdropper["fraction"] = given["fraction"]
+        channel = given["channel"] or None
         return services.GenerateRequest(
-            key_length=given["key_length"],
-            error_rate=given["error_rate"],
+            key_length=services.ALL if given["take_all"] else given["key_length"],
+            at_least=given["key_length"] if given["take_all"] else None,
+            error_rate=None if channel else given["error_rate"],
+            channel=channel,
             eavesdropper=eavesdropper,
             link=given["link"],
         )
-
-    def show_errors(self, error: PlatformError) -> None:
-        """Show the service's errors beside the fields that they name; the engine's sentences begin with the name."""
-        named = [(found.field, found.message) for found in error.errors]
-        for name, message in named or [(error.detail.partition(" ")[0], error.detail)]:
-            self.add_error(name if name in self.fields else None, message)

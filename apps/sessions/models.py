@@ -35,4 +35,7 @@ class Session(DisplayModel):
 
     class Meta(DisplayModel.Meta):
         verbose_name = "session"
-        permissions = [("generate_session", "Can generate session")]
+        permissions = [
+            ("generate_session", "Can generate session"),
+            ("revoke_session", "Can revoke session"),
+        ]

@@ -23,6 +23,10 @@ class SessionUnusable(Refused):
     """The session's key cannot be used: it is not ready, compromised, used up, too short or damaged."""
 
 
+class SessionDamaged(SessionUnusable):
+    """What is kept as the session's key does not unwrap, or is not its key."""
+
+
 class StockEmpty(Unavailable):
     """No quantum key is ready; sessions are being run."""
 
@@ -36,6 +40,13 @@ class SessionStatus(StrEnum):
     STUDY = "study"  # judged clean, but somebody knows more than the bound allows: its key was never kept
     COMPROMISED = "compromised"
     REVOKED = "revoked"  # was ready; nothing more is taken, what was taken opens what it encrypted
+
+
+class SiteState(StrEnum):
+    """Of a session that another site of the platform has the other end of: it is ``held`` until both may use it."""
+
+    HELD = "held"
+    AGREED = "agreed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +75,10 @@ class Session(Record):
     duration_ms: float
     ttl: int | None = None
     keys_total: int = 0
-    keys_taken: int = 0
+    keys_taken: int = 0  # of the blocks that are used up; ``blocks.counted`` counts the others too
     judged_at: datetime | None = None
-    used_up: bool = False  # its last key is taken; earlier ones that failures left are not looked for
+    trace: str | None = None  # of the request that it was run for
+    site: SiteState | None = None  # None: of this site alone
 
     @property
     def is_platforms(self) -> bool:
@@ -88,7 +100,7 @@ def is_platform(owner: str) -> bool:
 class FinalKey(Record):
     """A session's final key as it rests: wrapped under the root key, and sealed for recovery if that is configured.
 
-    Up to 180 KB, so it is not part of the session, which every quantum key that is taken writes again.
+    Up to 180 KB, so it is not part of the session, whose row lists and transitions write again.
     """
 
     session_id: str
@@ -126,6 +138,7 @@ class KeyPurpose(StrEnum):
 
     FILE = "file"
     MESSAGE = "message"
+    DELIVERY = "delivery"  # to applications outside, by the key management entity
 
 
 class QuantumKeyState(StrEnum):
@@ -151,51 +164,133 @@ class QuantumKey(Record):
     sealed_by: str | None = None  # of a message: the pool key that its package is sealed to
 
 
-@dataclass(frozen=True, slots=True)
-class StockedSession:
-    """A ready session with quantum keys left, as the stock's index has it: a moment old."""
+class BlockState(StrEnum):
+    """A ``closed`` block gives no key, and none that is reserved is used: its session was revoked."""
 
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+FREE = "free"  # the lease of a block that was never leased
+
+
+@dataclass(frozen=True, slots=True)
+class KeyBlock(Record):
+    """Consecutive quantum keys of a ready session, taken by one process at a time: the one that holds the lease."""
+
+    block_id: str
     session_id: str
+    first: int
+    size: int
+    stock: str  # the list that offers it, which says whom it serves
     link: str
-    keys_taken: int
-    keys_total: int
+    state: BlockState
+    until: datetime  # nobody else takes from it before; who holds the lease renews it
+    lease: str = FREE
+    next: int = 0  # the first number that nobody has taken
+    left: int = 0  # keys that were left when the lease last began or was renewed
+    ttl: int | None = None  # the session's, until the block is leased
 
     @property
-    def keys_left(self) -> int:
-        """Quantum keys that nobody seems to have taken."""
-        return self.keys_total - self.keys_taken
+    def end(self) -> int:
+        """The number after its last."""
+        return self.first + self.size
+
+    @property
+    def is_used_up(self) -> bool:
+        """Return whether every key of it was taken."""
+        return self.next >= self.end
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether it has keys left that may be taken."""
+        return self.state is BlockState.OPEN and not self.is_used_up
+
+
+@dataclass(frozen=True, slots=True)
+class StockLevel:
+    """What was last measured of the stock over a link, and until when a session is being run because it is empty."""
+
+    link: str
+    measured_at: datetime | None = None
+    ready: int = 0
+    per_second: float = 0.0  # quantum keys taken
+    claimed_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedBlock:
+    """A block with keys left, as the stock's index has it: a moment old, and its keys as they were when it was leased."""
+
+    block_id: str
+    session_id: str
+    link: str
+    left: int
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A piece of a ready session's final key that nobody seems to have taken yet.
+    """A piece of a ready session's final key that nobody has taken, in a block that this process holds or may lease.
+
+    It may be widened to the pieces behind it in the same block: they are taken together, or none is.
 
     Attributes:
-        session_id: whose piece.
-        number: of the piece.
-        last: no piece follows.
-        first: none of the session's pieces seemed to be taken.
-        session_tag: of the session's row as it was read; taking demands it.
+        block: whose next number it is, as it was read.
+        lease: of this process; of another than the block's where this take begins it.
+        until: when the lease ends, if this take begins or renews it.
+        keeps: this take ends the time to live of the session and its final key.
+        session_tag: of the session's row as it was read.
         final_tag: likewise, of its final key's.
         key: the piece itself, of exactly ``KEY_BYTES``.
+        more: the pieces behind it that are taken with it.
 
     Raises:
         ValueError: the key has another length. HMAC pads with zeros: two lengths would be one key.
     """
 
-    session_id: str
-    number: int
-    last: bool
-    first: bool
+    block: KeyBlock
+    lease: str
+    until: datetime | None
+    keeps: bool
     session_tag: str
     final_tag: str
     key: bytes = field(repr=False)
+    more: tuple[bytes, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
-        if len(self.key) != KEY_BYTES:
+        if any(len(piece) != KEY_BYTES for piece in (self.key, *self.more)):
             raise ValueError(f"A quantum key has {KEY_BYTES} bytes.")
+
+    @property
+    def session_id(self) -> str:
+        """Whose piece it is."""
+        return self.block.session_id
+
+    @property
+    def number(self) -> int:
+        """Its place in the session's final key."""
+        return self.block.next
+
+    @property
+    def count(self) -> int:
+        """How many pieces are offered together."""
+        return 1 + len(self.more)
+
+    @property
+    def is_last(self) -> bool:
+        """Return whether the block is used up by it."""
+        return self.number + self.count == self.block.end
 
     @property
     def key_id(self) -> str:
         """The id that packages carry."""
         return f"{self.session_id}.{self.number}"
+
+    @property
+    def pieces(self) -> list[tuple[str, bytes]]:
+        """The ids of all pieces that are offered together, each with its piece."""
+        numbers = range(int(self.number), int(self.number) + self.count)
+        return [
+            (f"{self.session_id}.{number}", piece)
+            for number, piece in zip(numbers, (self.key, *self.more), strict=True)
+        ]

@@ -1,7 +1,10 @@
 """Sessions in and out of the API."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.common.lists import ListQuery
@@ -9,18 +12,19 @@ from apps.common.serializers import (
     FlagField,
     PatternField,
     RealField,
+    RecordOut,
     StrictSerializer,
     TextField,
     WholeField,
 )
 from apps.links.services import ID as LINK
 from apps.sessions.records import SessionStatus, StockChoice
-from apps.sessions.services import DEFAULT_LINK
-from qkd.attacks import KINDS
-from qkd.channel import PRESETS
-from qkd.records import MAX_KEY_LENGTH, MIN_KEY_LENGTH
+from apps.sessions.services import ALL, DEFAULT_KEY_LENGTH, DEFAULT_LINK
+from qkd.vocabulary import KINDS, MAX_KEY_LENGTH, MIN_KEY_LENGTH
 
-ATTACK = rf"(?:{'|'.join(KINDS)})(?::[0-9.]{{1,12}}|:no_blocking)*"
+STATUSES = [(status.value, status.value) for status in SessionStatus]
+STOCKS = [(choice.value, choice.value) for choice in StockChoice]
+ATTACK = rf"(?:{'|'.join(KINDS)})(?::(?:mismatch=|leaked_photons=)?[0-9.]{{1,12}}|:no_blocking)*"
 ATTACKS = rf"^{ATTACK}(?:\+{ATTACK})*$"
 
 
@@ -29,7 +33,7 @@ class StockField(serializers.ChoiceField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
-            choices=[(choice.value, choice.value) for choice in StockChoice],
+            choices=STOCKS,
             default=StockChoice.PLATFORM,
             help_text="where the quantum key comes from: the platform's sessions, or the caller's own",
             **kwargs,
@@ -39,11 +43,27 @@ class StockField(serializers.ChoiceField):
         return StockChoice(super().to_internal_value(data))
 
 
+BITS = {"type": "integer", "minimum": MIN_KEY_LENGTH, "maximum": MAX_KEY_LENGTH}
+
+
+@extend_schema_field({"oneOf": [BITS, {"type": "string", "enum": [ALL]}]})
+class KeyLengthField(WholeField):
+    """A number of bits, or all that the bound leaves."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=MIN_KEY_LENGTH, max_value=MAX_KEY_LENGTH, **kwargs)
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        return data if data == ALL else super().run_validation(data)
+
+
 class ChannelField(serializers.JSONField):
     """A preset's name, or the parameters of a channel."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, str):
+            from qkd.channel import PRESETS  # noqa: PLC0415 - imports numpy, which most requests do without
+
             if data not in PRESETS:
                 raise serializers.ValidationError(
                     f"There is no preset of this name. Choose one of {', '.join(sorted(PRESETS))}."
@@ -64,6 +84,40 @@ class ChannelIn(StrictSerializer):
     dark_count_probability = RealField(min_value=0, max_value=0.5, required=False)
     misalignment = RealField(min_value=0, max_value=0.5, required=False)
     rectilinear_probability = RealField(min_value=0.01, max_value=0.99, required=False)
+    after_pulse_probability = RealField(min_value=0, max_value=0.5, required=False)
+    dead_time_pulses = WholeField(min_value=0, max_value=1_000_000, required=False)
+    double_clicks = FlagField(required=False, help_text="of a photon and background: the bit is then random")
+    efficiency_mismatch = RealField(
+        min_value=0, max_value=0.9, required=False, help_text="of the detectors, for which the key is bounded"
+    )
+    source_defect = RealField(
+        min_value=0,
+        max_value=0.1,
+        required=False,
+        help_text="probability that a pulse is another than was meant, for which the key is bounded",
+    )
+    intensities = serializers.ListField(
+        child=RealField(min_value=0, max_value=2),
+        min_length=2,
+        max_length=3,
+        required=False,
+        help_text="mean photon numbers of signal, decoy and weakest pulses, or of signal and decoy; else single photons",
+    )
+    intensity_probabilities = serializers.ListField(
+        child=RealField(min_value=0, max_value=1), min_length=2, max_length=3, required=False
+    )
+
+
+class ChannelSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """What the OpenAPI schema says of channels."""
+
+    target_class = ChannelField
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        from qkd.channel import PRESETS  # noqa: PLC0415 - imports numpy, which most requests do without
+
+        parameters = auto_schema.resolve_serializer(ChannelIn, direction).ref
+        return {"oneOf": [{"type": "string", "enum": sorted(PRESETS)}, parameters]}
 
 
 class EavesdropperIn(StrictSerializer):
@@ -80,12 +134,38 @@ class EavesdropperIn(StrictSerializer):
     )
     fraction = RealField(min_value=0, max_value=1, required=False)
     blocking = FlagField(required=False, help_text="of photon_number_splitting: single photons are blocked")
+    mismatch = RealField(
+        min_value=0,
+        max_value=1,
+        required=False,
+        help_text="of time_shift: between the detectors' efficiencies",
+    )
+    leaked_photons = RealField(
+        min_value=0, max_value=10, required=False, help_text="of trojan_horse: that come back of a pulse"
+    )
 
 
 class GenerateIn(StrictSerializer):
     """A session to run. Without ``error_rate`` and ``channel``, the error rate is 0.02."""
 
-    key_length = WholeField(min_value=MIN_KEY_LENGTH, max_value=MAX_KEY_LENGTH, default=128)
+    EXAMPLES: ClassVar[tuple[Mapping[str, Any], ...]] = (
+        {"key_length": 256},
+        {"key_length": ALL, "at_least": 512},
+        {"key_length": 64, "eavesdropper": {"kind": "intercept_resend", "fraction": 0.5}},
+    )
+
+    key_length = KeyLengthField(
+        default=DEFAULT_KEY_LENGTH,
+        help_text=f'bits of the final key; each 256 are one quantum key. "{ALL}": every secret bit that the security '
+        "bound leaves of the photons",
+    )
+    at_least = WholeField(
+        min_value=MIN_KEY_LENGTH,
+        max_value=MAX_KEY_LENGTH,
+        required=False,
+        help_text=f'with "{ALL}" only: bits for which the photons are planned, {DEFAULT_KEY_LENGTH} unless given; there '
+        "will be more of them, and without as many there is no key",
+    )
     error_rate = RealField(min_value=0, max_value=0.5, required=False)
     channel = ChannelField(required=False)
     eavesdropper = EavesdropperIn(required=False)
@@ -94,11 +174,17 @@ class GenerateIn(StrictSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "error_rate" in attrs and "channel" in attrs:
             raise serializers.ValidationError({"channel": "Give either error_rate or channel, not both."})
+        if "at_least" in attrs and attrs["key_length"] != ALL:
+            raise serializers.ValidationError(
+                {"at_least": f'Leave it out, or ask for the key_length "{ALL}".'}
+            )
         return attrs
 
 
 class BatchIn(GenerateIn):
     """Sessions to run in the background."""
+
+    EXAMPLES = ({"count": 2, "key_length": 256},)
 
     count = WholeField(min_value=1, max_value=1000)
 
@@ -107,7 +193,7 @@ class SessionListQuery(ListQuery):
     """Filters of the list of sessions."""
 
     link = PatternField(LINK, required=False)
-    status = serializers.ChoiceField(choices=[(s.value, s.value) for s in SessionStatus], required=False)
+    status = serializers.ChoiceField(choices=STATUSES, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "link" in attrs and "status" in attrs:
@@ -127,8 +213,9 @@ class StockOut(serializers.Serializer[Any]):
     total = WholeField()
     pending = WholeField(help_text="of sessions that are not judged yet")
     by_link = serializers.DictField(child=WholeField())
-    low_water = WholeField()
-    target = WholeField()
+    per_second = RealField(help_text="quantum keys taken, as last measured")
+    low_water = WholeField(help_text="ready keys below which sessions are run")
+    target = WholeField(help_text="ready keys that a refill brings the stock to")
     own = WholeField(help_text="ready in the caller's own sessions, which serve the caller alone")
     is_low = serializers.BooleanField()
 
@@ -144,14 +231,16 @@ class TakenKeyOut(serializers.Serializer[Any]):
     taken_at = serializers.DateTimeField()
 
 
-class SessionOut(serializers.Serializer[Any]):
+class SessionOut(RecordOut):
     """A session's metadata; never its key."""
+
+    ROW = "sessions/{0.session_id}"
 
     session_id = TextField()
     timestamp = serializers.DateTimeField()
-    status = serializers.ChoiceField(choices=[(s.value, s.value) for s in SessionStatus])
+    status = serializers.ChoiceField(choices=STATUSES)
     link = TextField()
-    key_length = WholeField()
+    key_length = WholeField(help_text="bits asked for: the fewest, where all that there are were")
     parameters = serializers.DictField()
     estimated_qber = RealField()
     qber_low = RealField()
@@ -162,8 +251,10 @@ class SessionOut(serializers.Serializer[Any]):
     secret = serializers.BooleanField(help_text="false for a study, whose key is not kept")
     reason_code = TextField(allow_null=True)
     reason = TextField(allow_null=True)
-    keys_total = WholeField()
-    keys_taken = WholeField()
+    keys_total = WholeField(
+        help_text="quantum keys that it yields once it is ready, one for each 256 bits of its final key"
+    )
+    keys_taken = WholeField(help_text="in lists without those of blocks that are not used up")
     duration_ms = RealField()
     judged_at = serializers.DateTimeField(allow_null=True)
     ttl = WholeField(allow_null=True)

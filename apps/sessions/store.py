@@ -1,13 +1,16 @@
 """Tables of sessions, their final keys, and the quantum keys taken from them. Attribute names are requirement A7's."""
 
-from collections.abc import Iterator
+import random
+from collections.abc import Container, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.constants import STREAM_NEW_AND_OLD_IMAGE
-from pynamodb.indexes import IncludeProjection, KeysOnlyProjection
+from pynamodb.indexes import IncludeProjection
 
+from apps.common import clock
 from apps.common.dynamodb import (
     DocumentAttribute,
     EnumAttribute,
@@ -16,23 +19,31 @@ from apps.common.dynamodb import (
     Table,
     TimeAttribute,
     authentic,
+    count,
     feed,
     find_together,
     index,
     is_key,
+    keys_index,
     meta,
     page,
     partitions,
     sort_key,
+    whole,
 )
 from apps.sessions.records import (
+    FREE,
+    BlockState,
     FinalKey,
+    KeyBlock,
     KeyPurpose,
+    ListedBlock,
     QuantumKey,
     QuantumKeyState,
     Session,
     SessionStatus,
-    StockedSession,
+    SiteState,
+    StockLevel,
     is_platform,
 )
 
@@ -43,18 +54,12 @@ STOCK = "stock"
 class SessionTable(Table[Session]):
     Meta = meta("sessions", stream_view_type=STREAM_NEW_AND_OLD_IMAGE)
     record_type = Session
-    outside = frozenset({"keys_taken", "used_up", "ttl"})
+    outside = frozenset({"keys_taken", "ttl"})
     expires = True
-    by_feed = index("feed", "feed")
-    by_owner = index("by_owner", "owner_feed")
-    by_status = index("by_status", "status_feed")
-    by_link = index("by_link", "link_feed")
-    # Ready sessions with keys left, the platform's and each owner's apart, the oldest first; a row leaves the index
-    # with its last key.
-    # Every key that is taken writes its entry again, so it holds only what a taker reads.
-    by_stock = index(
-        "by_stock", "stock_feed", projection=IncludeProjection(["keysTotal", "keysTaken", "link"])
-    )
+    by_feed = keys_index("feed", "feed")
+    by_owner = keys_index("by_owner", "owner_feed")
+    by_status = keys_index("by_status", "status_feed")
+    by_link = keys_index("by_link", "link_feed")
 
     session_id = UnicodeAttribute(hash_key=True)
     timestamp = TimeAttribute()
@@ -80,22 +85,20 @@ class SessionTable(Table[Session]):
     keys_total = NumberAttribute(attr_name="keysTotal", default=0)
     keys_taken = NumberAttribute(attr_name="keysTaken", default=0)
     judged_at = TimeAttribute(attr_name="judgedAt", null=True)
-    used_up = BooleanAttribute(attr_name="usedUp", default=False)
+    trace = UnicodeAttribute(null=True)
+    site = EnumAttribute(SiteState, null=True)
     owner_feed = UnicodeAttribute(null=True)
     status_feed = UnicodeAttribute(null=True)
     link_feed = UnicodeAttribute(null=True)
-    stock_feed = UnicodeAttribute(null=True)
 
     @classmethod
     def index_keys(cls, record: Session) -> dict[str, Any]:
-        stocked = record.gives_keys and record.keys_total and not record.used_up
         identifier = record.session_id
         return {
             "feed": feed(LISTED, identifier),
             "owner_feed": feed(record.owner, identifier),
             "status_feed": feed(record.status, identifier),
             "link_feed": feed(record.link, identifier),
-            "stock_feed": feed(stock_of(record.owner), identifier) if stocked else None,
             "sort": sort_key(record.timestamp, identifier),
         }
 
@@ -106,7 +109,7 @@ class FinalKeyTable(Table[FinalKey]):
     outside = frozenset({"ttl"})
     expires = True
     # What is still wrapped under a root key.
-    by_root_key = index("by_root_key", "root_feed", projection=KeysOnlyProjection())
+    by_root_key = keys_index("by_root_key", "root_feed")
 
     session_id = UnicodeAttribute(hash_key=True)
     timestamp = TimeAttribute()
@@ -126,14 +129,64 @@ class FinalKeyTable(Table[FinalKey]):
         }
 
 
+class KeyBlockTable(Table[KeyBlock]):
+    Meta = meta("key-blocks")
+    record_type = KeyBlock
+    # Who holds it and how far it is used: a row for each key that is taken sees to it that none is taken twice
+    outside = frozenset({"until", "lease", "next", "left", "ttl"})
+    expires = True
+    # Blocks with keys left, the platform's and each owner's apart, those first that were free for longest. A take moves
+    # nothing here but where a lease begins, is renewed or ends with the block.
+    by_stock = index(
+        "by_stock",
+        "stock_feed",
+        order=("until", TimeAttribute),
+        projection=IncludeProjection(["session_id", "link", "left"]),
+    )
+
+    block_id = UnicodeAttribute(hash_key=True)
+    session_id = UnicodeAttribute()
+    first = NumberAttribute()
+    size = NumberAttribute()
+    stock = UnicodeAttribute()
+    link = UnicodeAttribute()
+    state = EnumAttribute(BlockState)
+    until = TimeAttribute()
+    lease = UnicodeAttribute(default=FREE)
+    next = NumberAttribute(default=0)
+    left = NumberAttribute(default=0)
+    ttl = NumberAttribute(null=True)
+    stock_feed = UnicodeAttribute(null=True)
+
+    @classmethod
+    def index_keys(cls, record: KeyBlock) -> dict[str, Any]:
+        return {"stock_feed": feed(record.stock, record.block_id) if record.is_open else None}
+
+
+class StockLevelTable(Table[StockLevel]):
+    """One row a link. Read by Query, as all that the dashboard asks."""
+
+    Meta = meta("stock-levels")
+    record_type = StockLevel
+    undeciding = (
+        "Says when and how many sessions the platform runs for itself, and nothing of who may use a key."
+    )
+
+    link = UnicodeAttribute(hash_key=True)
+    measured_at = TimeAttribute(null=True)
+    ready = NumberAttribute(default=0)
+    per_second = NumberAttribute(default=0.0)
+    claimed_until = TimeAttribute(null=True)
+
+
 class QuantumKeyTable(Table[QuantumKey]):
     Meta = meta("quantum-keys")
     record_type = QuantumKey
-    by_session = index("by_session", "session_feed")
+    by_session = keys_index("by_session", "session_feed")
     # Reservations only, the oldest first: what the sweep discards.
-    by_reserved = index("by_reserved", "reserved_feed")
+    by_reserved = keys_index("by_reserved", "reserved_feed")
     # Messages only: what is lost once a pool key opens no more.
-    by_sealing = index("by_sealing", "sealed_feed")
+    by_sealing = keys_index("by_sealing", "sealed_feed")
 
     key_id = UnicodeAttribute(hash_key=True)
     session_id = UnicodeAttribute()
@@ -177,6 +230,17 @@ def sessions_page(
     return page(SessionTable.by_feed, LISTED, limit=limit, position=position)
 
 
+def sessions_of(session_ids: Sequence[str]) -> list[Session]:
+    """Those of some sessions that there are, read consistently: one call for each hundred."""
+    return list(authentic(SessionTable.batch_get(list(session_ids), consistent_read=True)))
+
+
+def count_since(status: SessionStatus, moment: datetime) -> int:
+    """How many sessions in a status were started since a moment."""
+    newer = SessionTable.sort > sort_key(moment, "")
+    return sum(SessionTable.by_status.count(part, newer) for part in partitions(status))
+
+
 def with_final_key(session_id: str) -> tuple[Session | None, FinalKey | None]:
     """A session and its final key, read consistently by one call."""
     if not is_key(session_id):
@@ -186,21 +250,109 @@ def with_final_key(session_id: str) -> tuple[Session | None, FinalKey | None]:
 
 
 def stock_of(owner: str) -> str:
-    """Name the list of the sessions with quantum keys left that serve an owner; all of the platform's are one."""
+    """Name the list of the blocks with quantum keys left that serve an owner; all of the platform's are one."""
     return STOCK if is_platform(owner) else f"{STOCK} of {owner}"
 
 
-def stocked(limit: int, *, owner: str | None = None) -> list[StockedSession]:
-    """Sessions with quantum keys left, an owner's or the platform's: one Query for each shard.
+def stock_over(link: str) -> str:
+    """Name the list of the blocks whose keys this site may give out of what it shares with another site."""
+    return f"{STOCK} over {link}"
 
-    At most ``limit`` of each shard, the oldest first.
+
+def stock_with(session: Session) -> str:
+    """Name the list that a session's blocks belong to."""
+    return stock_of(session.owner) if session.site is None else stock_over(session.link)
+
+
+# Twice as long as a lease: what ends later was noted by a clock that has been set back since. Whoever still holds such a
+# block loses it, as each take names the lease that it goes by.
+BEYOND_SECONDS = 120
+
+
+def free_blocks(
+    stock: str,
+    *,
+    limit: int,
+    but: Container[str] = (),
+    held: Container[str] = (),
+    link: str | None = None,
+    apart: Container[str] = (),
+) -> list[ListedBlock]:
+    """Blocks of a stock that nobody holds, from one shard: a random one, and another only where that has none.
+
+    Args:
+        stock: its name.
+        limit: of blocks.
+        but: ids of sessions that are passed over.
+        held: ids of blocks likewise.
+        link: of whose sessions alone.
+        apart: links whose sessions are passed over.
     """
-    name = STOCK if owner is None else stock_of(owner)
+    parts = partitions(stock)
+    over = KeyBlockTable.until < clock.now()
+    beyond = KeyBlockTable.until > clock.ago(-BEYOND_SECONDS)
+    for ended in (over, beyond):
+        for part in random.sample(parts, len(parts)):
+            rows = KeyBlockTable.by_stock.query(part, ended, page_size=limit)
+            wanted = (
+                row
+                for row in rows
+                if row.session_id not in but
+                and row.block_id not in held
+                and link in {None, row.link}
+                and row.link not in apart
+            )
+            found = [_listed(row) for row in islice(wanted, limit)]
+            if found:
+                return found
+    return []
+
+
+def is_free(block: KeyBlock) -> bool:
+    """Return whether nobody holds a block that keys can be taken from."""
+    ended = block.until < clock.now() or block.until > clock.ago(-BEYOND_SECONDS)
+    return block.is_open and ended
+
+
+def stocked(stock: str, *, limit: int) -> list[ListedBlock]:
+    """Blocks of a stock with keys left, at most ``limit`` of each shard: one Query for each."""
     return [
-        StockedSession(row.session_id, row.link, int(row.keys_taken), int(row.keys_total))
-        for part in partitions(name)
-        for row in SessionTable.by_stock.query(part, limit=limit)
+        _listed(row) for part in partitions(stock) for row in KeyBlockTable.by_stock.query(part, limit=limit)
     ]
+
+
+def taken_keys(key_ids: Sequence[str]) -> list[QuantumKey]:
+    """Those of some quantum keys that were taken, read consistently: one call for each hundred."""
+    return list(authentic(QuantumKeyTable.batch_get(key_ids, consistent_read=True)))
+
+
+def _listed(row: KeyBlockTable) -> ListedBlock:
+    return ListedBlock(row.block_id, row.session_id, row.link, int(row.left))
+
+
+def level(link: str) -> StockLevel:
+    """What was last measured of the stock over a link, read consistently."""
+    found = list(StockLevelTable.query(link, consistent_read=True))
+    return found[0].record() if found else StockLevel(link)
+
+
+def find_block(block_id: str) -> KeyBlock | None:
+    """One block, read consistently."""
+    return KeyBlockTable.find(block_id)
+
+
+def find_taken(key_id: str) -> QuantumKey | None:
+    """A quantum key that was taken, read consistently."""
+    return QuantumKeyTable.find(key_id)
+
+
+def blocks(block_ids: Sequence[str]) -> list[KeyBlock]:
+    """Blocks with these ids, read consistently, in no order.
+
+    Raises:
+        RecordForged: one of them is not authentic.
+    """
+    return [row.record() for row in KeyBlockTable.batch_get(list(block_ids), consistent_read=True)]
 
 
 def taken_page(session_id: str, *, limit: int, position: Position | None) -> Page[QuantumKey]:
@@ -213,23 +365,24 @@ def sealed_page(pool_key_id: str, *, limit: int, position: Position | None) -> P
     return page(QuantumKeyTable.by_sealing, pool_key_id, limit=limit, position=position)
 
 
-def sealed_count(pool_key_id: str) -> int:
-    """How many messages are sealed to a pool key."""
-    return sum(QuantumKeyTable.by_sealing.count(part) for part in partitions(pool_key_id))
+def sealed_count(pool_key_id: str, *, limit: int) -> int:
+    """How many messages are sealed to a pool key, counted up to a limit."""
+    return count(QuantumKeyTable.by_sealing, pool_key_id, limit=limit)
 
 
 def pending_before(moment: datetime) -> Iterator[Session]:
     """Sessions that were run before ``moment`` and are not judged yet."""
     older = SessionTable.sort < sort_key(moment, "")
     for part in partitions(SessionStatus.PENDING):
-        yield from authentic(SessionTable.by_status.query(part, older))
+        yield from authentic(whole(SessionTable.by_status, SessionTable.by_status.query(part, older)))
 
 
 def reserved_before(moment: datetime) -> Iterator[QuantumKey]:
     """Quantum keys reserved before ``moment`` and never used."""
     older = QuantumKeyTable.sort < sort_key(moment, "")
     for part in partitions(LISTED):
-        for key in authentic(QuantumKeyTable.by_reserved.query(part, older)):
+        listed = QuantumKeyTable.by_reserved.query(part, older)
+        for key in authentic(whole(QuantumKeyTable.by_reserved, listed)):
             if (
                 key.state is QuantumKeyState.RESERVED and key.taken_at < moment
             ):  # the index is not authenticated

@@ -10,7 +10,9 @@ from typing import Any
 from apps.stack.invocation import Entry, bury, log_failure
 
 Record = dict[str, Any]
-MAX_RETRIES = 5  # of one record, after its first attempt
+MAX_RETRIES = (
+    8  # of one record, after its first attempt: three minutes, far longer than an outage that passes
+)
 BATCH_SIZE = 100
 
 

@@ -1,5 +1,6 @@
 """What ``make run`` may be told by the environment, and the environment it gives to what it starts."""
 
+import hmac
 import os
 import shutil
 import sys
@@ -16,9 +17,14 @@ PYTHON_FROM, PYTHON_BEFORE = (3, 11), (3, 15)  # as requires-python in pyproject
 # Set for other work in the same shell, these would lead the platform to other data or another cloud.
 _NOT_INHERITED = (
     *("DATABASE_URL", "TABLE_PREFIX", "UPLOADS_BUCKET", "ENCRYPTED_BUCKET", "DOWNLOADS_BUCKET"),
+    "CHECKPOINTS_BUCKET",
     *("UPLOAD_EVENTS_QUEUE", "JOBS_QUEUE", "DEAD_LETTER_QUEUE", "ALERT_TOPIC_ARN", "CELERY_BROKER_URL"),
     *("ROOT_KEY", "STATIC_URL", "DJANGO_SETTINGS_MODULE", "PYTHONHOME", "PYTHONSAFEPATH", "SERVICES"),
 )
+
+
+WORKERS = 2  # threads that work on jobs
+CUSTODY_QUEUE = "qkd-local-custody"
 
 
 class BadConfiguration(Exception):
@@ -27,7 +33,7 @@ class BadConfiguration(Exception):
 
 @dataclass(frozen=True)
 class Configuration:
-    """PORT, AWS_PORT, BIND, LOCAL_DIR, BASE_URL, ALLOWED_HOSTS."""
+    """PORT, AWS_PORT, BIND, LOCAL_DIR, BASE_URL, ALLOWED_HOSTS, KME_PORT, KME_FOLDER."""
 
     port: int
     aws_port: int
@@ -35,6 +41,8 @@ class Configuration:
     folder: Path
     base_url: str
     allowed_hosts: str
+    kme_port: int | None = None  # of key delivery by ETSI GS QKD 014; None: it does not run
+    kme_folder: Path | None = None  # of its certificates
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Configuration":
@@ -46,6 +54,10 @@ class Configuration:
         port, aws_port = _port(environment, "PORT", 8000), _port(environment, "AWS_PORT", 4566)
         if port == aws_port:
             raise BadConfiguration(f"PORT and AWS_PORT are both {port}; they must differ.")
+        kme_port = _port(environment, "KME_PORT", 0) if environment.get("KME_PORT") else None
+        if kme_port in {port, aws_port}:
+            raise BadConfiguration(f"KME_PORT is {kme_port}, as another port; they must differ.")
+        folder = Path(environment.get("LOCAL_DIR") or ROOT / ".local").resolve()
         bind = environment.get("BIND") or "127.0.0.1"
         host = _reachable(bind)
         host = f"[{host}]" if ":" in host else host
@@ -54,9 +66,11 @@ class Configuration:
             port=port,
             aws_port=aws_port,
             bind=bind,
-            folder=Path(environment.get("LOCAL_DIR") or ROOT / ".local").resolve(),
+            folder=folder,
             base_url=(environment.get("BASE_URL") or f"http://{host}:{port}").rstrip("/"),
             allowed_hosts=environment.get("ALLOWED_HOSTS") or ",".join(hosts),
+            kme_port=kme_port,
+            kme_folder=Path(environment.get("KME_FOLDER") or folder / "kme").resolve(),
         )
 
     @property
@@ -94,12 +108,15 @@ class Configuration:
             "no_proxy": direct,
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_SECRET_ACCESS_KEY": presigning_secret(secrets),
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
             "QKD_STAGE": "local",
+            "CUSTODY_QUEUE": CUSTODY_QUEUE,
+            # One worker is always left for the others
+            "JOBS_RUNNING_PER_PRINCIPAL": str(WORKERS - 1),
             "DJANGO_SETTINGS_MODULE": "qkdplatform.settings",
             "LOCAL_DIR": str(self.folder),
             "DATABASE_URL": f"sqlite:///{self.folder / layout.DATABASE}",
@@ -110,8 +127,8 @@ class Configuration:
             **secrets,
         }
 
-    def aws_environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
-        """For the embedded AWS: none of the product's secrets."""
+    def aws_environment(self, inherited: Mapping[str, str], secrets: Mapping[str, str]) -> dict[str, str]:
+        """For the embedded AWS: of the product's secrets only what addresses are signed with."""
         kept = {
             k: v
             for k, v in inherited.items()
@@ -123,20 +140,32 @@ class Configuration:
             "STATE_DIR": str(self.folder / "aws"),
             "GATEWAY_PORT": str(self.aws_port),
             "ALLOW_ORIGINS": self.origins,
+            "AWS_SECRET_ACCESS_KEY": presigning_secret(secrets),  # ministack, too, verifies with it
         }
+
+
+def presigning_secret(secrets: Mapping[str, str]) -> str:
+    """The secret key of this installation's AWS: nobody else can sign an address that its door lets through."""
+    return hmac.new(secrets["DJANGO_SECRET_KEY"].encode(), b"embedded AWS", "sha256").hexdigest()
 
 
 def commands(configuration: Configuration) -> dict[str, list[str]]:
     """The program of each child, by its name."""
     stack = str(ROOT / ".venv-stack" / "bin" / "python")
-    celery = [sys.executable, "-m", "celery", "-A", "qkdplatform.celery", "worker"]
+    celery = [sys.executable, "-m", "celery", "-A", "qkdplatform.celery", "worker", "--loglevel", "WARNING"]
+    # Threads: one process, so that nothing of it can be left behind
+    threads = [*celery, "--pool", "threads", "--concurrency"]
+    kme = [sys.executable, str(ROOT / "manage.py"), "run_kme", "--make"]
+    kme += ["--port", str(configuration.kme_port), "--folder", str(configuration.kme_folder)]
     return {
+        **({} if configuration.kme_port is None else {"kme": kme}),
         "aws": [stack, "-m", "apps.stack.embedded"],
         "prepare": [sys.executable, "-m", "apps.stack.prepare"],
         "web": [sys.executable, "-m", "apps.stack.web", configuration.bind, str(configuration.port)],
         "relay": [sys.executable, "-m", "apps.stack.relay"],
-        # Threads: one process, so that nothing of it can be left behind.
-        "worker": [*celery, "--pool", "threads", "--concurrency", "2", "--loglevel", "WARNING"],
+        "worker": [*threads, str(WORKERS)],
+        # Of its own: a revocation waits for nobody's batches (I11)
+        "custody": [*threads, "1", "--queues", CUSTODY_QUEUE],
     }
 
 

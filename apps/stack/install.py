@@ -1,4 +1,4 @@
-"""``python3 -m apps.stack.install run|dev``: the locked packages, each set in an environment of its own.
+"""``python3 -m apps.stack.install run|dev|infra``: the locked packages, each set in an environment of its own.
 
 Run by the system's Python, so it uses the standard library only, in words that an old Python can parse: it is
 the one that has to say that it is too old. What is installed already is not touched, and then nothing is asked
@@ -18,13 +18,19 @@ from apps.stack import package_index, uv
 ROOT = uv.ROOT
 VENV = ROOT / ".venv"
 STACK = ROOT / ".venv-stack"
+INFRA = ROOT / ".venv-infra"
 OLDEST, TOO_NEW = (3, 11), (3, 15)  # as requires-python in pyproject.toml
 SETS = {"run": "requirements-local.txt", "dev": "requirements-dev.txt"}
 STACK_SET = "apps/stack/embedded/requirements.txt"
+INFRA_SET = "infra/requirements.txt"
 
 
 def main() -> None:
     wanted = sys.argv[1]
+    if wanted == "infra":
+        make_environment(INFRA)
+        synchronise(INFRA, INFRA_SET)
+        return
     # The larger set serves for running, too; the smaller must not replace it.
     if wanted == "run" and stamp(VENV, SETS["dev"]).exists():
         wanted = "dev"

@@ -14,6 +14,7 @@ from typing import Any
 from django.conf import settings
 
 from apps.common import aws
+from apps.common.errors import place_of
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +22,8 @@ Event = dict[str, Any]
 FUNCTION_NAME = "qkd-local"
 FUNCTION_ARN = f"arn:aws:lambda:us-east-1:000000000000:function:{FUNCTION_NAME}"
 TIMEOUT_SECONDS = 900.0  # Lambda's longest
-ASYNC_RETRIES = 2  # as Lambda does for S3 and schedules
-FIRST_WAIT, LONGEST_WAIT = 0.5, 20.0  # seconds; Lambda waits one and two minutes
+FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds between the attempts at a stream's batch
+ASYNC_WAITS = (60.0, 120.0)  # seconds before the second and the third attempt, as Lambda waits
 
 
 class Stopping(Exception):
@@ -69,7 +70,7 @@ class Entry:
         Raises:
             Stopping: before it was settled.
         """
-        for attempt in range(1, ASYNC_RETRIES + 2):
+        for attempt in range(1, len(ASYNC_WAITS) + 2):
             try:
                 self.call(event)
             except Exception as error:  # noqa: BLE001 - whatever a handler raises is its failure, not the relay's
@@ -77,9 +78,9 @@ class Entry:
                 log_failure(source, attempt, error)
             else:
                 return True
-            if attempt <= ASYNC_RETRIES:
-                self.wait(attempt)
-        bury(event, failure, source=source, condition="RetriesExhausted", attempts=ASYNC_RETRIES + 1)
+            if attempt <= len(ASYNC_WAITS):
+                self._pause(ASYNC_WAITS[attempt - 1])
+        bury(event, failure, source=source, condition="RetriesExhausted", attempts=len(ASYNC_WAITS) + 1)
         return False
 
     def wait(self, attempt: int) -> None:
@@ -88,21 +89,16 @@ class Entry:
         Raises:
             Stopping: instead of waiting on.
         """
-        seconds = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+        self._pause(min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)) * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+
+    def _pause(self, seconds: float) -> None:
         if self._stop.wait(seconds):
             raise Stopping
 
 
 def log_failure(source: str, attempt: int, error: BaseException) -> None:
-    """Where it failed, without the message: that may quote what was being worked on (I2)."""
-    frames = []
-    trace = error.__traceback__
-    while trace is not None:
-        frames.append(f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}")
-        trace = trace.tb_next
-    log.error(
-        "%s: attempt %d failed with %s at %s", source, attempt, type(error).__name__, " > ".join(frames[-4:])
-    )
+    """Where it failed, without the message (I2)."""
+    log.error("%s: attempt %d failed with %s", source, attempt, place_of(error))
 
 
 def bury(

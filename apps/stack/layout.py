@@ -4,13 +4,18 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 from pathlib import Path
 from typing import IO
 
-VERSION = "3"  # of the layout; raised when what an older one left cannot be used
+VERSION = "4"  # of the layout; raised when what an older one left cannot be used
 SECRETS = ("DJANGO_SECRET_KEY", "API_KEY_PEPPER", "AUDIT_KEY", "RECORD_KEY", "METADATA_KEY")
 SECRET_BYTES = 48
+START_BYTES = 64 * 2**20  # free on the disk, or the embedded AWS would soon refuse every change
 SECRETS_FILE, ROOT_KEY, DATABASE = "secrets.json", "root.key", "console.sqlite3"
+RESTORED = (
+    "restored.json"  # tells the next start to take no quantum key that may have been used since a backup
+)
 
 
 class Unusable(Exception):
@@ -21,8 +26,15 @@ def make(folder: Path) -> None:
     """Make the folder, for its owner only.
 
     Raises:
-        Unusable: something else has its name, or it cannot be made.
+        Unusable: something else has its name, it cannot be made, or the disk is full.
     """
+    above = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(above).free
+    if free < START_BYTES:
+        raise Unusable(
+            f"The disk is full: {free // 2**20} MiB are left for {folder}, and {START_BYTES // 2**20} MiB are needed. "
+            "Free some space, or set LOCAL_DIR to a folder on another disk. Nothing was changed."
+        )
     try:
         (folder / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)

@@ -34,6 +34,7 @@ EXPORTS = (
     Export("requirements-local.txt", groups=("local",)),
     Export("requirements-dev.txt", groups=("dev",)),
     Export("apps/stack/embedded/requirements.txt", project="apps/stack/embedded"),
+    Export("infra/requirements.txt", project="infra"),
 )
 PROJECTS = tuple(dict.fromkeys(export.project for export in EXPORTS))
 

@@ -1,7 +1,10 @@
 """Whether a port is free, and who has it when it is not."""
 
 import http.client
+import json
 import socket
+from collections.abc import Mapping
+from typing import Any
 
 import psutil
 
@@ -34,9 +37,26 @@ def holder(port: int) -> str:
     return ""
 
 
-def status_of(host: str, port: int, path: str, *, host_header: str | None = None) -> int | None:
-    """The HTTP status that a server on this machine answers with; None where nothing answers."""
-    connection = http.client.HTTPConnection(host, port, timeout=5)  # no proxy, whatever the environment says
+def json_of(host: str, port: int, path: str, headers: Mapping[str, str]) -> dict[str, Any] | None:
+    """The JSON object that a server on this machine answers with; None where it answers with none."""
+    connection = http.client.HTTPConnection(host, port, timeout=5)
+    try:
+        connection.request("GET", path, headers=dict(headers))
+        found = json.loads(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+    return found if isinstance(found, dict) else None
+
+
+def status_of(
+    host: str, port: int, path: str, *, host_header: str | None = None, seconds: float = 5.0
+) -> int | None:
+    """The HTTP status that a server on this machine answers with; None where nothing answers in time."""
+    connection = http.client.HTTPConnection(
+        host, port, timeout=seconds
+    )  # no proxy, whatever the environment says
     try:
         connection.request("GET", path, headers={"Host": host_header} if host_header else {})
         return connection.getresponse().status

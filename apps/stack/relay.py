@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -68,7 +69,8 @@ def loops(entry: Entry, stop: threading.Event) -> dict[str, Callable[[], None]]:
     plan = schedule.rules(settings.BASE_DIR / "zappa_settings.json", float(override) if override else None)
     return {
         "streams": lambda: streams.relay_streams(entry, checkpoints, stop),
-        "schedule": lambda: schedule.relay_schedule(entry, plan, stop),
+        # Each by itself: while one waits for its next attempt, the others fire
+        **{rule.name: partial(schedule.relay_schedule, entry, rule, stop) for rule in plan},
         **{f"uploads-{n}": lambda: uploads.relay_uploads(entry, stop) for n in range(UPLOAD_THREADS)},
     }
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from apps.stack.invocation import Entry, Event
 
-STAGE = "dev"
+STAGE = "dev-worker"  # the function that has them
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 _UNITS = {"minute": 60, "hour": 3600, "day": 86_400}
 _POLL_SECONDS = 1.0
@@ -28,11 +28,11 @@ class UnknownExpression(Exception):
 
 @dataclass
 class Rule:
-    """A schedule: due when ``due`` says so, given the time and when it last fired."""
+    """A schedule: due when ``due`` says so, given the monotonic clock, which nobody sets, and when it last fired."""
 
     name: str
-    due: Callable[[datetime, datetime | None], bool]
-    last: datetime | None = None
+    due: Callable[[float, float | None], bool]
+    last: float | None = None
 
 
 def rules(path: Path, override_seconds: float | None) -> list[Rule]:
@@ -48,7 +48,7 @@ def rules(path: Path, override_seconds: float | None) -> list[Rule]:
     return made
 
 
-def parse(expression: str) -> Callable[[datetime, datetime | None], bool]:
+def parse(expression: str) -> Callable[[float, float | None], bool]:
     """Return when an expression of EventBridge is due.
 
     Raises:
@@ -60,9 +60,9 @@ def parse(expression: str) -> Callable[[datetime, datetime | None], bool]:
     return every(int(rate[1]) * _UNITS[rate[2]])
 
 
-def every(seconds: float) -> Callable[[datetime, datetime | None], bool]:
+def every(seconds: float) -> Callable[[float, float | None], bool]:
     """At once, then at an interval."""
-    return lambda now, last: last is None or (now - last).total_seconds() >= seconds
+    return lambda now, last: last is None or now - last >= seconds
 
 
 def scheduled_event(name: str, moment: datetime) -> Event:
@@ -80,13 +80,12 @@ def scheduled_event(name: str, moment: datetime) -> Event:
     }
 
 
-def relay_schedule(entry: Entry, plan: list[Rule], stop: threading.Event) -> None:
-    """Fire what is due until told to stop."""
+def relay_schedule(entry: Entry, rule: Rule, stop: threading.Event) -> None:
+    """Fire a rule whenever it is due, until told to stop."""
     while not stop.is_set():
         began = time.monotonic()
-        for rule in plan:
-            now = datetime.now(UTC)
-            if rule.due(now, rule.last):
-                rule.last = now
-                entry.deliver(scheduled_event(rule.name, now), source=f"schedule {rule.name}")
+        if rule.due(began, rule.last):
+            rule.last = began
+            event = scheduled_event(rule.name, datetime.now(UTC))
+            entry.deliver(event, source=f"schedule {rule.name}")
         stop.wait(max(0.0, _POLL_SECONDS - (time.monotonic() - began)))

@@ -30,7 +30,7 @@ class Checkpoints:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        self._known = _places_in(path)
 
     def get(self, table: str, shard: str) -> str | None:
         return self._known.get(f"{table}/{shard}")
@@ -41,6 +41,21 @@ class Checkpoints:
         else:
             self._known[f"{table}/{shard}"] = sequence
         write_private(self._path, json.dumps(self._known))
+
+
+def _places_in(path: Path) -> dict[str, str]:
+    """What is kept of the places; nothing where that is damaged, so that every stream is read from its oldest record."""
+    try:
+        kept = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (ValueError, OSError) as error:
+        log.error("%s is damaged (%s): reading from the oldest records", path, type(error).__name__)  # noqa: TRY400
+        return {}
+    whole = isinstance(kept, dict) and all(isinstance(value, str) for value in kept.values())
+    if not whole:
+        log.error("%s is damaged: reading from the oldest records", path)
+    return kept if whole else {}
 
 
 class StreamRelay:

@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from apps.stack.configuration import ROOT
@@ -22,17 +22,29 @@ def free_port() -> int:
         return port
 
 
-def start(state_dir: Path, port: int, *, origins: str = "") -> subprocess.Popen[bytes]:
-    """Start the embedded AWS and wait until it answers."""
+def start(
+    state_dir: Path, port: int, *, origins: str = "", fsync: bool = False, prefix: Sequence[str] = ()
+) -> subprocess.Popen[bytes]:
+    """Start the embedded AWS and wait until it answers.
+
+    Args:
+        state_dir: of its state.
+        port: of its own.
+        origins: of pages that may call it.
+        fsync: what it acknowledges survives a power cut.
+        prefix: stands before its command.
+    """
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
         "STATE_DIR": str(state_dir),
         "GATEWAY_PORT": str(port),
         "ALLOW_ORIGINS": origins,
+        "JOURNAL_FSYNC": str(int(fsync)),
     }
     python = ROOT / ".venv-stack" / "bin" / "python"
-    process = subprocess.Popen([python, "-m", "apps.stack.embedded"], cwd=ROOT, env=environment)  # noqa: S603 - our own program
+    command = [*prefix, str(python), "-m", "apps.stack.embedded"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment)  # noqa: S603 - our own program
     try:
         _wait(process, port)
     except BaseException:

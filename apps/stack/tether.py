@@ -12,13 +12,17 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
-def main() -> None:
-    parent = int(sys.argv[1])
+def end_with(parent: int) -> None:
+    """Let this process end when its parent does, where the system can."""
     if sys.platform == "linux":
         # SIGKILL: nothing a hung child does can outlive it. What it acknowledged is on the disk.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
-            sys.exit(1)  # the parent died before the line above
+            os._exit(1)  # the parent died before the line above
+
+
+def main() -> None:
+    end_with(int(sys.argv[1]))
     os.execvp(sys.argv[2], sys.argv[2:])  # noqa: S606 - the program that the supervisor names
 
 

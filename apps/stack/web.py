@@ -1,33 +1,78 @@
 """``python -m apps.stack.web <host> <port>``: waitress in front of the product's WSGI application."""
 
+import json
 import signal
 import sys
-from types import FrameType
+from typing import Any
 
 import waitress
+from django.conf import settings
+from waitress.channel import HTTPChannel
+from waitress.server import BaseWSGIServer
+from waitress.task import ErrorTask, WSGITask
 
+from apps.common import problems
+from apps.stack.lanes import Lanes
+from apps.stack.serving import Serving, leave
 from qkdplatform.wsgi import application
 
 THREADS = 8
 CHANNEL_SECONDS = 60
+# Bodies over the limit are refused by the application, with the limit, once they were read. What is this much larger
+# is not worth reading: the connection is closed on it.
+UNREAD_TIMES = 8
+
+
+class ProblemTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
+    """Answers to what waitress itself refuses, with a problem document instead of text."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        body = json.dumps(problems.document(problems.of_status(error.code))).encode()
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers.append(("Content-Type", problems.CONTENT_TYPE))
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(b"" if getattr(self.request, "command", "") == "HEAD" else body)  # unread where malformed
+
+
+class BodilessHeadTask(WSGITask):  # type: ignore[misc]
+    """Ends the answer to HEAD with its headers: waitress adds the last chunk where the length is not known."""
+
+    def finish(self) -> None:
+        if self.request.command == "HEAD":
+            self.write(b"")
+            self.chunked_response = False
+        super().finish()
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]
+    task_class = BodilessHeadTask
+    error_task_class = ProblemTask
+
+
+def make_server(served: Any, *, host: str, port: int) -> Any:
+    """A waitress server, bound and not yet running."""
+    BaseWSGIServer.channel_class = Channel
+    return waitress.create_server(
+        served,
+        host=host,
+        port=port,
+        _dispatcher=Lanes(THREADS),
+        channel_timeout=CHANNEL_SECONDS,
+        ident="",
+        clear_untrusted_proxy_headers=True,
+        max_request_body_size=UNREAD_TIMES * settings.REQUEST_BODY_MAX_BYTES,
+    )
 
 
 def main() -> None:
     host, port = sys.argv[1:]
-    signal.signal(signal.SIGTERM, _exit)
-    waitress.serve(
-        application,
-        host=host,
-        port=int(port),
-        threads=THREADS,
-        channel_timeout=CHANNEL_SECONDS,
-        ident="",
-        clear_untrusted_proxy_headers=True,
-    )
-
-
-def _exit(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(0)  # waitress then closes its sockets and lets running requests end
+    serving = Serving(make_server(application, host=host, port=int(port)))
+    signal.signal(signal.SIGTERM, serving.tell)
+    signal.signal(signal.SIGINT, serving.tell)
+    serving.run()
+    leave()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ to hide in the click rate as well as her method allows.
 | breidbart | + fraction/4 | unchanged | 0.399 bit: she guesses 85.4 % | QBER |
 | photon_number_splitting | unchanged | signal kept, decoys changed | all, if it had two photons | decoy states |
 | beam_splitting | unchanged | unchanged | all, if she holds a lost photon | the key length: it counts as loss |
+| time_shift | unchanged | unchanged | guesses 1/(2 - mismatch) of the bits | the bound, for a mismatch up to the link's |
+| trojan_horse | unchanged | unchanged | 1 - exp(-2 leaked photons) of the bits | isolators; no bound here allows for it |
 | detector_blinding | falls | unchanged above 3 dB | everything | a monitor of the detectors' current; not statistics |
 | noise | + fraction/2 | unchanged | nothing | QBER: noise cannot be told from Eve |
 
@@ -24,6 +26,7 @@ from qkd.attacks.model import Attack, Combination, NoAttack, combination
 from qkd.attacks.noise import Noise
 from qkd.attacks.notation import KINDS, attack
 from qkd.attacks.resending import BREIDBART_GUESS, Breidbart, DetectorBlinding, InterceptResend
+from qkd.attacks.side_channels import TimeShift, TrojanHorse
 from qkd.attacks.tapping import BeamSplitting, PhotonNumberSplitting
 from qkd.attacks.theory import Expectation, expectation
 
@@ -42,6 +45,8 @@ __all__ = [
     "NoAttack",
     "Noise",
     "PhotonNumberSplitting",
+    "TimeShift",
+    "TrojanHorse",
     "attack",
     "combination",
     "expectation",

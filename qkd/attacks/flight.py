@@ -15,11 +15,13 @@ class Flight:
     Attributes:
         states: polarization states 0..3 (see ``qkd.bb84``).
         photons: photons that Alice emitted.
+        random: none of them makes Bob's click, boolean.
         bob_bases: Bob's bases, which no attack but detector blinding may depend on.
     """
 
     states: Bits
     photons: Bits
+    random: NDArray[np.bool_]
     bob_bases: Bits
 
 

@@ -12,6 +12,7 @@ rest. What one pulse does not bear is refused:
 Noise is the fibre's, and goes with everything; it does not reach pulses that Eve makes in front of a blinded detector.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -61,7 +62,8 @@ class Attack(ABC):
         bits = flight.states & np.uint8(1)
         known = np.zeros(bits.size, np.bool_)
         for tap in self.taps:
-            known |= world.random(bits.size) < tap.share_held(link)[flight.photons]
+            held = np.stack([tap.share_held(link, random=random) for random in (False, True)])
+            known |= world.random(bits.size) < held[flight.random.astype(np.uint8), flight.photons]
         found = self._measure(flight, link, world)
         states = found.states
         for noise in self.disturbances:
@@ -78,9 +80,12 @@ class Attack(ABC):
     def information(self) -> float:
         """Return Eve's mean information, in bits, on a sifted bit of a single photon once bases are public.
 
-        It holds for links that lose 3 dB or more. Taps give none: a single photon is on one side only.
+        It holds for links that lose 3 dB or more. Taps of the light on its way give none: a single photon is on one
+        side only.
         """
-        return sum(part.fraction * part.information_bits for part in self.measurements)
+        missed = math.prod(1 - tap.device_leak for tap in self.taps)
+        measured = sum(part.fraction * part.information_bits for part in self.measurements)
+        return 1 - missed + missed * measured
 
     def __add__(self, other: "Attack") -> "Attack":
         """Combine two attacks; see ``combination``."""

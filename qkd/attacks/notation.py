@@ -5,6 +5,7 @@ from dataclasses import fields
 from qkd.attacks.model import Attack, NoAttack, Part, combination
 from qkd.attacks.noise import Noise
 from qkd.attacks.resending import Breidbart, DetectorBlinding, InterceptResend
+from qkd.attacks.side_channels import TimeShift, TrojanHorse
 from qkd.attacks.tapping import BeamSplitting, PhotonNumberSplitting
 
 MODELS: dict[str, type[Part]] = {
@@ -15,6 +16,8 @@ MODELS: dict[str, type[Part]] = {
         PhotonNumberSplitting,
         BeamSplitting,
         DetectorBlinding,
+        TimeShift,
+        TrojanHorse,
         Noise,
     )
 }
@@ -30,11 +33,11 @@ def attack(kind: str = NoAttack.kind, **parameters: float | bool | None) -> Atta
 
     Args:
         kind: one of ``KINDS``, hyphens or underscores, or several joined by ``+``. A kind may be followed by
-            ``:`` and its fraction, photon-number splitting also by ``:no-blocking``:
-            ``intercept-resend:0.1+photon-number-splitting:no-blocking``.
+            ``:`` and its fraction, photon-number splitting also by ``:no-blocking``, others by a name and its value:
+            ``intercept-resend:0.1+photon-number-splitting:no-blocking``, ``time-shift:mismatch=0.2``.
         parameters: of a single kind without such additions: ``fraction`` of the pulses attacked, [0, 1], 1 if not
-            given, for all but ``none``; ``blocking`` (true or false) for photon_number_splitting. None counts as not
-            given.
+            given, for all but ``none``; ``blocking`` (true or false) for photon_number_splitting, ``mismatch`` for
+            time_shift, ``leaked_photons`` for trojan_horse. None counts as not given.
 
     Raises:
         ValueError: unknown kind, a parameter that is out of range or not the kind's, or parts that exclude each
@@ -68,11 +71,14 @@ def _part(word: str, given: dict[str, float | bool]) -> Attack:
 def _parameter(option: str, word: str, model: type[Part] | None) -> tuple[str, float | bool]:
     flags = {field.name for field in fields(model) if isinstance(field.default, bool)} if model else set()
     name = option.removeprefix(_NOT)
-    return (name, False) if name != option and name in flags else ("fraction", _fraction(option, word))
+    if name != option and name in flags:
+        return name, False
+    name, equals, value = option.partition("=")
+    return (name, _number(name, value, word)) if equals else ("fraction", _number("fraction", option, word))
 
 
-def _fraction(option: str, word: str) -> float:
+def _number(name: str, value: str, word: str) -> float:
     try:
-        return float(option.replace("_", "-"))  # back to 1e-3
+        return float(value.replace("_", "-"))  # back to 1e-3
     except ValueError:
-        raise ValueError(f"fraction must be a number in [0, 1] in {word!r}, not {option!r}") from None
+        raise ValueError(f"{name} must be a number in {word!r}, not {value!r}") from None

@@ -9,7 +9,7 @@ Each part states its own figures: nothing else in the engine knows an eavesdropp
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,9 +52,19 @@ class Role(ABC):
 class Tap(Role):
     """Keeps photons until the bases are public, and lets a pulse go on in the state it had."""
 
+    @property
+    def device_leak(self) -> float:
+        """Probability that Eve has the bit from Alice's device, however many photons the pulse has; mostly none."""
+        return 0.0
+
     @abstractmethod
-    def share_held(self, link: Channel) -> Table:
-        """Return the probability that Eve holds a photon of a pulse of n that clicked, shape (MAX_PHOTONS + 1,)."""
+    def share_held(self, link: Channel, *, random: bool) -> Table:
+        """Return the probability that Eve holds a photon of a pulse of n that clicked, shape (MAX_PHOTONS + 1,).
+
+        Args:
+            link: as it is without her.
+            random: no photon made the click (background, after-pulse): then she holds one more often than not.
+        """
 
     def detection_behind(self, link: Channel, photons: NDArray[np.int64], seen: Table) -> Table:  # noqa: ARG002 - for the others
         """Return the detection of n photons behind the tap, given that in front of it."""
@@ -73,10 +83,16 @@ class Measurement(Role):
     """
 
     error: ClassVar[float]
-    information_bits: ClassVar[float]
-    guess: ClassVar[float]
     certain: ClassVar[float]
     forces: ClassVar[bool] = False
+    if TYPE_CHECKING:
+        # Numbers of the class, or of each attack by its parameters
+        @property
+        def information_bits(self) -> float: ...
+
+        @property
+        def guess(self) -> float: ...
+
     _stated = ("error", "information_bits", "guess", "certain")
 
     @abstractmethod

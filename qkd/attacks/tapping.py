@@ -57,10 +57,13 @@ class PhotonNumberSplitting(Tap, Part):
         forwarded = throttle * (1 - (1 - at_bob) ** left.astype(np.float64))
         return np.where(photons == 1, min(single, at_bob), forwarded)
 
-    def share_held(self, link: Channel) -> Table:
+    def share_held(self, link: Channel, *, random: bool) -> Table:
         """Return, by Bayes' rule, the part of the clicks that come from multi-photon pulses she attacked."""
-        attacked = self.fraction * self._split(link, NUMBERS)
-        clicked = attacked + (1 - self.fraction) * honest_detection(link, NUMBERS)
+        split, honest = self._split(link, NUMBERS), honest_detection(link, NUMBERS)
+        if random:  # the pulses that were not detected
+            split, honest = 1 - split, 1 - honest
+        attacked = self.fraction * split
+        clicked = attacked + (1 - self.fraction) * honest
         several = (NUMBERS > 1) & (clicked > 0)
         return np.divide(attacked, clicked, out=np.zeros(NUMBERS.size), where=several)
 
@@ -88,12 +91,14 @@ class BeamSplitting(Tap, Part):
     kind: ClassVar[str] = "beam_splitting"
     takes_lost_light: ClassVar[bool] = True
 
-    def share_held(self, link: Channel) -> Table:
-        """Return the part of the ways to detect at least one of n photons that leave one for Eve."""
+    def share_held(self, link: Channel, *, random: bool) -> Table:
+        """Return the part of the ways to detect at least one of n photons, or none, that leave one for Eve."""
         tapped = self.fraction * (1 - link.fibre_transmittance)
         photons = NUMBERS.astype(np.float64)
-        without = (1 - tapped) ** photons - np.maximum(0.0, 1 - tapped - link.transmittance) ** photons
+        neither = np.maximum(0.0, 1 - tapped - link.transmittance) ** photons
         clicks = honest_detection(link, NUMBERS)
+        without = neither if random else (1 - tapped) ** photons - neither
+        clicks = 1 - clicks if random else clicks
         missed = np.divide(without, clicks, out=np.ones(NUMBERS.size), where=clicks > 0)
         held: Table = 1 - np.minimum(1.0, missed)
         return held

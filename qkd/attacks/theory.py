@@ -6,7 +6,7 @@ import numpy as np
 
 from qkd.attacks.model import Attack
 from qkd.attacks.roles import NUMBERS, Table, errors
-from qkd.channel import Channel
+from qkd.channel import Channel, awake
 from qkd.photons import click_model
 
 
@@ -16,6 +16,7 @@ class Expectation:
 
     Attributes:
         gains: clicks per pulse sent at each intensity, one for a single-photon source.
+        error_rates: of the sifted bits of each intensity.
         qber: of the sifted bits, over all intensities.
         known: part of the sifted bits that Eve has for certain, once bases are public.
         guess_rate: part of them that her best guess gets right.
@@ -23,6 +24,7 @@ class Expectation:
     """
 
     gains: tuple[float, ...]
+    error_rates: tuple[float, ...]
     qber: float
     known: float
     guess_rate: float
@@ -38,31 +40,36 @@ def expectation(link: Channel, attack: Attack) -> Expectation:
     model = click_model(link, lambda photons: attack.detection(link, photons))
     total = float(model.weights.sum())
     by_intensity = np.bincount(model.intensities, model.weights, minlength=len(link.emissions))
+    live = awake(total, link.dead_time_pulses)
     gains = tuple(
-        float(weight) / chance for weight, (chance, _) in zip(by_intensity, link.emissions, strict=True)
+        live * float(weight) / chance
+        for weight, (chance, _) in zip(by_intensity, link.emissions, strict=True)
     )
     if not total:
-        return Expectation(gains, 0.5, 0.0, 0.5, 0.0)
+        return Expectation(gains, (0.5,) * len(gains), 0.5, 0.0, 0.5, 0.0)
     weights = model.weights / total
     forced, wrongly, error = errors(
-        attack.measurements, attack.shares(link), attack.disturbances, link.misalignment
+        attack.measurements, attack.shares(link), attack.disturbances, link.detected_error
     )
     of_photons = wrongly + (1 - forced) * error
     of_background = wrongly + (1 - forced) / 2
     wrong = np.where(model.random, of_background[model.photons], of_photons[model.photons])
-    known, guessed, information = _knowledge(link, attack)
-    return Expectation(
-        gains,
-        float(weights @ wrong),
-        float(weights @ known[model.photons]),
-        float(weights @ guessed[model.photons]),
-        float(weights @ information[model.photons]),
+    wrong_by_intensity = np.bincount(model.intensities, model.weights * wrong, minlength=len(link.emissions))
+    error_rates = np.divide(
+        wrong_by_intensity, by_intensity, out=np.full(by_intensity.size, 0.5), where=by_intensity > 0
     )
+    classes = (model.random.astype(np.uint8), model.photons)
+    known, guessed, information = (float(weights @ table[classes]) for table in _knowledge(link, attack))
+    qber = float(weights @ wrong)
+    return Expectation(gains, tuple(error_rates.tolist()), qber, known, guessed, information)
 
 
 def _knowledge(link: Channel, attack: Attack) -> tuple[Table, Table, Table]:
-    """Return, by photon number, the bits that Eve has for certain, those she guesses right, and her information."""
-    held = 1 - np.prod([1 - tap.share_held(link) for tap in attack.taps] or [np.ones(NUMBERS.size)], axis=0)
+    """Return the bits that Eve has for certain, those she guesses right, and her information.
+
+    Each has shape (2, MAX_PHOTONS + 1): of clicks that a photon made, then of random ones, by photon number.
+    """
+    held = np.stack([_held(link, attack, random=random) for random in (False, True)])
     known = information = np.zeros(NUMBERS.size)
     guessed = np.full(NUMBERS.size, 0.5)
     for part, share in zip(attack.measurements, attack.shares(link), strict=True):
@@ -74,3 +81,10 @@ def _knowledge(link: Channel, attack: Attack) -> tuple[Table, Table, Table]:
         held + (1 - held) * guessed,
         held + (1 - held) * information,
     )
+
+
+def _held(link: Channel, attack: Attack, *, random: bool) -> Table:
+    missed = np.ones(NUMBERS.size)
+    for tap in attack.taps:
+        missed = missed * (1 - tap.share_held(link, random=random))
+    return 1 - missed

@@ -72,6 +72,11 @@ class Batch:
         """Bits of all frames."""
         return self.frames * self.length
 
+    def opened(self, index: int) -> int:
+        """Return the parities that open a pass; from the second pass on each frame's last block follows by itself."""
+        blocks = -(-self.length >> self.levels[index])
+        return self.frames * (blocks - 1 if index else blocks)
+
 
 class Layout:
     """Where the blocks of a batch are in a flat array of nodes.

@@ -110,7 +110,7 @@ class NumbaForest:
                 raise ProtocolError(CONTRADICTION)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _flip(bit, bits, flags, orders, front, state):  # type: ignore[no-untyped-def] # compiled
     """Correct a bit, and toggle in each pass the nodes above it up to the lowest that is known."""
     if bits[0, bit] != bits[1, bit]:
@@ -137,7 +137,7 @@ def _flip(bit, bits, flags, orders, front, state):  # type: ignore[no-untyped-de
     return True
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _learn(answers, flags, front, questions, state):  # type: ignore[no-untyped-def] # compiled
     """Take the answers to the last questions: each node asked about gives way to its odd half."""
     for i in range(state.asked):
@@ -151,7 +151,7 @@ def _learn(answers, flags, front, questions, state):  # type: ignore[no-untyped-
     state.asked = 0
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _move_freely(bits, flags, orders, front, questions, state):  # type: ignore[no-untyped-def] # compiled
     """Do all that needs no question: drop what became even, descend where one half is padding, correct bits."""
     while True:
@@ -191,7 +191,7 @@ def _move_freely(bits, flags, orders, front, questions, state):  # type: ignore[
                 return False
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _sort(questions, count):  # type: ignore[no-untyped-def] # compiled
     # As long as a pass goes down for the first time its questions are in order already.
     for i in range(1, count):
@@ -200,7 +200,7 @@ def _sort(questions, count):  # type: ignore[no-untyped-def] # compiled
             return
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _advance(answers, bits, flags, orders, front, questions, best, states):  # type: ignore[no-untyped-def] # compiled
     """Take the answers to the last questions and go on.
 

@@ -53,6 +53,7 @@ class NumpyForest:
         self._batch = batch
         self._layout = Layout(batch)
         self._width = np.array(self._layout.width)
+        self._padded = bool((self._width != batch.length).any())
         self._schedule = schedule
         self._orders = np.stack(schedule.orders)
         self._places: list[Nodes] = []
@@ -148,7 +149,7 @@ class NumpyForest:
 
     def _descend_beside_padding(self) -> None:
         front, length = self._front, self._batch.length
-        while (self._width != length).any():
+        while self._padded:
             below = np.maximum(front.levels - 1, 0)
             within = 2 * front.nodes % np.maximum(1, self._width[front.passes] >> below)
             alone = np.flatnonzero((front.levels > 0) & ((within + 1 << below) >= length))

@@ -1,25 +1,31 @@
-"""Was somebody listening? Pure statistics on a session's error counts and on the link's history.
+"""Was somebody listening? Exact statistics on a session's counts and on the link's history.
 
-``judge`` never sees a key. A verdict of *compromised* means: the error rate is above the threshold, or the errors
-are more than the channel explains, or they depend on the basis as no honest channel of ours makes them. A *drift*
-away from the link's own history is reported as an anomaly before it comes to that.
+``judge`` never sees a key. It gets all that the parties counted (``Evidence``): compared and corrected bits per basis,
+clicks and errors per intensity, the engine's own reason to stop. A verdict is a table of tests with exact p-values. The
+convicting ones together meet one stated false-alarm level; the others (fewer errors than the link explains, another
+loss, a rise or a drift against the link's history) draw attention and convict nobody.
 """
 
-from qkd.detection.judgement import DEFAULT_SIGNIFICANCE, DEFAULT_THRESHOLD, DRIFT_SIGNIFICANCE, judge
-from qkd.detection.statistics import MIN_HISTORY, chi_square_bases, chi_square_expected, drift
-from qkd.detection.verdict import CONVICTING, Reason, ReasonCode, Verdict
+from qkd.detection.evidence import Clicks, Evidence, evidence_of
+from qkd.detection.judgement import ATTENTION_SIGNIFICANCE, DEFAULT_SIGNIFICANCE, DEFAULT_THRESHOLD, judge
+from qkd.detection.statistics import MIN_HISTORY, chi_square_bases, chi_square_expected
+from qkd.detection.verdict import CONVICTING, Reason, ReasonCode, Test, Verdict, probability_text
 
 __all__ = [
+    "ATTENTION_SIGNIFICANCE",
     "CONVICTING",
     "DEFAULT_SIGNIFICANCE",
     "DEFAULT_THRESHOLD",
-    "DRIFT_SIGNIFICANCE",
     "MIN_HISTORY",
+    "Clicks",
+    "Evidence",
     "Reason",
     "ReasonCode",
+    "Test",
     "Verdict",
     "chi_square_bases",
     "chi_square_expected",
-    "drift",
+    "evidence_of",
     "judge",
+    "probability_text",
 ]

@@ -1,21 +1,27 @@
-"""Statistical tests: each takes counts and returns p-values; none of them judges."""
+"""Statistical tests: each takes counts and returns exact p-values; none of them judges.
+
+"Exact" means that the tail of the counts' own distribution is summed (binomial, hypergeometric), not that of a normal
+or chi-square approximation, which at the small probabilities that convict is off by orders of magnitude.
+"""
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
+from qkd.channel import Channel
+from qkd.detection.evidence import Clicks, Evidence
 from qkd.estimation import BasisCounts
+from qkd.finite_key.sampling import log_tail
 
-MIN_HISTORY = 8
+MIN_HISTORY = 4
 """Sessions of history below which a link's habits are unknown."""
-
-_EWMA_WEIGHT = 0.25
 
 
 def chi_square_expected(errors: int, compared: int, expected_qber: float) -> tuple[float, float]:
-    """Run Pearson's test of errors and correct bits against an expected rate.
+    """Run Pearson's test of errors and correct bits against an expected rate, as it is reported.
 
-    An expected rate below half an error in the sample counts as half an error: the approximation, and a channel
-    called perfect, would otherwise convict on a single error.
+    An expected rate below half an error in the sample counts as half an error. The p-value is an approximation; at a
+    stated 10^-6 it is 10^-3 in truth where few errors are expected. ``binomial_tails`` decides.
 
     Returns:
         Chi-square with one degree of freedom, and its p-value.
@@ -29,7 +35,7 @@ def chi_square_expected(errors: int, compared: int, expected_qber: float) -> tup
 
 
 def chi_square_bases(counts: BasisCounts) -> tuple[float, float] | None:
-    """Run the 2x2 test of independence of error and basis.
+    """Run the 2x2 test of independence of error and basis, as it is reported; ``equal_rates`` decides.
 
     Returns:
         Chi-square with one degree of freedom, and its p-value; None where an expected cell is below 5, where the
@@ -46,56 +52,148 @@ def chi_square_bases(counts: BasisCounts) -> tuple[float, float] | None:
     return chi_square, _chi_square_tail(chi_square)
 
 
-def drift(counts: BasisCounts, history: Sequence[BasisCounts]) -> tuple[float, float] | None:
-    """Return one-sided p-values of a sudden rise and of a gradual drift of the QBER against the link's history.
+def binomial_tails(count: int, total: int, rate: float) -> tuple[float, float]:
+    """Return P[at most count] and P[at least count] of ``total`` independent events of probability ``rate``, [0, 1].
 
-    The first half of the history sets the habit: its pooled rate, and the spread between sessions beyond binomial
-    noise. Later sessions are standardised against it; the newest is tested by itself (rise), and all of them by an
-    exponentially weighted moving average (drift), which sees a slow slope that no single session shows.
+    Source: the regularised incomplete beta function, which is the binomial tail.
+    """
+    from scipy.special import betainc  # noqa: PLC0415 - scipy costs a cold start more than the rest of the package
+
+    at_most = float(betainc(total - count, count + 1, 1 - rate)) if count < total else 1.0
+    at_least = float(betainc(count, total - count + 1, rate)) if count else 1.0
+    return at_most, at_least
+
+
+def equal_rates(counts: BasisCounts) -> float | None:
+    """Return the p-value of bases with the same error rate: twice the smaller tail, given all errors.
+
+    Returns:
+        None where one basis has no bit, or there is no error.
+
+    Source: Fisher, J. R. Stat. Soc. 98 (1935): the hypergeometric distribution, which does not depend on the rate.
+    """
+    if not (counts.n_rect and counts.n_diag and counts.errors):
+        return None
+    few_rect, few_diag = (
+        log_tail(counts.errors, population=counts.total, sample=sample, seen=seen)
+        for sample, seen in ((counts.n_rect, counts.errors_rect), (counts.n_diag, counts.errors_diag))
+    )
+    return min(1.0, 2 * math.exp(min(few_rect, few_diag)))
+
+
+def loss(evidence: Evidence) -> float | None:
+    """Return the two-sided p-value of as many sifted clicks as the link explains; None where that is not known."""
+    if evidence.link is None or not evidence.pulses or not evidence.clicks:
+        return None
+    clicked = sum(clicks.sifted for clicks in evidence.clicks)
+    rate = evidence.link.gain * evidence.link.sifted_fraction
+    return min(1.0, 2 * min(binomial_tails(clicked, evidence.pulses, rate)))
+
+
+def intensity_shares(evidence: Evidence) -> list[tuple[float, float]]:
+    """Return the tails of each weaker intensity's share of the clicks: P[at most so many], P[at least so many].
+
+    Given all clicks, those of an intensity are binomial. Loss is no sign of Eve and is fitted to the sum of clicks, so
+    that only the shares are tested: who splits photon numbers keeps the signal's clicks and loses the decoy's.
+
+    Returns:
+        One pair for the decoy and, of three intensities, one for the weakest; empty where clicks or link are not known.
+    """
+    link, clicks = evidence.link, evidence.clicks
+    total = sum(one.sifted for one in clicks)
+    if link is None or not evidence.pulses or not total:
+        return []
+    fitted = _with_gain(link, total / (evidence.pulses * link.sifted_fraction))
+    gains = [chance * fitted.gain_at(intensity) for chance, intensity in fitted.emissions]
+    if not sum(gains):
+        return []
+    return [
+        binomial_tails(one.sifted, total, gain / sum(gains))
+        for one, gain in zip(clicks[1:], gains[1:], strict=True)
+    ]
+
+
+def _with_gain(link: Channel, gain: float) -> Channel:
+    """Return the link with the transmittance that gives so many clicks per pulse, between none and all."""
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _at(link, middle).gain < gain else (low, middle)
+    return _at(link, high)
+
+
+def _at(link: Channel, transmittance: float) -> Channel:
+    return replace(
+        link, detector_efficiency=max(transmittance, 1e-15), receiver_efficiency=1.0, distance_km=0.0
+    )
+
+
+def intensity_errors(evidence: Evidence) -> list[tuple[Clicks, float, float]]:
+    """Return the compared bits of each intensity, the error rate expected of them, and P[at least so many errors]."""
+    if evidence.link is None or not evidence.clicks:
+        return []
+    expected = [evidence.link.error_at(intensity) for _, intensity in evidence.link.emissions]
+    return [
+        (clicks, rate, binomial_tails(clicks.errors, clicks.compared, rate)[1])
+        for clicks, rate in zip(evidence.clicks, expected, strict=True)
+        if clicks.compared
+    ]
+
+
+def against_history(evidence: Evidence, history: Sequence[Evidence]) -> tuple[float, float] | None:
+    """Return one-sided p-values of a sudden rise and of a gradual drift of the errors against the link's history.
+
+    Every session is measured by its own expectation, so that different requests on one link do not look like a
+    change. A rise sets the newest session against all before, a drift the later half, the newest included, against the
+    earlier half. Each p-value is the larger of two:
+
+    - given all errors, those of one side are binomial with its part of the expected errors, whatever multiple of the
+      expectation the link's habit is (exact for Poisson counts, on the safe side for binomial ones);
+    - Student's t on the square roots of the errors per expected error, which holds where the link's rate itself
+      spreads from session to session.
+
+    A p-value that is valid on a steady link and one that is valid on a restless one: the larger is valid on both.
 
     Args:
-        counts: the session judged.
+        evidence: the session judged.
         history: earlier sessions that were found clean, oldest first; those without compared bits are ignored.
 
     Returns:
         (p of a rise, p of a drift), or None with fewer than ``MIN_HISTORY`` earlier sessions.
 
-    Source: Roberts, Technometrics 1 (1959), for the moving average.
+    Source: Przyborowski & Wilenski, Biometrika 31 (1940), for the comparison of Poisson counts; Student (1908);
+    Anscombe, Biometrika 35 (1948), for the square root.
     """
-    from scipy.special import ndtr  # noqa: PLC0415 - scipy costs a cold start more than the rest of the package
-
-    past = [session for session in history if session.total]
-    if len(past) < MIN_HISTORY or not counts.total:
+    past = [session for session in history if session.compared.total]
+    if len(past) < MIN_HISTORY or not evidence.compared.total:
         return None
-    habit, recent = past[: len(past) // 2], [*past[len(past) // 2 :], counts]
-    compared = sum(session.total for session in habit)
-    # One error more than seen: a link that never erred still has a spread.
-    rate = (sum(session.errors for session in habit) + 1) / (compared + 2)
-    excess = _excess_variance(habit, rate)
-    baseline = rate * (1 - rate) / compared + excess / len(habit)
-    scores = [
-        (session.qber - rate) / math.sqrt(rate * (1 - rate) / session.total + excess + baseline)
-        for session in recent
-    ]
-    average = variance = 0.0
-    for score in scores:
-        average = (1 - _EWMA_WEIGHT) * average + _EWMA_WEIGHT * score
-        variance = (1 - _EWMA_WEIGHT) ** 2 * variance + _EWMA_WEIGHT**2
-    return float(ndtr(-scores[-1])), float(ndtr(-average / math.sqrt(variance)))
+    sessions = [_measured(session) for session in [*past, evidence]]
+    half = len(sessions) // 2
+    return _later_is_worse(sessions[:-1], sessions[-1:]), _later_is_worse(sessions[:half], sessions[half:])
 
 
-def _excess_variance(sessions: Sequence[BasisCounts], rate: float) -> float:
-    """Return the variance between sessions beyond binomial noise, by the method of moments; at least 0."""
-    observed = sum((session.qber - rate) ** 2 for session in sessions) / (len(sessions) - 1)
-    binomial = sum(rate * (1 - rate) / session.total for session in sessions) / len(sessions)
-    return max(0.0, observed - binomial)
+def _measured(session: Evidence) -> tuple[int, float]:
+    """Return errors and expected errors of the compared bits; where none are expected, half an error is."""
+    compared = session.compared
+    return compared.errors, max(0.5, (session.expected_qber or 0.0) * compared.total)
 
 
-def probability_above(counts: BasisCounts, rate: float) -> float:
-    """Return the posterior probability, from a uniform prior, that the true error rate is above ``rate``."""
-    from scipy.special import betainc  # noqa: PLC0415 - as in ``drift``
+def _later_is_worse(before: Sequence[tuple[int, float]], after: Sequence[tuple[int, float]]) -> float:
+    from scipy.special import stdtr  # noqa: PLC0415 - as in ``binomial_tails``
 
-    return 1 - float(betainc(counts.errors + 1, counts.total - counts.errors + 1, rate))
+    errors = sum(count for count, _ in before), sum(count for count, _ in after)
+    expected = sum(weight for _, weight in before), sum(weight for _, weight in after)
+    counted = binomial_tails(errors[1], sum(errors), expected[1] / sum(expected))[1]
+    first, second = (
+        [math.sqrt((count + 3 / 8) / weight) for count, weight in part] for part in (before, after)
+    )
+    freedom = len(first) + len(second) - 2
+    means = sum(first) / len(first), sum(second) / len(second)
+    squares = sum((x - means[0]) ** 2 for x in first) + sum((x - means[1]) ** 2 for x in second)
+    spread = math.sqrt(squares / freedom * (1 / len(first) + 1 / len(second)))
+    if not spread:
+        return counted
+    return max(counted, float(stdtr(freedom, -(means[1] - means[0]) / spread)))
 
 
 def _chi_square_tail(chi_square: float) -> float:

@@ -16,17 +16,30 @@ from qkd.finite_key.decoy_states import (
     lim2014_bounds,
     lim2014_length,
 )
+from qkd.finite_key.devices import IDEAL, Devices
 from qkd.finite_key.entropy import binary_entropy
-from qkd.finite_key.single_photons import DEFAULT_EPSILON_SEC, phase_error_margin, tomamichel2012_length
+from qkd.finite_key.one_decoy import OneDecoyCounts, rusca2018_bounds, rusca2018_length
+from qkd.finite_key.single_photons import (
+    DEFAULT_EPSILON_SEC,
+    phase_error_margin,
+    single_photon_length,
+    tomamichel2012_length,
+)
 
 __all__ = [
     "DEFAULT_EPSILON_SEC",
+    "IDEAL",
     "DecoyCounts",
+    "Devices",
+    "OneDecoyCounts",
     "SinglePhotons",
     "binary_entropy",
     "lim2014_balance",
     "lim2014_bounds",
     "lim2014_length",
     "phase_error_margin",
+    "rusca2018_bounds",
+    "rusca2018_length",
+    "single_photon_length",
     "tomamichel2012_length",
 ]

@@ -13,7 +13,7 @@ from qkd.reconciliation.bob import (
     reconcile_as_bob,
 )
 from qkd.reconciliation.frames import DEFAULT_FRAME_BITS, MAX_FRAME_BITS, Frames
-from qkd.reconciliation.local import reconcile
+from qkd.reconciliation.local import cores, reconcile
 
 FAMILY = "cascade-option8"
 """Name of the protocol, for records."""
@@ -27,6 +27,7 @@ __all__ = [
     "AliceReconciliation",
     "Frames",
     "ReconciliationResult",
+    "cores",
     "kernel_name",
     "reconcile",
     "reconcile_as_bob",

@@ -1,6 +1,8 @@
 """Bob's side: he asks, corrects, and has the result verified."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 
 import numpy as np
@@ -11,13 +13,31 @@ from qkd.bits import Bits
 from qkd.cascade import Batch, Forest, Schedule
 from qkd.cascade.layout import Indices
 from qkd.cascade.numpy_forest import NumpyForest
-from qkd.classical import ClassicalChannel, Kind, Message, ProtocolError, Purpose
+from qkd.classical import ClassicalChannel, Kind, Message, Purpose
 from qkd.reconciliation.frames import BATCH, DEFAULT_FRAME_BITS, Frames
 
 KERNELS = ("auto", "numpy", "numba")
 
 # numba's start takes a second, in which numpy corrects more than this.
 _WORTH_NUMBA = 1 << 21
+
+
+class _Worker:
+    """What this process has corrected with numpy where numba was a choice: as soon as its start is worth it, it comes.
+
+    A start that costs as much as was spent without it is regretted by twice at most, whatever comes later.
+    """
+
+    corrected = 0
+
+    @classmethod
+    def kernel(cls, kernel: str, bits: int) -> str:
+        """Return the kernel for a string of this process, and count the string."""
+        chosen = kernel_name(kernel, bits + cls.corrected)
+        if kernel == "auto" and chosen == "numpy":
+            cls.corrected += bits
+        return chosen
+
 
 DEFAULT_EPSILON_COR = 1e-15
 
@@ -61,20 +81,18 @@ class ReconciliationResult:
 class _RemoteAlice:
     """Alice, as Bob's Cascade sees her: every call is a round trip over the channel."""
 
-    def __init__(self, channel: ClassicalChannel) -> None:
+    def __init__(self, channel: ClassicalChannel, batch: Batch) -> None:
         self._channel = channel
+        self._batch = batch
 
-    def _ask(self, kind: Kind, body: bytes, expected: int | None = None) -> Bits:
-        parities = self._channel.ask(Message.of_bytes(kind, body)).to_bits()
-        if expected is not None and parities.size != expected:
-            raise ProtocolError(f"the answer to {kind.name} has {parities.size} bits instead of {expected}")
-        return parities
+    def _ask(self, kind: Kind, body: bytes, expected: int) -> Bits:
+        return self._channel.ask(Message.of_bytes(kind, body), expected).to_bits()
 
     def open_pass(self, index: int) -> Bits:
-        return self._ask(Kind.PASS, bytes([index]))
+        return self._ask(Kind.PASS, bytes([index]), self._batch.opened(index))
 
     def open_subsets(self) -> Bits:
-        return self._ask(Kind.SUBSETS, b"")
+        return self._ask(Kind.SUBSETS, b"", self._batch.frames * cascade.subset_count(self._batch.length))
 
     def blocks(self, nodes: Indices) -> Bits:
         return self._ask(Kind.BLOCKS, nodes.tobytes(), nodes.size)
@@ -84,7 +102,7 @@ class _RemoteAlice:
 
 
 def kernel_name(kernel: str, bits: int) -> str:
-    """Return the kernel that a name stands for: ``auto`` is numba where it is installed and worth its start.
+    """Return the kernel that a name stands for: ``auto`` is numba where it is installed and so many bits are worth it.
 
     Raises:
         ValueError: not one of ``KERNELS``, or numba asked for and not installed.
@@ -95,7 +113,12 @@ def kernel_name(kernel: str, bits: int) -> str:
         if kernel == "numba" and find_spec("numba") is None:
             raise ValueError("kernel must be numpy or auto: numba is not installed (pip install numba)")
         return kernel
-    return "numba" if bits >= _WORTH_NUMBA and find_spec("numba") is not None else "numpy"
+    return "numba" if bits >= _WORTH_NUMBA and _has_numba() else "numpy"
+
+
+@cache
+def _has_numba() -> bool:
+    return find_spec("numba") is not None
 
 
 def _forest(kernel: str, bits: Bits, batch: Batch, schedule: Schedule) -> Forest:
@@ -104,6 +127,45 @@ def _forest(kernel: str, bits: Bits, batch: Batch, schedule: Schedule) -> Forest
 
         return NumbaForest(bits, batch, schedule)
     return NumpyForest(bits, batch, schedule)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """How Bob corrects the batches of a string, none of which asks anything about another.
+
+    Attributes:
+        frames: of the string.
+        levels: log2 of the block sizes of the passes.
+        seeds: of the batches' schedules.
+        kernel: ``numpy`` or ``numba``.
+        low_latency: ask for all passes at once.
+    """
+
+    frames: Frames
+    levels: tuple[int, int, int]
+    seeds: tuple[bytes, ...]
+    kernel: str
+    low_latency: bool
+
+    def correct(self, index: int, rows: Bits, channel: ClassicalChannel) -> None:
+        """Correct the frames of a batch in place, shape of all ``rows``: (frames, length)."""
+        (first, stop), seed = self.frames.batches()[index], self.seeds[index]
+        channel.ask(Message.of_bytes(Kind.BATCH, BATCH.pack(first, stop, *self.levels, seed)), 0)
+        batch = Batch(stop - first, self.frames.length, self.levels, int.from_bytes(seed, "little"))
+        schedule = Schedule(batch)
+        forest = _forest(self.kernel, rows[first:stop].reshape(-1), batch, schedule)
+        bob = cascade.Bob(forest, batch, _RemoteAlice(channel, batch), together=self.low_latency)
+        rows[first:stop] = bob.correct(schedule.subsets).reshape(stop - first, -1)
+
+
+CorrectAll = Callable[[Batches, Bits, ClassicalChannel], None]
+"""Corrects every batch of the rows in place, and leaves on the channel what was counted."""
+
+
+def one_after_the_other(batches: Batches, rows: Bits, channel: ClassicalChannel) -> None:
+    """Correct the batches in order, over the channel."""
+    for index in range(len(batches.seeds)):
+        batches.correct(index, rows, channel)
 
 
 def reconcile_as_bob(
@@ -117,6 +179,7 @@ def reconcile_as_bob(
     frame_bits: int = DEFAULT_FRAME_BITS,
     epsilon_cor: float = DEFAULT_EPSILON_COR,
     low_latency: bool = False,
+    correct_all: CorrectAll = one_after_the_other,
 ) -> ReconciliationResult:
     """Correct Bob's bits by asking whoever answers at the other end of the channel.
 
@@ -125,26 +188,18 @@ def reconcile_as_bob(
     Raises:
         ProtocolError: the other side does not follow the protocol.
     """
-    kernel = kernel_name(kernel, bits.size)
+    kernel = _Worker.kernel(kernel, bits.size)
     frames = Frames.of(bits.size, frame_bits)
     corrected = frames.to_rows(bits)
     leaked_before, trips_before = channel.disclosed[Purpose.PARITY], channel.round_trips
     levels = cascade.block_levels(frames.length, qber, together=low_latency)
-    seeds = np.random.SeedSequence(seed).spawn(len(frames.batches()))
-    for (first, stop), root in zip(frames.batches(), seeds, strict=True):
-        packed = root.generate_state(4, np.uint64).tobytes()
-        channel.ask(Message.of_bytes(Kind.BATCH, BATCH.pack(first, stop, *levels, packed)))
-        batch = Batch(stop - first, frames.length, levels, int.from_bytes(packed, "little"))
-        schedule = Schedule(batch)
-        forest = _forest(kernel, corrected[first:stop].reshape(-1), batch, schedule)
-        bob = cascade.Bob(forest, batch, _RemoteAlice(channel), together=low_latency)
-        corrected[first:stop] = bob.correct(schedule.subsets).reshape(stop - first, -1)
+    roots = np.random.SeedSequence(seed).spawn(len(frames.batches()))
+    seeds = tuple(root.generate_state(4, np.uint64).tobytes() for root in roots)
+    correct_all(Batches(frames, levels, seeds, kernel, low_latency), corrected, channel)
     tag_bits = frames.tag_bits(epsilon_cor)
     key = verification.derived_key(seed, tag_bits) if verification_key is None else verification_key
-    theirs = channel.ask(Message.of_bytes(Kind.TAGS, key)).to_bits()
-    mine = np.concatenate([verification.tag(row, bits=tag_bits, key=key) for row in corrected])
-    if theirs.size != mine.size:
-        raise ProtocolError("the tags are not of the length agreed")
+    theirs = channel.ask(Message.of_bytes(Kind.TAGS, key), frames.count * tag_bits).to_bits()
+    mine = verification.tags(corrected, bits=tag_bits, key=key)
     good = (theirs == mine).reshape(frames.count, tag_bits).all(axis=1)
     result = corrected.reshape(-1)[: bits.size]
     return ReconciliationResult(

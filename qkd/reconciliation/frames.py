@@ -17,6 +17,9 @@ _BATCH_BITS = 1 << 22  # corrected at once: working memory is about 50 bytes per
 BATCH = struct.Struct("<II3B32s")
 """Announcement of a batch: first frame and end, levels of the passes, seed of the schedule."""
 
+NODE_BYTES, PART_BYTES = 4, 16
+"""Of a block in a question, and of an interval of a subset."""
+
 
 @dataclass(frozen=True)
 class Frames:

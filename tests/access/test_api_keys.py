@@ -159,3 +159,15 @@ def test_a_client_is_revoked_once(issued):
     with pytest.raises(Refused):
         services.revoke(issued[0].key_id, reason="leaked", actor=TESTS)
     assert services.find(issued[0].key_id).status is KeyStatus.REVOKED
+
+
+@requirement("E3", "E7")
+def test_keys_of_the_previous_pepper_are_accepted_while_it_is_rotated(aws, settings):
+    _, before = services.issue_for_service("a", role=Role.CLIENT, actor=TESTS)
+    settings.API_KEY_PEPPER_PREVIOUS, settings.API_KEY_PEPPER = [settings.API_KEY_PEPPER], "another"
+    _, after = services.issue_for_service("b", role=Role.CLIENT, actor=TESTS)
+    names = [services.authenticate(key, source_ip="127.0.0.1").principal.name for key in (before, after)]
+    assert names == ["a", "b"]
+    settings.API_KEY_PEPPER_PREVIOUS = []
+    with pytest.raises(Unauthenticated):
+        services.authenticate(before, source_ip="127.0.0.1")

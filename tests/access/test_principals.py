@@ -60,7 +60,9 @@ def test_a_key_is_limited_to_scopes_networks_and_time(aws):
         actor=TESTS,
     )
     found = api_keys.authenticate(secret, source_ip="192.0.2.9")
-    assert {scope.value for scope in found.scopes} == {"files:read"}, "never more than the role allows"
+    assert {scope.value for scope in found.scopes} == {"access:self", "files:read"}, (
+        "never more than the role allows; who one is, every credential may ask"
+    )
     assert api_keys.authenticate(secret, source_ip="2001:db8::1")
     for elsewhere in ("198.51.100.1", "", "not an address"):
         with pytest.raises(Unauthenticated):

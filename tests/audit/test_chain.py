@@ -2,16 +2,19 @@
 
 import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.audit import chain, services, writing
+from apps.audit.chain_keys import KeyRing, as_ring
 from apps.audit.records import Entry, Event, Outcome, system
 from apps.audit.services import Conflict, record, transaction
 from apps.audit.store import EntryTable, HeadTable
 from apps.audit.verification import verify
+from apps.audit.walking import Walk, start_of
 from apps.common import clock
 from apps.common.dynamodb import Position
 from apps.files.trail import FileEvent
@@ -20,7 +23,7 @@ from apps.jobs.store import JobTable
 from apps.jobs.trail import JobEvent
 from tests import requirement
 
-KEY = b"key of these tests"
+KEYS = as_ring("key of these tests")
 ACTOR = system("tests")
 
 
@@ -41,13 +44,21 @@ def a_chain(length: int) -> list[Entry]:
             file_id=f"file-{number}",
             detail={"number": number},
         )
-        entries.append(chain.as_link(entry, after=before, key=KEY))
+        entries.append(chain.as_link(entry, after=before, key=KEYS.current))
         before = entries[-1].hash
     return entries
 
 
-def found(entries: list[Entry], length: int, key: bytes = KEY) -> list[int]:
-    return [problem.sequence for problem in chain.problems(entries, chain="000", length=length, key=key)]
+def as_item(entry: Entry) -> Any:
+    return EntryTable.of(entry).serialize()
+
+
+def found(entries: list[Entry], length: int, keys: KeyRing = KEYS) -> list[int]:
+    walk = Walk("000", start_of("000"), keys)
+    walk.take([as_item(entry) for entry in entries])
+    end = replace(entries[-1], sequence=length) if entries else None
+    walk.end(chain.sealed_head(end, keys.current) if end else None)
+    return [problem.sequence for problem in walk.problems]
 
 
 def a_job(job_id: str = "job") -> Job:
@@ -95,7 +106,7 @@ def test_reordered_entries_are_named():
 
 @requirement("D3")
 def test_a_chain_made_with_another_key_does_not_verify():
-    assert found(a_chain(3), 3, key=b"not the key") == [1, 2, 3]
+    assert found(a_chain(3), 3, as_ring("not the key")) == [1, 2, 3]
 
 
 @requirement("D3")

@@ -30,11 +30,8 @@ def test_a_missing_scope_is_recorded_with_the_address_and_the_method(api, stock)
     assert everything() == before
     [entry] = [entry for entry in entries_page(limit=5).records if entry.outcome is Outcome.DENIED]
     assert (entry.event, entry.actor, entry.source_ip) == ("access.denied", str(api.actor), "127.0.0.1")
-    assert entry.detail == {
-        "method": "POST",
-        "path": "/api/v1/keys/some-key/revoke",
-        "missing": ["keys:manage"],
-    }
+    request = {"method": "POST", "path": "/api/v1/keys/some-key/revoke", "missing": ["keys:manage"]}
+    assert entry.detail.items() >= request.items()
 
 
 @requirement("D1", "E2")

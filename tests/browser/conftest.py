@@ -2,11 +2,12 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -15,10 +16,12 @@ from playwright.sync_api import (
     Page,
     Request,
     Response,
+    expect,
     sync_playwright,
 )
 
 from tests.console import demo
+from tests.console.conftest import aws, filled, nothing_known  # noqa: F401 - the same platform
 
 FLAGS = (
     "--disable-gpu",
@@ -42,12 +45,6 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=flags)
         yield browser
         browser.close()
-
-
-@pytest.fixture
-def filled(aws: None) -> demo.Demo:
-    """A platform that has been at work."""
-    return demo.fill()
 
 
 GIVEN_UP = "net::ERR_ABORTED"
@@ -87,7 +84,10 @@ class Watched:
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
-            self._wrong.append(f"console: {message.text}")
+            place = message.location
+            self._wrong.append(
+                f"console: {message.text} ({place.get('url')}:{place.get('lineNumber')}, on {self.page.url})"
+            )
 
     def _request(self, request: Request) -> None:
         self._asked_by[request] = self.documents
@@ -114,6 +114,7 @@ def context(chromium: Browser) -> Iterator[BrowserContext]:
     """A fresh profile."""
     made = chromium.new_context(viewport={"width": 1280, "height": 800})
     made.set_default_timeout(15_000)
+    expect.set_options(timeout=15_000)
     yield made
     made.close()
 
@@ -126,11 +127,25 @@ def watched(context: BrowserContext, live_server: Any) -> Watched:
 
 
 @pytest.fixture
-def signed_in(watched: Watched, admin_user: Any, filled: demo.Demo) -> Watched:
-    """An administrator who came through the sign-in page."""
-    page = watched.open("/")
-    page.get_by_label("Username").fill(admin_user.username)
-    page.get_by_label("Password").fill("password")
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url("**/admin/")
+def sign_in(context: BrowserContext, client: Client, live_server: Any) -> Callable[[Any], None]:
+    """Put a signed-in session into the browser's cookies; tests/browser/test_sign_in.py comes through the page."""
+
+    def into_browser(user: Any) -> None:
+        client.force_login(user)
+        cookie = client.cookies["qkd_session"]
+        context.add_cookies([{"name": "qkd_session", "value": cookie.value, "url": live_server.url}])
+
+    return into_browser
+
+
+@pytest.fixture
+def signed_in(
+    watched: Watched,
+    admin_user: Any,
+    filled: demo.Demo,  # noqa: F811 - imported as a fixture
+    sign_in: Callable[[Any], None],
+) -> Watched:
+    """An administrator at the overview."""
+    sign_in(admin_user)
+    watched.open("/admin/")
     return watched

@@ -7,14 +7,44 @@ from botocore.client import BaseClient
 from django.contrib.auth.models import Permission
 from django.test import Client
 
+from apps.access import principals
 from apps.access.models import User
+from apps.access.roles import Role
+from apps.audit.records import system
+from tests.conftest import empty_aws
 from tests.console import demo
+
+
+@pytest.fixture(autouse=True)
+def nothing_known() -> Iterator[None]:
+    """Forget what a process remembers of the trail, the people and the queues between two pages."""
+    from apps.audit import admin as entries
+    from apps.audit import console as trail
+    from apps.console import people
+    from apps.files import console as files
+    from apps.jobs import console as jobs
+
+    yield
+    trail._kept.clear()
+    entries._held.clear()
+    people.forget()
+    files._done.clear()
+    jobs._url_of.cache_clear()
+
+
+@pytest.fixture
+def aws(request: pytest.FixtureRequest) -> Iterator[None]:
+    """An empty AWS; for a test that asks for ``filled``, one that has been at work."""
+    with empty_aws():
+        if "filled" in request.fixturenames:
+            demo.bring_in()
+        yield
 
 
 @pytest.fixture
 def filled(aws: None) -> demo.Demo:
-    """A platform that has been at work."""
-    return demo.fill()
+    """A platform that has been at work, since before anybody signed in."""
+    return demo.made()
 
 
 @pytest.fixture
@@ -24,12 +54,19 @@ def console(aws: None, admin_client: Client) -> Client:
 
 
 @pytest.fixture
+def admitted_admin(console: Client) -> None:
+    """The administrator admitted as a person who decides, so that they may give what they hold."""
+    user = User.objects.get(username="admin")
+    principals.admit_person(str(user.pk), "admin", role=Role.ADMINISTRATOR, actor=system("tests"))
+
+
+@pytest.fixture
 def person(aws: None, db: None) -> Callable[..., Client]:
     """Sign in a member of staff who holds the permissions named, as ``app.codename``."""
 
     def sign_in(*permissions: str) -> Client:
         user = User.objects.create_user(f"staff{User.objects.count()}", is_staff=True)
-        for name in permissions:
+        for name in ("access.see_every_owner", *permissions):
             app, codename = name.split(".")
             user.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
         client = Client()

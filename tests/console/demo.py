@@ -1,9 +1,13 @@
 """A platform that has been at work: sessions of every outcome, keys, files, jobs, clients, and their audit trail."""
 
+import copy
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
 from datetime import timedelta
 from typing import Any, get_args
+
+from django.conf import settings
+from moto.dynamodb.models import dynamodb_backends
 
 from apps.access import api_keys as access
 from apps.access import principals
@@ -25,7 +29,7 @@ from apps.keys.records import PoolKey
 from apps.sessions import services as sessions
 from apps.sessions.job_kinds import SessionJob
 from apps.sessions.records import Session
-from tests.conftest import TESTS
+from tests.conftest import ACCOUNT, TESTS, forget_everything
 from tests.sessions.links import a_link
 
 ALICE = Actor(ActorKind.USER, "00000000-0000-4000-8000-0000000a11ce", "192.0.2.7", sees_all=True)
@@ -165,3 +169,24 @@ def fill() -> Demo:
     client, _ = access.issue_for_service("archive exporter", role=Role.CLIENT, actor=ALICE)
     access.issue_for_service("monitoring", role=Role.VIEWER, actor=ALICE)
     return Demo(ready, compromised, pending, pool, document, running, client.key_id)
+
+
+_made: list[tuple[Demo, dict[str, Any]]] = []
+
+
+def bring_in() -> None:
+    """Fill the empty platform of a test: once for a process, from then on with copies of all rows of that.
+
+    To be called before anything else is written, as it takes the place of all tables.
+    """
+    tables = dynamodb_backends[ACCOUNT][settings.AWS_REGION].tables
+    if _made:
+        tables.update(copy.deepcopy(_made[0][1]))
+    else:
+        _made.append((fill(), copy.deepcopy(dict(tables))))
+        forget_everything()  # as after a copy
+
+
+def made() -> Demo:
+    """Say what ``bring_in`` brought."""
+    return _made[0][0]

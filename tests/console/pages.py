@@ -1,9 +1,15 @@
 """The lists of the console and what a page is made of."""
 
+from collections import Counter, deque
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
+from django.conf import settings
 from django.contrib.messages import get_messages
+from django.contrib.staticfiles import finders
+from django.urls import resolve
 
 LISTS = {
     "qkd_sessions.view_session": "/admin/qkd_sessions/session/",
@@ -13,8 +19,41 @@ LISTS = {
     "audit.view_entry": "/admin/audit/entry/",
     "jobs.view_job": "/admin/jobs/job/",
     "access.view_apikey": "/admin/access/apikey/",
+    "keys.view_pool": "/admin/keys/pool/",
+    "custody.view_rotation": "/admin/custody/rotation/",
+    "custody.view_approval": "/admin/custody/approval/",
+    "links.view_link": "/admin/links/link/",
+    "cases.view_case": "/admin/cases/case/",
 }
-SESSIONS, DETECTIONS, POOL, FILES, AUDIT, JOBS, CLIENTS = LISTS.values()
+# Lists that are empty in tests/console/demo.py, or are of no table
+OTHERS = {
+    "alerts.view_alert": "/admin/alerts/alert/",
+    "operations.view_letter": "/admin/operations/letter/",
+    "operations.view_schedule": "/admin/operations/schedule/",
+    "custody.view_rootkey": "/admin/custody/rootkey/",
+    "reports.view_report": "/admin/reports/report/",
+    "kme.view_sae": "/admin/kme/sae/",
+}
+SESSIONS, DETECTIONS, POOL, FILES, AUDIT, JOBS, CLIENTS, POOLS, ROTATIONS, APPROVALS, LINKS, CASES = (
+    LISTS.values()
+)
+ALERTS, LETTERS, SCHEDULES, ROOT_KEYS, REPORTS, SAES = OTHERS.values()
+
+
+def act(
+    client: Any, url: str, action: str, ids: list[str], *, once: str = "", follow_to: str = "", **given: str
+) -> Any:
+    """Send the form of an action's page, as the page that was just opened would."""
+    address = f"{url}do/{action}/"
+    query = {"id": ids} | ({"back": follow_to} if follow_to else {})
+    token = once or client.get(address, query).context["once"]
+    back = {"back": follow_to} if follow_to else {}
+    return client.post(address, {"id": ids, "once": token, **back, **given})
+
+
+def send(client: Any, url: str, **given: str) -> Any:
+    """Send a form that makes something, as its page that was just opened would."""
+    return client.post(url, given | {"once": client.get(url).context["once"]})
 
 
 def ids(response: Any) -> list[str]:
@@ -57,3 +96,40 @@ class Elements(HTMLParser):
                 wrong.append("<script> with a text")
             wrong += [f"<{tag} {name}>" for name in attributes if name.startswith("on")]
         return wrong
+
+
+def kind_of(address: str) -> tuple[str, tuple[str, ...]]:
+    """Return which view an address leads to, and with which parameters."""
+    parts = urlsplit(address)
+    names = sorted({pair.split("=")[0] for pair in parts.query.split("&")})
+    return str(resolve(parts.path).view_name), tuple(names)
+
+
+def links_of(page: Any, address: str) -> list[str]:
+    """Return where a page leads to on this site, without fragments."""
+    targets = (
+        urljoin(address, target).partition("#")[0] for target in Elements(page.content.decode()).links()
+    )
+    found = sorted(set(targets))
+    assert all(target.startswith("/") for target in found), address
+    return found
+
+
+def crawled(client: Any, *, of_a_kind: int) -> Iterator[tuple[str, Any]]:
+    """Open the overview and all that it leads to: so many pages of each view with the same parameters."""
+    waiting, seen, kinds = deque(["/admin/"]), {"/admin/"}, Counter[object]()
+    while waiting:
+        address = waiting.popleft()
+        path = urlsplit(address).path
+        if path.startswith(settings.STATIC_URL):
+            assert finders.find(path.removeprefix(settings.STATIC_URL)), address
+            continue
+        kinds[kind_of(address)] += 1
+        if kinds[kind_of(address)] > of_a_kind:
+            continue
+        page = client.get(address)
+        yield address, page
+        if page.status_code == 200 and page.headers["Content-Type"].startswith("text/html"):
+            fresh = [target for target in links_of(page, address) if target not in seen]
+            seen.update(fresh)
+            waiting.extend(fresh)

@@ -2,16 +2,22 @@
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 
+from apps.common.aws import client as aws_client
 from apps.common.errors import Unavailable
 from apps.detections import services as detections
+from apps.keys import pools
 from apps.keys import services as keys
+from apps.sessions import console as overview
 from tests import requirement
-from tests.console.demo import ALICE, Demo
+from tests.conftest import TESTS
+from tests.console.demo import ALICE, Demo, make_session
 
 DATA = "/admin/dashboard/data/"
 pytestmark = requirement("F3")
@@ -39,17 +45,16 @@ def test_the_page_carries_the_same_data_as_json(console: Client, filled: Demo) -
     html = console.get("/admin/").content.decode()
     found = re.search(r'<script id="chart-qber" type="application/json">(.*?)</script>', html)
     assert found
-    assert json.loads(found[1]) == panels(console)["qber"]["chart"]
+    assert json.loads(found[1])["points"] == panels(console)["qber"]["chart"]["points"]
 
 
 def test_figures_count_what_there_is(console: Client, filled: Demo) -> None:
     shown = {name: text(panel["body"]) for name, panel in panels(console).items()}
-    assert list(shown) == ["qber", "stock", "pool", "detections", "jobs", "audit"]
-    assert "Ready 11 Pending 1 Aborted 0 Compromised 2" in shown["qber"]
+    assert list(shown) == ["attention", "qber", "stock", "pool", "jobs", "audit"]
+    assert "Ready 11 +11 Pending 1 +1 Aborted 0 Study 0 Revoked 0 Compromised 2 +2" in shown["qber"]
     assert shown["stock"].startswith("Ready 16"), "those of the platform's own sessions"
-    assert "active 10" in shown["pool"]
-    assert "revoked 1" in shown["pool"]
-    assert shown["detections"].count("compromised") == 2
+    assert re.search(r"default (\d+) of 100 active oldest", shown["pool"])
+    assert "2 cases wait to be acknowledged." in shown["attention"]
     assert "7 / 20" in shown["jobs"]
     assert "api key: issued" in shown["audit"]
 
@@ -57,9 +62,10 @@ def test_figures_count_what_there_is(console: Client, filled: Demo) -> None:
 def test_an_empty_platform_says_what_to_do(console: Client) -> None:
     shown = panels(console)
     assert shown["qber"]["chart"]["points"] == []
-    assert "Generate one" in shown["qber"]["body"]
+    assert "No session was run in the last 24h" in shown["qber"]["body"]
     assert "pool is empty" in shown["pool"]["body"]
-    assert "No compromised or anomalous sessions" in shown["detections"]["body"]
+    assert "There is no key pool yet: nothing can be encrypted." in shown["attention"]["body"]
+    assert "No quantum key is ready: nothing can be encrypted." in shown["attention"]["body"]
 
 
 def test_it_renews_itself(console: Client, filled: Demo) -> None:
@@ -69,20 +75,76 @@ def test_it_renews_itself(console: Client, filled: Demo) -> None:
 
 
 def test_a_panel_that_fails_leaves_the_others_alone(console: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def down() -> None:
+    def down(**_: Any) -> None:
         raise Unavailable("Try again.")
 
-    monkeypatch.setattr(keys, "counts", down)
+    monkeypatch.setattr(keys, "keys_page", down)
     shown = panels(console)
     assert "Not available right now. Try again." in shown["pool"]["body"]
-    assert "Generate one" in shown["qber"]["body"]
+    assert "Not known right now: Try again." in shown["attention"]["body"]
+    assert "No session was run" in shown["qber"]["body"]
     assert console.get("/admin/").status_code == 200
 
 
-def test_it_asks_dynamodb_for_a_page_of_each_and_never_scans(
+def test_it_asks_aws_for_at_most_twelve_pages_and_never_scans(
     console: Client, filled: Demo, calls: list[str]
 ) -> None:
+    console.get("/admin/")  # the pools, and the last verification, are remembered for a while
     calls.clear()
     console.get("/admin/")
-    assert set(calls) == {"Query"}
-    assert len(calls) <= 14  # sessions 1, stock 1, pool 7 states, detections 2, jobs 1, audit 1
+    assert set(calls) <= {"Query", "BatchGetItem", "GetQueueAttributes"}
+    assert len([call for call in calls if call != "BatchGetItem"]) <= 12, calls
+    assert len(calls) <= 18, "of lists that hold keys only, the rows"
+
+
+def test_compromised_sessions_count_however_many_came_after_and_over_whatever_link(
+    console: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attacked = {"kind": "intercept_resend", "fraction": 1.0}
+    make_session(0.02, eavesdropper=attacked)
+    for _ in range(4):
+        make_session(0.02, key_length=64)
+    monkeypatch.setattr(overview, "READ", 3)
+    body = text(panels(console)["qber"]["body"])
+    assert "Compromised 1" in body
+    assert "Ready ≥ 3" in body
+    assert "there are more" in body
+
+
+def test_a_window_and_a_link_are_chosen(console: Client, filled: Demo, later: Callable[..., None]) -> None:
+    def chart(**query: str) -> Any:
+        found = {panel["name"]: panel for panel in console.get(DATA, query).json()["panels"]}
+        return found["qber"]["chart"]
+
+    assert {point["series"] for point in chart(link="metro")["points"]} == {"metro"}
+    everything = chart()
+    assert {point["series"] for point in everything["points"]} == {"default", "metro", "stock"}
+    assert all(point["at"] >= everything["since"] for point in everything["points"])
+    later(hours=3)
+    assert chart(range="1h")["points"] == []
+    assert len(chart(range="24h")["points"]) == 14
+    assert len(chart(range="nonsense")["points"]) == 14
+
+
+def test_the_stock_is_counted_beyond_the_first_sessions(console: Client, stock: Any) -> None:
+    before = text(panels(console)["stock"]["body"])
+    make_session(0.01, key_length=8192, link="stock", actor=TESTS)
+    after = text(panels(console)["stock"]["body"])
+    assert before.startswith("Ready 16 ")
+    assert after.startswith("Ready 48 ")
+
+
+def test_a_pool_without_an_active_key_has_its_row_and_an_alarm(console: Client) -> None:
+    pools.make("vault", actor=ALICE)
+    shown = panels(console)
+    assert "0 of 100 active" in text(shown["pool"]["body"])
+    assert "Pool vault has no active key: nothing can be encrypted with it." in shown["attention"]["body"]
+
+
+def test_a_failed_job_and_a_dead_letter_need_attention(console: Client, filled: Demo) -> None:
+    sqs = aws_client("sqs")
+    url = sqs.get_queue_url(QueueName=settings.DEAD_LETTER_QUEUE)["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="{}")
+    told = text(panels(console)["attention"]["body"])
+    assert "1 job failed in the last 24 h." in told
+    assert "1 dead letter waits" in told

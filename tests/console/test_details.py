@@ -9,12 +9,26 @@ from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 
 from apps.access.store import ApiKeyTable
+from apps.audit import services as audit
 from apps.console.models import DisplayModel, NotInTheDatabase
 from apps.files.store import FileTable
 from apps.keys.models import PoolKey
 from tests import requirement
 from tests.console.demo import SEALED, Demo
-from tests.console.pages import AUDIT, CLIENTS, DETECTIONS, FILES, JOBS, LISTS, POOL, SESSIONS, messages_of
+from tests.console.pages import (
+    AUDIT,
+    CLIENTS,
+    DETECTIONS,
+    FILES,
+    JOBS,
+    LINKS,
+    LISTS,
+    POOL,
+    ROTATIONS,
+    SESSIONS,
+    Elements,
+    messages_of,
+)
 from tests.finals import final_key
 from tests.tables import save
 
@@ -47,7 +61,12 @@ def test_no_page_holds_key_material(console: Client, details: dict[str, str], fi
     for blob in (key.wrapped_seed, key.public_key):
         secrets += [base64.b64encode(blob).decode()[:40], blob.hex()[:40], repr(blob)[2:42]]
     for url, pk in details.items():
-        for address in (url, change(url, pk)):
+        for address in (
+            url,
+            change(url, pk),
+            f"{change(url, pk)}?tab=related",
+            f"{change(url, pk)}?tab=audit",
+        ):
             html = console.get(address).content.decode()
             assert not [secret for secret in secrets if secret in html], address
 
@@ -68,15 +87,59 @@ def test_every_detail_is_read_only(console: Client, details: dict[str, str]) -> 
 @requirement("F1")
 def test_details_lead_to_what_they_belong_to(console: Client, filled: Demo) -> None:
     session, key, file = filled.ready.session_id, filled.pool_keys[2].key_id, filled.file.file_id
+    revoked = filled.pool_keys[1].key_id
     expected = {
-        change(SESSIONS, session): [change(DETECTIONS, session), f"{AUDIT}?session={session}"],
-        change(DETECTIONS, session): [change(SESSIONS, session), f"{AUDIT}?session={session}"],
-        change(POOL, key): [f"{AUDIT}?key={key}"],
-        change(FILES, file): [change(POOL, key), change(SESSIONS, session), f"{AUDIT}?file={file}"],
+        change(SESSIONS, session): [change(DETECTIONS, session), f"{LINKS}default/change/"],
+        change(DETECTIONS, session): [change(SESSIONS, session), f"{LINKS}default/change/"],
+        change(POOL, key): [change(FILES, file), change(SESSIONS, session)],
+        change(POOL, revoked): [f"{ROTATIONS}rot-{revoked}/change/"],
+        f"{ROTATIONS}rot-{revoked}/change/": [change(POOL, revoked)],
+        change(FILES, file): [change(POOL, key), change(SESSIONS, session)],
+        f"{LINKS}metro/change/": [change(SESSIONS, filled.compromised.session_id)],
     }
     for address, targets in expected.items():
+        html = console.get(address, {"tab": "related"}).content.decode()
+        assert [target for target in targets if f'href="{target}"' not in html] == [], address
+
+
+@requirement("F1", "F7")
+def test_a_record_shows_its_part_of_the_trail(console: Client, filled: Demo) -> None:
+    session, key = filled.ready.session_id, filled.pool_keys[2].key_id
+    for address, event in (
+        (change(SESSIONS, session), "session: generated"),
+        (change(DETECTIONS, session), "session: ready"),
+        (change(POOL, key), "pool key: created"),
+        (change(FILES, filled.file.file_id), "file: encrypted"),
+    ):
+        page = console.get(address, {"tab": "audit"})
+        assert event in page.content.decode(), address
+
+
+@requirement("F1")
+def test_an_entry_leads_to_its_neighbours(console: Client, filled: Demo) -> None:
+    entry = audit.entries_page(limit=30).records[20]
+    address = f"{AUDIT}{entry.chain}-{entry.sequence}/change/"
+    html = console.get(address, {"tab": "related"}).content.decode()
+    assert f"{AUDIT}{entry.chain}-{entry.sequence - 1}/change/" in html or entry.sequence == 1
+    assert "Next" in html
+
+
+@requirement("F1")
+def test_ids_are_whole_and_can_be_copied(console: Client, filled: Demo) -> None:
+    session = filled.ready.session_id
+    assert f">{session}</code>" in console.get(SESSIONS).content.decode()
+    assert f'data-copy="{session}"' in console.get(change(SESSIONS, session)).content.decode()
+
+
+@requirement("F1")
+def test_names_cannot_turn_the_text_around_them(console: Client, filled: Demo) -> None:
+    turned = replace(filled.file, name="annual\u202efdp.exe")
+    save(FileTable.of(turned))
+    for address in (FILES, change(FILES, filled.file.file_id)):
         html = console.get(address).content.decode()
-        assert [target for target in targets if f'href="{target}"' not in html] == []
+        assert "\u202e" not in html, address
+        assert "<bdi" in html, address
+        assert "annual\\u202efdp.exe" in html, address
 
 
 @requirement("F1")
@@ -90,9 +153,13 @@ def test_an_unknown_id_leads_back_to_the_list(console: Client, pk: str) -> None:
 
 
 @requirement("F1")
-def test_a_pending_session_loads_itself_again_until_it_is_judged(console: Client, filled: Demo) -> None:
-    assert b'http-equiv="refresh"' in console.get(change(SESSIONS, filled.pending.session_id)).content
-    assert b'http-equiv="refresh"' not in console.get(change(SESSIONS, filled.ready.session_id)).content
+def test_a_pending_session_is_looked_at_again_until_it_is_judged(console: Client, filled: Demo) -> None:
+    pending = console.get(change(SESSIONS, filled.pending.session_id)).content
+    assert b'data-seconds="3"' in pending
+    assert b'http-equiv="refresh"' not in pending
+    judged = Elements(console.get(change(SESSIONS, filled.ready.session_id)).content.decode())
+    (live,) = [attributes for _, attributes, _ in judged.found if attributes.get("id") == "live"]
+    assert "data-seconds" not in live
 
 
 @requirement("F1")

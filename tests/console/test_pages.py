@@ -1,21 +1,16 @@
 """All pages: the content security policy holds, and no link leads nowhere."""
 
-from collections import Counter, deque
 from typing import Any
-from urllib.parse import urljoin, urlsplit
 
 import pytest
 from django.conf import settings
-from django.contrib.staticfiles import finders
 from django.test import Client
-from django.urls import resolve
 
+from apps.common.aws import client as aws_client
 from apps.console import render
 from tests import requirement
 from tests.console.demo import Demo
-from tests.console.pages import AUDIT, POOL, SESSIONS, Elements
-
-OF_A_KIND = 3  # pages looked at for each view and each set of parameters
+from tests.console.pages import AUDIT, POOL, SESSIONS, Elements, crawled, kind_of
 
 
 def assert_strict(page: Any, address: str) -> None:
@@ -26,51 +21,26 @@ def assert_strict(page: Any, address: str) -> None:
     assert Elements(page.content.decode()).inline() == [], address
 
 
-def links_of(page: Any, address: str) -> list[str]:
-    """Return where a page leads to on this site, without fragments."""
-    targets = (
-        urljoin(address, target).partition("#")[0] for target in Elements(page.content.decode()).links()
-    )
-    found = sorted(set(targets))
-    assert all(target.startswith("/") for target in found), address
-    return found
-
-
 @requirement("F1", "F6")
 def test_every_link_leads_somewhere_and_every_page_is_strict(console: Client, filled: Demo) -> None:
-    waiting, seen, kinds = deque(["/admin/"]), {"/admin/"}, Counter[object]()
-    while waiting:
-        address = waiting.popleft()
-        parts = urlsplit(address)
-        if parts.path.startswith(settings.STATIC_URL):
-            assert finders.find(parts.path.removeprefix(settings.STATIC_URL)), address
-            continue
-        kind = (
-            resolve(parts.path).view_name,
-            tuple(sorted(pair.split("=")[0] for pair in parts.query.split("&"))),
-        )
-        kinds[kind] += 1
-        if kinds[kind] > OF_A_KIND:
-            continue
-        page = console.get(address)
+    kinds = set()
+    for address, page in crawled(console, of_a_kind=2):
         assert page.status_code == 200, address
+        kinds.add(kind_of(address))
         if page.headers["Content-Type"].startswith("text/html"):
             assert_strict(page, address)
-            fresh = [target for target in links_of(page, address) if target not in seen]
-            seen.update(fresh)
-            waiting.extend(fresh)
-    assert len(kinds) > 25
+    assert len(kinds) > 40
 
 
 @requirement("F6")
 def test_pages_that_no_link_leads_to_are_strict_too(console: Client, client: Client, filled: Demo) -> None:
     key = filled.pool_keys[3].key_id
     pages = {
-        "sign-in": client.get("/admin/login/"),
-        "refused sign-in": client.post("/admin/login/", {"username": "a", "password": "b"}),
-        "question": console.post(POOL, {"action": "revoke", "_selected_action": [key], "index": "0"}),
+        "sign-in": client.get("/accounts/login/"),
+        "refused sign-in": client.post("/accounts/login/", {"login": "a", "password": "b"}),
+        "question": console.get(f"{POOL}do/revoke/", {"id": key}),
         "refused form": console.post(f"{SESSIONS}generate/", {}),
-        "verification": console.post(f"{AUDIT}verify/"),
+        "nothing found": console.get("/admin/find/", {"q": "nothing of the kind"}),
         "forbidden": console.get(f"{POOL}add/"),
         "missing": console.get("/admin/nowhere/"),
         "malformed": console.get(POOL, {"state__x": "1"}),
@@ -97,5 +67,33 @@ def test_signing_out_says_so_and_leads_back(console: Client) -> None:
 @pytest.mark.parametrize(("state", "read"), [("pre_active", "Pre-active"), ("rotation_queued", "Rotating")])
 def test_states_read_as_people_say_them(console: Client, state: str, read: str) -> None:
     page = console.get(POOL, {"state": state}).content.decode()
-    assert f">{read}</a>" in page
+    assert f">{read}</option>" in page
     assert render.heading(state) == read
+
+
+@requirement("F1", "F7")
+def test_health_says_what_answers_and_what_is_stuck(console: Client, filled: Demo) -> None:
+    sqs = aws_client("sqs")
+    sqs.create_queue(QueueName=settings.UPLOAD_EVENTS_QUEUE)
+    url = sqs.get_queue_url(QueueName=settings.DEAD_LETTER_QUEUE)["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="{}")
+    html = console.get("/admin/page/health/").content.decode()
+    assert "dead letters" in html
+    assert "answers" in html
+    told = console.get("/admin/health/").json()
+    assert set(told) == {"ok", "failing"}
+
+
+@requirement("F1")
+def test_the_stock_has_a_page_by_link(console: Client, stock: Any) -> None:
+    html = console.get("/admin/page/stock/").content.decode()
+    assert "/admin/links/link/stock/change/" in html
+    assert ">16</span>" in html
+
+
+@requirement("F6")
+def test_a_page_is_for_who_holds_its_permission(person: Any, aws: None) -> None:
+    client = person("keys.view_poolkey")
+    assert client.get("/admin/page/stock/").status_code == 403
+    assert client.get("/admin/page/nowhere/").status_code == 404
+    assert b"/admin/page/health/" not in client.get("/admin/").content

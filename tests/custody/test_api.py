@@ -19,6 +19,7 @@ from tests.custody.files import rows_under
 from tests.custody.people import ALICE, BOB, key_of
 from tests.keys.pools import OUTSIDE
 from tests.keys.rewriting import rewritten
+from tests.queues import into
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("four_eyes")]
 WHY = {"reason": "test"}
@@ -49,7 +50,7 @@ def sent(monkeypatch, settings):
     monkeypatch.setattr(rotations, "SETTLE_SECONDS", 0)
     settings.REWRAP_PER_SECOND = 1_000_000
     ids: list[str] = []
-    monkeypatch.setattr(tasks.rewrap_files, "delay", ids.append)
+    monkeypatch.setattr(tasks.rewrap_files, "apply_async", into(ids))
     return ids
 
 
@@ -89,7 +90,7 @@ def test_a_key_is_suspended_and_resumed_over_the_api(alice, pool):
     for action, state in (("suspend", "suspended"), ("resume", "active")):
         assert alice.post(f"keys/{pool[0].key_id}/{action}", WHY).json()["state"] == state
     answer = alice.post(f"keys/{pool[0].key_id}/resume", WHY)
-    assert (answer.status_code, answer.json()["type"]) == (409, "urn:qkdplatform:problem:conflict")
+    assert (answer.status_code, answer.json()["type"]) == (409, "http://127.0.0.1:8000/api/problems/conflict")
 
 
 @requirement("E1", "C5")
@@ -191,7 +192,8 @@ def test_a_session_is_revoked_over_the_api(alice, stock):
 MANAGED = [
     "keys", "keys/x/activate", "keys/x/suspend", "keys/x/resume", "keys/x/rotate", "keys/x/revoke",
     "keys/x/destruction", "keys/x/export", "rotations/x/resume", "recovery", "approvals/x/approve",
-    "approvals/x/refuse", "approvals/x/withdraw", "approvals/x/destroy", "approvals/x/export", "qkd/session/x/revoke",
+    "approvals/x/refuse", "approvals/x/withdraw", "approvals/x/destroy", "approvals/x/export", "quantum-keys/x/export",
+    "approvals/x/export-quantum-key", "qkd/session/x/revoke",
 ]  # fmt: skip
 
 

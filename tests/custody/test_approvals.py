@@ -12,6 +12,7 @@ from apps.audit import services as audit
 from apps.audit import verification
 from apps.audit.records import Actor, ActorKind, Outcome, system
 from apps.audit.services import transaction
+from apps.audit.writing import HELD_BACK
 from apps.common import clock
 from apps.common.errors import Forbidden
 from apps.custody import approvals, destruction, retirement
@@ -243,6 +244,17 @@ def test_a_key_from_birth_to_destruction_in_the_trail(pool, monkeypatch):
         ApprovalEvent.USED, PoolKeyEvent.DESTRUCTION_SCHEDULED, PoolKeyEvent.DESTROYED,
     ]  # fmt: skip
     assert verification.verify().problems == []
+
+
+@requirement("C5", "D1")
+def test_an_approval_given_by_a_clock_that_is_behind_is_used(pool, monkeypatch):
+    behind = clock.now() - timedelta(minutes=5)
+    key = expired_key(pool)
+    monkeypatch.setattr(clock, "now", lambda: behind)
+    approval_id = approved_destruction(key)
+    given = audit.entries_page(limit=1, by="approval", value=approval_id).records[0]
+    assert (given.event, HELD_BACK in given.detail) == (ApprovalEvent.GIVEN, True)
+    assert destruction.schedule(approval_id, actor=ALICE).destroy_after is not None
 
 
 @requirement("C5")

@@ -32,7 +32,7 @@ from tests.conftest import TESTS
 from tests.custody.files import encrypted, plaintext_of
 from tests.custody.people import ALICE, BOB
 from tests.custody.processes import process_starts
-from tests.faults import Fault
+from tests.faults import TELLING
 from tests.finals import final_key
 from tests.tables import every, everything, save
 
@@ -103,6 +103,29 @@ def test_any_two_of_three_shares_give_the_key_and_one_does_not(recovery_key):
         recovery.seed_from([changed, recovery_key.shares[1]])
     assert seed not in str(everything(but=set())).encode()
     assert all(share not in str(everything(but=set())) for share in recovery_key.shares)
+
+
+@requirement("C12")
+def test_more_shares_than_are_needed_give_the_key_too(recovery_key):
+    """Three officers of a 2-of-3 stood before a refusal."""
+    first, second, third = recovery_key.shares
+    seed = recovery.seed_from([first, second])
+    assert recovery.seed_from([first, second, third]) == seed
+    assert recovery.seed_from([third.upper(), first, third, f"  {first} "]) == seed
+
+
+@requirement("C12")
+def test_what_is_wrong_with_the_shares_is_said(recovery_key):
+    first, second, _ = recovery_key.shares
+    foreign = recovery.make(threshold=2, shares=3, actor=TESTS).shares[0]
+    with pytest.raises(Invalid, match="1 different ones; 2 are needed"):
+        recovery.seed_from([first, first])
+    with pytest.raises(Invalid, match="share 2 is mistyped"):
+        recovery.seed_from([first, second[:-1], foreign])
+    with pytest.raises(Invalid, match="do not give a key"):
+        recovery.seed_from([first, second, foreign])
+    with pytest.raises(Invalid, match="missing"):
+        recovery.seed_from([])
 
 
 @requirement("C12")
@@ -244,7 +267,7 @@ def test_a_wrong_setting_is_refused(settings):
 
 
 @requirement("C12", "I1", "I4")
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", TELLING)
 def test_no_failed_call_of_a_recovery_loses_a_secret(recovery_key, own_root, fault, each_call):
     (key,) = keys.create(1, actor=TESTS)
     session_id = sessions.generate(sessions.GenerateRequest(), actor=TESTS).session_id

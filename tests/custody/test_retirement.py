@@ -20,10 +20,11 @@ from apps.keys.records import KeyState, RotationStatus, rotation_id_of
 from qkdplatform import schedules
 from tests import requirement
 from tests.conftest import TESTS
-from tests.console.pages import POOL, messages_of
+from tests.console.pages import POOL, act, messages_of
 from tests.custody.files import rows_under
 from tests.faults import Fault
 from tests.keys.rewriting import rewritten
+from tests.queues import into
 from tests.threads import together
 
 
@@ -33,7 +34,7 @@ def sent(monkeypatch, settings):
     monkeypatch.setattr(rotations, "SETTLE_SECONDS", 0)
     settings.POOL_TARGET = settings.POOL_LOW_WATER = 3
     ids: list[str] = []
-    monkeypatch.setattr(tasks.rewrap_files, "delay", ids.append)
+    monkeypatch.setattr(tasks.rewrap_files, "apply_async", into(ids))
     return ids
 
 
@@ -58,8 +59,7 @@ def over_the_api(key, request):
 
 def in_the_console(key, request):
     request.getfixturevalue("db")
-    asked = {"_selected_action": [key.key_id], "confirmed": "yes", "reason": "test"}
-    request.getfixturevalue("admin_client").post(POOL, asked | {"action": "revoke"})
+    act(request.getfixturevalue("admin_client"), POOL, "revoke", [key.key_id], reason="test")
 
 
 def by_the_schedule(key, request):
@@ -88,8 +88,7 @@ def test_whoever_takes_a_key_out_of_use_starts_its_rewrapping(request, pool, sen
 @pytest.mark.django_db
 @pytest.mark.parametrize("action", ["rotate", "revoke"])
 def test_the_console_names_the_job(admin_client, pool, sent, action):
-    asked = {"action": action, "_selected_action": [pool[0].key_id], "confirmed": "yes", "reason": "test"}
-    told = messages_of(admin_client.post(POOL, asked))
+    told = messages_of(act(admin_client, POOL, action, [pool[0].key_id], reason="test"))
     job_id = rotation_of(pool[0]).job_id
     assert any(str(job_id) in line and pool[0].key_id in line for line in told), told
     assert f"/admin/jobs/job/{job_id}/change/" in "".join(told)

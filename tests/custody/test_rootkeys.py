@@ -17,7 +17,7 @@ from apps.common.root_keys.interface import RootKeyUnavailable, UnwrapFailed
 from apps.common.root_keys.local import LocalRootKey
 from apps.common.root_keys.ring import RootKeyRing
 from apps.custody import rootkeys
-from apps.keys import seeds, wrapped_secrets
+from apps.keys import canaries, seeds, wrapped_secrets
 from apps.keys import services as keys
 from apps.keys.records import KeyUnusable
 from apps.keys.trail import SecretEvent
@@ -103,6 +103,7 @@ def test_no_failed_call_of_a_root_key_rotation_loses_a_secret(own_root, aws, fau
         rootkeys.rotate(actor=TESTS)
         assert (rootkeys.status()[0].pool_keys, rootkeys.status()[0].sessions) == (1, 1), call
         assert sum(h.pool_keys + h.sessions for h in rootkeys.status()[1:]) == 0, call
+        canaries.retire(root_key().old_ids, actor=TESTS)
         local().retire()
         process_starts()
     assert verification.verify().problems == []

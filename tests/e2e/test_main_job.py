@@ -1,4 +1,4 @@
-"""The main job over HTTP, on the platform as ``make run`` starts it."""
+"""The main job over HTTP, on the platform as ``make run`` starts it, or on a deployed stage (``make e2e URL=…``)."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ import requests
 
 from apps.stack.configuration import ROOT
 from tests import requirement
-from tests.e2e.conftest import eventually
+from tests.e2e.conftest import STAGE, eventually, local
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 PDF = b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\nendobj\ntrailer\n<< /Root 1 0 R >>\n%%EOF\n"
@@ -91,7 +91,7 @@ def test_1_an_eavesdropper_leaves_a_detection_and_no_key(platform):
         ("report.pdf", PDF),
         ("nothing.txt", b""),
         ("Übergröße & leere Zeichen.bin", b"x" * 70_001),
-        ("../../etc/passwd", b"data, never a path"),
+        ("..%2f..%2fetc%2fpasswd", b"data, never a path"),
         ("archive.tar", os.urandom(1 << 20) * 100),
     ],
     ids=["pdf", "empty", "umlauts", "path-tricks", "100-MiB"],
@@ -101,6 +101,8 @@ def test_2_an_upload_is_encrypted_and_comes_back(platform, name, content):
     shown = eventually(lambda: platform.get(f"files/{file_id}"), lambda f: f["status"] != "awaiting_upload")
     assert (shown["status"], shown["name"], shown["size"]) == ("encrypted", name, len(content))
     assert platform.downloaded(file_id) == content
+    if STAGE:  # its buckets are its own
+        return
     s3 = boto3.client(
         "s3",
         endpoint_url=f"http://127.0.0.1:{platform.run.aws_port}",
@@ -123,7 +125,7 @@ def test_3_a_message_comes_back(platform):
 @requirement("F1", "F6")
 def test_4_the_console_asks_for_a_password(platform):
     page = requests.get(platform.first_run["console_url"], timeout=20)
-    assert "/admin/login/" in page.url
+    assert "/accounts/login/" in page.url
     assert "default-src 'self'" in page.headers["Content-Security-Policy"]
 
 
@@ -149,15 +151,26 @@ def test_bad_input_is_a_problem_document(platform):
 @requirement("E5")
 def test_every_dependency_is_ready(platform):
     assert {check["name"]: check["ok"] for check in platform.get("health/ready")["checks"]} == dict.fromkeys(
-        ["tables", "buckets", "queue", "key_wrapping", "console_database"], True
+        [
+            "tables",
+            "buckets",
+            "queue",
+            "custody_queue",
+            "console_database",
+            "root_key",
+            "pool_keys",
+            "quantum_keys",
+        ],
+        True,
     )
 
 
+@local
 @requirement("D3")
 def test_5_the_audit_trail_verifies_and_names_an_edited_entry(platform):
     whole = managed(platform, "verify_audit")
     assert whole.returncode == 0, whole.stderr
-    assert whole.stdout.startswith("OK: ")
+    assert "OK: " in whole.stdout
     table = "qkd-local-audit"
     entry = dynamodb(platform).scan(TableName=table, Limit=1)["Items"][0]
     key = {"chain": entry["chain"], "sequence": entry["sequence"]}

@@ -26,7 +26,7 @@ def test_the_commands_of_readme_do_what_it_says(platform, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    ready, reasons, message, status, same = done.stdout.splitlines()
-    assert (ready, status, same) == ("ready", "encrypted", "the same bytes")
+    ready, tapped, reasons, message, status, same = done.stdout.splitlines()
+    assert (ready, tapped, status, same) == ("ready", "compromised", "encrypted", "the same bytes")
     assert "qber_above_threshold" in reasons
     assert '"plaintext":"attack at dawn"' in message

@@ -1,16 +1,19 @@
 """The pipeline on an object of any size, in a process of its own: its memory, CPU and time.
 
-    python -m tests.files.streaming <bytes>
+    python -m tests.files.streaming <bytes> [crc|md5]
 
-The object is generated as it is read and forgotten as it is written; DynamoDB is moto's. Prints a JSON object.
+The object is generated as it is read and forgotten as it is written; DynamoDB is moto's. With a checksum, as S3
+or the embedded store keeps it, the object is compared with that. Prints a JSON object.
 """
 
+import base64
+import hashlib
 import json
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ import django
 
 django.setup()
 
+import anycrc
 from botocore.client import BaseClient
 from django.conf import settings
 from moto import mock_aws
@@ -46,8 +50,10 @@ class Generated:
         self.size = self.left = size
 
     def readinto(self, buffer: memoryview) -> int:
-        count = min(len(buffer), self.left, len(BLOCK))
-        buffer[:count] = BLOCK[:count]
+        # By its place, so that the bytes are the same however they are read
+        start = (self.size - self.left) % len(BLOCK)
+        count = min(len(buffer), self.left, len(BLOCK) - start)
+        buffer[:count] = BLOCK[start : start + count]
         self.left -= count
         return count
 
@@ -55,8 +61,9 @@ class Generated:
 class Store:
     """S3 with one object to read, whatever its key, that keeps nothing but lengths."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, checksum: Mapping[str, str] | None = None) -> None:
         self.size, self.written = size, 0
+        self.told: dict[str, Any] = {"ETag": "etag"} | dict(checksum or {})
 
     def answers(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any] | None:
         """The answer to a call of S3; None where it is for another service."""
@@ -64,15 +71,18 @@ class Store:
             encrypted = arguments["Bucket"] == settings.ENCRYPTED_BUCKET
             return {"ContentLength": self.written if encrypted else self.size}
         if operation == "GetObject":
-            return {"Body": Generated(self.size), "ETag": "etag"}
+            return {"Body": Generated(self.size), "ContentLength": self.size, **self.told}
         if operation in {"UploadPart", "PutObject"}:
             self.written += len(arguments["Body"])
             return {"ETag": "etag"}
-        return {
+        others: dict[str, dict[str, Any]] = {
             "CreateMultipartUpload": {"UploadId": "upload"},
             "CompleteMultipartUpload": {},
             "DeleteObject": {},
-        }.get(operation)
+            "GetObjectTagging": {"TagSet": []},
+            "ListObjectVersions": {"Versions": []},
+        }
+        return others.get(operation)
 
 
 @contextmanager
@@ -89,9 +99,23 @@ def answered_by(store: Store) -> Iterator[None]:
         yield
 
 
-def encrypted(size: int, name: str) -> int:
+def checksum_of(size: int, kind: str) -> dict[str, str]:
+    """What S3 would say of a generated object: a CRC, the MD5 as ETag, or nothing."""
+    crc, md5, source = anycrc.Model("CRC64-NVME"), hashlib.md5(usedforsecurity=False), Generated(size)
+    value, buffer = crc.calc(b""), memoryview(bytearray(len(BLOCK)))
+    while kind and (count := source.readinto(buffer)):
+        value = crc.calc(buffer[:count], value)
+        md5.update(buffer[:count])
+    told = {
+        "crc": {"ChecksumCRC64NVME": base64.b64encode(value.to_bytes(8, "big")).decode()},
+        "md5": {"ETag": f'"{md5.hexdigest()}"'},
+    }
+    return told.get(kind, {})
+
+
+def encrypted(size: int, name: str, checksum: Mapping[str, str] | None = None) -> int:
     """Encrypt a generated object; the bytes written."""
-    store = Store(size)
+    store = Store(size, checksum)
     with answered_by(store):
         file = pipeline.encrypt_uploaded(ObjectRef(settings.UPLOADS_BUCKET, name, "1"), actor=TESTS)
     assert isinstance(file, Document)
@@ -120,9 +144,10 @@ def main() -> None:
         made = sessions.generate(sessions.GenerateRequest(key_length=2048, error_rate=0.01), actor=TESTS)
         detections.judge(made.session_id, actor=TESTS)
         encrypted(1000, "warm")
+        size, kind = int(sys.argv[1]), "".join(sys.argv[2:])
+        checksum = checksum_of(size, kind)
         idle, wall, cpu = peak(), time.perf_counter(), time.process_time()
-        size = int(sys.argv[1])
-        encrypted(size, "large")
+        encrypted(size, "large", checksum)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     found = {"size": size, "seconds": wall, "cpu_seconds": cpu, "above_idle": peak() - idle}
     sys.stdout.write(json.dumps(found) + "\n")

@@ -10,12 +10,15 @@ import requests
 from apps.access.roles import Role
 from apps.audit.services import entries_page
 from apps.audit.verification import verify
+from apps.common.aws import client
 from apps.files.reading import content as reading
 from apps.sessions.store import QuantumKeyTable
 from qkdseal import body
 from tests import requirement
 from tests.conftest import TESTS, Api
+from tests.faults import Fault, injected
 from tests.tables import everything
+from tests.uploads import record_of
 
 CONTENT = os.urandom(3 * body.CHUNK_SIZE + 5)
 
@@ -171,3 +174,66 @@ def test_a_local_file_in_parts(api, stock, monkeypatch):
 @requirement("I8")
 def test_a_form_makes_no_sense_here(api, stock):
     assert api.post("local-files", {"name": "x", "method": "post"}).status_code == 400
+
+
+def in_parts(api, sealed, made):
+    """Send a body in one part, as the client does."""
+    file_id = made["upload"]["file"]["file_id"]
+    [part] = api.post(f"files/{file_id}/parts", {"numbers": [1]}).json()["parts"]
+    assert requests.put(part["url"], data=sealed, timeout=5).ok
+    assert api.post(f"files/{file_id}/complete", {"size": len(sealed)}).status_code == 200
+    assert api.post(f"local-files/{file_id}/finish", {}).status_code == 200
+    return file_id
+
+
+@requirement("C9", "E6")
+def test_the_object_that_a_client_encrypted_tells_its_file_and_format(api, stock):
+    made = announced(api, method="multipart")
+    key, context = secrets_of(made["secret"])
+    file_id = in_parts(api, body.seal_bytes(key, context, CONTENT), made)
+    place = record_of(file_id).body
+    told = client("s3").head_object(Bucket=place["bucket"], Key=place["key"], VersionId=place["version"])
+    assert told["Metadata"] == {"file-id": file_id, "format": made["secret"]["format"]}
+
+
+@requirement("E9", "I3")
+@pytest.mark.parametrize("passphrase", [None, "correct horse"])
+def test_an_idempotency_key_gives_the_same_upload_and_key_once(passphrase, api, other_api, stock):
+    asked = {"name": "a", "method": "multipart"} | ({"passphrase": passphrase} if passphrase else {})
+
+    def send(api, body=asked):
+        return api.call("POST", "local-files", body, IDEMPOTENCY_KEY="once")
+
+    first, again = send(api), send(api)
+    assert (first.status_code, again.status_code) == (201, 201), again.content
+    assert again["Idempotency-Replayed"] == "true"
+    assert first.json()["upload"]["file"]["file_id"] == again.json()["upload"]["file"]["file_id"]
+    assert secrets_of(first.json()["secret"]) == secrets_of(again.json()["secret"])
+    assert len(list(QuantumKeyTable.scan())) == 1
+    parts = client("s3").list_multipart_uploads(Bucket="qkd-local-encrypted").get("Uploads", [])
+    assert len(parts) == 1
+    assert send(api, asked | {"name": "b"}).status_code == 422
+    assert send(other_api).json()["upload"]["file"]["file_id"] != first.json()["upload"]["file"]["file_id"]
+    file_id = first.json()["upload"]["file"]["file_id"]
+    released = [
+        e for e in entries_page(limit=20, by="file", value=file_id).records if e.event == "file.key_released"
+    ]
+    assert len(released) == 2, "each time that the key leaves"
+
+
+@requirement("E9", "I3")
+@pytest.mark.parametrize("fault", [Fault.LOST, Fault.REFUSED])
+def test_whichever_call_fails_a_keyed_local_upload_is_made_once(fault, api, stock):
+    asked, nth = {"name": "a", "method": "multipart"}, 0
+    while True:
+        nth, struck = nth + 1, None
+        with injected(fault, nth=nth) as injection:
+            api.call("POST", "local-files", asked, IDEMPOTENCY_KEY=f"key-{nth}")
+            struck = injection.struck
+        answer = api.call("POST", "local-files", asked, IDEMPOTENCY_KEY=f"key-{nth}")
+        assert answer.status_code == 201, (struck, answer.content)
+        if struck is None:
+            break
+    assert nth > 4
+    names = [one["file_id"] for one in api.get("files?limit=100").json()["items"]]
+    assert len(names) == nth

@@ -175,6 +175,9 @@ def test_opening_an_upload_again_costs_no_call_once_the_seed_is_known(
     assert [context["record"] for context in cold].count(
         "pool_key"
     ) == 2  # picked; and opened, to be kept a minute
+    handler(
+        registered(api).event, None
+    )  # the first take of a session ends its time to live: it is read again
     with counted_unwraps(monkeypatch) as warm:
         handler(registered(api).event, None)
     assert warm == []

@@ -19,10 +19,11 @@ from apps.files.records import StorageClass
 from apps.files.states import FileStatus
 from apps.files.uploads import client_side, parts
 from apps.files.uploads.announce import UploadMethod
-from apps.jobs import control, running
+from apps.jobs import control, heartbeats
 from apps.jobs import services as jobs
+from apps.jobs.messages import VISIBLE_SECONDS
 from apps.jobs.records import SILENT_SECONDS, JobState
-from apps.sessions import quantum_keys
+from apps.sessions import quantum_keys, reservations
 from apps.sessions.records import QuantumKeyState
 from apps.sessions.store import QuantumKeyTable
 from qkdplatform.lambda_handler import handler
@@ -30,6 +31,7 @@ from qkdplatform.schedules import sweep
 from tests import requirement
 from tests.conftest import TESTS
 from tests.faults import watched
+from tests.queues import into
 from tests.tables import versions
 from tests.uploads import plaintext_of, put, record_of, registered
 
@@ -70,13 +72,13 @@ def test_the_body_of_a_killed_worker_is_removed_and_its_key_discarded(api, stock
     handler(upload.event, None)
     assert len(versions(ENCRYPTED)) == 2
     assert sweeping.end_reservations(actor=TESTS) == 0
-    later(seconds=quantum_keys.RESERVED_SECONDS + 60)
+    later(seconds=reservations.RESERVED_SECONDS + 60)
     assert sweeping.end_reservations(actor=TESTS) == 1
     [kept] = versions(ENCRYPTED)
     assert kept["Key"] == record_of(upload.file_id).body["key"]
     assert plaintext_of(upload.file_id) == b"content"
-    states = [row.state for row in QuantumKeyTable.by_session.query(f"{stock.session_id}#0")]
-    assert sorted(states) == [QuantumKeyState.DISCARDED, QuantumKeyState.USED]
+    taken = quantum_keys.keys_of(stock.session_id, limit=9).records
+    assert sorted(key.state for key in taken) == [QuantumKeyState.DISCARDED, QuantumKeyState.USED]
 
 
 def killed_between_body_and_commit(upload, before_put=lambda: None):
@@ -114,7 +116,7 @@ def test_a_body_that_arrives_after_its_reservation_ended_is_removed(api, stock, 
     upload = registered(api, b"content")
 
     def swept():
-        later(seconds=quantum_keys.RESERVED_SECONDS + 60)
+        later(seconds=reservations.RESERVED_SECONDS + 60)
         assert sweeping.end_reservations(actor=TESTS) == 1
 
     killed_between_body_and_commit(upload, before_put=swept)
@@ -134,7 +136,7 @@ def test_an_attempt_of_more_than_an_hour_writes_nothing_and_begins_anew(api, sto
 
     def around(call, aws, name, arguments):
         if name == "GetObject":
-            later(seconds=quantum_keys.RESERVED_SECONDS)
+            later(seconds=reservations.RESERVED_SECONDS)
         return call(aws, name, arguments)
 
     with watched(around), pytest.raises(ExceptionGroup) as raised:
@@ -150,7 +152,7 @@ def test_an_attempt_of_more_than_an_hour_writes_nothing_and_begins_anew(api, sto
 def test_an_interrupted_removal_is_taken_up_again(operation, api, stock, later):
     upload = registered(api, b"content")
     killed_between_body_and_commit(upload)
-    later(seconds=quantum_keys.RESERVED_SECONDS + 60)
+    later(seconds=reservations.RESERVED_SECONDS + 60)
     calls = []
 
     def around(call, aws, name, arguments):
@@ -178,14 +180,14 @@ def test_an_attempt_that_commits_while_the_sweep_ends_it_keeps_its_body(api, sto
 
     def around(call, aws, name, arguments):
         if name == "PutObject":
-            later(seconds=quantum_keys.RESERVED_SECONDS + 60)
-            stale.extend(quantum_keys.stale_reservations())
+            later(seconds=reservations.RESERVED_SECONDS + 60)
+            stale.extend(reservations.stale_reservations())
         return call(aws, name, arguments)
 
     with watched(around):
         handler(upload.event, None)
     with monkeypatch.context() as patched, pytest.raises(ExceptionGroup):
-        patched.setattr(quantum_keys, "stale_reservations", lambda: stale)
+        patched.setattr(reservations, "stale_reservations", lambda: stale)
         sweeping.end_reservations(actor=TESTS)
     later(hours=2)
     assert orphans.remove_due(actor=TESTS) == 1
@@ -284,7 +286,7 @@ def test_parts_of_a_killed_worker_are_aborted(api, stock, later, monkeypatch):
 
     with watched(around):
         assert sweeping.abort_stale_uploads() == 0
-        later(seconds=quantum_keys.RESERVED_SECONDS + 60)
+        later(seconds=reservations.RESERVED_SECONDS + 60)
         assert sweeping.abort_stale_uploads() == 1
     assert client("s3").list_multipart_uploads(Bucket=ENCRYPTED).get("Uploads", []) == []
 
@@ -295,7 +297,7 @@ def test_a_decrypted_copy_does_not_outlive_its_url_for_long(api, stock, later):
     handler(upload.event, None)
     downloads.publish(upload.file_id, actor=TESTS)
     assert sweeping.remove_downloads() == 0
-    later(seconds=django_settings.PRESIGNED_SECONDS + quantum_keys.RESERVED_SECONDS + 60)
+    later(seconds=django_settings.PRESIGNED_SECONDS + reservations.RESERVED_SECONDS + 60)
     assert sweeping.remove_downloads() == 1
     assert versions(django_settings.DOWNLOADS_BUCKET) == []
 
@@ -313,7 +315,7 @@ def test_an_upload_that_never_came_is_given_up(api, aws, later):
 
 @requirement("E6", "I4")
 @pytest.mark.parametrize("operation", ["CopyObject", "DeleteObject", "TransactWriteItems"])
-def test_the_sweep_finishes_an_interrupted_move(operation, api, stock):
+def test_the_sweep_finishes_an_interrupted_move(operation, api, stock, later):
     upload = registered(api, b"cold")
     handler(upload.event, None)
     seen = []
@@ -327,6 +329,7 @@ def test_the_sweep_finishes_an_interrupted_move(operation, api, stock):
     with watched(around), pytest.raises(Killed):
         archive.archive(upload.file_id, storage_class=StorageClass.GLACIER_IR, actor=TESTS)
     assert record_of(upload.file_id).status is FileStatus.ARCHIVING
+    later(seconds=archive.FIRST_LOOK + 1)
     sweep()
     assert record_of(upload.file_id).status is FileStatus.ARCHIVED
     assert len(versions(ENCRYPTED)) == 1
@@ -337,7 +340,7 @@ def test_the_sweep_finishes_an_interrupted_move(operation, api, stock):
 def sent(monkeypatch):
     """Ids of jobs sent to the worker."""
     ids: list[str] = []
-    monkeypatch.setattr(tasks.encrypt_upload, "delay", ids.append)
+    monkeypatch.setattr(tasks.encrypt_upload, "apply_async", into(ids))
     return ids
 
 
@@ -406,7 +409,8 @@ def test_the_message_of_a_long_job_is_kept_from_being_delivered_again(
     sqs.send_message(QueueUrl=url, MessageBody=job_id)
     [message] = sqs.receive_message(QueueUrl=url, VisibilityTimeout=1)["Messages"]
     hidden = []
-    monkeypatch.setattr(running, "HIDDEN_SECONDS", 0)
+    monkeypatch.setattr(heartbeats, "HIDDEN_SECONDS", 0)
+    monkeypatch.setattr(heartbeats, "HEARTBEAT_SECONDS", 0.01)
 
     def around(call, aws, name, arguments):
         if name == "ChangeMessageVisibility":
@@ -415,7 +419,8 @@ def test_the_message_of_a_long_job_is_kept_from_being_delivered_again(
 
     with watched(around):
         run_from_message(job_id, message["ReceiptHandle"])
-    assert hidden == [(message["ReceiptHandle"], 900)] * 4  # at the start, then with each report
+    assert set(hidden) == {(message["ReceiptHandle"], VISIBLE_SECONDS)}
+    assert len(hidden) > 1  # at the start, then with each heartbeat
     assert upload.is_safe
 
 
@@ -447,8 +452,8 @@ def test_a_job_that_failed_or_fell_silent_is_sent_again_by_the_sweep(api, stock,
     later(seconds=400)
     sweep()
     assert sent == [job_id, job_id]
-    control.start(job_id, alone=True)
-    assert control.start(job_id, alone=True) is None  # another worker is at it
+    control.start(job_id)
+    assert control.start(job_id) is None  # another worker is at it
     later(seconds=SILENT_SECONDS + 60)
     sweep()
     assert sent == [job_id] * 3

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from apps.common.aws import client
 from apps.files.bodies import objects
 from apps.files.bodies.read_ahead import PIECES, read_ahead
+from apps.files.bodies.reader import ObjectSource
 from apps.files.bodies.writer import ObjectWriter
 from tests import requirement
 from tests.faults import Fault, watched
@@ -143,7 +144,7 @@ def test_a_connection_that_breaks_off_is_taken_up_where_it_ended(aws):
         return answer
 
     with watched(around):
-        source = objects.ObjectSource(objects.ObjectRef(BUCKET, "object"))
+        source = ObjectSource(objects.ObjectRef(BUCKET, "object"))
         buffer = bytearray(len(content))
         filled = 0
         while count := source.readinto(memoryview(buffer)[filled:]):
@@ -170,7 +171,7 @@ class BreaksOff:
 def test_another_object_is_never_taken_for_the_rest(aws):
     s3 = client("s3")
     s3.put_object(Bucket=BUCKET, Key="object", Body=b"a" * 200_000)
-    source = objects.ObjectSource(objects.ObjectRef(BUCKET, "object"))
+    source = ObjectSource(objects.ObjectRef(BUCKET, "object"))
     source._body = BreaksOff(source._body, 50_000)
     assert source.readinto(memoryview(bytearray(50_000)))
     while source._at < 50_000:

@@ -1,5 +1,6 @@
-"""Fuzz packages with atheris, in an environment made for it: ``python -m tests.fuzz [seconds]``.
+"""Fuzz packages and the parties of a session with atheris: ``python -m tests.fuzz [seconds]``, half of them each.
 
+They run in an environment made for it.
 atheris has wheels for some versions of Python only; where it cannot be installed, this says so and ends with 2.
 An input that finds something is kept as ``crash-…`` in the current folder.
 """
@@ -13,6 +14,8 @@ from pathlib import Path
 from apps.stack.configuration import ROOT
 
 ATHERIS = "atheris==3.0.0"
+TARGETS = ("tests.fuzz.packages", "tests.fuzz.parties")
+NEEDED = ("cryptography", "gmpy2", "numpy", "pytest")
 SECONDS = 300
 
 
@@ -24,16 +27,23 @@ def main() -> int:
         place = Path(folder) / "environment"
         subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, str(place)], check=True)
         python = str(place / "bin" / "python")
-        wanted = [ATHERIS, *(f"{name}=={version(name)}" for name in ("cryptography", "pytest"))]
+        wanted = [ATHERIS, *(f"{name}=={version(name)}" for name in NEEDED)]
         install = [*uv, "pip", "install", "--quiet", "--python", python, "--only-binary", ":all:", *wanted]
         if subprocess.run(install, check=False).returncode:
             sys.stderr.write(f"{ATHERIS} cannot be installed for Python {sys.version.split()[0]}.\n")
             return 2
-        corpus = Path(folder) / "corpus"
-        corpus.mkdir()
-        options = [f"-max_total_time={seconds}", "-max_len=8192", "-print_final_stats=1"]
-        command = [python, "-m", "tests.fuzz.packages", *options, str(corpus)]
-        return subprocess.run(command, cwd=ROOT, check=False).returncode
+        options = [
+            f"-max_total_time={max(1, seconds // len(TARGETS))}",
+            "-max_len=8192",
+            "-print_final_stats=1",
+        ]
+        for target in TARGETS:
+            corpus = Path(folder) / target
+            corpus.mkdir()
+            command = [python, "-m", target, *options, str(corpus)]
+            if status := subprocess.run(command, cwd=ROOT, check=False).returncode:
+                return status
+        return 0
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from apps.audit import services as audit
 from apps.audit import verification
 from apps.common import clock
 from apps.common.errors import Refused
-from apps.jobs import admin, control, diagram, store
+from apps.jobs import console, control, diagram, store
 from apps.jobs import services as jobs
 from apps.jobs.control import JobCancelled, JobTakenOver
 from apps.jobs.records import TRANSITIONS, JobState
@@ -20,6 +20,7 @@ from apps.sessions.job_kinds import SessionJob
 from tests import requirement
 from tests.conftest import TESTS
 from tests.faults import Fault
+from tests.queues import die
 from tests.tables import save
 
 ROUNDS = 25
@@ -27,7 +28,7 @@ ROUNDS = 25
 
 @pytest.fixture(autouse=True)
 def _nothing_is_sent(monkeypatch):
-    monkeypatch.setattr("apps.jobs.kinds.send", lambda _kind, _job_id: None)
+    monkeypatch.setattr("apps.jobs.kinds.send", lambda *_, **__: None)
 
 
 def queued():
@@ -61,6 +62,8 @@ BY_NAME = {
     "start": lambda job: control.start(job.job_id),
     "cancel": lambda job: control.cancel(job.job_id, actor=TESTS),
     "succeed": lambda job: control.end(as_its_worker_knows_it(job)),
+    "hand_over": lambda job: control.hand_over(as_its_worker_knows_it(job)),
+    "postpone": lambda job: control.postpone(as_its_worker_knows_it(job), why="No answer."),
     "fail": lambda job: control.end(as_its_worker_knows_it(job), error="it failed"),
     "resend": lambda job: jobs.enqueue_once(
         SessionJob.GENERATE, job_id=job.job_id, total=3, parameters={}, actor=TESTS
@@ -98,7 +101,7 @@ def test_the_documentation_shows_states_and_kinds(settings):
 
 @requirement("F5")
 def test_every_state_has_a_colour_in_the_console():
-    assert set(JobState) == admin.TONES.keys()
+    assert set(JobState) == console.TONES.keys()
 
 
 @requirement("A9", "I4")
@@ -155,8 +158,10 @@ def test_a_cancellation_is_recorded_once_and_seen_at_the_next_report(aws):
 
 
 @requirement("C6", "I4")
-def test_of_two_workers_the_later_one_has_the_job(aws):
+def test_a_job_is_left_to_its_worker_and_taken_over_once_that_is_silent(aws):
     first = started()
+    assert control.start(first.job_id) is None
+    die(first.job_id)
     second = started(first)
     with pytest.raises(JobTakenOver):
         control.report(first, done=1)
@@ -231,13 +236,15 @@ def test_whichever_call_fails_a_job_ends_once_its_message_is_delivered_again(aws
         state = now(job).state
         assert state in {JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED}, place
         assert state is JobState.SUCCEEDED or job.job_id in {one.job_id for one in store.unfinished()}, place
+        die(job.job_id)
         work(job.job_id)
         assert (now(job).state, now(job).done) == (JobState.SUCCEEDED, 3), place
 
 
 @requirement("A9", "I4")
 @pytest.mark.parametrize("fault", Fault)
-def test_whichever_call_fails_a_failed_job_can_be_sent_again(aws, fault, each_call):
+def test_whichever_call_fails_a_failed_job_can_be_sent_again(aws, fault, each_call, monkeypatch):
+    monkeypatch.setattr(jobs, "RESENT_FIRST", 0)
     for place, job in each_call(
         "fail a job", fault, started, lambda job: control.end(job, error="it failed")
     ):
@@ -247,6 +254,23 @@ def test_whichever_call_fails_a_failed_job_can_be_sent_again(aws, fault, each_ca
         BY_NAME["resend"](job)
         work(job.job_id)
         assert now(job).state is JobState.SUCCEEDED, place
+
+
+@requirement("A9", "C6")
+def test_a_job_that_fails_again_and_again_is_sent_again_after_ever_longer_waits(aws, later):
+    job, waited = queued(), []
+    for _ in range(12):
+        started_again = control.start(job.job_id)
+        assert started_again is not None
+        control.end(started_again, error="it failed")
+        hours = 0
+        while now(job).state is JobState.FAILED:
+            later(hours=1)
+            hours += 1
+            BY_NAME["resend"](job)
+        waited.append(hours)
+    assert waited == sorted(waited)
+    assert (waited[0], waited[-1]) == (1, 24)
 
 
 @requirement("A9", "I1", "I4")
@@ -281,5 +305,6 @@ def test_whichever_call_fails_a_cancelled_worker_s_job_ends_as_cancelled(aws, fa
         return under_way
 
     for place, job in each_call("see a cancellation", fault, prepare, lambda job: work(job.job_id)):
+        die(job.job_id)
         work(job.job_id)
         assert now(job).state is JobState.CANCELLED, place

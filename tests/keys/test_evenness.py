@@ -7,7 +7,7 @@ from itertools import repeat
 
 from apps.audit.services import transaction
 from apps.files.trail import MessageEvent
-from apps.keys import services
+from apps.keys import services, slots
 from tests import requirement
 from tests.conftest import TESTS
 from tests.tables import every
@@ -25,6 +25,7 @@ def uses_after(picks, *, keys, threads):
     services.create(keys, actor=TESTS)
     with ThreadPoolExecutor(threads) as pool:
         picked = Counter(pool.map(picked_and_used, repeat(None, picks)))
+    assert slots.write_down(actor=TESTS)
     uses = {key.key_id: int(key.usage) for key in every(services.keys_page)}
     assert uses == {key_id: picked[key_id] for key_id in uses}, "every pick is counted, once"
     return sorted(uses.values())
@@ -32,10 +33,10 @@ def uses_after(picks, *, keys, threads):
 
 @requirement("C5")
 def test_the_pool_stays_even_under_many_threads(aws):
-    uses = uses_after(300, keys=20, threads=10)
-    assert sum(uses) == 300
-    # 15 each. Picked among the least used they spread by more than 10 once in 10 ** 5 runs; among all, as a rule
-    assert uses[-1] - uses[0] <= 10, uses
+    uses = uses_after(120, keys=8, threads=10)
+    assert sum(uses) == 120
+    # 15 each, with a standard deviation of 3.6: at random among all, as uses are counted every few minutes
+    assert uses[-1] - uses[0] <= 27, uses
 
 
 @requirement("C5")

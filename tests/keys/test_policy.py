@@ -12,6 +12,7 @@ from tests import requirement
 from tests.conftest import TESTS
 from tests.custody.files import rows_under
 from tests.keys.pools import pool_of
+from tests.queues import into
 from tests.tables import every
 
 
@@ -43,7 +44,7 @@ def test_raising_the_minimum_takes_a_whole_generation_out_of_use(package):
 def test_messages_are_not_lost_unless_that_is_confirmed(package, admin_api):
     answer = admin_api.post("pool/policy", {"minimum": 2})
     assert answer.status_code == 409
-    assert answer.json()["type"] == "urn:qkdplatform:problem:messages-wait"
+    assert answer.json()["type"] == "http://127.0.0.1:8000/api/problems/messages-wait"
     assert "1 messages and 0 files" in answer.json()["detail"]
     assert messages.decrypt(package.to_dict(), actor=TESTS) == b"x", "nothing was changed"
     raised = admin_api.post("pool/policy", {"minimum": 2, "lose_messages": True}).json()
@@ -64,7 +65,7 @@ def test_a_minimum_can_be_lowered_and_messages_open_again(package):
 def test_raising_the_minimum_says_how_many_files_wait_and_rewraps_them_at_once(package, pool, monkeypatch):
     sent: list[str] = []
     monkeypatch.setattr("apps.custody.rotations.SETTLE_SECONDS", 0)
-    monkeypatch.setattr(tasks.rewrap_files, "delay", sent.append)
+    monkeypatch.setattr(tasks.rewrap_files, "apply_async", into(sent))
     rows_under(pool[0], 3)
     after = retirement.set_minimum(2, lose_messages=True, actor=TESTS)
     assert (after.files, after.messages) == (3, 1)

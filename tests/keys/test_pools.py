@@ -24,6 +24,7 @@ from tests import requirement
 from tests.conftest import TESTS, forget_everything
 from tests.faults import counted
 from tests.keys.pools import pool_of
+from tests.queues import at_once
 from tests.tables import every
 from tests.threads import together
 from tests.uploads import record_of, registered
@@ -151,7 +152,7 @@ def test_files_and_messages_are_sealed_to_keys_of_their_pool(two_pools, api, oth
 @requirement("C5", "C6")
 def test_files_stay_in_their_pool_when_its_keys_are_rotated(two_pools, api, monkeypatch):
     monkeypatch.setattr("apps.custody.rotations.SETTLE_SECONDS", 0)
-    monkeypatch.setattr(tasks.rewrap_files, "delay", tasks.rewrap_files)
+    monkeypatch.setattr(tasks.rewrap_files, "apply_async", at_once(tasks.rewrap_files))
     upload = registered(api)
     handler(upload.event, None)
     old = str(record_of(upload.file_id).pool_key_id)

@@ -1,5 +1,6 @@
 """Rotations: which keys are due, which one replaces another (C5, C6)."""
 
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -18,11 +19,11 @@ def rotation_of(key):
 
 
 @requirement("C5")
-def test_keys_are_queued_for_rotation_after_thirty_days(pool, settings):
+def test_keys_are_queued_for_rotation_within_thirty_days(pool, settings):
     settings.POOL_TARGET = settings.POOL_LOW_WATER = 4
-    age = timedelta(days=30)
-    rewritten(pool[0], created_at=clock.now() - age - timedelta(minutes=1))
-    rewritten(pool[1], created_at=clock.now() - age + timedelta(minutes=5))
+    ages = [rotation.lifetime(key.key_id, days=30) for key in pool]
+    rewritten(pool[0], created_at=clock.now() - ages[0] - timedelta(minutes=1))
+    rewritten(pool[1], created_at=clock.now() - ages[1] + timedelta(minutes=5))
     assert retirement.rotate_due(actor=TESTS) == 1
     assert services.find(pool[0].key_id).state is KeyState.ROTATION_QUEUED
     assert services.find(pool[1].key_id).state is KeyState.ACTIVE
@@ -86,3 +87,12 @@ def test_a_rotation_keeps_its_new_key_while_that_is_active(pool):
     retirement.rotate(chosen.key_id, reason="old too", actor=TESTS)
     _, other = rotation.target_of(rotation_of(pool[0]), actor=TESTS)
     assert other.state is KeyState.ACTIVE
+
+
+@requirement("C5")
+def test_keys_made_on_one_day_are_not_all_due_on_one_day():
+    """A hundred of them shared a birthday, so that every file was re-wrapped on one day."""
+    days = [rotation.lifetime(f"pk-{number}", days=30).total_seconds() / 86_400 for number in range(100)]
+    assert 24 <= min(days) <= max(days) <= 30
+    assert max(Counter(int(day) for day in days).values()) <= 30, "in six days"
+    assert rotation.lifetime("pk-1", days=30) == rotation.lifetime("pk-1", days=30)

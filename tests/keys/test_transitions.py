@@ -7,7 +7,7 @@ import pytest
 
 from apps.audit.services import transaction
 from apps.custody import retirement
-from apps.keys import admin, diagram, lifecycle, pools, rotation, services, transitions
+from apps.keys import diagram, display, lifecycle, pools, rotation, services, transitions
 from apps.keys.pool_records import DEFAULT_POOL
 from apps.keys.records import PARTICIPLES, TARGETS, TRANSITIONS, IllegalTransition, KeyState
 from tests import requirement
@@ -100,7 +100,7 @@ def test_every_transition_has_its_word():
 
 @requirement("C5")
 def test_every_state_has_its_row_and_its_colour():
-    assert set(KeyState) == diagram.SP_800_57.keys() == admin.TONES.keys()
+    assert set(KeyState) == diagram.SP_800_57.keys() == display.TONES.keys()
 
 
 @requirement("C5")

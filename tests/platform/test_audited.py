@@ -14,10 +14,10 @@ from apps.audit.writing import AuditUnavailable
 from apps.common.errors import Invalid
 from apps.custody import retirement
 from apps.detections import services as detections
-from apps.files import messages, services
+from apps.files import describing, messages, services
 from apps.files.bodies.objects import ObjectRef
 from apps.files.reading import content as reading
-from apps.files.reading import downloads
+from apps.files.reading import downloads, packages
 from apps.files.trail import FileEvent, MessageEvent
 from apps.files.uploads import announce, pipeline
 from apps.jobs import services as jobs
@@ -25,7 +25,7 @@ from apps.keys import seeds
 from apps.keys import services as keys
 from apps.keys.pool_records import DEFAULT_POOL
 from apps.keys.trail import PoolKeyEvent
-from apps.sessions import finals, quantum_keys
+from apps.sessions import committing, finals, offering, reservations
 from apps.sessions import services as sessions
 from apps.sessions.job_kinds import SessionJob
 from apps.sessions.records import KeyPurpose, QuantumKeyState, Session
@@ -66,9 +66,9 @@ def staged() -> Scene:
         deliver(upload.event)
     services.delete(deleted.file_id, actor=TESTS)
     with transaction(TESTS) as tx:
-        offered = quantum_keys.offer()
+        offered = offering.offer()
         reserved = QuantumKeyState.RESERVED
-        quantum_keys.take(tx, offered, purpose=KeyPurpose.FILE, subject="nobody came back", state=reserved)
+        committing.take(tx, offered, purpose=KeyPurpose.FILE, subject="nobody came back", state=reserved)
         tx.audit(QuantumKeyEvent.RESERVED)
     return Scene(
         api=api,
@@ -99,6 +99,7 @@ def _pool_key() -> str:
     return keys.pick().key_id
 
 
+# In an order in which each can also be done after those before it: a file is deleted last.
 OPERATIONS = {
     "issue an API key": lambda _: access.issue_for_service("x", role=Role.CLIENT, actor=TESTS),
     "revoke an API key": lambda s: access.revoke(s.api.client.key_id, reason="leaked", actor=TESTS),
@@ -115,6 +116,8 @@ OPERATIONS = {
     "encrypt an upload": lambda s: pipeline.encrypt_uploaded(_object(s.waiting), actor=TESTS),
     "read a file": lambda s: reading.read(s.file.file_id, actor=TESTS),
     "publish a file": lambda s: downloads.publish(s.file.file_id, actor=TESTS),
+    "describe a file": lambda s: describing.describe(s.file.file_id, name="b", actor=TESTS),
+    "give out a package": lambda s: packages.package_of(s.file.file_id, actor=TESTS),
     "delete a file": lambda s: services.delete(s.file.file_id, actor=TESTS),
     "restore a file": lambda s: services.restore(s.deleted.file_id, actor=TESTS),
     "queue a job": lambda _: jobs.enqueue(SessionJob.GENERATE, total=1, parameters={}, actor=TESTS),
@@ -141,10 +144,10 @@ def test_an_upload_over_the_limit_that_cannot_be_audited_is_not_removed(scene, s
 
 @requirement("I1", "D2", "I3")
 def test_a_reservation_whose_end_cannot_be_audited_does_not_end(scene, monkeypatch):
-    monkeypatch.setattr(quantum_keys, "RESERVED_SECONDS", 0)
+    monkeypatch.setattr(reservations, "RESERVED_SECONDS", 0)
     before = everything()
     with pytest.raises(ExceptionGroup):
-        quantum_keys.discard(quantum_keys.stale_reservations(), actor=TESTS)
+        reservations.discard(reservations.stale_reservations(), actor=TESTS)
     assert everything() == before
 
 
@@ -162,7 +165,10 @@ def test_a_reservation_whose_end_cannot_be_audited_does_not_end(scene, monkeypat
 )
 def test_the_caller_is_told_to_try_again(scene, method, path, body):
     answer = scene.api.call(method, path.format(scene.file.file_id), body)
-    assert (answer.status_code, answer.json()["type"]) == (503, "urn:qkdplatform:problem:unavailable")
+    assert (answer.status_code, answer.json()["type"]) == (
+        503,
+        "http://127.0.0.1:8000/api/problems/unavailable",
+    )
     assert int(answer["Retry-After"]) > 0
 
 

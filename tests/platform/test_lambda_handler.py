@@ -6,10 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from apps.access import api_keys
+from apps.access.api.health import Liveness
 from apps.audit.services import entries_page
+from apps.common import deadline
 from apps.sessions import services as sessions
-from qkdplatform import lambda_handler, schedules
-from qkdplatform.lambda_handler import UnknownEvent, handler
+from qkdplatform import commands, schedules
+from qkdplatform.errors import UnknownEvent
+from qkdplatform.lambda_handler import handler
 from tests import requirement
 from tests.events import stream_insert
 from tests.uploads import deliver, registered
@@ -103,7 +107,7 @@ def test_a_binary_body_makes_the_round_trip(api, stock):
 def test_a_problem_document_makes_the_round_trip(api):
     answer, body = called("GET", "files/none", key=api.key)
     assert answer["statusCode"] == 404
-    assert json.loads(body)["type"] == "urn:qkdplatform:problem:not-found"
+    assert json.loads(body)["type"] == "http://127.0.0.1:8000/api/problems/not-found"
 
 
 @requirement("E1")
@@ -120,6 +124,25 @@ def test_the_trail_holds_the_address_that_the_gateway_saw(api):
     assert entry.source_ip == "198.51.100.7"
 
 
+@requirement("E9", "G1")
+def test_requests_and_schedules_know_when_the_function_ends(monkeypatch):
+    """A wait ends before that, and a schedule begins no part for which no time is left."""
+    left: list[float | None] = []
+    health = Liveness.get
+
+    def seen(view, request):
+        left.append(deadline.seconds_left())
+        return health(view, request)
+
+    monkeypatch.setattr(Liveness, "get", seen)
+    monkeypatch.setitem(schedules.SCHEDULES, "sweep", lambda: left.append(deadline.seconds_left()))
+    context = SimpleNamespace(**vars(CONTEXT), get_remaining_time_in_millis=lambda: 29_000)
+    for event in (rest_event("GET", "health"), rule("qkdplatform.schedules.sweep")):
+        handler(event, context)
+    assert left == [pytest.approx(29, abs=5)] * 2
+    assert deadline.seconds_left() is None
+
+
 @requirement("B1", "C1", "G1")
 def test_stream_and_bucket_events_reach_their_handlers(api, stock):
     made = sessions.generate(sessions.GenerateRequest(key_length=64, error_rate=0.01), actor=api.actor)
@@ -131,7 +154,7 @@ def test_stream_and_bucket_events_reach_their_handlers(api, stock):
 
 @requirement("C5", "G1")
 @pytest.mark.parametrize(
-    "name", ["qkdplatform-dev", "qkdplatform-production", "0-qkdplatform-dev", "a.dotted-name"]
+    "name", ["qkdplatform-dev-worker", "qkdplatform-production", "0-qkdplatform-dev", "a.dotted-name"]
 )
 @pytest.mark.parametrize("schedule", sorted(schedules.SCHEDULES))
 def test_a_schedule_is_found_by_the_name_that_zappa_gives_its_rule(monkeypatch, name, schedule):
@@ -144,8 +167,26 @@ def test_a_schedule_is_found_by_the_name_that_zappa_gives_its_rule(monkeypatch, 
 @requirement("G1")
 def test_zappa_schedules_what_the_entry_knows(settings):
     stages = json.loads((settings.BASE_DIR / "zappa_settings.json").read_text())
-    functions = {event["function"] for event in stages["base"]["events"]}
+    functions = {event["function"] for event in stages["worker"]["events"]}
     assert functions == {f"qkdplatform.schedules.{name}" for name in schedules.SCHEDULES}
+
+
+def resolved(stages, name):
+    stage = dict(stages[name])
+    while parent := stage.pop("extends", None):
+        stage = stages[parent] | stage
+    return stage
+
+
+@requirement("G1")
+@pytest.mark.parametrize("name", ["dev", "staging", "production"])
+def test_each_stage_has_a_function_for_the_api_and_one_that_works(settings, name):
+    """API Gateway ends a request at 29 s: a function that goes on is paid for, and its answer lost."""
+    stages = json.loads((settings.BASE_DIR / "zappa_settings.json").read_text())
+    api, worker = resolved(stages, name), resolved(stages, f"{name}-worker")
+    assert (api["timeout_seconds"], api.get("apigateway_enabled", True), "events" in api) == (29, True, False)
+    assert (worker["timeout_seconds"], worker["apigateway_enabled"]) == (900, False)
+    assert api["aws_environment_variables"] == worker["aws_environment_variables"] == {"QKD_STAGE": name}
 
 
 @requirement("G1")
@@ -171,7 +212,12 @@ def test_zappa_packs_the_platform_and_no_other_package(settings):
         {"manage": {"check": 1}},
         {"manage": None},
         {"manage": ""},
-        {"manage": " check"},
+        {"manage": "check --deploy"},
+        {"manage": "createsuperuser"},
+        {"manage": "recovery combine"},
+        {"manage": "'check"},
+        {"manage": "bootstrap; shell"},
+        {"manage": "/bin/sh"},
         rule("os.system"),
         rule("qkdplatform.schedules.nothing"),
         rule("qkdplatform.schedules.__init__"),
@@ -207,9 +253,42 @@ def test_the_error_about_an_unknown_event_does_not_quote_it():
 
 
 @requirement("G1")
-@pytest.mark.parametrize("command", sorted(lambda_handler.COMMANDS))
+@pytest.mark.parametrize("command", sorted(commands.COMMANDS))
 def test_the_allowed_commands_run(monkeypatch, command):
     run = []
-    monkeypatch.setattr(lambda_handler, "call_command", lambda name, **_: run.append(name))
-    handler({"manage": command}, CONTEXT)
+    monkeypatch.setattr(commands, "call_command", lambda name, *_, **__: run.append(name))
+    assert handler({"manage": command}, CONTEXT) == {"ok": True, "output": ""}
     assert run == [command]
+
+
+@requirement("G1")
+def test_a_command_s_output_is_the_answer(aws):
+    answer = handler({"manage": "api_client make 'the tests' --role client"}, CONTEXT)
+    assert answer["ok"]
+    service, key = answer["output"].split()
+    assert service.startswith("service:")
+    assert api_keys.authenticate(key, source_ip="").principal.name == "the tests"
+
+
+@requirement("G1")
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("link show none", ""),
+        ("api_client make", "required: name"),
+        ("run_schedule nothing", "invalid choice"),
+    ],
+)
+def test_a_command_that_fails_says_why(aws, command, said):
+    answer = handler({"manage": command}, CONTEXT)
+    assert not answer["ok"]
+    assert said in answer["output"]
+    assert answer["output"]
+
+
+@requirement("G1")
+def test_a_schedule_can_be_run_by_hand(monkeypatch):
+    run = []
+    monkeypatch.setitem(schedules.SCHEDULES, "refill", lambda: run.append("refill"))
+    assert handler({"manage": "run_schedule refill"}, CONTEXT) == {"ok": True, "output": "refill ran.\n"}
+    assert run == ["refill"]

@@ -15,7 +15,7 @@ from apps.custody import retirement
 from apps.detections import services as detections
 from apps.keys import seeds
 from apps.keys import services as keys
-from apps.sessions import finals, quantum_keys, tasks
+from apps.sessions import finals, offering, tasks
 from apps.sessions import services as sessions
 from apps.sessions.records import SessionStatus
 from qkdplatform import schedules
@@ -160,7 +160,7 @@ def test_the_search_would_find_them():
 
 @requirement("I2")
 def test_no_record_shows_its_secrets(stock, pool):
-    offered = quantum_keys.offer()
+    offered = offering.offer()
     shown = repr([offered, pool, sessions.find(stock.session_id, actor=TESTS), seeds._kept, finals._kept])
     assert not found_in(shown.encode(), key_material())
     assert "encrypted_final_key" not in shown

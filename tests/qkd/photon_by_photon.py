@@ -79,6 +79,10 @@ def simulate(link: Channel, eve: Eve, pulses: int, seed: int) -> Seen:
     outcome = outcome ^ ((rng.random(pulses) < link.misalignment) & ~blinded)
     outcome = np.where(detected, outcome, rng.integers(0, 2, pulses) == 1)
     clicked = detected | dark
+    after = link.after_pulse_probability * np.array(
+        [clicked[kind == one].mean() for one in range(light.size)]
+    )
+    clicked |= (rng.random(pulses) < after[kind]) & ~blinded
     kept = clicked & (alice == bob)
 
     knows = held | (intercepted & (basis == alice)) & (emitted > 0) | blinded

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -104,10 +105,29 @@ def test_a_combination_is_what_photons_sent_one_by_one_show(name):
     theory, seen = expectation(WEAK, eavesdropper), simulate(WEAK, physical, PULSES, seed=3)
     for (chance, _), measured, gain in zip(WEAK.emissions, seen.gains, theory.gains, strict=True):
         assert measured == close(gain, PULSES * chance)
-    # Of background clicks the engine takes Eve's share as if a photon had been seen: below a part in a thousand here.
+    # Of background clicks the engine takes the share of those she measured as if a photon had been seen: below a
+    # part in a thousand here.
     assert seen.qber == pytest.approx(theory.qber, abs=0.002 + 5 * 0.5 / math.sqrt(seen.sifted))
     assert seen.known == pytest.approx(theory.known, abs=0.003 + 5 * 0.5 / math.sqrt(seen.sifted))
     assert seen.guessed == pytest.approx(theory.guess_rate, abs=0.003 + 5 * 0.5 / math.sqrt(seen.sifted))
+
+
+@requirement("A6")
+@pytest.mark.parametrize(
+    ("eavesdropper", "physical"),
+    [
+        (BeamSplitting(), Eve(tapped=1.0)),
+        (BeamSplitting(0.4), Eve(tapped=0.4)),
+        (PhotonNumberSplitting(0.6, blocking=False), Eve(split=0.6)),
+    ],
+    ids=str,
+)
+def test_eve_holds_a_photon_of_a_random_click_as_often_as_of_a_pulse_that_was_lost(eavesdropper, physical):
+    link = replace(WEAK, dark_count_probability=2e-2, after_pulse_probability=0.1)
+    theory, seen = expectation(link, eavesdropper), simulate(link, physical, PULSES, seed=5)
+    _, _, knowledge, sifted = draw_clicks(link, eavesdropper, PULSES)
+    assert seen.known == close(theory.known, seen.sifted)
+    assert knowledge.known_bits / sifted == close(theory.known, sifted)
 
 
 @requirement("A6")

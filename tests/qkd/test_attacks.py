@@ -13,7 +13,7 @@ from qkd.attacks import attack, notation
 from qkd.attacks.model import Part
 from qkd.attacks.roles import Disturbance, Measurement
 from qkd.channel import Channel, preset
-from qkd.detection import judge
+from qkd.detection import evidence_of, judge
 from qkd.finite_key import binary_entropy
 from qkd.randomness import Randomness
 from qkd.session import AbortCode, SessionParameters, run
@@ -142,8 +142,7 @@ def test_decoys_catch_photon_number_splitting_where_the_error_rate_does_not():
     assert split.aborted is not None
     assert split.aborted.code is AbortCode.SINGLE_PHOTONS_MISSING
     assert split.key is None
-    verdict = judge(split.compared, expected_qber=split.plan.expected_qber)
-    assert not verdict.is_compromised
+    assert judge(evidence_of(split.ledger(), compared=split.compared)).is_compromised
 
 
 @requirement("A6")
@@ -200,7 +199,9 @@ def test_blinding_takes_everything_and_no_statistic_of_ours_convicts_it():
     result = run(SessionParameters(channel=GYS, key_length=256, seed=1, attack=attack("detector_blinding")))
     assert result.eve_known_bits > 0.99 * result.sifted_length
     assert result.qber < 0.01 < result.plan.expected_qber
-    assert not judge(result.compared, expected_qber=result.plan.expected_qber).is_compromised
+    verdict = judge(evidence_of(result.ledger(), compared=result.compared))
+    assert verdict.is_anomalous
+    assert not verdict.is_compromised
 
 
 @requirement("A6")

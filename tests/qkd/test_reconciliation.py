@@ -1,6 +1,11 @@
 """Cascade and verification: right or not verified, and every disclosed bit counted."""
 
+import contextlib
 import math
+import os
+import threading
+import time
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -10,7 +15,7 @@ from hypothesis import strategies as st
 from qkd import cascade, universal, verification
 from qkd.classical import Kind, LocalChannel, Message, ProtocolError
 from qkd.finite_key import binary_entropy
-from qkd.reconciliation import MAX_FRAME_BITS, AliceReconciliation, reconcile, reconcile_as_bob
+from qkd.reconciliation import MAX_FRAME_BITS, AliceReconciliation, bob, local, reconcile, reconcile_as_bob
 from tests import requirement
 
 
@@ -224,6 +229,118 @@ def test_the_results_repr_shows_no_bits():
 
 
 @requirement("A4")
+@pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
+def test_a_process_that_has_corrected_much_goes_on_with_numba(monkeypatch):
+    worker = bob._Worker
+    monkeypatch.setattr(worker, "corrected", bob._WORTH_NUMBA - 2500)
+    alice, received = noisy_pair(1000, 0.02, 4)
+    found = [reconcile(alice, received, 0.02, seed=4) for _ in range(4)]
+    assert [one.kernel for one in found] == ["numpy", "numpy", "numba", "numba"]
+    assert len({one.leaked_bits for one in found}) == 1
+    assert worker.corrected == bob._WORTH_NUMBA - 500
+    assert reconcile(alice, received, 0.02, seed=4, kernel="numpy").kernel == "numpy"
+    assert worker.corrected == bob._WORTH_NUMBA - 500, "what was asked for is no choice"
+
+
+@pytest.fixture
+def many_batches(monkeypatch):
+    """Batches of two frames."""
+    monkeypatch.setattr("qkd.reconciliation.frames._BATCH_BITS", 1 << 12)
+
+
+@requirement("A4")
+@pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
+@pytest.mark.parametrize("low_latency", [False, True])
+def test_on_several_cores_every_message_and_the_result_are_those_of_one(
+    many_batches, monkeypatch, low_latency
+):
+    """Batches wait for each other at random; what crosses is the same to the bit."""
+    alice, received = noisy_pair(50_000, 0.03, 6)
+    crossed: dict[int, bytes] = {}
+    busy: set[int] = set()
+
+    class Heard(LocalChannel):
+        def _exchange(self, question, longest):
+            if question.kind is Kind.BATCH:
+                self.heard, self.first = b"", int.from_bytes(question.body[:4], "little")
+            time.sleep(int.from_bytes(os.urandom(1)) % 3 * 1e-4)
+            answer = super()._exchange(question, longest)
+            if question.kind is not Kind.TAGS:
+                busy.add(threading.get_ident())
+                self.heard += question.encode() + answer.encode()
+                crossed[self.first] = self.heard
+            return answer
+
+    monkeypatch.setattr("qkd.reconciliation.local.LocalChannel", Heard)
+    found = set()
+    for workers in (1, 2, 20):
+        crossed.clear()
+        busy.clear()
+        result = reconcile(
+            alice,
+            received,
+            0.03,
+            seed=6,
+            kernel="numba",
+            frame_bits=1 << 11,
+            low_latency=low_latency,
+            workers=workers,
+        )
+        assert result.verified
+        assert len(crossed) == 13
+        assert (len(busy) > 1) == (workers > 1)
+        transcript = b"".join(crossed[first] for first in sorted(crossed))
+        found.add((transcript, result.bits.tobytes(), result.leaked_bits, result.round_trips))
+    assert len(found) == 1
+
+
+@requirement("A4")
+@pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
+def test_batches_at_once_are_held_to_the_parities_of_the_whole_string(many_batches):
+    whole, received = noisy_pair(40_000, 0.1, 6)
+    most = reconcile(whole, received, 0.1, seed=6, frame_bits=1 << 11, workers=1).leaked_bits
+    for allowed in (most + 1, most):
+        alice = AliceReconciliation(whole, frame_bits=1 << 11, epsilon_cor=1e-15, most_parities=allowed)
+        enough = contextlib.nullcontext() if allowed > most else pytest.raises(ProtocolError, match="no key")
+        with enough:
+            reconcile_as_bob(
+                received,
+                LocalChannel(alice.answer),
+                0.1,
+                seed=6,
+                kernel="numba",
+                frame_bits=1 << 11,
+                correct_all=local._AtOnce(alice, 2),
+            )
+        assert alice.leaked_bits == most
+
+
+@requirement("A4")
+@pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
+def test_a_batch_that_fails_ends_the_reconciliation(many_batches, monkeypatch):
+    correct = bob.Batches.correct
+
+    def failing(self, index, rows, channel):
+        if index == 3:
+            raise ProtocolError("the third")
+        correct(self, index, rows, channel)
+
+    monkeypatch.setattr(bob.Batches, "correct", failing)
+    alice, received = noisy_pair(20_000, 0.03, 6)
+    with pytest.raises(ProtocolError, match="the third"):
+        reconcile(alice, received, 0.03, seed=6, kernel="numba", frame_bits=1 << 11, workers=2)
+
+
+@requirement("A4")
+@pytest.mark.parametrize("length", [1, 8, 1001])
+def test_the_tags_of_frames_are_those_of_each_alone(length):
+    rows = np.random.default_rng(length).integers(0, 2, (5, length), dtype=np.uint8)
+    key = np.random.default_rng(1).bytes(universal.key_size(60))
+    each = [verification.tag(row, bits=60, key=key) for row in rows]
+    assert np.array_equal(verification.tags(rows, bits=60, key=key), np.concatenate(each))
+
+
+@requirement("A4")
 @pytest.mark.parametrize("bits", [4, 8])
 def test_different_strings_collide_no_more_often_than_stated(bits):
     rng = np.random.default_rng(1)
@@ -262,3 +379,9 @@ def test_tag_length_meets_epsilon(epsilon):
     assert 2.0**-bits <= epsilon < 2.0 ** -(bits - 2)
     with pytest.raises(ValueError, match="epsilon"):
         universal.tag_length(10**6, 1e-38)
+
+
+@requirement("A4")
+def test_cores_are_counted_where_no_process_is_bound_to_some(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity")  # macOS
+    assert local.cores() == os.cpu_count()

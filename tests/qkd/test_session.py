@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from qkd import cascade, channel
 from qkd.__main__ import EXIT_NO_KEY, main
 from qkd.attacks import KINDS, InterceptResend, attack
-from qkd.channel import Channel
+from qkd.channel import Channel, preset
 from qkd.session import AbortCode, SessionParameters, plan, run
 from tests import requirement
 from tests.qkd.ledger import check_ledger
@@ -291,10 +291,37 @@ def test_a_failing_frame_costs_its_bits_and_not_the_session(monkeypatch):
         ({"frame_bits": 100}, "frame_bits"),
         ({"kernel": "gpu"}, "kernel"),
         ({"optimise": 1}, "optimise"),
-        ({"low_latency": None}, "low_latency"),
+        ({"low_latency": 1}, "low_latency"),
+        ({"variable_length": None}, "variable_length"),
         ({"optimise": True, "sample_fraction": 0.3}, "sample_fraction"),
     ],
 )
 def test_bad_options_are_refused_by_name(change, name):
     with pytest.raises(ValueError, match=name):
         SessionParameters(**({"error_rate": 0.02} | change))
+
+
+@requirement("A1", "A4", "I7")
+@pytest.mark.parametrize("channel", [None, preset("lim2014")], ids=["single photons", "decoys"])
+def test_a_key_of_variable_length_takes_all_that_the_bound_gives(channel):
+    asked = {"channel": channel} if channel else {"error_rate": 0.02}
+    fixed, whole = (
+        run(SessionParameters(key_length=256, seed=3, variable_length=variable, **asked))
+        for variable in (False, True)
+    )
+    assert fixed.final_length == 256
+    check_ledger(whole)
+    assert whole.final_length + whole.authentication_bits == whole.bound_length
+    assert whole.final_length > 256
+    assert fixed.raw_length == whole.raw_length
+
+
+@requirement("A4")
+def test_numpy_reconciles_in_few_round_trips_unless_told_otherwise():
+    trips = {
+        choice: run(
+            SessionParameters(error_rate=0.02, seed=3, kernel="numpy", low_latency=choice)
+        ).round_trips
+        for choice in (None, True, False)
+    }
+    assert trips[None] == trips[True] < trips[False] / 1.5

@@ -177,10 +177,10 @@ def test_ten_million_bits_are_amplified_exactly():
     length, final = 10**7, 6 * 10**6
     rng = np.random.default_rng(5)
     bits, seed = rng.integers(0, 2, length, dtype=np.uint8), rng.bytes(seed_size(length, final))
-    half, width = len(seed) // 2, length + final
     # Python's own integers, which share nothing with the library that multiplies in the engine.
     x = int.from_bytes(np.packbits(bits, bitorder="little").tobytes(), "little")
-    a, b = int.from_bytes(seed[:half], "little"), int.from_bytes(seed[half:], "little")
-    expected = ((a * x + b) & ((1 << width) - 1)) >> (width - final)
+    a = int.from_bytes(seed[: length // 8], "little") | 1
+    b = int.from_bytes(seed[length // 8 :], "little") % 2 ** (length - final)
+    expected = ((a * x + b) & ((1 << length) - 1)) >> (length - final)
     found = np.packbits(amplify(bits, final, seed=seed), bitorder="little").tobytes()
     assert found == expected.to_bytes((final + 7) // 8, "little")

@@ -274,5 +274,5 @@ def test_the_api_reads_a_package_as_strictly_as_the_format_does(api, stock):
     text = json.dumps({"package": package})
     repeated = text.replace('"envelope":', '"envelope": {}, "envelope":', 1)
     answer = api.post("decrypt", repeated)
-    assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (400, "invalid-input")
+    assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (400, "invalid-input")
     assert "repeats the name" in answer.json()["detail"]

@@ -96,12 +96,13 @@ def test_it_imports_cryptography_and_the_standard_library_alone() -> None:
     assert loaded - set(sys.stdlib_module_names) == {"qkdseal", "cryptography", *CRYPTOGRAPHYS_OWN}
 
 
-def test_the_client_imports_the_format_and_an_http_library_alone() -> None:
-    loaded = loaded_by("import qkdclient, qkdclient.__main__") - loaded_by("")
+def test_the_client_imports_the_format_http_and_a_parser_alone() -> None:
+    loaded = loaded_by("import qkdclient, qkdclient.cli.main") - loaded_by("")
     assert not loaded & (FOREIGN - {"urllib3"})
     third_party = loaded - set(sys.stdlib_module_names) - CRYPTOGRAPHYS_OWN
-    assert {"qkdclient", "qkdseal", "cryptography", "urllib3"} <= third_party
-    assert third_party - {"qkdclient", "qkdseal", "cryptography", "urllib3"} <= URLLIB3S_OPTIONAL
+    wanted = {"qkdclient", "qkdseal", "cryptography", "urllib3", "click"}
+    assert wanted <= third_party
+    assert third_party - wanted <= URLLIB3S_OPTIONAL
 
 
 def test_a_foreign_import_would_be_seen() -> None:

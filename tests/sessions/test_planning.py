@@ -8,6 +8,7 @@ from qkd import planning
 from qkd.worst_case import Demand
 from tests import requirement
 from tests.conftest import TESTS
+from tests.queues import into
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_a_request_that_generates_a_session_plans_once(api, searches):
 @requirement("A5")
 def test_a_batch_plans_once_for_all_its_sessions(aws, searches, monkeypatch):
     sent: list[str] = []
-    monkeypatch.setattr(tasks.generate_batch, "delay", sent.append)
+    monkeypatch.setattr(tasks.generate_batch, "apply_async", into(sent))
     tasks.generate_later(GenerateRequest(key_length=64, error_rate=0.01), count=3, actor=TESTS)
     tasks.generate_batch(sent[0])
     assert searches == [64]

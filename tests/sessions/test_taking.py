@@ -19,7 +19,7 @@ from apps.files.uploads import client_side
 from apps.files.uploads.announce import UploadMethod
 from apps.keys import services as keys
 from apps.keys.records import KeyState
-from apps.sessions import quantum_keys, services, transitions
+from apps.sessions import committing, quantum_keys, services, transitions
 from apps.sessions import stock as supply
 from apps.sessions.records import KeyPurpose, SessionUnusable, StockEmpty
 from apps.sessions.store import SessionTable
@@ -79,7 +79,7 @@ class Rivals:
 @pytest.fixture
 def rivals(monkeypatch):
     """``rivals(taken, 2)``: two others are faster."""
-    real_take, real_count = quantum_keys.take, keys.count_use
+    real_take, real_count = committing.take, keys.count_use
 
     def take_first(offered):
         with transaction(TESTS) as tx:
@@ -100,7 +100,7 @@ def rivals(monkeypatch):
         else:
             act = {"collision": take_first, "revocation": revoke_the_session}[what]
             found = Rivals(act, times)
-            monkeypatch.setattr(quantum_keys, "take", found.before(real_take))
+            monkeypatch.setattr(committing, "take", found.before(real_take))
         return found
 
     return made

@@ -1,45 +1,30 @@
 """What taking a quantum key costs in DynamoDB's write units, however long the session's key is."""
 
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
-import pytest
 from django.conf import settings
 
 from apps.audit.services import transaction
-from apps.detections import services as detections
 from apps.files.trail import MessageEvent
-from apps.sessions import finals, quantum_keys, services
-from apps.sessions.records import KeyPurpose, SessionStatus
-from apps.sessions.services import GenerateRequest
-from apps.sessions.store import FinalKeyTable, SessionTable
+from apps.sessions import committing, offering
+from apps.sessions.records import KeyPurpose
 from tests import requirement
 from tests.conftest import TESTS
-from tests.tables import save
+from tests.sessions.ready import long
 from tests.write_units import Item, counted_units, index_units, size
 
-MEGABIT = 2**20
-OURS = ("sessions", "final-keys")
-
-
-@pytest.fixture
-def session(aws):
-    """A ready session with 4,096 quantum keys, as long as one of 1 Mbit would be."""
-    made = services.generate(GenerateRequest(key_length=256, error_rate=0.02), actor=TESTS)
-    long = replace(made, final_key_length=MEGABIT, key_length=MEGABIT, keys_total=4096)
-    save(SessionTable.of(long))
-    save(FinalKeyTable.of(finals.wrap(long, bytes(MEGABIT // 8))))
-    assert detections.judge(made.session_id, actor=TESTS).outcome == SessionStatus.READY
-    return long
+MEGABIT_KEYS = 4096
+OURS = ("sessions", "final-keys", "key-blocks", "quantum-keys")
 
 
 def units_of_a_take() -> Counter[str]:
     """Units by table, its indexes included, without the prefix of all tables."""
-    offered = quantum_keys.offer()
+    offered = offering.offer()
     with counted_units() as found, transaction(TESTS) as tx:
-        quantum_keys.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject="m", sealed_by="k")
+        committing.take(tx, offered, purpose=KeyPurpose.MESSAGE, subject="m", sealed_by="k")
         tx.audit(MessageEvent.ENCRYPTED, session_id=offered.session_id)
+    offering.settle(offered, taken=True)
     by_table: Counter[str] = Counter()
     for name, units in found.items():
         by_table[name.removeprefix(f"{settings.TABLE_PREFIX}-").partition("/")[0]] += units
@@ -47,13 +32,21 @@ def units_of_a_take() -> Counter[str]:
 
 
 @requirement("A7", "C5")
-def test_a_take_of_a_megabit_session_costs_less_than_fifteen_units_in_its_tables(session):
+def test_a_take_of_a_megabit_session_costs_six_units_in_its_tables(aws):
+    long(MEGABIT_KEYS)
     first, second = units_of_a_take(), units_of_a_take()
-    assert sum(second[table] for table in OURS) < 15, second
-    assert second["final-keys"] == 0
+    assert {table: second[table] for table in OURS if second[table]} == {"key-blocks": 2, "quantum-keys": 4}
     assert first["final-keys"] > 340, "the first take alone ends the time to live of the wrapped key"
-    assert first["sessions"] == second["sessions"]
-    assert sum(second.values()) < 30, "key, entry and head of the trail included"
+    assert sum(second.values()) < 15, "key, entry and head of the trail included"
+
+
+@requirement("A7", "C5")
+def test_a_block_costs_its_session_one_write(aws):
+    long(1024)
+    units_of_a_take()
+    taken = [units_of_a_take() for _ in range(16)]
+    assert [found["sessions"] > 0 for found in taken] == [False] * 14 + [True, False]
+    assert sum(sum(found.values()) for found in taken) / len(taken) < 16
 
 
 @requirement("A7")

@@ -53,7 +53,7 @@ def test_nothing_of_a_real_cloud_is_inherited(tmp_path):
         "no_proxy": "internal",
     }
     read = Configuration.read({"LOCAL_DIR": str(tmp_path / "with space")})
-    given = read.environment(shell, {"AUDIT_KEY": "own"})
+    given = read.environment(shell, {"AUDIT_KEY": "own", "DJANGO_SECRET_KEY": "signs"})
     assert {"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "TABLE_PREFIX"}.isdisjoint(given)
     assert given["AWS_ACCESS_KEY_ID"] == "test"
     assert given["AWS_CONFIG_FILE"] == given["AWS_SHARED_CREDENTIALS_FILE"] == "/dev/null"
@@ -65,14 +65,18 @@ def test_nothing_of_a_real_cloud_is_inherited(tmp_path):
 @requirement("I2")
 def test_the_embedded_aws_gets_none_of_the_products_secrets(tmp_path):
     given = Configuration.read({"LOCAL_DIR": str(tmp_path)}).aws_environment(
-        {"PATH": "/bin", "AUDIT_KEY": "secret"}
+        {"PATH": "/bin", "AUDIT_KEY": "secret"}, {"DJANGO_SECRET_KEY": "signs"}
     )
-    assert "secret" not in given.values()
+    assert {"secret", "signs"}.isdisjoint(given.values())
+    platform = Configuration.read({"LOCAL_DIR": str(tmp_path)}).environment(
+        {}, {"DJANGO_SECRET_KEY": "signs"}
+    )
+    assert given["AWS_SECRET_ACCESS_KEY"] == platform["AWS_SECRET_ACCESS_KEY"] != "test"
     assert given["STATE_DIR"] == str(tmp_path / "aws")
 
 
 def test_each_child_has_a_program():
-    assert set(commands(Configuration.read({}))) == {"aws", "prepare", "web", "relay", "worker"}
+    assert set(commands(Configuration.read({}))) == {"aws", "prepare", "web", "relay", "worker", "custody"}
 
 
 @pytest.mark.parametrize("version", [(3, 10), (3, 15)])

@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import threading
+import time
 
 import psutil
 import pytest
@@ -71,13 +72,15 @@ def test_every_acknowledged_write_survives_a_kill(stack):
     writers = [threading.Thread(target=write, args=(number,)) for number in range(3)]
     for writer in writers:
         writer.start()
-    threading.Event().wait(1.0)
+    deadline = time.monotonic() + 60
+    while len(acknowledged) <= 200 and time.monotonic() < deadline:
+        time.sleep(0.01)
     stack.kill()
     for writer in writers:
         writer.join()
     stack.start()
     there = items(stack)
-    assert len(acknowledged) > 50
+    assert len(acknowledged) > 200
     assert set(acknowledged) <= there.keys()
     assert len(there) <= len(acknowledged) + len(writers)  # at most the writes that were under way
 

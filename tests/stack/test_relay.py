@@ -3,17 +3,21 @@
 import json
 import threading
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from apps.common import aws as clients
-from apps.stack import batches, schedule, streams, uploads
-from apps.stack.invocation import ASYNC_RETRIES, Entry, LambdaContext, Stopping
+from apps.stack import batches, schedule, streams
+from apps.stack.invocation import Entry, LambdaContext, Stopping
 from apps.stack.relay import Relay
 from tests import requirement
+from tests.faults import watched
 
 ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/sessions/stream/2026-01-01T00:00:00.000"
 SECRET = "what the record is about"
@@ -39,6 +43,7 @@ def dead_letters(settings):
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch):
     monkeypatch.setattr("apps.stack.invocation.FIRST_WAIT", 0.0)
+    monkeypatch.setattr("apps.stack.invocation.ASYNC_WAITS", (0.0, 0.0))
 
 
 def entry(handler):
@@ -142,25 +147,63 @@ def test_failures_are_logged_without_what_they_were_about(dead_letters, caplog):
 
 
 @requirement("G2", "C1")
-def test_an_upload_is_retried_twice_then_buried(dead_letters):
+def test_an_asynchronous_event_is_tried_three_times_then_buried(dead_letters):
     calls = []
 
     def handler(event, context):
         calls.append(event)
         raise RuntimeError(SECRET)
 
-    event = {"Records": [{"eventSource": "aws:s3", "s3": {"object": {"key": "a%20b"}}}]}
-    uploads.settle(entry(handler), json.dumps(event))
-    assert calls == [event] * (ASYNC_RETRIES + 1)
+    event = {"source": "aws.events"}
+    assert not entry(handler).deliver(event, source="schedule")
+    assert calls == [event] * 3
     (document,) = dead_letters.all()
     assert document["requestPayload"] == event
     assert document["requestContext"]["condition"] == "RetriesExhausted"
-    assert document["responsePayload"] == {"errorType": "RuntimeError", "source": "upload"}
+    assert document["responsePayload"] == {"errorType": "RuntimeError", "source": "schedule"}
 
 
-def test_the_notifications_own_test_is_not_an_event(dead_letters):
-    uploads.settle(entry(pytest.fail), '{"Service": "Amazon S3", "Event": "s3:TestEvent"}')
-    assert dead_letters.all() == []
+def full(call, client, operation, arguments):
+    """The queue of dead letters takes nothing."""
+    if operation == "SendMessage":
+        raise ClientError({"Error": {"Code": "OverLimit", "Message": "full"}}, operation)
+    return call(client, operation, arguments)
+
+
+@requirement("C6", "I4")
+@pytest.mark.parametrize("reports", [True, False])
+def test_while_the_dead_letters_are_full_a_record_that_fails_stays_in_its_stream(dead_letters, reports):
+    handler = Handler({3}, reports=reports)
+    with watched(full), pytest.raises(ClientError):  # the relay goes on with the same batch a second later
+        deliver(handler)
+    assert 4 not in handler.done
+    deliver(handler)
+    assert set(handler.done) == set(range(8)) - {3}
+    assert [b["DDBStreamBatchInfo"]["startSequenceNumber"] for b in dead_letters.all()] == ["3"]
+
+
+@requirement("C6", "I4")
+def test_while_the_dead_letters_are_full_a_schedule_that_fails_is_fired_again(dead_letters, monkeypatch):
+    monkeypatch.setattr(schedule, "_POLL_SECONDS", 0.01)
+    fired: list[str] = []
+
+    def handler(event, context):
+        fired.append(event["source"])
+        raise RuntimeError(SECRET)
+
+    relay = Relay()
+    monkeypatch.setattr("apps.stack.relay.RETRY_SECONDS", 0.0)
+    rule, seen = schedule.Rule("sweep", schedule.every(0.0)), []
+
+    def loop():
+        seen.append(1)
+        if len(seen) == 3:
+            relay.stop.set()
+        schedule.relay_schedule(entry(handler), rule, relay.stop)
+
+    with watched(full):
+        assert relay.run({"sweep": loop}) == 0
+    assert len(fired) == 2 * 3, "three attempts of each of two events"
 
 
 def test_stopping_in_the_middle_leaves_the_event_where_it_was(dead_letters):
@@ -200,6 +243,17 @@ def test_the_context_says_what_lambda_says():
     assert context.function_name in context.invoked_function_arn
     assert 899_000 < context.get_remaining_time_in_millis() <= 900_000
     assert context.aws_request_id != LambdaContext().aws_request_id
+
+
+@requirement("G1", "G2")
+@pytest.mark.parametrize("left", ["", "{", "[]", '{"sessions/shard-1": 7}', "\x00\x00"])
+def test_damaged_checkpoints_start_from_the_oldest(tmp_path, left, caplog):
+    path = tmp_path / "checkpoints.json"
+    path.write_text(left)
+    assert streams.Checkpoints(path).get("sessions", "shard-1") is None
+    assert "reading from the oldest records" in caplog.text
+    streams.Checkpoints(path).put("sessions", "shard-1", "42")
+    assert streams.Checkpoints(path).get("sessions", "shard-1") == "42"
 
 
 def test_checkpoints_outlive_the_relay(tmp_path):
@@ -242,14 +296,30 @@ def test_a_stream_is_read_on_from_the_last_settled_record(stack, tmp_path, monke
     assert seen == ["before", "after", "before", "after"]
 
 
-NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)  # a Sunday
-
-
 def test_rates_fire_at_once_and_then_at_their_interval():
     due = schedule.parse("rate(5 minutes)")
-    assert due(NOON, None)
-    assert not due(NOON + timedelta(minutes=4), NOON)
-    assert due(NOON + timedelta(minutes=5), NOON)
+    assert due(1000.0, None)
+    assert not due(1000.0 + 4 * 60, 1000.0)
+    assert due(1000.0 + 5 * 60, 1000.0)
+
+
+@requirement("C6")
+def test_a_schedule_fires_at_its_interval_also_where_the_clock_is_set_back(monkeypatch):
+    times, stop = (
+        iter([datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)]),
+        threading.Event(),
+    )
+    monkeypatch.setattr(schedule, "datetime", SimpleNamespace(now=lambda _: next(times)))
+    monkeypatch.setattr(schedule, "_POLL_SECONDS", 0.01)
+    seen: list[str] = []
+
+    def handler(event, context):
+        seen.append(event["time"])
+        if len(seen) == 2:
+            stop.set()
+
+    schedule.relay_schedule(entry(handler), schedule.Rule("sweep", schedule.every(0.05)), stop)
+    assert seen == ["2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"]
 
 
 @pytest.mark.parametrize("expression", ["", "rate(5 parsecs)", "cron(0 12 * * ? *)"])
@@ -261,15 +331,17 @@ def test_what_is_not_understood_is_said(expression):
 def test_the_rules_of_the_deployment_fire_here(settings):
     plan = schedule.rules(settings.BASE_DIR / "zappa_settings.json", override_seconds=3.0)
     assert {rule.name.rpartition(".")[2] for rule in plan} >= {"sweep"}
-    stop, seen = threading.Event(), []
+    for rule in plan:
+        stop = threading.Event()
+        seen: list[dict[str, Any]] = []
 
-    def handler(event, context):
-        seen.append(event)
-        stop.set() if len(seen) == len(plan) else None
+        def handler(event, context, seen=seen, stop=stop):
+            seen.append(event)
+            stop.set()
 
-    schedule.relay_schedule(entry(handler), plan, stop)
-    assert {event["source"] for event in seen} == {"aws.events"}
-    assert [event["resources"][0].rpartition("/")[2] for event in seen] == [rule.name for rule in plan]
+        schedule.relay_schedule(entry(handler), rule, stop)
+        assert [event["source"] for event in seen] == ["aws.events"]
+        assert seen[0]["resources"][0].rpartition("/")[2] == rule.name
 
 
 def test_a_defect_of_the_relay_ends_it_and_aws_failures_do_not(monkeypatch, caplog):

@@ -61,7 +61,7 @@ def asked(key: Any) -> Approval:
 
 
 def found() -> set[str]:
-    return {problem.what for problem in verification.verify(records=True).row_problems}
+    return {problem.what for problem in verification.verify(verification.Depth.RECORDS).row_problems}
 
 
 @requirement("C5", "I10", "I12")
@@ -158,7 +158,8 @@ def test_a_principal_made_up_or_set_back_in_the_table_approves_nothing(pool: lis
 @requirement("I6", "I10")
 @pytest.mark.parametrize("harm", ["forged", "moved"])
 def test_a_forged_row_does_not_break_a_list_and_is_left_out(aws: None, harm: str) -> None:
-    made = [api_keys.issue_for_service(name, role=Role.CLIENT, actor=TESTS)[0].key for name in "abc"]
+    callers = [api_keys.issue_for_service(name, role=Role.CLIENT, actor=TESTS)[0] for name in "abc"]
+    made = [api_keys.find(caller.key_id) for caller in callers]
     item = stored(ApiKeyTable, key_id=made[1].key_id)
     if harm == "forged":
         write(ApiKeyTable, item | {"secret_hash": {"S": "00"}})
@@ -180,15 +181,15 @@ def test_records_written_during_the_verification_are_not_suspected(
     aws: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, _ = api_keys.issue_for_service("before", role=Role.CLIENT, actor=TESTS)
-    real = rows.verify_rows
+    real = rows.RowCheck.go
 
-    def meanwhile(newest: Any, *, catch_up: Any) -> Any:
+    def meanwhile(check: Any, **more: Any) -> Any:
         api_keys.issue_for_service("meanwhile", role=Role.CLIENT, actor=TESTS)
         api_keys.revoke(before.key_id, reason="leaked", actor=TESTS)
-        return real(newest, catch_up=catch_up)
+        return real(check, **more)
 
-    monkeypatch.setattr(rows, "verify_rows", meanwhile)
-    verified = verification.verify(records=True)
+    monkeypatch.setattr(rows.RowCheck, "go", meanwhile)
+    verified = verification.verify(verification.Depth.RECORDS)
     assert (verified.row_problems, verified.problems) == ([], [])
 
 

@@ -24,7 +24,19 @@ from apps.jobs import services as jobs
 from apps.jobs.store import JobTable
 from apps.links import services as links
 from apps.links.store import LinkTable
-from apps.sessions import finals, quantum_keys, services, stock, tasks, transitions
+from apps.sessions import (
+    blocks,
+    committing,
+    finals,
+    leases,
+    offering,
+    reservations,
+    sealed_messages,
+    services,
+    stock,
+    tasks,
+    transitions,
+)
 from apps.sessions.records import (
     KeyPurpose,
     SessionNotFound,
@@ -34,15 +46,16 @@ from apps.sessions.records import (
     StockEmpty,
 )
 from apps.sessions.services import GenerateRequest
-from apps.sessions.store import FinalKeyTable, QuantumKeyTable, SessionTable
+from apps.sessions.store import FinalKeyTable, KeyBlockTable, QuantumKeyTable, SessionTable
 from apps.sessions.trail import QuantumKeyEvent
 from qkdplatform.lambda_handler import handler
 from tests import requirement
 from tests.conftest import TESTS, Api
 from tests.events import stream_insert
 from tests.faults import Fault, injected
+from tests.queues import into
 from tests.sessions.links import a_link
-from tests.sessions.ready import ready
+from tests.sessions.ready import long, ready
 from tests.tables import rows, tamper
 from tests.uploads import deliver, put, record_of, registered
 
@@ -57,7 +70,7 @@ def as_new_process() -> None:
     """Nothing is in memory."""
     finals._kept.clear()
     links._known.clear()
-    quantum_keys._numbers.next.clear()
+    leases.known().clear()
 
 
 def own_session(api: Api, **request: Any) -> str:
@@ -86,9 +99,9 @@ def test_a_changed_session_gives_no_key_and_is_named(stock, name: str, value: st
     tamper(SessionTable, session_key(stock.session_id), **{name: {"S": value} if value else None})
     as_new_process()
     with pytest.raises(RecordForged, match=stock.session_id):
-        quantum_keys.offer(session_id=stock.session_id, actor=TESTS)
+        offering.offer(session_id=stock.session_id, actor=TESTS)
     with pytest.raises(StockEmpty):
-        quantum_keys.offer()
+        offering.offer()
     with pytest.raises(RecordForged, match=stock.session_id):
         services.find(stock.session_id, actor=TESTS)
     with pytest.raises(RecordForged, match=stock.session_id):
@@ -105,11 +118,11 @@ def test_a_study_is_not_made_a_source_of_keys(pool, name: str, value: dict[str, 
     made = services.generate(
         GenerateRequest(key_length=1024, error_rate=0.05, eavesdropper=BLINDED), actor=TESTS
     )
-    tamper(SessionTable, session_key(made.session_id), **{name: value, "stock_feed": {"S": "stock#0"}})
+    tamper(SessionTable, session_key(made.session_id), **{name: value})
     with pytest.raises(RecordForged, match=made.session_id):
         detections.judge(made.session_id, actor=TESTS)
     with pytest.raises(StockEmpty):
-        quantum_keys.offer()
+        offering.offer()
 
 
 @requirement("C3", "I10")
@@ -121,8 +134,8 @@ def test_a_session_set_back_from_revoked_gives_no_key_to_who_knows_it(stock):
     transitions.revoke(stock.session_id, reason="x", actor=TESTS)
     client("dynamodb").put_item(TableName=table, Item=before)
     with pytest.raises(SessionUnusable):
-        quantum_keys.offer(session_id=stock.session_id, actor=TESTS)
-    assert [(one.row, one.what) for one in verification.verify(records=True).row_problems] == [
+        offering.offer(session_id=stock.session_id, actor=TESTS)
+    assert [(one.row, one.what) for one in verification.verify(verification.Depth.RECORDS).row_problems] == [
         (f"sessions/{stock.session_id}", "it was set back to an earlier state")
     ]
 
@@ -132,10 +145,10 @@ def test_a_revoked_session_in_memory_is_not_brought_back_by_its_status_alone(sto
     package = messages.encrypt(b"x", actor=TESTS).to_dict()
     transitions.revoke(stock.session_id, reason="x", actor=TESTS)
     assert messages.decrypt(package, actor=TESTS) == b"x"  # and its key is in memory again, as revoked
-    ready_again = {"status": {"S": "ready"}, "stock_feed": {"S": "stock#0"}}
+    ready_again = {"status": {"S": "ready"}}
     tamper(SessionTable, session_key(stock.session_id), **ready_again)
     with pytest.raises(StockEmpty):
-        quantum_keys.offer()
+        offering.offer()
 
 
 @requirement("C3", "C10", "I10")
@@ -153,7 +166,7 @@ def test_a_final_key_swapped_between_sessions_opens_nothing(stock, part: str):
     )
     as_new_process()
     with pytest.raises(RecordForged, match=f"final-keys/{stock.session_id}"):
-        quantum_keys.offer(session_id=stock.session_id, actor=TESTS)
+        offering.offer(session_id=stock.session_id, actor=TESTS)
     with pytest.raises(RecordForged, match=f"final-keys/{stock.session_id}"):
         finals.find(stock.session_id)
 
@@ -167,7 +180,10 @@ def test_a_changed_quantum_key_opens_no_message(api, other_api, stock, name: str
     tamper(QuantumKeyTable, {"key_id": {"S": key_id}}, **{name: {"S": value}})
     for caller in (other_api, api):
         answer = caller.post("decrypt", package)
-        assert (answer.status_code, answer.json()["type"]) == (409, "urn:qkdplatform:problem:record-forged")
+        assert (answer.status_code, answer.json()["type"]) == (
+            409,
+            "http://127.0.0.1:8000/api/problems/record-forged",
+        )
         assert key_id in answer.json()["detail"]
         assert "dawn" not in answer.content.decode()
 
@@ -177,8 +193,8 @@ def test_a_key_that_was_discarded_is_not_used_after_all(stock, monkeypatch):
     attempt = attempts.begin(document_id="d", file_id="d", owner=str(TESTS), actor=TESTS)
     key_id = attempt.offered.key_id
     (before,) = rows(QuantumKeyTable.Meta.table_name)
-    monkeypatch.setattr(quantum_keys, "RESERVED_SECONDS", -1)
-    assert quantum_keys.discard(quantum_keys.stale_reservations(), actor=TESTS) == 1
+    monkeypatch.setattr(reservations, "RESERVED_SECONDS", -1)
+    assert reservations.discard(reservations.stale_reservations(), actor=TESTS) == 1
     tamper(QuantumKeyTable, {"key_id": {"S": key_id}}, state=before["state"])
     with pytest.raises(SessionUnusable, match="has ended"), audit.transaction(TESTS) as tx:
         attempt.use(tx)
@@ -227,7 +243,7 @@ def test_a_flipped_verdict_is_refused_by_name(aws, name: str, value: dict[str, A
     ],
 )
 def test_a_changed_job_is_not_worked_on(api, monkeypatch, name: str, value: dict[str, str]):
-    monkeypatch.setattr("apps.jobs.kinds.send", lambda _kind, _job_id: None)
+    monkeypatch.setattr("apps.jobs.kinds.send", lambda *_, **__: None)
     request = GenerateRequest(key_length=64, error_rate=0.01)
     job = tasks.generate_later(request, count=1, actor=api.actor)
     tamper(JobTable, {"job_id": {"S": job.job_id}}, **{name: value})
@@ -247,23 +263,79 @@ def test_a_changed_link_is_refused_by_name(api, other_api, name: str):
     value = {"users": f'["{api.actor}"]', "owner": str(api.actor)}[name]
     tamper(LinkTable, {"link_id": {"S": "far"}}, **{name: {"S": value}})
     answer = api.post("qkd/generate", {"key_length": 64, "error_rate": 0.01, "link": "far"})
-    assert (answer.status_code, answer.json()["type"]) == (409, "urn:qkdplatform:problem:record-forged")
+    assert (answer.status_code, answer.json()["type"]) == (
+        409,
+        "http://127.0.0.1:8000/api/problems/record-forged",
+    )
+
+
+def block_key(session_id: str, first: int = 0) -> dict[str, Any]:
+    return {"block_id": {"S": blocks.id_of(session_id, first)}}
 
 
 @requirement("I3", "I10")
 def test_a_session_moved_into_the_platforms_stock_gives_no_key(api, pool):
-    """The index says in which stock a session is, and is not authenticated; the record is."""
+    """The index says in which stock a block is, and is not authenticated; the record is."""
     made = own_session(api)
-    tamper(SessionTable, session_key(made), stock_feed={"S": "stock#0"})
+    tamper(KeyBlockTable, block_key(made), stock_feed={"S": "stock#0"})
     as_new_process()
     with pytest.raises(StockEmpty):
-        quantum_keys.offer()
+        offering.offer()
+    tamper(KeyBlockTable, block_key(made), stock={"S": "stock"})
+    with pytest.raises(StockEmpty):
+        offering.offer()
+
+
+@requirement("C3", "I10")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("session_id", {"S": "another"}),
+        ("first", {"N": "1"}),
+        ("size", {"N": "9"}),
+        ("state", {"S": "open"}),
+        ("link", {"S": "x"}),
+    ],
+)
+def test_a_changed_block_gives_no_key(stock, name: str, value: dict[str, Any]):
+    transitions.revoke(stock.session_id, reason="x", actor=TESTS)
+    made = ready(key_length=256, link="stock")
+    opened = {"stock_feed": {"S": "stock#0"}, "state": {"S": "open"}}
+    for session in (stock, made):
+        tamper(KeyBlockTable, block_key(session.session_id), **opened | {name: value})
+    as_new_process()
+    if name == "state":  # which is what it was
+        assert offering.offer().session_id == made.session_id
+    else:
+        with pytest.raises(StockEmpty):
+            offering.offer()
+
+
+@requirement("I3", "I10")
+def test_a_block_set_back_gives_no_key_twice_and_stops_nobody(pool, settings):
+    settings.STOCK_RESERVED = 0  # one principal takes them all
+    made, other = long(16), long(16)
+    first = messages.encrypt(b"x", actor=TESTS, session_id=made.session_id).header.quantum_key_id
+    number = int(first.rpartition(".")[2])
+    tamper(
+        KeyBlockTable,
+        block_key(made.session_id, number),
+        next={"N": str(number)},
+        lease={"S": "free"},
+        stock_feed={"S": "stock#0"},
+        until={"S": "2020-01-01T00:00:00.000000Z"},
+    )
+    as_new_process()
+    taken = [messages.encrypt(b"x", actor=TESTS).header.quantum_key_id for _ in range(20)]
+    assert first not in taken
+    assert len(set(taken)) == 20
+    assert {key_id.partition(".")[0] for key_id in taken} <= {made.session_id, other.session_id}
 
 
 @requirement("A9", "B4", "I10")
 def test_one_forged_row_stops_no_sweep(api, stock, monkeypatch):
-    monkeypatch.setattr("apps.jobs.kinds.send", lambda _kind, _job_id: None)
-    monkeypatch.setattr(quantum_keys, "RESERVED_SECONDS", -1)
+    monkeypatch.setattr("apps.jobs.kinds.send", lambda *_, **__: None)
+    monkeypatch.setattr(reservations, "RESERVED_SECONDS", -1)
     request = GenerateRequest(key_length=64, error_rate=0.01)
     waiting = [services.generate(request, actor=TESTS).session_id for _ in range(2)]
     lost = [tasks.generate_later(request, count=1, actor=TESTS).job_id for _ in range(2)]
@@ -273,16 +345,16 @@ def test_one_forged_row_stops_no_sweep(api, stock, monkeypatch):
     tamper(QuantumKeyTable, {"key_id": {"S": begun[0].offered.key_id}}, subject={"S": "another"})
     assert detections.judge_overdue(seconds=-1, actor=TESTS) == 1
     assert jobs.send_lost(seconds=-1) == 1
-    assert [key.subject for key in quantum_keys.stale_reservations()] == ["b"]
+    assert [key.subject for key in reservations.stale_reservations()] == ["b"]
 
 
 @requirement("I4", "I10")
 def test_a_used_key_that_is_listed_as_reserved_stays_used(api, stock, monkeypatch):
     """What is listed as an attempt that did not come back would have its body removed."""
-    monkeypatch.setattr(quantum_keys, "RESERVED_SECONDS", -1)
+    monkeypatch.setattr(reservations, "RESERVED_SECONDS", -1)
     header = api.post("encrypt", {"plaintext": "x"}).json()["package"]["envelope"]["header"]
     tamper(QuantumKeyTable, {"key_id": {"S": header["quantum_key_id"]}}, reserved_feed={"S": "all#0"})
-    assert quantum_keys.stale_reservations() == []
+    assert reservations.stale_reservations() == []
 
 
 # -- a narrow API key -------------------------------------------------------------------------------------------
@@ -377,11 +449,12 @@ def test_whoever_finds_the_stock_empty_the_platform_fills_it(api, pool):
 
 @requirement("I11")
 def test_a_clients_sessions_neither_hide_nor_judge_the_platforms(api, pool):
-    for _ in range(stock.PENDING_SESSIONS + 1):
+    for _ in range(stock.RECENT_SESSIONS + 1):
         services.generate(GenerateRequest(key_length=64, error_rate=0.01), actor=api.actor)
     assert stock.stock().pending == 0
-    assert stock.refill() == stock.KEYS_PER_SESSION
-    assert stock.stock().pending == stock.KEYS_PER_SESSION
+    coming = stock.refill()
+    assert coming >= stock.QUICK_BITS // 256
+    assert stock.stock().pending == coming
     with pytest.raises(Invalid):
         services.generate(GenerateRequest(link=links.STOCK), actor=api.actor)
 
@@ -415,7 +488,7 @@ def test_a_link_that_does_not_serve_the_caller_is_refused_and_others_are_named(a
 @requirement("E3")
 def test_a_link_serves_the_groups_that_it_names_and_their_jobs(api, other_api, monkeypatch):
     sent: list[str] = []
-    monkeypatch.setattr(tasks.generate_batch, "delay", sent.append)
+    monkeypatch.setattr(tasks.generate_batch, "apply_async", into(sent))
     group = principals.make_group("a group", actor=TESTS)
     principals.change(str(api.actor), groups=[group.principal_id], actor=TESTS)
     a_link("shared", group.principal_id)
@@ -436,25 +509,23 @@ def test_messages_are_found_by_the_pool_key_that_they_are_sealed_to(api, stock):
     for envelope in sealed:
         by_key.setdefault(envelope["pool_key_id"], set()).add(envelope["header"]["file_id"])
     for key_id, subjects in by_key.items():
-        assert quantum_keys.count_messages_sealed_by(key_id) == len(subjects)
-        found = quantum_keys.messages_sealed_by(key_id, limit=10).records
+        assert sealed_messages.count_messages_sealed_by(key_id) == len(subjects)
+        found = sealed_messages.messages_sealed_by(key_id, limit=10).records
         assert {key.subject for key in found} == subjects
-    assert quantum_keys.count_messages_sealed_by("another") == 0
+    assert sealed_messages.count_messages_sealed_by("another") == 0
 
 
 @requirement("C6")
 @pytest.mark.parametrize(("purpose", "sealed_by"), [("message", None), ("file", "k")])
 def test_only_a_message_names_its_pool_key_and_always_does(stock, purpose: str, sealed_by: str | None):
     with pytest.raises(ValueError, match="names the pool key"), audit.transaction(TESTS) as tx:
-        quantum_keys.take(
-            tx, quantum_keys.offer(), purpose=KeyPurpose(purpose), subject="x", sealed_by=sealed_by
-        )
+        committing.take(tx, offering.offer(), purpose=KeyPurpose(purpose), subject="x", sealed_by=sealed_by)
 
 
 @requirement("C9")
 @pytest.mark.parametrize("length", [0, 31, 33, 64])
 def test_a_quantum_key_has_exactly_32_bytes(stock, length: int):
-    offered = quantum_keys.offer()
+    offered = offering.offer()
     assert len(offered.key) == 32
     with pytest.raises(ValueError, match="32 bytes"):
         replace(offered, key=bytes(length))
@@ -472,5 +543,7 @@ def test_what_the_main_job_writes_agrees_with_the_trail(api, stock):
     transitions.revoke(own, reason="x", actor=TESTS)
     ours = ("sessions/", "final-keys/", "quantum-keys/", "detections/", "jobs/", "links/")
     assert [
-        str(one) for one in verification.verify(records=True).row_problems if one.row.startswith(ours)
+        str(one)
+        for one in verification.verify(verification.Depth.RECORDS).row_problems
+        if one.row.startswith(ours)
     ] == []

@@ -1,5 +1,6 @@
 """The API of approvals: asked for, decided by a second person, carried out."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -7,16 +8,32 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
-from apps.access.views import ApiView
+from apps.access.views import ApiView, CreatingView, shown
 from apps.common.lists import list_response, page_of
 from apps.common.serializers import parse_body
 from apps.custody import activation, approvals, destruction, exporting, recovery
 from apps.custody.records import ApprovalStatus
-from apps.custody.serializers import ApprovalListQuery, ApprovalOut, DestructionIn, ExportedOut, ExportIn
+from apps.custody.serializers import (
+    ApprovalListQuery,
+    ApprovalOut,
+    DestructionIn,
+    ExportedOut,
+    ExportedQuantumKeyOut,
+    ExportIn,
+)
 from apps.keys import lifecycle
 from apps.keys.scopes import KeyScope
 from apps.keys.serializers import PoolKeyOut, ReasonIn
 from qkdseal.kem import Suite
+
+
+class ApprovalRequest(CreatingView):
+    """A view whose POST asks for what needs a second person."""
+
+    creates = frozenset({"approval"})
+
+    def answer_again(self, request: Request, result: Mapping[str, Any], **_: Any) -> Response:  # noqa: ARG002 - as declared
+        return shown(ApprovalOut, approvals.find(result["approval_id"]), status=201)
 
 
 class Approvals(ApiView):
@@ -44,7 +61,7 @@ class ApprovalDetail(ApiView):
     @extend_schema(responses=ApprovalOut, operation_id="get_approval")
     def get(self, request: Request, approval_id: str) -> Response:  # noqa: ARG002 - Django's signature
         """What is asked for, by whom, until when, and the decision."""
-        return Response(ApprovalOut(approvals.find(approval_id)).data)
+        return shown(ApprovalOut, approvals.find(approval_id))
 
 
 class ApprovalGiving(ApiView):
@@ -55,7 +72,7 @@ class ApprovalGiving(ApiView):
     @extend_schema(request=None, responses=ApprovalOut, operation_id="approve")
     def post(self, request: Request, approval_id: str) -> Response:
         """Allow what someone else asked for."""
-        return Response(ApprovalOut(approvals.approve(approval_id, actor=actor_of(request))).data)
+        return shown(ApprovalOut, approvals.approve(approval_id, actor=actor_of(request)))
 
 
 class ApprovalRefusal(ApiView):
@@ -66,7 +83,7 @@ class ApprovalRefusal(ApiView):
     @extend_schema(request=None, responses=ApprovalOut, operation_id="refuse")
     def post(self, request: Request, approval_id: str) -> Response:
         """Refuse what was asked for."""
-        return Response(ApprovalOut(approvals.refuse(approval_id, actor=actor_of(request))).data)
+        return shown(ApprovalOut, approvals.refuse(approval_id, actor=actor_of(request)))
 
 
 class ApprovalWithdrawal(ApiView):
@@ -77,10 +94,10 @@ class ApprovalWithdrawal(ApiView):
     @extend_schema(request=None, responses=ApprovalOut, operation_id="withdraw_approval")
     def post(self, request: Request, approval_id: str) -> Response:
         """End a request that was not used yet, as who asked for it or who approved it."""
-        return Response(ApprovalOut(approvals.withdraw(approval_id, actor=actor_of(request))).data)
+        return shown(ApprovalOut, approvals.withdraw(approval_id, actor=actor_of(request)))
 
 
-class DestructionRequest(ApiView):
+class DestructionRequest(ApprovalRequest):
     """The end of a key."""
 
     required_scopes = {"POST": KeyScope.MANAGE}
@@ -91,7 +108,7 @@ class DestructionRequest(ApiView):
     def post(self, request: Request, key_id: str) -> Response:
         """Ask for a key's destruction; a second person has to approve it."""
         asked = destruction.request(key_id, actor=actor_of(request), **parse_body(DestructionIn, request))
-        return Response(ApprovalOut(asked).data, status=201)
+        return shown(ApprovalOut, asked, status=201)
 
 
 class DestructionCancellation(ApiView):
@@ -104,10 +121,10 @@ class DestructionCancellation(ApiView):
         """Cancel a destruction whose waiting window has not ended."""
         reason = parse_body(ReasonIn, request)["reason"]
         key = lifecycle.cancel_destruction(key_id, reason=reason, actor=actor_of(request))
-        return Response(PoolKeyOut(key).data)
+        return shown(PoolKeyOut, key)
 
 
-class ActivationRequest(ApiView):
+class ActivationRequest(ApprovalRequest):
     """The activation of an imported key."""
 
     required_scopes = {"POST": KeyScope.MANAGE}
@@ -116,10 +133,10 @@ class ActivationRequest(ApiView):
     def post(self, request: Request, key_id: str) -> Response:
         """Ask that an imported key may seal; a second person has to approve it."""
         asked = activation.request(key_id, actor=actor_of(request), **parse_body(ReasonIn, request))
-        return Response(ApprovalOut(asked).data, status=201)
+        return shown(ApprovalOut, asked, status=201)
 
 
-class ExportRequest(ApiView):
+class ExportRequest(ApprovalRequest):
     """A request to give out a key."""
 
     required_scopes = {"POST": KeyScope.MANAGE}
@@ -135,10 +152,32 @@ class ExportRequest(ApiView):
             reason=body["reason"],
             actor=actor_of(request),
         )
-        return Response(ApprovalOut(asked).data, status=201)
+        return shown(ApprovalOut, asked, status=201)
 
 
-class RecoveryRequest(ApiView):
+class QuantumKeyExportRequest(ApprovalRequest):
+    """A request to give out a quantum key."""
+
+    required_scopes = {"POST": KeyScope.MANAGE}
+
+    @extend_schema(request=ExportIn, responses={201: ApprovalOut}, operation_id="request_quantum_key_export")
+    def post(self, request: Request, key_id: str) -> Response:
+        """Ask for the export of a quantum key that a file or message uses; a second person has to approve it.
+
+        With the pool key, exported likewise, `qkdseal` opens what was kept offline.
+        """
+        body = parse_body(ExportIn, request)
+        asked = exporting.request_quantum_key(
+            key_id,
+            recipient=body["recipient_public_key"],
+            suite=Suite(body["recipient_suite"]),
+            reason=body["reason"],
+            actor=actor_of(request),
+        )
+        return shown(ApprovalOut, asked, status=201)
+
+
+class RecoveryRequest(ApprovalRequest):
     """The use of the recovery key."""
 
     required_scopes = {"POST": KeyScope.MANAGE}
@@ -147,7 +186,7 @@ class RecoveryRequest(ApiView):
     def post(self, request: Request) -> Response:
         """Ask for a recovery. Once approved, `manage.py recovery use` takes its id and the officers' shares."""
         asked = recovery.request(reason=parse_body(ReasonIn, request)["reason"], actor=actor_of(request))
-        return Response(ApprovalOut(asked).data, status=201)
+        return shown(ApprovalOut, asked, status=201)
 
 
 class ApprovedDestruction(ApiView):
@@ -158,7 +197,7 @@ class ApprovedDestruction(ApiView):
     @extend_schema(request=None, responses=PoolKeyOut, operation_id="schedule_key_destruction")
     def post(self, request: Request, approval_id: str) -> Response:
         """Start the waiting window; until its end the destruction can be cancelled."""
-        return Response(PoolKeyOut(destruction.schedule(approval_id, actor=actor_of(request))).data)
+        return shown(PoolKeyOut, destruction.schedule(approval_id, actor=actor_of(request)))
 
 
 class ApprovedActivation(ApiView):
@@ -169,7 +208,7 @@ class ApprovedActivation(ApiView):
     @extend_schema(request=None, responses=PoolKeyOut, operation_id="activate_pool_key")
     def post(self, request: Request, approval_id: str) -> Response:
         """Let the imported key seal."""
-        return Response(PoolKeyOut(activation.activate(approval_id, actor=actor_of(request))).data)
+        return shown(PoolKeyOut, activation.activate(approval_id, actor=actor_of(request)))
 
 
 class ApprovedExport(ApiView):
@@ -181,3 +220,15 @@ class ApprovedExport(ApiView):
     def post(self, request: Request, approval_id: str) -> Response:
         """The seed, sealed to the approved recipient; once."""
         return Response(ExportedOut(exporting.export(approval_id, actor=actor_of(request))).data)
+
+
+class ApprovedQuantumKeyExport(ApiView):
+    """The export of a quantum key that was approved."""
+
+    required_scopes = {"POST": KeyScope.MANAGE}
+
+    @extend_schema(request=None, responses=ExportedQuantumKeyOut, operation_id="export_quantum_key")
+    def post(self, request: Request, approval_id: str) -> Response:
+        """The quantum key, sealed to the approved recipient; once."""
+        exported = exporting.export_quantum_key(approval_id, actor=actor_of(request))
+        return Response(ExportedQuantumKeyOut(exported).data)

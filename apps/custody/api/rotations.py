@@ -8,12 +8,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.access.authentication import actor_of
-from apps.access.views import ApiView
+from apps.access.views import ApiView, shown
 from apps.common.lists import ListQuery, list_response, page_of
 from apps.common.serializers import parse_body
 from apps.custody import reencryption, retirement
 from apps.custody.retirement import Retired
 from apps.custody.serializers import ReencryptionIn, RetiredKeyOut
+from apps.jobs.api import JobStart
 from apps.jobs.serializers import JobOut
 from apps.keys import lifecycle, rotation
 from apps.keys.scopes import KeyScope
@@ -30,7 +31,7 @@ class KeyRetirement(ApiView):
 
     def _retire(self, request: Request, key_id: str) -> Response:
         retired = type(self).retire(key_id, actor=actor_of(request), **parse_body(TakingAwayIn, request))
-        return Response(RetiredKeyOut(retired.key, context={"job": retired.job}).data)
+        return shown(RetiredKeyOut, retired.key, job=retired.job)
 
 
 class KeyRotation(KeyRetirement):
@@ -68,7 +69,7 @@ class KeySuspension(ApiView):
     def post(self, request: Request, key_id: str) -> Response:
         """Suspend a key."""
         body = parse_body(TakingAwayIn, request)
-        return Response(PoolKeyOut(lifecycle.suspend(key_id, actor=actor_of(request), **body)).data)
+        return shown(PoolKeyOut, lifecycle.suspend(key_id, actor=actor_of(request), **body))
 
 
 class KeyResumption(ApiView):
@@ -80,7 +81,7 @@ class KeyResumption(ApiView):
     def post(self, request: Request, key_id: str) -> Response:
         """End a key's suspension."""
         body = parse_body(ReasonIn, request)
-        return Response(PoolKeyOut(lifecycle.resume(key_id, actor=actor_of(request), **body)).data)
+        return shown(PoolKeyOut, lifecycle.resume(key_id, actor=actor_of(request), **body))
 
 
 class Rotations(ApiView):
@@ -102,28 +103,30 @@ class RotationDetail(ApiView):
     @extend_schema(responses=RotationOut, operation_id="get_rotation")
     def get(self, request: Request, rotation_id: str) -> Response:  # noqa: ARG002 - Django's signature
         """Old key, new key, status; its job tells how far the files are."""
-        return Response(RotationOut(rotation.find(rotation_id)).data)
+        return shown(RotationOut, rotation.find(rotation_id))
 
 
-class RotationResumption(ApiView):
+class RotationResumption(JobStart):
     """A rotation whose job failed or was cancelled."""
 
     required_scopes = {"POST": KeyScope.MANAGE}
 
-    @extend_schema(request=None, responses={202: JobOut}, operation_id="resume_rotation")
+    @extend_schema(request=None, responses={200: JobOut, 202: JobOut}, operation_id="resume_rotation")
     def post(self, request: Request, rotation_id: str) -> Response:
         """Start a new job that goes on moving the files."""
         job = retirement.start(rotation_id, actor=actor_of(request))
-        return Response(JobOut(job).data, status=202)
+        return self.started(request, job)
 
 
-class Reencryptions(ApiView):
+class Reencryptions(JobStart):
     """Files under keys that may be compromised."""
 
     required_scopes = {"POST": KeyScope.MANAGE}
 
-    @extend_schema(request=ReencryptionIn, responses={202: JobOut}, operation_id="reencrypt_files")
+    @extend_schema(
+        request=ReencryptionIn, responses={200: JobOut, 202: JobOut}, operation_id="reencrypt_files"
+    )
     def post(self, request: Request) -> Response:
-        """Re-encrypt files, bodies too: all of a session, of a pool key that no longer seals, or one document."""
+        """Re-encrypt files, bodies too: all of a session, of a pool key that no longer seals, of a case, or one document."""
         job = reencryption.start(actor=actor_of(request), **parse_body(ReencryptionIn, request))
-        return Response(JobOut(job).data, status=202)
+        return self.started(request, job)

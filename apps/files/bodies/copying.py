@@ -4,7 +4,7 @@ from typing import Any
 
 from apps.common import aws
 from apps.files.bodies import objects
-from apps.files.bodies.objects import ObjectRef
+from apps.files.bodies.objects import Head, ObjectRef
 
 COPY_BYTES = 5 * 2**30  # the most that S3 copies in one request
 COPIED_PART_BYTES = 512 * 2**20
@@ -16,20 +16,23 @@ def copy(source: ObjectRef, *, key: str, storage_class: str) -> ObjectRef:
     Raises:
         ObjectGone: the source does not exist.
     """
-    size = objects.size_of(source)
+    head = objects.head_of(source)
     target: dict[str, Any] = {"Bucket": source.bucket, "Key": key}
-    if size > COPY_BYTES:
-        return _copy_in_parts(source, target, storage_class, size)
+    if head.size > COPY_BYTES:
+        return _copy_in_parts(source, target, storage_class, head)
     s3: Any = aws.client("s3")
     answer = s3.copy_object(**target, CopySource=source.arguments(), StorageClass=storage_class)
     return ObjectRef(source.bucket, key, answer.get("VersionId", ""))
 
 
-def _copy_in_parts(source: ObjectRef, target: dict[str, Any], storage_class: str, size: int) -> ObjectRef:
+def _copy_in_parts(source: ObjectRef, target: dict[str, Any], storage_class: str, head: Head) -> ObjectRef:
     s3: Any = aws.client("s3")
-    upload = target | {
-        "UploadId": s3.create_multipart_upload(**target, StorageClass=storage_class)["UploadId"]
-    }
+    about = {
+        "StorageClass": storage_class,
+        "Metadata": dict(head.metadata),
+    }  # S3 copies it by itself only whole
+    upload = target | {"UploadId": s3.create_multipart_upload(**target, **about)["UploadId"]}
+    size = head.size
     try:
         parts = []
         for number, start in enumerate(range(0, size, COPIED_PART_BYTES), 1):

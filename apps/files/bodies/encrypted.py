@@ -13,7 +13,7 @@ from apps.files.bodies.media_types import Head
 from apps.files.bodies.objects import ObjectRef
 from apps.files.bodies.read_ahead import read_ahead
 from apps.files.bodies.writer import ObjectWriter
-from apps.files.records import StorageClass
+from apps.files.records import DigestBy, StorageClass
 from qkdseal.body import PIECE_SIZE, encrypt_pieces
 from qkdseal.header import Header
 from qkdseal.streams import Source
@@ -36,6 +36,8 @@ class Written:
     ciphertext_size: int
     sealed_digest: bytes
     sniffed_type: str
+    digest_by: DigestBy = DigestBy.PLATFORM
+    damage: str | None = None
 
 
 def write(
@@ -71,7 +73,8 @@ def write(
         sha256.update(data)
 
     parts = read_ahead(plaintext, piece=PIECE_SIZE, seen=see)
-    sink = ObjectWriter(place.bucket, place.key, storage_class=storage_class.value)
+    told = objects.metadata_of(header.file_id, header.body)
+    sink = ObjectWriter(place.bucket, place.key, storage_class=storage_class.value, metadata=told)
     with closing(parts), sink:
         written = encrypt_pieces(_watch(parts, until, progress), sink, key=file_key, context=header.digest())
     assert sink.ref is not None  # noqa: S101 - the block ended well

@@ -1,23 +1,16 @@
-"""S3 objects: found, read as streams, presigned, copied, removed by version. ``writer`` writes them."""
+"""S3 objects: found, listed, removed by version. ``reader`` reads them, ``writer`` writes them."""
 
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Self
 
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    IncompleteReadError,
-    ReadTimeoutError,
-    ResponseStreamingError,
-)
-from django.conf import settings
-from django.utils.http import content_disposition_header
+from botocore.exceptions import BotoCoreError, ClientError
 
-from apps.common import aws, clock
-from qkdseal.streams import Source
+from apps.common import aws
+from apps.common.sweeps import each
+from qkdseal.header import BodyFormat
 
 log = logging.getLogger(__name__)
 UPLOADS_PREFIX = "uploads/"  # of plaintexts whose upload was announced
@@ -26,9 +19,7 @@ BODIES_PREFIX = "files/"  # of bodies that the platform writes
 CLIENT_BODIES_PREFIX = "client-files/"  # of bodies that clients write
 PART_BYTES = 8 * 2**20  # 5 GiB in 640 parts; S3 takes at most 10,000
 GONE = {"NoSuchKey", "NoSuchVersion", "NoSuchUpload", "404"}
-REOPENINGS = 4  # of one stream: a connection that breaks off does not cost the gigabytes before it
 SKIP_BYTES = 2**20
-BROKEN = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
 
 
 class ObjectGone(Exception):
@@ -59,73 +50,51 @@ class ObjectRef:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What S3 tells of an object without its bytes."""
+
+    size: int
+    media_type: str
+    encoding: str
+    metadata: Mapping[str, str]
+
+
+def metadata_of(package_id: str, body_format: BodyFormat) -> dict[str, str]:
+    """What a body's object carries for whoever has nothing but the bucket."""
+    return {"file-id": package_id, "format": body_format.value}
+
+
+def head_of(ref: ObjectRef) -> Head:
+    """What S3 tells of an object.
+
+    Raises:
+        ObjectGone: it does not exist.
+    """
+    try:
+        told = aws.client("s3").head_object(**ref.arguments())
+    except ClientError as error:
+        raise error_of(error) from None
+    encoding, metadata = told.get("ContentEncoding", ""), told.get("Metadata", {})
+    return Head(int(told["ContentLength"]), told.get("ContentType", ""), encoding, metadata)
+
+
 def size_of(ref: ObjectRef) -> int:
     """Bytes of an object.
 
     Raises:
         ObjectGone: it does not exist.
     """
-    try:
-        return int(aws.client("s3").head_object(**ref.arguments())["ContentLength"])
-    except ClientError as error:
-        raise error_of(error) from None
+    return head_of(ref).size
 
 
-class ObjectSource:
-    """An object's bytes, streamed; a connection that breaks off is taken up where it ended."""
-
-    def __init__(self, ref: ObjectRef, *, start: int = 0) -> None:
-        self._ref, self._at = ref, start
-        self._reopenings, self._etag = 0, ""
-        self._body: Any = None
-        self._open()
-
-    def read(self, size: int, /) -> bytes:
-        """At most ``size`` bytes; none at the end only."""
-        buffer = bytearray(size)
-        return bytes(buffer[: self.readinto(memoryview(buffer))])
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        """Fill some or all of ``buffer``; 0 at the end only."""
-        while True:
-            try:
-                count: int = self._body.readinto(buffer)
-            except BROKEN:
-                self._reopenings += 1
-                if self._reopenings > REOPENINGS:
-                    raise
-                self._open()
-            else:
-                self._at += count
-                return count
-
-    def _open(self) -> None:
-        arguments = self._ref.arguments() | ({"Range": f"bytes={self._at}-"} if self._at else {})
-        if self._reopenings and not self._ref.version:
-            arguments["IfMatch"] = self._etag  # never the rest of another object
-        try:
-            answer = aws.client("s3").get_object(**arguments)
-        except ClientError as error:
-            raise error_of(error) from None
-        self._body, self._etag = _skip_to(answer, self._at), answer["ETag"]
-
-
-def _skip_to(answer: Any, offset: int) -> Any:
+def skip_to(answer: Any, offset: int) -> Any:
     """The body of an answer from ``offset`` on, also where the store ignored the Range header, as it may."""
     body = answer["Body"]
     left = 0 if "ContentRange" in answer else offset
     while left and (skipped := body.read(min(left, SKIP_BYTES))):
         left -= len(skipped)
     return body
-
-
-def stream(ref: ObjectRef) -> Source:
-    """An object's bytes, streamed.
-
-    Raises:
-        ObjectGone: it does not exist.
-    """
-    return ObjectSource(ref)
 
 
 def part_of(ref: ObjectRef, offset: int, length: int) -> bytes:
@@ -136,26 +105,47 @@ def part_of(ref: ObjectRef, offset: int, length: int) -> bytes:
     """
     try:
         answer = aws.client("s3").get_object(**ref.arguments(), Range=f"bytes={offset}-{offset + length - 1}")
-        return bytes(_skip_to(answer, offset).read(length))
+        body = skip_to(answer, offset)
+        found = bytes(body.read(length))
+        if len(found) < length:
+            body.read(1)  # at its end it compares what came with what was announced
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") == "InvalidRange":
             return b""
         raise error_of(error) from None
+    return found
 
 
 def versions_before(bucket: str, moment: datetime, *, prefix: str = "") -> Iterator[ObjectRef]:
-    """Every version in a bucket that is older than ``moment``."""
-    pages = aws.client("s3").get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
-    for page in pages:
+    """Every version in a bucket that is older than ``moment``: by key, the newest of each first."""
+    return (found.ref for found in stored_versions(bucket, prefix=prefix) if found.stored_at < moment)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A version as a bucket lists it."""
+
+    ref: ObjectRef
+    size: int
+    stored_at: datetime
+
+
+def stored_versions(bucket: str, *, prefix: str = "", after: str = "") -> Iterator[Stored]:
+    """Every version in a bucket: by key (those behind ``after`` only), the newest of each first."""
+    where = {"Bucket": bucket, "Prefix": prefix} | ({"KeyMarker": after} if after else {})
+    for page in aws.client("s3").get_paginator("list_object_versions").paginate(**where):  # type: ignore[arg-type]
         for found in page.get("Versions", []):
-            if found["LastModified"] < moment:
-                version = found["VersionId"]
-                yield ObjectRef(bucket, found["Key"], "" if version == "null" else version)
+            version = "" if found["VersionId"] == "null" else found["VersionId"]
+            yield Stored(ObjectRef(bucket, found["Key"], version), found["Size"], found["LastModified"])
 
 
 def versions_of(bucket: str, key: str) -> Iterator[ObjectRef]:
-    """Every version under exactly this key."""
-    return (ref for ref in versions_before(bucket, clock.now(), prefix=key) if ref.key == key)
+    """Every version under exactly this key, the newest first: the order of S3, whatever its clock says."""
+    # Of all keys that begin with this one it is listed first
+    for found in stored_versions(bucket, prefix=key):
+        if found.ref.key != key:
+            return
+        yield found.ref
 
 
 def latest(bucket: str, key: str) -> ObjectRef | None:
@@ -169,6 +159,17 @@ def latest(bucket: str, key: str) -> ObjectRef | None:
     return ObjectRef(bucket, key, answer.get("VersionId", ""))
 
 
+def stored_at(ref: ObjectRef) -> datetime | None:
+    """When an object was written, or None where there is none."""
+    try:
+        written: datetime = aws.client("s3").head_object(**ref.arguments())["LastModified"]
+    except ClientError as error:
+        if isinstance(error_of(error), ObjectGone):
+            return None
+        raise
+    return written
+
+
 def error_of(error: ClientError) -> Exception:
     """``ObjectGone`` where S3 says that there is no such thing, else the error itself."""
     return ObjectGone() if error.response.get("Error", {}).get("Code") in GONE else error
@@ -177,6 +178,19 @@ def error_of(error: ClientError) -> Exception:
 def remove(ref: ObjectRef) -> None:
     """Remove this version for good; nothing happens if it is gone."""
     aws.client("s3").delete_object(**ref.arguments())
+
+
+def remove_others(kept: ObjectRef) -> int:
+    """Remove every other version under an object's key, and return how many.
+
+    A write that was sent again, as its answer was lost, has left one that no record names.
+    """
+    return each([one for one in versions_of(kept.bucket, kept.key) if one != kept], remove)
+
+
+def remove_all(bucket: str, key: str) -> int:
+    """Remove every version under a key, and return how many."""
+    return each(list(versions_of(bucket, key)), remove)
 
 
 def abort(bucket: str, key: str, upload_id: str) -> None:
@@ -188,38 +202,3 @@ def abort(bucket: str, key: str, upload_id: str) -> None:
         aws.client("s3").abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id)
     except (ClientError, BotoCoreError) as error:
         log.warning("the upload of %s could not be aborted: %s", key, type(error).__name__)
-
-
-def url_end() -> datetime:
-    """When a URL presigned now ends."""
-    return clock.now() + timedelta(seconds=settings.PRESIGNED_SECONDS)
-
-
-def presign_put(bucket: str, key: str) -> str:
-    """A URL to which one object can be PUT for a short time."""
-    return aws.client("s3").generate_presigned_url(
-        "put_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=settings.PRESIGNED_SECONDS
-    )
-
-
-def presign_post(bucket: str, key: str, *, limit: int) -> dict[str, Any]:
-    """A form (URL and fields) with which one object of at most ``limit`` bytes can be POSTed for a short time."""
-    return aws.client("s3").generate_presigned_post(
-        bucket,
-        key,
-        Conditions=[["content-length-range", 0, limit]],
-        ExpiresIn=settings.PRESIGNED_SECONDS,
-    )
-
-
-def presign_get(ref: ObjectRef, *, name: str, media_type: str) -> str:
-    """A URL from which an object can be downloaded under its name for a short time."""
-    return aws.client("s3").generate_presigned_url(
-        "get_object",
-        Params=ref.arguments()
-        | {
-            "ResponseContentDisposition": content_disposition_header(as_attachment=True, filename=name),
-            "ResponseContentType": media_type,
-        },
-        ExpiresIn=settings.PRESIGNED_SECONDS,
-    )

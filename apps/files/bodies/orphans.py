@@ -7,7 +7,6 @@ key has ended, so what arrives late is removed as well.
 
 from apps.audit.services import Transaction
 from apps.common import clock
-from apps.common.sweeps import each
 from apps.files import changes, store
 from apps.files.bodies import objects
 from apps.files.bodies.objects import ObjectRef
@@ -55,8 +54,10 @@ def remove(orphan: Orphan) -> int:
     if orphan.reservation and not _is_discarded(orphan.reservation):
         return 0
     body = ObjectRef.of(orphan.body)
-    given_up = [body] if body.version else objects.versions_of(body.bucket, body.key)
-    return each(given_up, objects.remove)
+    if not body.version:
+        return objects.remove_all(body.bucket, body.key)
+    objects.remove(body)
+    return 1
 
 
 def _is_discarded(quantum_key_id: str) -> bool:

@@ -1,5 +1,6 @@
 """Writing an S3 object as a stream, in parts that are uploaded while the next one fills."""
 
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Self
@@ -26,10 +27,18 @@ class ObjectWriter:
     that fails, the sweep does it. After the block ``ref`` names the object.
     """
 
-    def __init__(self, bucket: str, key: str, *, storage_class: str = "STANDARD") -> None:
+    def __init__(
+        self,
+        bucket: str,
+        key: str,
+        *,
+        storage_class: str = "STANDARD",
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
         self.bucket, self.key = bucket, key
         self.ref: ObjectRef | None = None
         self._put: dict[str, Any] = {"Bucket": bucket, "Key": key, "StorageClass": storage_class}
+        self._put |= {"Metadata": dict(metadata)} if metadata else {}
         self._size = objects.PART_BYTES
         self._buffer, self._filled = bytearray(), 0
         self._upload_id = ""

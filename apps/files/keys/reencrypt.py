@@ -10,13 +10,14 @@ attempt writes under an object key of its own and the commit decides, so each st
 from dataclasses import asdict, replace
 
 from apps.audit.records import Actor
-from apps.audit.services import Conflict, transaction
+from apps.audit.services import Conflict, record, transaction
 from apps.common import clock
 from apps.common.errors import Refused
 from apps.files import changes, services, store
 from apps.files.bodies import encrypted, objects, orphans
 from apps.files.bodies.encrypted import Progress
 from apps.files.bodies.objects import ObjectGone, ObjectRef
+from apps.files.bodies.reader import stream
 from apps.files.opening import DAMAGED, FileDamaged, file_key
 from apps.files.records import Document, FileNotFound, Upload, Version
 from apps.files.states import AT_REST, FileNotReady, as_words
@@ -48,6 +49,7 @@ def reencrypt(file_id: str, *, actor: Actor, progress: Progress | None = None) -
         KeyUnusable: what was sealed to the new pool key does not open; the file stays as it is.
     """
     file = _find(file_id)
+    record(actor, FileEvent.REENCRYPTING, file_id=file_id, key_id=file.pool_key_id)
     plaintext = _open(file)
     attempt = attempts.begin(
         document_id=file.document_id, file_id=file.file_id, owner=file.owner, actor=actor
@@ -70,7 +72,7 @@ def reencrypt(file_id: str, *, actor: Actor, progress: Progress | None = None) -
     try:
         attempt.check_opens(envelope, file_key=new_key)
     except KeyUnusable:
-        objects.remove(ObjectRef.of(written.body))
+        attempt.give_up(actor=actor)
         raise
     new = asdict(written) | attempts.as_fields(envelope) | {"encrypted_at": clock.now()}
     done = replace(file, **{name: new[name] for name in fields_with(type(file), COPIED, without=True)})
@@ -101,7 +103,7 @@ def _open(file: Document | Version) -> Source:
     """The plaintext as a stream, whatever the state of the keys, as long as they open it."""
     try:
         key = file_key(file, moving=True)
-        source = objects.stream(ObjectRef.of(file.body))
+        source = stream(ObjectRef.of(file.body))
     except (PackageInvalid, KeyNotFound, SessionNotFound, ObjectGone):
         raise FileDamaged(DAMAGED) from None
     context = Envelope.from_dict(file.envelope).header.digest()
@@ -111,7 +113,8 @@ def _open(file: Document | Version) -> Source:
 def _commit(
     file: Document | Version, done: Document | Version, attempt: Attempt, actor: Actor
 ) -> Document | Version:
-    old = ObjectRef.of(file.body)
+    # Whatever lies under its key, also what a repeated write left there
+    old = replace(ObjectRef.of(file.body), version="")
     try:
         with transaction(actor) as tx:
             done = changes.change(tx, file, done, otherwise=FileNotReady(services.CHANGED))
@@ -130,11 +133,12 @@ def _commit(
         current = store.find_file(file.file_id)
         # Where an answer was lost and the SDK asked again, it is this one that was faster
         if current is None or current.body != done.body:
-            objects.remove(ObjectRef.of(done.body))
+            attempt.give_up(actor=actor)
             raise FileNotReady(services.CHANGED) if isinstance(error, Conflict) else error from None
         found = orphans.find_note(old)
         if found is None:  # the sweep has settled it already
             return done
         orphan = found
     orphans.remove(orphan)
+    objects.remove_others(ObjectRef.of(done.body))
     return done

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from apps.audit.records import Actor
 from apps.audit.services import transaction
-from apps.common.dynamodb import Page, Position
+from apps.common.dynamodb import Page, Position, pages
 from apps.common.errors import Refused
 from apps.files import changes, store
 from apps.files.records import File
@@ -21,6 +21,7 @@ from qkdseal import envelope as envelopes
 from qkdseal.envelope import Envelope
 from qkdseal.errors import PackageInvalid
 
+COUNTED = 1_000_000  # by 250 Queries, some seconds of a job
 BATCH = 40  # TransactWriteItems takes 100 items: a row and an entry for each file, the new key, the head
 
 
@@ -41,9 +42,15 @@ def waiting(key_id: str, *, limit: int = BATCH, position: Position | None = None
     return store.sealed_to(key_id, limit=limit, position=position)
 
 
-def waiting_count(key_id: str) -> int:
-    """How many files still need a pool key."""
-    return store.sealed_count(key_id)
+def is_needed(key_id: str) -> bool:
+    """Return whether a file still needs a pool key, or a row that somebody made unreadable may."""
+    # Page by page: one may be empty because its files have just moved on
+    return any(pages(lambda at: waiting(key_id, position=at)))
+
+
+def waiting_count(key_id: str, *, limit: int = COUNTED) -> int:
+    """How many files still need a pool key, counted up to a limit: some 4,000 by each Query."""
+    return store.sealed_count(key_id, limit=limit)
 
 
 def rewrap_files(files: Sequence[File], *, source: PoolKey, target: PoolKey, actor: Actor) -> Rewrapped:

@@ -2,12 +2,17 @@
 
     encrypted → archiving → archived → recalling → encrypted
 
-Each state before a step is written first, so the sweep finishes what was interrupted. The copy has a key of its own
-for each version and class; doing a step twice writes the same object again, and what is superfluous is removed
-before the next state.
+Each state before a step is written first, with the object key of the copy, so the sweep finishes what was interrupted:
+doing a step twice writes the same object again, and what is superfluous is removed before the next state. A key is
+never used by another move, so that whatever lies under one that was given up can be removed.
+
+S3 tells when it has thawed a body, and the recall goes on at once. Should that event be lost, the sweep looks for
+itself, after waits that grow.
 """
 
+import secrets
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -25,6 +30,9 @@ from apps.files.states import FileNotReady, FileStatus, Transition, transition
 
 AT_ONCE_BYTES = 256 * 2**20  # copied while the caller waits; larger ones are left to the sweep
 THAWED_DAYS = 2  # that S3 keeps a recalled object readable, while it is copied
+# Seconds until the sweep looks at a move again: doubled with each look. S3 takes 5 to 48 hours, so that it looks ten times
+FIRST_LOOK, LONGEST_LOOK = 300, 6 * 3600
+_AT_REST: dict[str, Any] = {"moving_to": None, "moved_from": {}, "look_after": None, "looks": None}
 _FINISHED_BY = {FileStatus.ARCHIVING: "finish_archiving", FileStatus.RECALLING: "finish_recalling"}
 
 
@@ -65,48 +73,81 @@ def restore(file_id: str, *, actor: Actor) -> Document:
 
 
 def finish_moves(*, actor: Actor) -> int:
-    """Resume every move to or from cold storage: the sweep's part."""
-    moving = [document for status in _FINISHED_BY for document in store.documents_in(status)]
-    return each(moving, lambda document: _go_on(document, actor))
+    """Resume the moves to or from cold storage that are due for a look: the sweep's part."""
+    return each(list(store.moves_due(clock.now())), lambda document: _go_on(document, actor))
+
+
+def resume_thawed(key: str, *, actor: Actor) -> None:
+    """Go on with the recall of a body that S3 says it has thawed; nothing waits for it where it was moved or removed.
+
+    Args:
+        key: of the object.
+        actor: who acts.
+    """
+    document = store.find_document(key.split("/")[1]) if key.startswith(BODIES_PREFIX) else None
+    if document is None or document.status is not FileStatus.RECALLING or document.body.get("key") != key:
+        return
+    _go_on(document, actor)
 
 
 def _begin(document: Document, name: str, storage_class: StorageClass, actor: Actor) -> Document:
     step = transition(name, document.status)
-    return _move(document, step, actor, phase="begun", storage_class=storage_class)
+    key = f"{BODIES_PREFIX}{document.file_id}/{step.target.value}.v{document.version}.{secrets.token_hex(8)}"
+    return _move(
+        document,
+        step,
+        actor,
+        phase="begun",
+        storage_class=storage_class,
+        moving_to=key,
+        look_after=clock.now() + timedelta(seconds=0 if _is_large(document) else FIRST_LOOK),
+        looks=0,
+    )
 
 
 def _at_once(document: Document, actor: Actor) -> Document:
-    if (document.ciphertext_size or 0) > AT_ONCE_BYTES:
-        return document
-    return _go_on(document, actor)
+    return document if _is_large(document) else _go_on(document, actor)
+
+
+def _is_large(document: Document) -> bool:
+    return (document.ciphertext_size or 0) > AT_ONCE_BYTES
 
 
 def _go_on(document: Document, actor: Actor) -> Document:
     """Take every step that can be taken now."""
     archiving = document.status is FileStatus.ARCHIVING
     to = document.storage_class if archiving else StorageClass.STANDARD
-    key = f"{BODIES_PREFIX}{document.file_id}/{document.status.value}.v{document.version}.{to.value}"
+    key = (
+        document.moving_to or f"{BODIES_PREFIX}{document.file_id}/{document.status.value}.v{document.version}"
+    )
     body = ObjectRef.of(document.body)
     finish = transition(_FINISHED_BY[document.status], document.status)
     if body.key != key:
         if not archiving and not _is_thawed(body, document.storage_class):
-            return document
+            return _look_later(document)
         copy = copying.copy(body, key=key, storage_class=to.value)
         # Both bodies are named until the old one is removed, so that no interruption loses track of either
         places = {"body": copy.as_document(), "moved_from": body.as_document()}
         document = _move(document, replace(finish, target=document.status), actor, phase="copied", **places)
     _remove_others(document)
-    return _move(document, finish, actor, phase="done", storage_class=to, moved_from={})
+    return _move(document, finish, actor, phase="done", storage_class=to, **_AT_REST)
+
+
+def _look_later(document: Document) -> Document:
+    """Leave a move to the event of S3, or to a later look; that of its beginning counts as none."""
+    looks = int(document.looks or 0)
+    wait = min(LONGEST_LOOK, FIRST_LOOK * 2**looks)
+    store.look_again(document, after=clock.now() + timedelta(seconds=wait), looks=looks + 1)
+    return document
 
 
 def _remove_others(document: Document) -> None:
     """Remove the body before the move, and what steps taken twice left under the new key."""
     body = ObjectRef.of(document.body)
     if document.moved_from:
-        objects.remove(ObjectRef.of(document.moved_from))
-    for stray in objects.versions_before(body.bucket, clock.ago(0), prefix=body.key):
-        if stray != body:
-            objects.remove(stray)
+        left = ObjectRef.of(document.moved_from)
+        objects.remove_all(left.bucket, left.key)
+    objects.remove_others(body)
 
 
 def _move(document: Document, step: Transition, actor: Actor, *, phase: str, **fields: Any) -> Document:

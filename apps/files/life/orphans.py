@@ -11,13 +11,13 @@ from apps.files.bodies import orphans
 from apps.files.records import Orphan
 from apps.files.store import FileTable
 from apps.files.trail import FileEvent
-from apps.sessions import quantum_keys
+from apps.sessions import reservations
 
 
 def remove_due(*, actor: Actor) -> int:
     """Settle the orphans under whose keys nothing can arrive any more; returns how many."""
     # An URL to put the body, and an attempt to write it, last no longer than this
-    moment = clock.ago(settings.PRESIGNED_SECONDS + quantum_keys.RESERVED_SECONDS)
+    moment = clock.ago(settings.PRESIGNED_SECONDS + reservations.RESERVED_SECONDS)
     return each(store.orphans_before(moment), lambda orphan: _settle(orphan, actor))
 
 

@@ -19,13 +19,20 @@ def earlier_versions(
     return store.earlier_versions(services.find(file_id, actor=actor).file_id, limit=limit, position=position)
 
 
+def exists(document_id: str) -> bool:
+    """Return whether there is such a document."""
+    return store.find_document(document_id) is not None
+
+
 def contents(document_id: str) -> Iterator[Document | Version]:
-    """A document and its earlier versions, each read consistently: an index may lag behind a replacement."""
+    """A document and its earlier versions, all read consistently: an index may lag behind a replacement.
+
+    Raises:
+        RecordForged: one of them was changed outside of the platform.
+    """
     head = store.find_document(document_id)
     if head is None:
         return
     yield head
-    for number in range(1, head.version):
-        earlier = store.find_version(version_id_of(document_id, number))
-        if earlier is not None:
-            yield earlier
+    names = [version_id_of(document_id, number) for number in range(1, int(head.version))]
+    yield from store.versions_of(names)

@@ -2,7 +2,7 @@
 
 from apps.audit.records import Actor
 from apps.files import services
-from apps.files.bodies import objects
+from apps.files.bodies import presigned
 from apps.files.bodies.objects import ObjectRef
 from apps.files.opening import FileKey
 from apps.files.reading import content, digests
@@ -23,7 +23,7 @@ def release_key(file_id: str, *, actor: Actor, passphrase: str | None = None) ->
         file, actor=actor, passphrase=passphrase, event=FileEvent.KEY_RELEASED, purpose="decrypt"
     )
     where = ObjectRef.of(file.body)
-    url = objects.presign_get(where, name=f"{file.file_id}.encrypted", media_type=UNKNOWN_TYPE)
+    url = presigned.get_url(where, name=f"{file.file_id}.encrypted", media_type=UNKNOWN_TYPE)
     body_format = Envelope.from_dict(file.envelope).header.body.value
     return FileKey(
         file,

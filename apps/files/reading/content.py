@@ -7,12 +7,12 @@ from typing import Any
 
 from apps.audit.records import Actor, Event, Outcome
 from apps.audit.services import record
-from apps.common.errors import Invalid, PlatformError, Refused
+from apps.common.errors import Invalid, PlatformError
 from apps.files import services
 from apps.files.bodies import objects
 from apps.files.bodies.objects import ObjectGone, ObjectRef
+from apps.files.bodies.reader import stream
 from apps.files.opening import DAMAGED, FileDamaged, file_key
-from apps.files.reading import ranges
 from apps.files.reading.ranges import RangeNotSatisfiable
 from apps.files.records import Document, File, Upload, Version
 from apps.files.states import FileNotReady, as_words
@@ -55,18 +55,29 @@ def release(
         Invalid: a passphrase is needed, or one is given that is not.
         FileDamaged: the envelope does not open, or a key is gone.
     """
-    if isinstance(file, Upload) or not file.readable:
-        raise FileNotReady(_unreadable(file))
+    file = readable(file)
     if file.has_passphrase != (passphrase is not None):
         needs = "needs its passphrase" if file.has_passphrase else "has no passphrase"
         raise Invalid.of("passphrase", f"the file {needs}")
     session_id = services.session_of(file.quantum_key_id)
-    record(actor, event, file_id=file.file_id, key_id=file.pool_key_id, session_id=session_id, **detail)
+    told = detail if "start" in detail else {"size": size_of(file), **detail}  # bytes that are given out
+    record(actor, event, file_id=file.file_id, key_id=file.pool_key_id, session_id=session_id, **told)
     try:
         key = file_key(file, passphrase=passphrase)
         return Released(file, key, Envelope.from_dict(file.envelope).header.digest())
     except (PackageInvalid, KeyNotFound, SessionNotFound):
         raise report_unopened(file, actor) from None
+
+
+def readable(file: File) -> Document | Version:
+    """The file, whose content can be given out now.
+
+    Raises:
+        FileNotReady: it cannot.
+    """
+    if isinstance(file, Upload) or not file.readable:
+        raise FileNotReady(_unreadable(file))
+    return file
 
 
 def _unreadable(file: File) -> str:
@@ -104,17 +115,37 @@ def read(file_id: str, *, actor: Actor, passphrase: str | None = None) -> tuple[
             passphrase, raises from the iterator, after nothing but true leading bytes.
     """
     file = services.find(file_id, actor=actor)
-    return file, _read(file, actor, passphrase)
+    return file, opened(file, actor=actor, passphrase=passphrase)
 
 
-def _read(file: File, actor: Actor, passphrase: str | None) -> Iterator[bytes]:
-    released = release(file, actor=actor, passphrase=passphrase)
+def opened(file: File, *, actor: Actor, passphrase: str | None = None) -> Iterator[bytes]:
+    """As ``read``, of a file that was just found for the actor."""
+    return decrypt(release(file, actor=actor, passphrase=passphrase), actor=actor)
+
+
+def decrypt(released: Released, *, actor: Actor) -> Iterator[bytes]:
+    """Stream the plaintext of a file whose key was released to an actor.
+
+    Raises:
+        FileDamaged, Invalid: the body is gone; or, from the iterator, is damaged, or the passphrase is wrong.
+    """
+    file = released.file
     try:
-        source = objects.stream(ObjectRef.of(file.body))
+        source = stream(ObjectRef.of(file.body))
     except ObjectGone:
         raise report_unopened(file, actor) from None
     plaintext = body.decrypt_chunks(source, key=released.key, context=released.context)
     return _report_damage(file, actor, plaintext)
+
+
+def check_opens(released: Released, *, actor: Actor) -> None:
+    """Open the end of a body with the key that was released: a wrong passphrase gives a wrong key.
+
+    Raises:
+        FileDamaged, Invalid: it does not open.
+    """
+    size = size_of(released.file)
+    _decrypt_range(released, size, size, actor)
 
 
 def _report_damage(file: File, actor: Actor, plaintext: Iterator[bytes]) -> Iterator[bytes]:
@@ -145,16 +176,22 @@ def read_range(
         RangeNotSatisfiable: it does not lie within the file.
     """
     file = services.find(file_id, actor=actor)
-    return file, _read_range(file, start, stop, actor, passphrase)
+    return file, range_of(file, start=start, stop=stop, actor=actor, passphrase=passphrase)
 
 
-def _read_range(file: File, start: int, stop: int, actor: Actor, passphrase: str | None) -> bytes:
+def range_of(file: File, *, start: int, stop: int, actor: Actor, passphrase: str | None = None) -> bytes:
+    """As ``read_range``, of a file that was just found for the actor."""
     size = size_of(file)
     if not 0 <= start < stop <= size:
         raise RangeNotSatisfiable(f"The file has {size} bytes; {start} to {stop} is not a part of it.")
     released = release(file, actor=actor, passphrase=passphrase, start=start, stop=stop)
+    return _decrypt_range(released, start, stop, actor)
+
+
+def _decrypt_range(released: Released, start: int, stop: int, actor: Actor) -> bytes:
+    file = released.file
     read_at = partial(objects.part_of, ObjectRef.of(file.body))
-    wanted = {"start": start, "stop": stop, "size": size}
+    wanted = {"start": start, "stop": stop, "size": size_of(file)}
     try:
         return body.decrypt_range(read_at, key=released.key, context=released.context, **wanted)
     except (ObjectGone, PackageInvalid, ValueError):
@@ -164,42 +201,3 @@ def _read_range(file: File, start: int, stop: int, actor: Actor, passphrase: str
 def size_of(file: File) -> int:
     """Bytes of the content; none while it is still to come."""
     return 0 if isinstance(file, Upload) else file.size or 0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What is answered to a request for content: all of it, or the part from ``start`` to ``stop``."""
-
-    file: File
-    content: bytes
-    part: tuple[int, int] | None
-
-
-def answer(
-    file_id: str, *, wanted: str | None, limit: int, actor: Actor, passphrase: str | None = None
-) -> Answer:
-    """What a request for content is answered, with a Range header or without.
-
-    Args:
-        file_id: which file.
-        wanted: the Range header.
-        limit: bytes that are answered at most; a longer part is cut there.
-        actor: who reads.
-        passphrase: where one is part of the key.
-
-    Raises:
-        as ``read`` and ``read_range``.
-        Refused: all is asked for, and is over the limit.
-    """
-    file = services.find(file_id, actor=actor)
-    size = size_of(file)
-    part = ranges.range_of(wanted, size)
-    if part is not None:
-        start, stop = part[0], min(part[1], part[0] + limit)
-        return Answer(file, _read_range(file, start, stop, actor, passphrase), (start, stop))
-    if size > limit:
-        raise Refused(
-            f"The file has {size} bytes, more than the {limit} answered here. Ask for a range, or POST to …/download."
-        )
-    # All of it first: a damaged body is a problem document then, not an answer that breaks off
-    return Answer(file, whole(_read(file, actor, passphrase)), None)

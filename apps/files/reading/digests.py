@@ -1,5 +1,7 @@
 """The SHA-256 of a file, for those who may read the file."""
 
+from dataclasses import dataclass
+
 from apps.audit.records import Actor
 from apps.common.errors import Invalid
 from apps.files import services
@@ -7,13 +9,21 @@ from apps.files.bodies import digests
 from apps.files.opening import DAMAGED, FileDamaged
 from apps.files.reading import content
 from apps.files.reading.content import Released
-from apps.files.records import Document, Upload, Version
+from apps.files.records import DigestBy, Document, Upload, Version
 from apps.files.states import FileNotReady, as_words
 from qkdseal import Envelope, PackageInvalid, open_digest
 
 
-def sha256_of(file_id: str, *, actor: Actor, passphrase: str | None = None) -> str | None:
-    """The SHA-256 of a file's plaintext in hex; None where its client gave none.
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """The SHA-256 of a file's plaintext in hex, and who computed it; None where its client gave none."""
+
+    sha256: str | None
+    given_by: DigestBy | None
+
+
+def sha256_of(file_id: str, *, actor: Actor, passphrase: str | None = None) -> Digest:
+    """The digest of a file.
 
     It is shown without opening a key of the file, so also while the body is in cold storage; where a passphrase is
     part of the key, the passphrase has to open it, and the audit entry is written first (I1).
@@ -29,11 +39,11 @@ def sha256_of(file_id: str, *, actor: Actor, passphrase: str | None = None) -> s
         raise FileNotReady(f"Only an encrypted file has a digest; this one is {as_words(file.status)}.")
     if file.has_passphrase:
         released = content.release(file, actor=actor, passphrase=passphrase, purpose="digest")
-        return of_released(released, actor=actor)
+        return Digest(of_released(released, actor=actor), file.digest_by)
     if passphrase is not None:
         raise Invalid.of("passphrase", "the file has no passphrase")
     try:
-        return _open(file, None)
+        return Digest(_open(file, None), file.digest_by)
     except PackageInvalid:
         raise FileDamaged(DAMAGED) from None
 

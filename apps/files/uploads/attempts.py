@@ -5,6 +5,7 @@ other; the commit decides which one counts. What an interrupted attempt leaves i
 the body to be removed.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,21 +18,24 @@ from django.conf import settings
 from apps.audit.records import Actor
 from apps.audit.services import Transaction, transaction
 from apps.common import clock
-from apps.files.bodies import orphans
+from apps.common.authenticated import RecordForged
+from apps.files.bodies import objects, orphans
 from apps.files.bodies.objects import BODIES_PREFIX, ObjectRef
 from apps.files.trail import FileEvent
 from apps.jobs.control import JobCancelled
 from apps.keys import pools, seeds
 from apps.keys import services as keys
 from apps.keys.pool_records import Purpose
-from apps.keys.records import KeyUnusable, PoolKey
-from apps.sessions import quantum_keys
+from apps.keys.records import KeyNotFound, KeyUnusable, PoolKey
+from apps.sessions import committing, quantum_keys, reservations
 from apps.sessions.records import KeyPurpose, Offer, QuantumKey, QuantumKeyState
 from apps.sessions.taking import take_key
 from apps.sessions.trail import QuantumKeyEvent
 from qkdseal.envelope import Envelope, open_envelope, seal
 from qkdseal.errors import PackageInvalid
 from qkdseal.header import Header, PassphraseFactor
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class Attempt:
         )
 
     def check_opens(self, envelope: Envelope, *, file_key: bytes, stretched: bytes | None = None) -> None:
-        """Open an envelope of this attempt again, as it will be opened: with the seed that is kept (I4).
+        """Open an envelope of this attempt again, as it will be opened: with the pool key's row as it is now (I4).
 
         Raises:
             KeyUnusable: it does not open; the pool key is not picked again by this process, so try again.
@@ -72,7 +76,7 @@ class Attempt:
         try:
             opened = open_envelope(
                 envelope,
-                seed=seeds.seed_of(self.pool_key),
+                seed=seeds.seed_of(keys.find(self.pool_key.key_id)),
                 pool_suite=self.pool_key.suite,
                 quantum_key=self.offered.key,
                 stretched=stretched,
@@ -82,6 +86,11 @@ class Attempt:
         except KeyUnusable:
             keys.forget(self.pool_key)
             raise
+        except (KeyNotFound, RecordForged) as error:  # the process sealed to what it remembers of the row
+            keys.forget(self.pool_key)
+            raise KeyUnusable(
+                f"The record of {self.pool_key.key_id} is damaged. The file is sealed to another key."
+            ) from error
         if not compare_digest(opened, file_key):
             keys.forget(self.pool_key)
             raise KeyUnusable(
@@ -90,8 +99,19 @@ class Attempt:
 
     def use(self, tx: Transaction) -> None:
         """Use the keys up in a transaction: it fails where the reservation has ended meanwhile."""
-        quantum_keys.use_reserved(tx, self.offered, self.reserved)
+        reservations.use_reserved(tx, self.offered, self.reserved)
         keys.count_use(tx, self.pool_key)
+
+    def give_up(self, *, actor: Actor) -> None:
+        """End this attempt at once, which for certain did not commit: its body goes, its quantum key is never used.
+
+        Called while the error that ended it is on its way; what fails here is left to the sweep.
+        """
+        objects.remove_all(self.place.bucket, self.place.key)
+        try:
+            reservations.discard([self.reserved], actor=actor)
+        except ExceptionGroup as failed:  # ended already, as its session was revoked; or AWS does not answer
+            log.warning("%s stays reserved until the sweep: %s", self.reserved.key_id, failed.exceptions[0])
 
     @contextmanager
     def end_if_cancelled(self, *, actor: Actor) -> Iterator[None]:
@@ -123,12 +143,12 @@ def begin(
         PoolEmpty: no pool key is active; the pool was refilled, ask again.
     """
     # Counted from before the reservation, so that the attempt gives up before the sweep ends it
-    until = clock.now() + timedelta(seconds=quantum_keys.RESERVED_SECONDS)
+    until = clock.now() + timedelta(seconds=reservations.RESERVED_SECONDS)
     pool_key = keys.pick(pools.select(Purpose.FILES, owner=owner, actor=actor).name)
 
     def reserve(offered: Offer) -> tuple[Offer, QuantumKey]:
         with transaction(actor) as tx:
-            reserved = quantum_keys.take(
+            reserved = committing.take(
                 tx,
                 offered,
                 purpose=KeyPurpose.FILE,
@@ -160,7 +180,7 @@ def end(
             )
             tx.audit(FileEvent.BODY_REMOVED, file_id=reserved.subject, phase="begun", keys=[body.key])
     # Noted first: were the key discarded before, nothing would name the body if this process ended here
-    quantum_keys.discard([reserved], actor=actor)
+    reservations.discard([reserved], actor=actor)
     orphans.remove(orphan)
 
 

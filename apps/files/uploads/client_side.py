@@ -5,31 +5,45 @@ audit trail are the same. Who has once been given it can read that one body for 
 """
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 
 from apps.access.records import Right
-from apps.audit.records import Actor
-from apps.audit.services import transaction
+from apps.audit.records import Actor, Outcome
+from apps.audit.services import record, transaction
 from apps.common import clock
 from apps.common.errors import Invalid, PlatformError
+from apps.common.idempotency import Replayed, keep
 from apps.files import changes, services
 from apps.files.bodies import digests, objects
 from apps.files.bodies.objects import CLIENT_BODIES_PREFIX, ObjectGone, ObjectRef
-from apps.files.opening import FileKey, file_key
-from apps.files.records import DEFAULT_DOCUMENT_TYPE, UNKNOWN_TYPE, Document, Named, Upload
+from apps.files.opening import DAMAGED, FileDamaged, FileKey, file_key
+from apps.files.records import DEFAULT_DOCUMENT_TYPE, UNKNOWN_TYPE, DigestBy, Document, File, Named, Upload
 from apps.files.states import FileNotReady, FileStatus, as_words
 from apps.files.trail import FileEvent
 from apps.files.traits import traits_of, values
-from apps.files.uploads import attempts
-from apps.files.uploads.announce import Target, UploadMethod, begin_parts, target_of, upload_of
+from apps.files.uploads import attempts, repeated
+from apps.files.uploads.announce import (
+    Target,
+    UploadMethod,
+    begin_parts,
+    end_parts,
+    target_again,
+    target_of,
+    upload_of,
+    with_digest,
+)
+from apps.jobs import services as jobs
+from apps.jobs.records import Job
 from apps.keys import pools
 from apps.keys import services as keys
 from apps.keys.pool_records import Purpose
 from apps.keys.records import PoolKey
-from apps.sessions import quantum_keys
+from apps.sessions import committing
 from apps.sessions.records import KeyPurpose, Offer, StockChoice
 from apps.sessions.taking import take_key
 from qkdseal import body
@@ -46,16 +60,21 @@ def announce(
     document_type: str = DEFAULT_DOCUMENT_TYPE,
     media_type: str = UNKNOWN_TYPE,
     attributes: dict[str, Any] | None = None,
+    source_path: str | None = None,
+    expires_at: datetime | None = None,
     passphrase: str | None = None,
     pool: str | None = None,
     stock: StockChoice = StockChoice.PLATFORM,
+    upload_id: str | None = None,
 ) -> tuple[Target, FileKey]:
     """Announce a file that the client encrypts: its key, and where the body goes.
 
     ``pool`` is the name or alias of the key pool to seal to; without it, the actor's, else that of files.
-    ``stock`` says whose sessions give the quantum key.
+    ``stock`` says whose sessions give the quantum key. With an ``upload_id`` of the client's the same request may be
+    sent again: it finds the same file, and is given the same key.
 
     Raises:
+        UploadIdUsed: something else was announced under this ``upload_id``.
         StockEmpty, PoolEmpty: nothing to encrypt with right now.
         SessionUnusable: none of the actor's own sessions has a quantum key.
         PoolNotFound, Forbidden: the named pool is none that the actor may seal files to.
@@ -67,27 +86,89 @@ def announce(
         "document_type": document_type,
         "media_type": media_type,
         "attributes": attributes or {},
+        "source_path": source_path,
+        "expires_at": expires_at,
     }
-    upload = upload_of(name=name, actor=actor, **described)
+    upload = upload_of(name=name, actor=actor, upload_id=upload_id, **described)
     place = ObjectRef(settings.ENCRYPTED_BUCKET, f"{CLIENT_BODIES_PREFIX}{upload.file_id}/{uuid.uuid4()}")
     upload = replace(upload, status=FileStatus.AWAITING_BODY, source={}, body=place.as_document())
+    upload = with_digest(upload, method, passphrase, upload_id)
+    there = repeated.find(upload, passphrase)
+    if there is not None:
+        return target_again(there, method), _release_again(there, passphrase, actor)
+    return _announce(upload, passphrase, method, actor=actor, pool=pool, stock=stock)
+
+
+def _announce(
+    upload: Upload,
+    passphrase: str | None,
+    method: UploadMethod,
+    *,
+    actor: Actor,
+    pool: str | None,
+    stock: StockChoice,
+) -> tuple[Target, FileKey]:
     # Once: S3 keeps each multipart upload open until it is aborted
-    upload = begin_parts(upload, place, method)
+    made = begin_parts(upload, method)
     try:
-        upload, secret = take_key(
-            lambda offered: _release(upload, offered, passphrase, actor=actor, pool=pool),
+        made, secret = take_key(
+            lambda offered: _release(made, offered, passphrase, method, actor=actor, pool=pool),
             actor=actor,
             owner=stock.owner_for(actor),
         )
-    except PlatformError:  # the client has neither key nor id, even where only the commit's answer was lost
-        if upload.parts:
-            objects.abort(place.bucket, place.key, upload.parts["id"])
+    except Replayed:  # the same request, with its Idempotency-Key, was faster
+        end_parts(made)
         raise
-    return target_of(upload, place, method, None), secret
+    except PlatformError:
+        # The client has neither key nor id, even where only the commit's answer was lost; unless it chose the id
+        there = repeated.find(upload, passphrase)
+        if there is None or getattr(there, "parts", None) != made.parts:
+            end_parts(made)
+        if there is None:
+            raise
+        return target_again(there, method), _release_again(there, passphrase, actor)
+    return target_of(made, method), secret
+
+
+def announced(
+    file_id: str, *, method: UploadMethod, passphrase: str | None, actor: Actor
+) -> tuple[Target, FileKey]:
+    """Where the body goes of a file that was announced before, and its key.
+
+    Raises:
+        FileNotFound: no such file, or another's.
+        FileNotReady: it was given up.
+    """
+    file = services.find(file_id, actor=actor, right=Right.WRITE)
+    return target_again(file, method), _release_again(file, passphrase, actor)
+
+
+def _release_again(file: File, passphrase: str | None, actor: Actor) -> FileKey:
+    """Give out the key of a file that was announced by the same request; the audit entry is written first (I1)."""
+    session_id = services.session_of(file.quantum_key_id)
+    subject = {"file_id": file.file_id, "key_id": file.pool_key_id, "session_id": session_id}
+    if not file.envelope:
+        raise FileNotReady(
+            f"The upload that this request announced is {as_words(file.status)}. "
+            "Send it under another upload_id or Idempotency-Key."
+        )
+    record(actor, FileEvent.KEY_RELEASED, **subject, purpose="encrypt", again=True)
+    try:
+        key = file_key(file, passphrase=passphrase)
+    except PackageInvalid:
+        raise FileDamaged(DAMAGED) from None
+    header = Envelope.from_dict(file.envelope).header
+    return FileKey(file, key, header.digest(), header.body.value)
 
 
 def _release(
-    upload: Upload, offered: Offer, passphrase: str | None, *, actor: Actor, pool: str | None
+    upload: Upload,
+    offered: Offer,
+    passphrase: str | None,
+    method: UploadMethod,
+    *,
+    actor: Actor,
+    pool: str | None,
 ) -> tuple[Upload, FileKey]:
     """Seal a file key with an offered quantum key, and give it out with the commit of its record."""
     chosen = pools.select(Purpose.FILES, owner=upload.owner, actor=actor, named=pool)
@@ -95,9 +176,10 @@ def _release(
     envelope, key = _seal(upload, offered, pool_key, passphrase)
     upload = replace(upload, **attempts.as_fields(envelope))
     with transaction(actor) as tx:
+        keep(tx, "local upload", file_id=upload.file_id, method=method.value)
         upload = changes.put(tx, upload)
         # Used, not reserved: its file key leaves the platform
-        quantum_keys.take(tx, offered, purpose=KeyPurpose.FILE, subject=upload.file_id)
+        committing.take(tx, offered, purpose=KeyPurpose.FILE, subject=upload.file_id)
         keys.count_use(tx, pool_key)
         tx.audit(
             FileEvent.KEY_RELEASED,
@@ -134,6 +216,7 @@ def finish(
     actor: Actor,
     sha256: str | None = None,
     passphrase: str | None = None,
+    later: Callable[[Document], Job] | None = None,
 ) -> Document:
     """Acknowledge a body that the client has uploaded: its commitment and its end are checked. Idempotent.
 
@@ -142,6 +225,7 @@ def finish(
         actor: its owner.
         sha256: of the plaintext in hex, as the client computed it; kept sealed.
         passphrase: where one is part of the key.
+        later: the job that reads the body to its end, recorded with the file; none where a passphrase forbids it.
 
     Raises:
         FileNotFound: no such file, or another's.
@@ -150,7 +234,29 @@ def finish(
     """
     file = services.find(file_id, actor=actor, right=Right.WRITE)
     if isinstance(file, Document) and file.status is FileStatus.ENCRYPTED and not file.source:
+        objects.remove_others(ObjectRef.of(file.body))
         return file
+    upload, stored = _arrived(file)
+    try:
+        checked = _check_body(upload, stored, passphrase)
+    except Invalid as error:
+        record(actor, FileEvent.UNFINISHED, outcome=Outcome.FAILED, file_id=file_id, reason=error.detail)
+        raise
+    document = _document_of(upload, stored, checked, sha256)
+    job = None if later is None or document.has_passphrase else later(document)
+    document, job = _commit(upload, document, job, actor)
+    if job is not None:
+        jobs.dispatch(job)
+    objects.remove_others(stored)
+    return document
+
+
+def _arrived(file: File) -> tuple[Upload, ObjectRef]:
+    """The upload, and its body as it was stored last.
+
+    Raises:
+        FileNotReady: nothing has been uploaded, or the client does not encrypt this file.
+    """
     if not isinstance(file, Upload) or file.status is not FileStatus.AWAITING_BODY:
         raise FileNotReady(
             f"Only a file whose body its client sends can be finished; this one is {as_words(file.status)}."
@@ -158,30 +264,41 @@ def finish(
     stored = objects.latest(file.body["bucket"], file.body["key"])
     if stored is None:
         raise FileNotReady("Nothing has been uploaded yet. Send the encrypted body first, then finish.")
-    checked = _check_body(file, stored, passphrase)
-    document = Document(
-        **values(file, list(traits_of(Named)))
+    return file, stored
+
+
+def _document_of(upload: Upload, stored: ObjectRef, checked: "_Checked", sha256: str | None) -> Document:
+    """The document that an upload becomes with its body."""
+    return Document(
+        **values(upload, list(traits_of(Named)))
         | {
             "body": stored.as_document(),
             "status": FileStatus.ENCRYPTED,
             "size": checked.size,
             "ciphertext_size": checked.ciphertext_size,
             "sealed_digest": checked.seal_digest(sha256),
+            "digest_by": DigestBy.CLIENT,
             "encrypted_at": clock.now(),
         }
     )
+
+
+def _commit(upload: Upload, document: Document, job: Job | None, actor: Actor) -> tuple[Document, Job | None]:
+    """Turn the upload into the document, with the job that reads its body to the end."""
     with transaction(actor) as tx:
         # Re-wrapped meanwhile, the upload has another envelope, which this document would lose
-        document = changes.change(tx, file, document, otherwise=FileNotReady(services.CHANGED))
+        document = changes.change(tx, upload, document, otherwise=FileNotReady(services.CHANGED))
         tx.audit(
             FileEvent.ENCRYPTED,
-            file_id=file_id,
-            key_id=file.pool_key_id,
-            session_id=services.session_of(file.quantum_key_id),
-            size=checked.size,
+            file_id=upload.file_id,
+            key_id=upload.pool_key_id,
+            session_id=services.session_of(upload.quantum_key_id),
+            size=document.size,
+            owner=document.owner,  # whose quota it counts in
             by="client",
         )
-    return document
+        job = None if job is None else jobs.put(tx, job)
+    return document, job
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from apps.files.bodies.objects import ObjectRef
 from apps.files.records import Upload, as_rejected
 from apps.files.states import AWAITED, FileNotReady, FileStatus, as_words, transition
 from apps.files.trail import FileEvent
+from apps.files.traits import as_shredded
 
 KEPT_SECONDS = 86_400  # of a plaintext whose encryption was cancelled, for its owner to decide what comes
 CANCELLED = "Its encryption was cancelled, and its content was not uploaded again."
@@ -31,6 +32,25 @@ def abort(file_id: str, *, actor: Actor) -> Upload:
     if not isinstance(upload, Upload) or upload.status not in AWAITED:
         raise refused
     return give_up(upload, reason="The upload was aborted.", actor=actor, otherwise=refused)
+
+
+def delete(upload: Upload, *, actor: Actor) -> Upload:
+    """Delete an upload that is awaited or was rejected: it is given up, and its record tells no more what it was.
+
+    The record stays, unlisted, so that what still arrives under its key is known to be nobody's.
+
+    Raises:
+        FileNotReady: it was changed meanwhile, or has become a version.
+    """
+    changed = FileNotReady(services.CHANGED)
+    if upload.status in AWAITED:
+        upload = give_up(upload, reason="It was deleted.", actor=actor, otherwise=changed)
+    step = transition("delete_upload", upload.status)
+    bare = replace(as_shredded(upload, text="(deleted)"), status=FileStatus.SHREDDED)
+    with transaction(actor) as tx:
+        bare = changes.change(tx, upload, bare, otherwise=changed)
+        tx.audit(step.event, file_id=upload.file_id)
+    return bare
 
 
 def give_up(upload: Upload, *, reason: str, actor: Actor, otherwise: Exception | None = None) -> Upload:

@@ -6,10 +6,12 @@ its plaintext waits in the uploads bucket anyway. Afterwards only the factor (sa
 
 import base64
 from dataclasses import replace
+from hmac import compare_digest
 
 from apps.common.errors import Invalid
 from apps.common.root_keys.configured import root_key
 from apps.files.records import Upload
+from apps.keys import canaries
 from qkdseal.header import PassphraseFactor
 
 
@@ -26,9 +28,19 @@ def with_passphrase(upload: Upload, passphrase: str | None) -> Upload:
         stretched = factor.stretch(passphrase)
     except ValueError as error:
         raise Invalid.of("passphrase", str(error)) from None
-    wrapped = root_key().wrap(stretched, context=_context(upload))
+    root = root_key()
+    wrapped = root.wrap(stretched, context=_context(upload))
+    canaries.require(root)
     kept = {"salt": _text(factor.salt), "iterations": factor.iterations, "wrapped": _text(wrapped)}
     return replace(upload, passphrase=kept)
+
+
+def is_same(upload: Upload, passphrase: str | None) -> bool:
+    """Return whether an announced file waits with this passphrase; True where nothing tells any more."""
+    factor, stretched = factor_of(upload)
+    if factor is None or stretched is None or passphrase is None:
+        return True  # whether there is one at all, the announcement's digest says
+    return compare_digest(factor.stretch(passphrase), stretched)
 
 
 def factor_of(upload: Upload) -> tuple[PassphraseFactor | None, bytes | None]:

@@ -7,43 +7,53 @@ Two attempts never overwrite each other (``attempts``): the commit decides which
 """
 
 import logging
-import uuid
+import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from typing import Any
 
 from django.conf import settings
 
 from apps.audit.records import Actor
 from apps.audit.services import Conflict, transaction
-from apps.common import clock
+from apps.common import clock, tracing
 from apps.common.errors import Refused
 from apps.common.sweeps import each
 from apps.files import changes, services, store
 from apps.files.bodies import encrypted, objects
 from apps.files.bodies.encrypted import Progress
-from apps.files.bodies.objects import UPLOADS_PREFIX, ObjectGone, ObjectRef
-from apps.files.records import DEFAULT_DOCUMENT_TYPE, Document, File, Upload, as_rejected
+from apps.files.bodies.objects import ObjectGone, ObjectRef
+from apps.files.bodies.reader import ObjectDamaged, is_whole, stream
+from apps.files.records import Document, File, Upload, as_rejected
 from apps.files.states import FileNotReady, FileStatus
 from apps.files.trail import FileEvent
-from apps.files.uploads import applying, attempts, passphrases
+from apps.files.uploads import applying, arrivals, attempts, dropped, passphrases
+from apps.files.uploads.announce import bytes_accepted
 from apps.files.uploads.applying import Plan
 from apps.files.uploads.attempts import Attempt
+from apps.files.uploads.dropped import UNTOLD, Origin
+from apps.metrics.catalog import ENCRYPTION_SECONDS
+from apps.metrics.recording import observe
 
 log = logging.getLogger(__name__)
-NAMESPACE = uuid.UUID("6f1b0a1e-6f6b-4b59-9f0e-4c0d9a1d2a55")  # of file ids derived from objects
-DIRECT_OWNER = "system:uploads"  # of objects that nobody announced
 
-Later = Callable[[ObjectRef, Upload, int], str | None]
+Later = Callable[[ObjectRef, Upload, int, Origin], str | None]
 
 
 def encrypt_uploaded(
-    source: ObjectRef, *, actor: Actor, later: Later | None = None, progress: Progress | None = None
+    source: ObjectRef,
+    *,
+    actor: Actor,
+    origin: Origin = UNTOLD,
+    later: Later | None = None,
+    progress: Progress | None = None,
 ) -> File | None:
     """Encrypt one version of an uploaded object and remove its plaintext; None if there is nothing to do.
 
     Args:
         source: the object.
         actor: who acts.
+        origin: who put the object, and from where, as far as is known.
         later: takes an object over ``EVENT_UPLOAD_BYTES``, to be encrypted where more time is, and its record is
             returned as it is; or says why the upload is given up.
         progress: is told the bytes encrypted so far, now and then.
@@ -52,54 +62,86 @@ def encrypt_uploaded(
         StockEmpty: no quantum key is ready; a session was run, deliver the event again.
         PoolEmpty: no pool key is active; the pool was refilled, deliver the event again.
     """
-    file = _file_of(source)
+    file = arrivals.file_of(source, origin)
+    if file is None:
+        arrivals.remove_surplus(source, actor=actor, origin=origin)
+        return None
+    announced = tracing.of_text(file.trace) if isinstance(file, Upload) else None
+    with tracing.entered(announced, file_id=file.file_id):
+        return _encrypt_found(file, source, actor, origin, later, progress)
+
+
+def _encrypt_found(
+    file: File,
+    source: ObjectRef,
+    actor: Actor,
+    origin: Origin,
+    later: Later | None,
+    progress: Progress | None,
+) -> File | None:
+    """Encrypt an object whose record was found; None where it is gone already."""
     if isinstance(file, Upload) and file.status is FileStatus.AWAITING_UPLOAD:
         try:
-            size = objects.size_of(source)
+            head = objects.head_of(source)
         except ObjectGone:
             log.info("upload %s is gone before it was encrypted", file.file_id)
             return None
-        if size > settings.UPLOAD_MAX_BYTES:
-            reason = f"The upload has {size} bytes; at most {settings.UPLOAD_MAX_BYTES} are accepted."
-            file = _reject(file, source, reason, actor)
-        elif applying.is_orphaned(file):
-            file = _reject(file, source, "Its document was deleted for good meanwhile.", actor)
-        elif later is not None and size > settings.EVENT_UPLOAD_BYTES:
-            given_up = later(source, file, size)
-            if given_up is None:
-                return file
-            file = _reject(file, source, given_up, actor)
-        else:
-            file = _encrypt(file, source, actor, progress)
+        if dropped.is_folder(source, head.size):
+            return None
+        file = dropped.as_arrived(file, source, head)
+        done = _go_on(file, source, head.size, actor, origin, later, progress)
+        if done is None:
+            return file
+        file = done
+    if isinstance(file, Document):
+        objects.remove_others(ObjectRef.of(file.body))
     # Also after a duplicate event: the first delivery may have ended just before this step
     objects.remove(source)
     return file
 
 
-def _file_of(source: ObjectRef) -> File:
-    """The record an object belongs to: the announced one for its first upload, else one of its own."""
-    if source.key.startswith(UPLOADS_PREFIX):
-        file = store.find_file(source.key.removeprefix(UPLOADS_PREFIX))
-        if file is not None and (
-            file.status is FileStatus.AWAITING_UPLOAD or file.source.get("version") == source.version
-        ):
-            return file
-        if file is not None:  # the same URL was used again: kept as a file of its own
-            return _file_of_object(source, name=file.name, owner=file.owner, document_type=file.document_type)
-    return _file_of_object(source, name=source.key.rpartition("/")[2] or source.key, owner=DIRECT_OWNER)
+def _go_on(
+    upload: Upload,
+    source: ObjectRef,
+    size: int,
+    actor: Actor,
+    origin: Origin,
+    later: Later | None,
+    progress: Progress | None,
+) -> File | None:
+    """Reject or encrypt an upload; None where a job will encrypt it."""
+    accepted = bytes_accepted(upload)
+    if size > accepted:
+        reason = f"The upload has {size} bytes; at most {accepted} are accepted."
+        return _reject(upload, source, reason, actor, origin)
+    if applying.is_orphaned(upload):
+        return _reject(upload, source, "Its document was deleted for good meanwhile.", actor, origin)
+    if later is not None and size > settings.EVENT_UPLOAD_BYTES:
+        given_up = later(source, upload, size, origin)
+        return None if given_up is None else _reject(upload, source, given_up, actor, origin)
+    return _encrypt_or_reject(upload, source, actor, origin, progress)
 
 
-def _file_of_object(
-    source: ObjectRef, *, name: str, owner: str, document_type: str = DEFAULT_DOCUMENT_TYPE
+def _encrypt_or_reject(
+    upload: Upload, source: ObjectRef, actor: Actor, origin: Origin, progress: Progress | None
 ) -> File:
-    # From the object's version, so that every delivery of its event finds the same record
-    derived = str(uuid.uuid5(NAMESPACE, f"{source.bucket}/{source.key}/{source.version}"))
-    return store.find_file(derived) or Upload(
-        file_id=derived, name=name, document_type=document_type, owner=owner, uploaded_at=clock.now()
-    )
+    """Encrypt an upload, unless its bytes are not those that were put, however often they are read."""
+    began = time.perf_counter()
+    try:
+        done = _encrypt(upload, source, actor, origin, progress)
+    except ObjectDamaged:
+        if is_whole(source):  # it was the way from there to here: deliver again
+            raise
+    else:
+        observe(ENCRYPTION_SECONDS, time.perf_counter() - began, kind="file")
+        return done
+    reason = "The content does not have the checksum that the storage took on its arrival. Upload it again."
+    return _reject(upload, source, reason, actor, origin)
 
 
-def _encrypt(upload: Upload, source: ObjectRef, actor: Actor, progress: Progress | None) -> File:
+def _encrypt(
+    upload: Upload, source: ObjectRef, actor: Actor, origin: Origin, progress: Progress | None
+) -> File:
     plan = applying.plan_of(upload)
     attempt = attempts.begin(
         document_id=upload.document_id,
@@ -112,7 +154,7 @@ def _encrypt(upload: Upload, source: ObjectRef, actor: Actor, progress: Progress
     envelope, file_key = attempt.seal(plan.package_id, factor, stretched)
     with attempt.end_if_cancelled(actor=actor):
         written = encrypted.write(
-            objects.stream(source),
+            stream(source, checked=True),
             attempt.place,
             name=upload.name,
             file_key=file_key,
@@ -124,13 +166,13 @@ def _encrypt(upload: Upload, source: ObjectRef, actor: Actor, progress: Progress
         attempt.check_opens(envelope, file_key=file_key, stretched=stretched)
         sealed = attempts.as_fields(envelope) | {"encrypted_at": clock.now()}
         document = plan.document(source.as_document(), asdict(written) | sealed)
-        return _commit(plan, document, attempt, actor)
+        return _commit(plan, document, attempt, actor, origin)
     except (Refused, Conflict):  # for certain not committed: nothing refers to the body
-        objects.remove(ObjectRef.of(written.body))
+        attempt.give_up(actor=actor)
         raise
 
 
-def _commit(plan: Plan, document: Document, attempt: Attempt, actor: Actor) -> File:
+def _commit(plan: Plan, document: Document, attempt: Attempt, actor: Actor, origin: Origin) -> File:
     try:
         with transaction(actor) as tx:
             document = plan.commit(tx, document)
@@ -141,7 +183,10 @@ def _commit(plan: Plan, document: Document, attempt: Attempt, actor: Actor) -> F
                 key_id=document.pool_key_id,
                 session_id=services.session_of(document.quantum_key_id),
                 size=document.size,
-                version=document.version,
+                owner=document.owner,  # whose quota it counts in
+                # What follows the commit; said here, as a later delivery may be the one that does it
+                plaintext_removed=document.source["version"],
+                **_told(document, origin),
             )
     except FileNotReady:
         current = store.find_document(document.file_id)
@@ -150,16 +195,22 @@ def _commit(plan: Plan, document: Document, attempt: Attempt, actor: Actor) -> F
         # Where an answer was lost and the SDK asked again, the delivery that was faster is this one
         if current.body == document.body:
             return current
-        objects.remove(ObjectRef.of(document.body))
+        attempt.give_up(actor=actor)
         return current
     return document
 
 
-def _reject(upload: Upload, source: ObjectRef, reason: str, actor: Actor) -> Upload:
+def _told(document: Document, origin: Origin) -> dict[str, Any]:
+    """Which version it is, where it is not the first, without which the entry has a kilobyte; and from where it came."""
+    version = {} if document.version == 1 else {"version": document.version}
+    return version | origin.as_detail()
+
+
+def _reject(upload: Upload, source: ObjectRef, reason: str, actor: Actor, origin: Origin) -> Upload:
     gone = replace(as_rejected(upload, reason), source=source.as_document())
     with transaction(actor) as tx:
         gone = changes.change(tx, upload, gone)
-        tx.audit(FileEvent.REJECTED, file_id=upload.file_id, reason=reason)
+        tx.audit(FileEvent.REJECTED, file_id=upload.file_id, reason=reason, **origin.as_detail())
     return gone
 
 
@@ -168,5 +219,11 @@ def finish_overdue(*, seconds: int, actor: Actor, later: Later | None = None) ->
 
     Its event was lost, or the last delivery failed between the commit and the removal.
     """
-    left = objects.versions_before(settings.UPLOADS_BUCKET, clock.ago(seconds))
+    moment = clock.ago(seconds)
+    left = (
+        found.ref
+        for found in objects.stored_versions(settings.UPLOADS_BUCKET)
+        if (found.stored_at < moment or clock.is_ahead(found.stored_at))
+        and not dropped.is_folder(found.ref, found.size)
+    )
     return each(left, lambda source: encrypt_uploaded(source, actor=actor, later=later))

@@ -16,6 +16,8 @@ from apps.stack.embedded.journal import Entry, Journal
 
 _CHANGING = ("receive_count", "first_receive_at", "receipt_handle", "visible_at")
 _COUNTERS = "ApproximateNumberOf"  # attributes that ministack works out from the messages
+LONGEST_DELAY = 900  # seconds that SQS may delay a message by
+SET_SECONDS = 1.0  # beyond what clocks are corrected by while they run
 Place = tuple[str, str, str]  # account, region, queue URL
 Mark = tuple[Any, ...]
 
@@ -29,6 +31,7 @@ class DurableQueues:
         self._journal = journal
         self._queues: dict[Place, str] = {}
         self._messages: dict[Place, dict[str, Mark]] = {}
+        self._drift = _drift()
         self.generation = 0
         self.loaded = False
 
@@ -67,10 +70,21 @@ class DurableQueues:
         now = time.time()
         for place, queue in _all_queues():
             for message in queue["messages"]:
-                if message["receipt_handle"] is not None:
-                    message["visible_at"] = min(message["visible_at"], now)
+                # One that was never received may wait for its delay, and no longer: the clock may have been set back
+                longest = LONGEST_DELAY if message["receipt_handle"] is None else 0
+                message["visible_at"] = min(message["visible_at"], now + longest)
             self._queues[place] = _fingerprint(queue)
             self._messages[place] = _marks(queue)
+
+    def follow_clock(self) -> None:
+        """Have messages that are hidden shown after as long as they were to be, also where the clock was set meanwhile."""
+        drift = _drift()
+        moved, self._drift = drift - self._drift, drift
+        if abs(moved) < SET_SECONDS:
+            return
+        for _, queue in _all_queues():
+            for message in queue["messages"]:
+                message["visible_at"] += moved
 
     def record(self) -> None:
         """Log what differs from the last time."""
@@ -102,6 +116,11 @@ class DurableQueues:
         self._load_state(data)
         self.generation = data["generation"]
         self.loaded = True
+
+
+def _drift() -> float:
+    """By how much the clock that people set is ahead of the one that nobody sets."""
+    return time.time() - time.monotonic()
 
 
 def _notify(bucket: str, key: str, event: str, **details: Any) -> None:

@@ -1,6 +1,8 @@
 """ministack in this process, on 127.0.0.1 only, behind the guard and with durable state."""
 
 import asyncio
+import contextlib
+import gc
 import os
 import signal
 from pathlib import Path
@@ -10,7 +12,9 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack import app as ministack
 
+from apps.stack.embedded import room
 from apps.stack.embedded.durability import Durability
+from apps.stack.embedded.ending import cannot_start
 from apps.stack.embedded.guard import Guard, Message, Receive, Scope, Send, refuse
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -21,16 +25,21 @@ class Server:
 
     def __init__(self, guard: Guard, durability: Durability) -> None:
         self._guard = guard
+        self._room = room.Room(durability.directory)
         self._durability = durability
         self._restored = False
+        self.failure: Exception | None = None  # why the state could not be restored
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await ministack.app(scope, receive, self._restoring(send))
         elif scope["type"] == "http":
+            self._durability.asked()
             reason = self._guard.refusal(scope) if self._restored else "start: the state is not there"
             if reason is not None:
                 await refuse(send, reason)
+            elif (full := self._room.refusal(scope)) is not None:
+                await room.refuse(scope, send, full)
             else:
                 await ministack.app(scope, receive, self._recording(scope, send))
         else:  # a WebSocket: nothing of ours needs one
@@ -41,7 +50,8 @@ class Server:
             if message["type"] == "lifespan.startup.complete":
                 try:
                     await self._durability.restore()
-                except Exception as error:  # noqa: BLE001 - reported, and the server ends
+                except Exception as error:  # noqa: BLE001 - reported, and the process ends
+                    self.failure = error
                     # Raised further, hypercorn would go on without a lifespan, and so without the state.
                     message = {
                         "type": "lifespan.startup.failed",
@@ -49,6 +59,7 @@ class Server:
                     }
                 else:
                     self._restored = True
+                gc.enable()
             await send(message)
 
         return restore_then_send
@@ -56,7 +67,7 @@ class Server:
     def _recording(self, scope: Scope, send: Send) -> Send:
         target = dict(scope["headers"]).get(b"x-amz-target", b"")
         if target.startswith(b"DynamoDB"):
-            return send  # its own hook has logged the change already
+            return self._settling(send)  # its own hook has logged the change already
         changes = scope["method"] not in _READING and not target.startswith(b"AmazonSQS")
         bucket_changed = changes and not target and scope["path"].strip("/").count("/") == 0
 
@@ -65,12 +76,21 @@ class Server:
                 self._durability.answering(bucket_changed=bucket_changed)
                 if changes:
                     self._durability.touched()
-            await send(message)
+            await settle_then_send(message)
 
+        settle_then_send = self._settling(send)
         return record_then_send
 
+    def _settling(self, send: Send) -> Send:
+        async def settle_then_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await self._durability.settled()
+            await send(message)
 
-async def run(port: int, durability: Durability, origins: list[str]) -> None:
+        return settle_then_send
+
+
+async def run(port: int, durability: Durability, guard: Guard) -> None:
     """Serve until SIGTERM or SIGINT, then save."""
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -84,9 +104,16 @@ async def run(port: int, durability: Durability, origins: list[str]) -> None:
     config.h11_max_incomplete_size = 64 * 1024
     config.startup_timeout = 600  # a long journal is replayed before the port opens
     config.backlog = 1024
-    saving = asyncio.create_task(durability.keep_small_services())
-    await serve(Server(Guard(port, origins), durability), config, shutdown_trigger=stop.wait)
-    saving.cancel()
+    saving = asyncio.create_task(durability.keep())
+    server = Server(guard, durability)
+    try:
+        await serve(server, config, shutdown_trigger=stop.wait)
+    finally:
+        saving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await saving
+        if server.failure is not None:
+            cannot_start(server.failure)
     durability.close()
 
 
@@ -97,8 +124,15 @@ def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Environment: GATEWAY_PORT, STATE_DIR; ALLOW_ORIGINS (commas); JOURNAL_FSYNC=1 to sync every change."""
-    durability = Durability(Path(os.environ["STATE_DIR"]), fsync=os.environ.get("JOURNAL_FSYNC") == "1")
+    """Environment: GATEWAY_PORT, STATE_DIR; ALLOW_ORIGINS (commas).
+
+    AWS_SECRET_ACCESS_KEY is the secret key that the platform signs addresses with. JOURNAL_FSYNC=0 leaves it to the system
+    when a change is on the disk itself: a power cut then takes the last moments with it.
+    """
+    gc.disable()  # until the state is there: nothing of it is garbage, and looking for some takes a fifth of the start
+    durability = Durability(Path(os.environ["STATE_DIR"]), fsync=os.environ.get("JOURNAL_FSYNC") != "0")
     durability.install()
     origins = [origin for origin in os.environ.get("ALLOW_ORIGINS", "").split(",") if origin]
-    asyncio.run(run(int(os.environ["GATEWAY_PORT"]), durability, origins))
+    port = int(os.environ["GATEWAY_PORT"])
+    guard = Guard(port, origins, secret=os.environ.get("AWS_SECRET_ACCESS_KEY", "test"))
+    asyncio.run(run(port, durability, guard))

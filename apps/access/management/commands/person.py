@@ -67,9 +67,9 @@ class Command(BaseCommand):
         )
 
     def _change(self, options: dict[str, Any]) -> None:
-        person = people.find(options["username"]).principal_id
         role = Role(options["role"]) if options["role"] else None
-        self._show(principals.change(person, role=role, approver=options["approver"], actor=ACTOR))
+        user = people.find(options["username"])
+        self._show(people.change(user, role=role, approver=options["approver"], actor=ACTOR))
 
     def _disable(self, options: dict[str, Any]) -> None:
         user = people.find(options["username"])

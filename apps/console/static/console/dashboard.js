@@ -19,33 +19,63 @@
         return rgb.replace(/^rgba?\(([^)]*?)\)$/, (_, parts) => `rgba(${parts.split(',').slice(0, 3).join(',')}, ${alpha})`);
     }
 
+    const LINES = ['--primary', '--info', '--wait', '--muted', '--good'];
+
+    function bySeries(points) {
+        const found = new Map();
+        for (const point of points) {
+            if (!found.has(point.series)) { found.set(point.series, []); }
+            found.get(point.series).push(point);
+        }
+        return [...found].sort(([one], [other]) => one.localeCompare(other));
+    }
+
     function datasets(data) {
-        const line = colour('--primary'), bad = colour('--bad');
+        const bad = colour('--bad');
         const tones = Object.fromEntries(['good', 'wait', 'bad', 'info', 'muted'].map((tone) => [tone, colour(`--${tone}`)]));
         const plain = { pointRadius: 0, pointHitRadius: 0, borderWidth: 0 };
-        return [
-            {
-                label: 'QBER', data: data.points.map((point) => point.value), borderColor: line, borderWidth: 1.5,
-                pointRadius: 4, pointHoverRadius: 6, pointBorderWidth: 0, tension: 0,
-                pointBackgroundColor: data.points.map((point) => tones[point.tone]), backgroundColor: line,
-            },
-            { ...plain, label: 'low', data: data.points.map((point) => point.low) },
-            { ...plain, label: '99 % interval', data: data.points.map((point) => point.high), fill: '-1', backgroundColor: translucent(line, 0.14) },
-            {
-                ...plain, label: `threshold ${data.threshold} %`, data: data.points.map(() => data.threshold),
-                borderColor: bad, backgroundColor: bad, borderWidth: 1.5, borderDash: [6, 4],
-            },
-        ];
+        const series = bySeries(data.points);
+        const sets = series.flatMap(([name, points], index) => {
+            const line = colour(LINES[index % LINES.length]);
+            const values = {
+                label: name, points, data: points.map((point) => ({ x: point.at, y: point.value })), borderColor: line,
+                borderWidth: 1.5, borderDash: index >= LINES.length ? [2, 3] : [], pointRadius: 4, pointHoverRadius: 6, pointBorderWidth: 0,
+                tension: 0, pointBackgroundColor: points.map((point) => tones[point.tone]), backgroundColor: line,
+            };
+            if (series.length > 1) { return [values]; } // several bands on one another tell nothing
+            return [
+                values,
+                { ...plain, label: 'low', data: points.map((point) => ({ x: point.at, y: point.low })) },
+                { ...plain, label: '99 % interval', data: points.map((point) => ({ x: point.at, y: point.high })), fill: '-1', backgroundColor: translucent(line, 0.14) },
+            ];
+        });
+        return [...sets, {
+            ...plain, label: `threshold ${data.threshold} %`, data: [{ x: data.since, y: data.threshold }, { x: Date.now(), y: data.threshold }],
+            borderColor: bad, backgroundColor: bad, borderWidth: 1.5, borderDash: [6, 4],
+        }];
+    }
+
+    function moment(milliseconds, span) {
+        const time = new Date(milliseconds);
+        const clock = time.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false });
+        return span > 2 * 86_400_000 ? `${time.getMonth() + 1}/${time.getDate()} ${clock}` : clock;
     }
 
     function options(data) {
         const text = colour('--body-quiet-color'), grid = colour('--hairline-color');
+        const now = Date.now(), span = now - data.since;
         return {
             animation: false, responsive: true, maintainAspectRatio: false,
-            interaction: { mode: 'index', intersect: false },
-            onClick: (_event, found) => { if (found.length) { location.assign(data.points[found[0].index].url); } },
+            interaction: { mode: 'nearest', intersect: false },
+            onClick: (event, found, chart) => {
+                const point = found.map((one) => chart.data.datasets[one.datasetIndex].points?.[one.index]).find(Boolean);
+                if (point) { location.assign(point.url); }
+            },
             scales: {
-                x: { ticks: { color: text, maxRotation: 0, autoSkipPadding: 24 }, grid: { display: false }, border: { color: grid } },
+                x: {
+                    type: 'linear', min: data.since, max: now, border: { color: grid }, grid: { display: false },
+                    ticks: { color: text, maxRotation: 0, autoSkipPadding: 24, callback: (value) => moment(value, span) },
+                },
                 y: {
                     beginAtZero: true, suggestedMax: 1.25 * data.threshold, border: { display: false },
                     ticks: { color: text, callback: (value) => `${value} %` }, grid: { color: grid },
@@ -54,11 +84,12 @@
             plugins: {
                 legend: { align: 'end', labels: { color: text, boxWidth: 18, boxHeight: 2, filter: (item) => item.text !== 'low' } },
                 tooltip: {
-                    filter: (item) => item.datasetIndex === 0,
+                    filter: (item) => Boolean(item.dataset.points),
                     callbacks: {
+                        title: (items) => items.map((item) => new Date(item.parsed.x).toLocaleString())[0],
                         label: (item) => {
-                            const point = data.points[item.dataIndex];
-                            return `QBER ${point.value.toFixed(2)} % (${point.low.toFixed(2)} – ${point.high.toFixed(2)} %)`;
+                            const point = item.dataset.points[item.dataIndex];
+                            return `${point.series}: QBER ${point.value.toFixed(2)} % (${point.low.toFixed(2)} – ${point.high.toFixed(2)} %)`;
                         },
                     },
                 },
@@ -72,7 +103,7 @@
         charts.get(id)?.chart.destroy();
         charts.delete(id);
         if (data.points.length) {
-            const shown = { labels: data.points.map((point) => point.label), datasets: datasets(data) };
+            const shown = { datasets: datasets(data) };
             charts.set(id, { data, chart: new Chart(canvas, { type: 'line', data: shown, options: options(data) }) });
         }
     }
@@ -84,20 +115,30 @@
     function show(panel) {
         const section = document.getElementById(`panel-${panel.name}`);
         if (!section) { return; }
-        section.querySelector('.panel-body').innerHTML = panel.body;
+        const body = section.querySelector('.panel-body');
+        if (body.contains(document.activeElement) && body.dataset.shown === panel.body) { return; } // who reads it keeps their place
+        if (body.dataset.shown !== panel.body) {
+            body.innerHTML = panel.body;
+            body.dataset.shown = panel.body;
+            consolePage.localise(body);
+        }
         const id = `chart-${panel.name}`;
         // An unchanged chart stays as it is: a tooltip being read does not vanish
-        if (panel.chart && JSON.stringify(charts.get(id)?.data) !== JSON.stringify(panel.chart)) { draw(id, panel.chart); }
+        const before = charts.get(id)?.data;
+        if (panel.chart && JSON.stringify(before?.points) !== JSON.stringify(panel.chart.points)) { draw(id, panel.chart); }
     }
 
     async function refresh() {
         if (document.hidden) { return; }
         try {
-            const answer = await fetch(panels.dataset.url, { headers: { Accept: 'application/json' } });
-            if (answer.redirected) { location.reload(); return; }
+            const answer = await fetch(panels.dataset.url + location.search, consolePage.LIVE);
+            if (answer.type === 'opaqueredirect' || answer.status === 401) { location.reload(); return; } // signed out
             if (!answer.ok) { throw new Error(`status ${answer.status}`); }
-            (await answer.json()).panels.forEach(show);
-            refreshed.textContent = `Live, ${new Date().toISOString().slice(11, 19)} UTC`;
+            const told = (await answer.json()).panels;
+            told.forEach(show);
+            const names = new Set(told.map((panel) => `panel-${panel.name}`));
+            for (const section of panels.querySelectorAll('.panel')) { section.hidden = !names.has(section.id); }
+            refreshed.textContent = `Live, ${new Date().toLocaleTimeString([], { hour12: false })}`;
             refreshed.classList.remove('stale');
         } catch {
             refreshed.textContent = 'Connection lost. Retrying.';

@@ -17,11 +17,11 @@ MADE = """Recovery key {name}
 
 RECOVERY_PUBLIC_KEY={public_key}
 
-2. Give each officer one share, on paper. Any {threshold} of {shares} open everything; fewer tell nothing.
+2. Give each officer one share, on paper. Any {threshold} of the {shares}, or more, open everything; fewer tell nothing.
    They are shown here once and kept nowhere.
 
 {words}
-3. Run `manage.py recovery seal`, then `manage.py recovery check` with {threshold} officers present.
+3. Run `manage.py recovery seal`, then `manage.py recovery check` with at least {threshold} officers present.
 """
 
 

@@ -1,6 +1,5 @@
 """Files in and out of the API."""
 
-import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,8 +10,11 @@ from typing import Any, Literal, get_args, get_origin
 from rest_framework import serializers
 
 from apps.common.lists import ListQuery
-from apps.common.serializers import PatternField, StrictSerializer, TextField
-from apps.files.records import DEFAULT_DOCUMENT_TYPE, File, StorageClass
+from apps.common.serializers import PatternField, RecordOut, StrictSerializer, TextField, WholeParameter
+from apps.files import names
+from apps.files.api.serializers.fields import FutureField
+from apps.files.attributes import FOUND_BY, MAX_ATTRIBUTES, MEDIA_TYPE, problem_of
+from apps.files.records import DEFAULT_DOCUMENT_TYPE, DigestBy, File, StorageClass
 from apps.files.shown import SHOWN_FIELDS, as_shown
 from apps.files.states import FileStatus
 
@@ -20,12 +22,6 @@ GROUP = r"group:[A-Za-z0-9._-]{1,64}"
 OWNER = re.compile(rf"^(me|{GROUP})$")
 LISTED_OWNER = re.compile(rf"^(me|shared|{GROUP})$")
 DOCUMENT_TYPE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
-MEDIA_TYPE = re.compile(r"^[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}$")
-ATTRIBUTE_NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")
-MAX_ATTRIBUTES = 32
-MAX_ATTRIBUTE_CHARACTERS = 256
-MAX_NAME_BYTES = 1024
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class AttributesField(serializers.DictField):
@@ -36,34 +32,24 @@ class AttributesField(serializers.DictField):
             self.fail("not_a_dict", input_type=type(data).__name__)
         if len(data) > MAX_ATTRIBUTES:
             raise serializers.ValidationError(f"at most {MAX_ATTRIBUTES} attributes")
-        wrong = {
-            str(name): problem for name, value in data.items() if (problem := _attribute_problem(name, value))
-        }
+        wrong = {str(name): problem for name, value in data.items() if (problem := problem_of(name, value))}
         if wrong:
             raise serializers.ValidationError(wrong)
+        if sum(name.startswith(FOUND_BY) for name in data) > 1:
+            raise serializers.ValidationError(f"at most one whose name begins with {FOUND_BY}")
         return dict(data)
 
 
-def _attribute_problem(name: Any, value: Any) -> str | None:
-    if not isinstance(name, str) or not ATTRIBUTE_NAME.fullmatch(name):
-        return "a name starts with a letter; then letters, digits, '_', '.', '-'; at most 64"
-    if isinstance(value, str):
-        return (
-            None
-            if len(value) <= MAX_ATTRIBUTE_CHARACTERS
-            else f"at most {MAX_ATTRIBUTE_CHARACTERS} characters"
-        )
-    if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
-        return None if abs(value) < 2**53 else "a number is smaller than 2^53"
-    return "a value is text, a number, true or false"
-
-
 def check_name(name: str) -> None:
-    """A file's name is data: anything but control characters, and not too long."""
-    if CONTROL.search(name):
-        raise serializers.ValidationError("control characters are not allowed")
-    if len(name.encode()) > MAX_NAME_BYTES:
-        raise serializers.ValidationError(f"at most {MAX_NAME_BYTES} bytes in UTF-8")
+    """A file's name is data: anything but what could make it look like another, and not too long."""
+    if (problem := names.problem_of(name)) is not None:
+        raise serializers.ValidationError(problem)
+
+
+def check_path(path: str) -> None:
+    """Where a file was before is data too."""
+    if (problem := names.problem_of_path(path)) is not None:
+        raise serializers.ValidationError(problem)
 
 
 class FileIn(StrictSerializer):
@@ -73,6 +59,36 @@ class FileIn(StrictSerializer):
     document_type = PatternField(DOCUMENT_TYPE, default=DEFAULT_DOCUMENT_TYPE)
     media_type = PatternField(MEDIA_TYPE, default="application/octet-stream")
     attributes = AttributesField(required=False)
+    source_path = TextField(
+        required=False,
+        min_length=1,
+        trim_whitespace=False,
+        validators=[check_path],
+        help_text="where the file was, as `2024/report.pdf`; shown again, and otherwise not used",
+    )
+    expires_at = FutureField(
+        required=False, help_text="the file is deleted then, and shredded after its window"
+    )
+
+
+class StatusField(serializers.ChoiceField):
+    """A state of files by its name."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=[(status.value, status.value) for status in FileStatus], **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        return FileStatus(super().to_internal_value(data))
+
+
+class AttributeField(TextField):
+    """An attribute and its value, with a colon between."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        name, colon, value = super().to_internal_value(data).partition(":")
+        if not colon or problem_of(name, value) is not None:
+            raise serializers.ValidationError("name:value, as `colour:red`")
+        return name, value
 
 
 class FileListQuery(ListQuery):
@@ -84,15 +100,39 @@ class FileListQuery(ListQuery):
         required=False,
         help_text="`me`, a group of yours (`group:<id>`), or `shared`: files that were granted to you",
     )
+    status = StatusField(required=False)
+    name_prefix = TextField(
+        required=False,
+        min_length=1,
+        max_length=200,
+        trim_whitespace=False,
+        help_text="whatever the case; by name then",
+    )
+    uploaded_after = serializers.DateTimeField(required=False, help_text="announced then or later")
+    uploaded_before = serializers.DateTimeField(required=False, help_text="announced before")
+    size_min = WholeParameter(required=False, min_value=0, help_text="bytes; looked for within each page")
+    size_max = WholeParameter(required=False, min_value=0, help_text="bytes; looked for within each page")
+    attribute = AttributeField(
+        required=False,
+        help_text="`name:value`; `find.…` by its index among one owner's files, others within each page",
+    )
 
 
-HELP = {"shred_after": "a deleted file can be restored until then"}
+HELP = {
+    "digest_by": "who computed the SHA-256: `client` until the platform has read the body to its end itself",
+    "damage": "what is wrong with the body, where a check found it damaged",
+    "content_encoding": "of the content, as it was put",
+    "source_path": "where the file was before; data, never used as a path",
+    "shred_after": "a deleted file can be restored until then",
+}
+DIGEST_BY = [(who.value, who.value) for who in DigestBy]
 FIELDS: dict[Any, Any] = {
     str: serializers.CharField,
     int: serializers.IntegerField,
     datetime: serializers.DateTimeField,
     Mapping: serializers.DictField,
     FileStatus: partial(serializers.ChoiceField, choices=[(s.value, s.value) for s in FileStatus]),
+    DigestBy: partial(serializers.ChoiceField, choices=DIGEST_BY),
     StorageClass: partial(serializers.ChoiceField, choices=[(c.value, c.value) for c in StorageClass]),
 }
 
@@ -111,8 +151,10 @@ def _plain(hint: Any) -> Any:
     return get_origin(hint) or hint
 
 
-class FileOut(serializers.Serializer[Any]):
+class FileOut(RecordOut):
     """A file's metadata; neither its bytes nor its keys."""
+
+    ROW = "files/{0.file_id}"
 
     has_passphrase = serializers.BooleanField()
 
@@ -131,10 +173,25 @@ class DigestOut(serializers.Serializer[Any]):
     """A file's digest: what ``sha256sum`` gives for its plaintext."""
 
     sha256 = serializers.CharField(allow_null=True)
+    given_by = serializers.ChoiceField(
+        choices=DIGEST_BY,
+        allow_null=True,
+        help_text="`client` until the platform has read the whole body itself",
+    )
 
 
 class DownloadOut(serializers.Serializer[Any]):
-    """Where to GET the bytes."""
+    """Where to GET the bytes; or the job that makes them ready, with 202."""
 
+    url = serializers.URLField(allow_null=True)
+    expires_at = serializers.DateTimeField(allow_null=True)
+    job_id = serializers.CharField(allow_null=True, help_text="ask again until there is a URL")
+
+
+class PackageFileOut(serializers.Serializer[Any]):
+    """What is stored of a file: its envelope, and where to GET the ciphertext."""
+
+    file_id = serializers.CharField()
+    envelope = serializers.DictField()
     url = serializers.URLField()
     expires_at = serializers.DateTimeField()

@@ -7,18 +7,36 @@ from django.conf import settings
 from rest_framework import serializers
 
 from apps.common.serializers import PatternField, StrictSerializer, TextField, WholeField
-from apps.files.api.serializers.fields import Base64Field
-from apps.files.api.serializers.files import MEDIA_TYPE, OWNER, AttributesField, FileIn, FileOut, check_name
+from apps.files.api.serializers.fields import Base64Field, FutureField, PassphraseField
+from apps.files.api.serializers.files import (
+    DOCUMENT_TYPE,
+    OWNER,
+    AttributesField,
+    FileIn,
+    FileOut,
+    check_name,
+    check_path,
+)
+from apps.files.attributes import MEDIA_TYPE
 from apps.files.records import StorageClass
 from apps.files.uploads.announce import UploadMethod
 from apps.files.uploads.parts import MAX_PARTS, URLS_AT_ONCE
 from apps.sessions.serializers import StockField
 
+UPLOAD_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
 SHA256 = re.compile(r"^[0-9a-f]{64}$")
 
 
 def _choices(enum: Any) -> list[tuple[str, str]]:
     return [(item.value, item.value) for item in enum]
+
+
+class UploadIdField(PatternField):
+    """An id of the client's own for one upload."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        text = "an id that you choose; the same request under it may be sent again, and makes one file"
+        super().__init__(UPLOAD_ID, required=False, help_text=text, **kwargs)
 
 
 class MethodField(serializers.ChoiceField):
@@ -34,7 +52,7 @@ class MethodField(serializers.ChoiceField):
 class PassphraseIn(StrictSerializer):
     """A passphrase that is part of the file's key."""
 
-    passphrase = TextField(required=False, min_length=1, max_length=1024, trim_whitespace=False)
+    passphrase = PassphraseField(min_length=1)
 
 
 class UploadIn(FileIn):
@@ -45,8 +63,9 @@ class UploadIn(FileIn):
         OWNER, required=False, help_text="`me` (the default), or a group of yours: `group:<id>`"
     )
     size_limit = WholeField(required=False, min_value=1, max_value=settings.UPLOAD_MAX_BYTES)
-    passphrase = TextField(required=False, min_length=8, max_length=1024, trim_whitespace=False)
+    passphrase = PassphraseField(min_length=8)
     stock = StockField()
+    upload_id = UploadIdField()
 
 
 class ReplacementIn(StrictSerializer):
@@ -54,11 +73,28 @@ class ReplacementIn(StrictSerializer):
 
     name = TextField(required=False, min_length=1, trim_whitespace=False, validators=[check_name])
     media_type = PatternField(MEDIA_TYPE, required=False)
+    source_path = TextField(required=False, min_length=1, trim_whitespace=False, validators=[check_path])
     attributes = AttributesField(required=False)
     method = MethodField()
     size_limit = WholeField(required=False, min_value=1, max_value=settings.UPLOAD_MAX_BYTES)
-    passphrase = TextField(required=False, min_length=8, max_length=1024, trim_whitespace=False)
+    passphrase = PassphraseField(min_length=8)
     stock = StockField()
+    upload_id = UploadIdField()
+
+
+class DescriptionIn(StrictSerializer):
+    """What is said of a file: at least one of these."""
+
+    name = TextField(required=False, min_length=1, trim_whitespace=False, validators=[check_name])
+    document_type = PatternField(DOCUMENT_TYPE, required=False)
+    media_type = PatternField(MEDIA_TYPE, required=False)
+    attributes = AttributesField(required=False, help_text="all of them: what is left out here is removed")
+    expires_at = FutureField(required=False, allow_null=True, help_text="null: no lifetime")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs:
+            raise serializers.ValidationError({"body": f"give at least one of {', '.join(self.fields)}"})
+        return attrs
 
 
 class TargetOut(serializers.Serializer[Any]):
@@ -125,8 +161,9 @@ class LocalFileIn(FileIn):
     """A file that the client encrypts."""
 
     method = MethodField()
-    passphrase = TextField(required=False, min_length=8, max_length=1024, trim_whitespace=False)
+    passphrase = PassphraseField(min_length=8)
     stock = StockField()
+    upload_id = UploadIdField()
 
 
 class FileKeyOut(serializers.Serializer[Any]):

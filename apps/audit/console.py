@@ -1,0 +1,117 @@
+"""What the overview and the pages of records show of the trail."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from apps.access.console import actor_of
+from apps.audit import models, services
+from apps.audit.records import Entry, Outcome
+from apps.audit.tasks import VERIFIER
+from apps.audit.trail import AuditEvent
+from apps.common import clock
+from apps.common.caching import TimedCache
+from apps.common.dynamodb import Page
+from apps.console import attention, dashboard, details, exporting, people, render
+from apps.console.attention import Item
+from apps.console.details import Related, Subject
+from apps.console.render import Tone
+
+TONES = {Outcome.OK: Tone.GOOD, Outcome.DENIED: Tone.WAIT, Outcome.FAILED: Tone.BAD}
+MAY_VIEW = "audit.view_entry"
+LATEST = 8  # in the overview
+_kept = TimedCache[tuple[Entry | None]](max_items=1, ttl_seconds=60.0)  # it changes once a day
+VERIFIED_WITHIN = 2 * 86_400.0  # seconds: the schedule verifies every day
+
+
+def id_of(chain: str, sequence: int) -> str:
+    """Return the id of an entry: its chain and its number."""
+    return f"{chain}-{sequence}"
+
+
+def spoken(event: str) -> str:
+    """Return the name of an event as people read it."""
+    return render.words(event).replace(".", ": ")
+
+
+def subjects(viewer: Any, entry: Entry | models.Entry) -> Any:
+    """Link to the subjects of an entry."""
+    return render.inline(
+        [
+            render.link(viewer, "qkd_sessions.session", entry.session_id),
+            render.link(viewer, "keys.poolkey", entry.key_id),
+            render.link(viewer, "files.file", entry.file_id),
+        ]
+    )
+
+
+def _rows(request: HttpRequest, page: Page[Entry]) -> list[tuple[Any, ...]]:
+    return [
+        (
+            render.link(request.user, "audit.entry", id_of(entry.chain, entry.sequence)),
+            render.moment(entry.timestamp),
+            spoken(entry.event),
+            render.badge(entry.outcome, TONES),
+            people.who(entry.actor),
+            subjects(request.user, entry),
+        )
+        for entry in page.records
+    ]
+
+
+COLUMNS = ("Entry", "Time", "Event", "Outcome", "Actor", "Subject")
+
+
+def _latest(request: HttpRequest) -> dashboard.Content:
+    rows = _rows(request, services.entries_page(limit=LATEST))
+    note = "" if rows else "No entries yet. Every operation on a key, session or file leaves one."
+    return dashboard.Content(columns=COLUMNS, rows=rows, note=note)
+
+
+def _trail(request: HttpRequest, subject: Subject, limit: int) -> Related:
+    if not request.user.has_perm(MAY_VIEW):
+        return Related(title="Audit entries", note="Your account may not see the audit trail.")
+    page = services.entries_page(limit=limit, by=subject.by, value=subject.value)
+    rows = _rows(request, page)
+    text = "All of them, with filters" if not page.older else "More of them, with filters"
+    more = render.list_link(request.user, "audit.entry", text, **{subject.by: subject.value})
+    note = "" if rows else "No entry is about this record."
+    return Related(title="Audit entries", columns=COLUMNS, rows=rows, note=note, more=more)
+
+
+def _last_verification() -> tuple[Entry | None]:
+    found = services.entries_page(limit=10, by="actor", value=str(VERIFIER)).records
+    return (next((entry for entry in found if entry.event == AuditEvent.VERIFIED), None),)
+
+
+def _verified(_request: HttpRequest) -> Iterator[Item]:
+    """Say when the trail was found damaged, or was not verified for too long."""
+    last = _kept.get("last", _last_verification)[0]
+    url = reverse("admin:audit_entry_changelist") + f"?actor={VERIFIER}"
+    if last is not None and last.outcome is Outcome.FAILED:
+        yield Item(
+            text="The last verification found the trail or records tampered with.",
+            tone=Tone.BAD,
+            url=url,
+            since=last.timestamp,
+        )
+    elif last is not None and (clock.now() - last.timestamp).total_seconds() > VERIFIED_WITHIN:
+        yield Item(text="The trail was not verified for two days.", url=url, since=last.timestamp)
+
+
+def _exported(request: HttpRequest, what: exporting.Export) -> None:
+    told = {"list": what.of, "format": what.format, "filters": dict(what.filters)}
+    services.record(actor_of(request), AuditEvent.EXPORTED, **told)
+
+
+details.show_trail_by(_trail)
+exporting.record_by(_exported)
+attention.register(attention.Source(permission=MAY_VIEW, load=_verified))
+dashboard.register(
+    dashboard.Panel(
+        name="audit", title="Latest audit entries", permission=MAY_VIEW, load=_latest, place=8, width="full",
+        list_url="admin:audit_entry_changelist",
+    )
+)  # fmt: skip

@@ -1,0 +1,58 @@
+"""What operators asked for, in the background. A message carries the job's id only."""
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from apps.audit.records import Outcome, system
+from apps.audit.services import record
+from apps.common import scheduling
+from apps.common.errors import Refused
+from apps.common.scheduling import Schedule
+from apps.jobs.running import Work, job_task
+from apps.operations.job_kinds import OperationsJob
+from apps.operations.trail import OperationEvent
+
+REDRIVER = system("redriver")
+
+
+@job_task(
+    OperationsJob.REDRIVE, failure="The dead letters could not be tried again; those that were not stay."
+)
+def redrive(work: Work) -> bool:
+    """Try dead letters again, each once; a cancellation is seen between two."""
+    wanted = work.job.parameters.get("message_ids")
+    only = None if wanted is None else frozenset(map(str, wanted))
+    done, failed = 0, {}
+    for tried in import_string(settings.REDRIVER)(limit=int(work.job.total), only=only):
+        done += 1
+        if tried.error is not None:
+            failed[tried.message_id] = tried.error
+        record(
+            REDRIVER,
+            OperationEvent.LETTER_REDRIVEN,
+            outcome=Outcome.OK if tried.error is None else Outcome.FAILED,
+            message_id=tried.message_id,
+            what=tried.what,
+            error=tried.error,
+            job_id=work.job.job_id,
+        )
+        told = {"succeeded": done - len(failed), **({"failed_again": failed} if failed else {})}
+        work.report(done=done, results=told)
+    if failed:
+        raise Refused(f"{len(failed):,} of {done:,} failed again and stay. The log says where.")
+    if not done:
+        raise Refused(
+            "None of these dead letters is there now: they were tried, dropped, or are held elsewhere."
+        )
+    return True
+
+
+@job_task(
+    OperationsJob.RUN_SCHEDULE,
+    failure="A part of the schedule failed. The log says which; its next run tries again.",
+)
+def run_schedule(work: Work) -> bool:
+    """Run the parts of a schedule, each for its slice."""
+    scheduling.run(Schedule(str(work.job.parameters["schedule"])))
+    work.report(done=int(work.job.total))
+    return True

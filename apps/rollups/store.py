@@ -1,0 +1,56 @@
+"""The table of rollups."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.transactions import TransactWrite
+
+from apps.common.dynamodb import Table, meta
+from apps.rollups.records import Period, Rollup
+
+BUCKET = "%Y-%m-%dT%H:%M"
+
+
+class RollupTable(Table[Rollup]):
+    Meta = meta("rollups")
+    record_type = Rollup
+    undeciding = (
+        "Sums of what the trail says, for charts and figures. What decides is asked of the trail itself."
+    )
+    expires = True
+
+    series = UnicodeAttribute(hash_key=True)
+    bucket = UnicodeAttribute(range_key=True)
+    number = NumberAttribute(default=0)
+    total = NumberAttribute(default=0)
+    ttl = NumberAttribute(null=True)
+
+
+def key_of(series: str, period: Period, start: datetime) -> str:
+    """The partition of a series' buckets about a time."""
+    return f"{series}|{period}|{period.span_of(start)}"
+
+
+def add(write: TransactWrite, row: Rollup) -> None:
+    """Add to a row's sums in a transaction; where there is no such row, this makes it."""
+    write.update(
+        RollupTable(row.series, row.bucket),
+        [
+            RollupTable.number.add(row.number),
+            RollupTable.total.add(row.total),
+            RollupTable.ttl.set(row.ttl),
+        ],
+    )
+
+
+def rows(series: str, period: Period, since: datetime, until: datetime) -> Iterator[RollupTable]:
+    """Yield the parts of the buckets of a series from one time until before another: a Query for each partition."""
+    partitions: dict[str, None] = {}
+    at = period.start_of(since)
+    while at < until:
+        partitions[key_of(series, period, at)] = None
+        at += period.length
+    first, last = since.strftime(BUCKET), until.strftime(BUCKET)
+    for partition in partitions:
+        yield from RollupTable.query(partition, RollupTable.bucket.between(first, last))

@@ -1,0 +1,68 @@
+"""Runs waitress until it is told to stop, and ends within GRACE_SECONDS whatever its requests wait for.
+
+Waitress itself ends by an exception that a signal raises wherever it is just then, which finalizers and thunks swallow;
+it then sends nothing more, and waits for each lane of threads in turn.
+"""
+
+import logging
+import os
+import sys
+import time
+from types import FrameType
+from typing import Any, NoReturn
+
+from waitress import wasyncore
+
+GRACE_SECONDS = 5.0  # half of what the supervisor waits before it kills
+TURN_SECONDS = 1.0  # of the loop that waits: how late a signal may be seen at worst
+ENDING_TURN_SECONDS = 0.05
+
+
+class Serving:
+    """A server that runs, and how it ends."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self._told = False
+
+    def tell(self, _number: int, _frame: FrameType | None) -> None:
+        """Have it end: a handler of signals, which only leaves word."""
+        self._told = True
+        self._server.pull_trigger()
+
+    def run(self) -> bool:
+        """Serve until told to stop; return whether every request under way was answered."""
+        while not self._told:
+            self._turn(TURN_SECONDS)
+        return self._end()
+
+    def _end(self) -> bool:
+        """Take nothing more, let what is under way end, and send its answers."""
+        wasyncore.dispatcher.close(self._server)  # its socket only: the trigger still wakes the loop
+        dispatcher = self._server.task_dispatcher
+        dispatcher.set_thread_count(0)
+        deadline = time.monotonic() + GRACE_SECONDS
+        while not dispatcher.has_ended or self._has_unsent:
+            if time.monotonic() > deadline:
+                return False
+            self._turn(ENDING_TURN_SECONDS)
+        return True
+
+    @property
+    def _has_unsent(self) -> bool:
+        return any(channel.total_outbufs_len for channel in self._server.active_channels.values())
+
+    def _turn(self, seconds: float) -> None:
+        # The map of the server's sockets is waitress's own way to share a loop
+        wasyncore.loop(timeout=seconds, map=self._server._map, count=1)  # noqa: SLF001
+
+
+def leave() -> NoReturn:
+    """End this process now: a thread that still waits for something would hold the interpreter's own end up.
+
+    Nothing is lost with it: what was acknowledged is in AWS.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

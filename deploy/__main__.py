@@ -1,0 +1,122 @@
+"""``python -m deploy plan|deploy|undeploy|rollback|manage <stage> [words]``: what the targets of the Makefile run."""
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from deploy import steps
+from deploy.cloud import Cloud, DeployFailed
+from deploy.stages import BadStage, read_config
+from deploy.steps import STEPS, Deployment
+
+STACKS = ("network", "state", "edge", "observability", "governance")
+
+
+def main(arguments: list[str]) -> int:
+    """Return the exit code: 0 done, 1 failed, 2 not possible as asked."""
+    verb, stage, *words = arguments
+    try:
+        config = read_config(stage)
+        deployment = Deployment(config, Cloud(config.region))
+        return {"plan": plan, "deploy": deploy, "undeploy": undeploy, "rollback": rollback, "manage": manage}[
+            verb
+        ](deployment, words)
+    except BadStage as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (DeployFailed, ClientError, BotoCoreError) as error:
+        print(f"Failed: {error}\nIt can be run again: what is done stays.", file=sys.stderr)
+        return 1
+
+
+def plan(deployment: Deployment, _words: list[str]) -> int:
+    """Show what is there, and what would be done."""
+    config = deployment.config
+    print(f"Stage {config.stage} in {config.region}, account {deployment.cloud.account}")
+    for name in STACKS:
+        print(f"  {deployment.stack(name):32} {deployment.cloud.status(deployment.stack(name))}")
+    print(f"  API                              {deployment.api_id or 'absent'}")
+    kept = "stays" if config.deletion_protection else "can be removed by make undeploy"
+    print(f"  Data {kept}. Steps: {', '.join(name for name, _ in STEPS)}")
+    return 0
+
+
+def deploy(deployment: Deployment, words: list[str]) -> int:
+    """Run the steps in their order, from one on where its name is given."""
+    names = [name for name, _ in STEPS]
+    first = words[0] if words else names[0]
+    if first not in names:
+        raise BadStage(f"FROM must be one of {', '.join(names)}, not {first!r}.")
+    plan(deployment, [])
+    start = names.index(first)
+    for number, (name, step) in enumerate(STEPS[start:], start + 1):
+        print(f"{number}/{len(STEPS)} {name}", flush=True)
+        if name in {"functions", "edge"} and not deployment.package:
+            steps.package(deployment)
+        step(deployment)
+    return 0
+
+
+def undeploy(deployment: Deployment, _words: list[str]) -> int:
+    """Remove a stage, and its data where the configuration lets it."""
+    config = deployment.config
+    refuse_unless_confirmed(config, os.environ.get("YES", ""))
+    if deployment.settings_path.exists():
+        for name in (f"{config.stage}-worker", config.stage):
+            words = ["undeploy", name, "--yes", "--settings_file", str(deployment.settings_path)]
+            subprocess.run(
+                [str(Path(sys.executable).parent / "zappa"), *words], cwd=steps.BUILD.parent, check=False
+            )
+    for name in ("governance", "observability", "edge"):
+        deployment.cloud.remove_stack(deployment.stack(name))
+    outputs = deployment.cloud.outputs(deployment.stack("state"))
+    for name in ("UploadsBucket", "EncryptedBucket", "DownloadsBucket", "CheckpointsBucket"):
+        if name in outputs:
+            deployment.cloud.empty_bucket(outputs[name])
+    for name in ("state", "network"):
+        deployment.cloud.remove_stack(deployment.stack(name))
+    print(f"Stage {config.stage} is removed. The bucket {deployment.bucket} keeps its packages.")
+    return 0
+
+
+def refuse_unless_confirmed(config: object, confirmed: str) -> None:
+    """Let data go only where deletion protection is off, and the stage's name was typed.
+
+    Raises:
+        BadStage: not so.
+    """
+    stage, protected = getattr(config, "stage", ""), getattr(config, "deletion_protection", True)
+    if protected:
+        raise BadStage(
+            f"{stage} is protected from deletion. Set deletion_protection = false in infra/stages.toml and deploy it first."
+        )
+    if confirmed != stage:
+        raise BadStage(
+            f"This removes the data of {stage}, too. Say so: make undeploy STAGE={stage} YES={stage}"
+        )
+
+
+def rollback(deployment: Deployment, words: list[str]) -> int:
+    """Bring back an earlier package for both functions; tables and settings stay."""
+    count = words[0] if words else "1"
+    if not count.isdigit():
+        raise BadStage(f"COUNT must be a number of packages, not {count!r}.")
+    steps.take_earlier(deployment, int(count))
+    steps.functions(deployment)
+    steps.patch_stage(deployment)  # Zappa resets it at every update
+    steps.smoke(deployment)
+    return 0
+
+
+def manage(deployment: Deployment, words: list[str]) -> int:
+    """Run a management command on the worker, and show what it wrote."""
+    print(steps.manage(deployment, shlex.join(words)), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

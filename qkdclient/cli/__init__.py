@@ -1,0 +1,1 @@
+"""The command ``qkdclient``: it parses, calls the library and writes what came."""

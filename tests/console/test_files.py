@@ -1,0 +1,132 @@
+"""Files uploaded from the console straight to the bucket, and downloaded decrypted."""
+
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from apps.audit import services as audit
+from apps.files import services as files
+from apps.files.states import FileStatus
+from apps.files.trail import FileEvent
+from tests import requirement
+from tests.console.demo import ALICE, Demo
+from tests.console.pages import FILES, act
+from tests.console.test_pages import assert_strict
+from tests.uploads import deliver, put, record_of
+
+pytestmark = requirement("F5")
+ANNOUNCE = f"{FILES}announce/"
+
+
+def encrypted_file(console: Client) -> Any:
+    """A file that was uploaded through the page, and encrypted by its event."""
+    told = console.post(ANNOUNCE, {"name": "a.txt", "document_type": "contract"}).json()
+    upload = put(told["fields"]["key"], b"plain words")
+    deliver(upload.event)
+    return record_of(upload.file_id)
+
+
+@requirement("C8")
+def test_the_page_may_reach_the_bucket_and_nothing_else(console: Client) -> None:
+    page = console.get(f"{FILES}upload/")
+    policy = page.headers["Content-Security-Policy"]
+    assert policy.startswith(settings.CONTENT_SECURITY_POLICY)
+    assert policy.count("connect-src") == 1
+    told = console.post(ANNOUNCE, {"name": "a.txt", "document_type": "contract"}).json()
+    origin = "/".join(told["url"].split("/")[:3])
+    assert f"connect-src 'self' {origin}" in policy
+    assert_strict(page, f"{FILES}upload/")
+
+
+def test_an_announced_file_is_the_persons_and_waits_for_its_bytes(console: Client) -> None:
+    told = console.post(
+        ANNOUNCE,
+        {"name": "Vertrag München.pdf", "media_type": "application/pdf", "document_type": "contract"},
+    ).json()
+    made = files.find(told["page"].split("/")[-3], actor=ALICE)
+    assert (made.name, made.document_type, made.status) == (
+        "Vertrag München.pdf",
+        "contract",
+        FileStatus.AWAITING_UPLOAD,
+    )
+    assert made.owner.startswith("user:")
+    assert told["fields"]["key"].endswith(made.file_id)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"name": "", "document_type": "contract"},
+        {"name": "a\u202eb", "document_type": "contract"},
+        {"name": "../x", "document_type": "contract"},
+        {"name": "a", "document_type": "no spaces please"},
+        {"name": "x" * 5000, "document_type": "contract"},
+    ],
+)
+def test_what_cannot_be_a_file_is_told(console: Client, given: dict[str, str]) -> None:
+    answer = console.post(ANNOUNCE, given)
+    assert answer.status_code == 400
+    assert answer.json()["problem"]
+
+
+def test_uploading_and_decrypting_need_their_rights(person: Any, filled: Demo) -> None:
+    client = person("files.view_file")
+    assert client.get(f"{FILES}upload/").status_code == 403
+    assert client.post(ANNOUNCE, {"name": "a", "document_type": "b"}).status_code == 403
+    assert client.get(f"{FILES}{filled.file.file_id}/download/").status_code == 403
+
+
+def test_a_file_is_decrypted_to_a_link_once_and_that_is_recorded(console: Client, stock: Any) -> None:
+    file = encrypted_file(console)
+    address = f"{FILES}{file.file_id}/download/"
+    page = console.get(address)
+    once = page.context["once"]
+    assert page.context["found"] is None
+    ready = console.post(address, {"once": once})
+    assert ready.context["found"].url.startswith("http")
+    assert "no-store" in ready.headers["Cache-Control"]
+    assert b"plain words" not in ready.content
+    read = [one for one in audit.entries_page(limit=5).records if one.event == FileEvent.READ]
+    assert [one.file_id for one in read] == [file.file_id]
+    again = console.post(address, {"once": once})
+    assert again.context["found"] is None, "each form is carried out once"
+
+
+def test_a_deleted_file_is_restored(console: Client, stock: Any) -> None:
+    file = encrypted_file(console)
+    act(console, FILES, "delete", [file.file_id])
+    assert files.find(file.file_id, actor=ALICE).status is FileStatus.DELETED
+    act(console, FILES, "restore", [file.file_id])
+    assert files.find(file.file_id, actor=ALICE).status is FileStatus.ENCRYPTED
+
+
+def test_first_steps_lead_from_nothing_to_the_trail_and_go_away(console: Client, stock: Any) -> None:
+    def shown() -> str:
+        panels = console.get("/admin/dashboard/data/").json()["panels"]
+        return next((panel["body"] for panel in panels if panel["name"] == "first-steps"), "")
+
+    assert "/admin/qkd_sessions/session/generate/" in shown()
+    assert ">done<" not in shown()
+    file = encrypted_file(console)
+    address = f"{FILES}{file.file_id}/download/"
+    assert address in shown()
+    console.post(address, {"once": console.get(address).context["once"]})
+    assert shown() == ""
+
+
+@requirement("F2", "E6")
+def test_the_next_version_of_a_document_is_uploaded_from_its_page(console: Client, filled: Demo) -> None:
+    document = filled.file.file_id
+    page = console.get(f"{FILES}{document}/change/").content.decode()
+    assert f"{FILES}upload/?document={document}" in page
+    upload = console.get(f"{FILES}upload/", {"document": document})
+    assert f'data-document="{document}"' in upload.content.decode()
+    told = console.post(ANNOUNCE, {"name": "again.pdf", "document": document}).json()
+    assert told["page"] == f"{FILES}{document}/change/"
+    made = record_of(told["fields"]["key"].removeprefix("uploads/"))
+    assert (made.document_id, made.status) == (document, "awaiting_upload")
+    assert console.get(f"{FILES}upload/", {"document": "nosuch"}).status_code == 404
+    assert console.get(f"{FILES}upload/", {"document": made.file_id}).status_code == 404
+    assert console.post(ANNOUNCE, {"name": "a", "document": "nosuch"}).status_code == 404

@@ -1,0 +1,228 @@
+"""Every other kind of job, its worker killed before or after a call of it: delivered again, it ends as if nothing had been (A9, C6)."""
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+import requests
+
+from apps.audit import archive, archiving, checkpointing, writing
+from apps.audit import tasks as audit
+from apps.audit.records import SWEEPER
+from apps.audit.services import record
+from apps.audit.verification import Depth, verify
+from apps.common import clock
+from apps.common.aws import client
+from apps.custody import reencryption, retirement
+from apps.custody import tasks as custody
+from apps.custody.reencryption import Suspect, SuspectKind
+from apps.files import tasks as files
+from apps.files.reading import downloads
+from apps.files.records import DigestBy
+from apps.files.trail import FileEvent
+from apps.jobs import services as jobs
+from apps.jobs.records import JobState
+from apps.keys import services as keys
+from apps.reports import services as reports
+from apps.reports import tasks as reporting
+from apps.sessions.store import QuantumKeyTable
+from qkdseal import body
+from tests import requirement
+from tests.conftest import TESTS, forget_everything
+from tests.files.test_client_side import announced, secrets_of
+from tests.jobs.test_killed import Killed, deliver_until_ended, killed
+from tests.queues import into
+from tests.sessions.ready import long
+from tests.tables import rows, versions
+from tests.uploads import deliver, plaintext_of, record_of, registered
+
+LATER = 1000  # bytes over which an upload or a download becomes a job
+CONTENT = bytes(range(250)) * 5
+
+
+@dataclass
+class Given:
+    """What a kind of job needs to be started."""
+
+    api: Any
+    sent: list[str]
+    later: Callable[..., None]
+    bucket: str
+
+    def upload(self, content: bytes = CONTENT) -> Any:
+        found = registered(self.api, content)
+        deliver(found.event)
+        return found
+
+
+Subject = tuple[str, Callable[[], bool]]  # the job's id, and whether it has done what it is for
+
+
+def reencrypt(given: Given) -> Subject:
+    file_id = given.upload(b"small").file_id
+    old = record_of(file_id)
+    key = str(old.pool_key_id)
+    keys.create(1, actor=TESTS)
+    retirement.revoke(key, reason="x", below_low_water=True, actor=TESTS)
+    given.sent.clear()  # its re-wrapping
+    reencryption.start(Suspect(SuspectKind.KEY, key), reason="x", actor=TESTS)
+
+    def is_done() -> bool:
+        new = record_of(file_id)
+        used = {new.pool_key_id, new.quantum_key_id} & {old.pool_key_id, old.quantum_key_id}
+        return plaintext_of(file_id) == b"small" and not used
+
+    return given.sent[-1], is_done
+
+
+def encrypt(given: Given) -> Subject:
+    upload = given.upload()
+    return given.sent[-1], lambda: upload.is_safe
+
+
+def decrypt(given: Given) -> Subject:
+    upload = given.upload(os.urandom(LATER + 1))
+    files.encrypt_upload(given.sent[-1])
+    downloads.publish(upload.file_id, actor=TESTS, later=files.decrypt_later)
+
+    def is_done() -> bool:
+        url = downloads.publish(upload.file_id, actor=TESTS, later=files.decrypt_later).url
+        return url is not None and requests.get(url, timeout=5).content == upload.content
+
+    return given.sent[-1], is_done
+
+
+def check(given: Given) -> Subject:
+    made = announced(given.api)
+    key, context = secrets_of(made["secret"])
+    sealed = body.seal_bytes(key, context, CONTENT)
+    assert requests.put(made["upload"]["upload_url"], data=sealed, timeout=5).ok
+    file_id = made["upload"]["file"]["file_id"]
+    assert given.api.post(f"local-files/{file_id}/finish", {"sha256": "0" * 64}).status_code == 200
+    return given.sent[-1], lambda: record_of(file_id).digest_by is DigestBy.PLATFORM
+
+
+def reconcile(given: Given) -> Subject:
+    upload = given.upload(b"small")
+    own = record_of(upload.file_id).body["key"]
+    key = f"{own}.stray"
+    client("s3").put_object(Bucket=given.bucket, Key=key, Body=b"stray")
+    given.later(days=1, hours=1)
+    assert files.reconcile_daily() == 1
+
+    def is_done() -> bool:
+        left = {one["Key"] for one in versions(given.bucket)}
+        return key not in left and own in left and plaintext_of(upload.file_id) == b"small"
+
+    return given.sent[-1], is_done
+
+
+def verify_trail(given: Given) -> Subject:
+    record(TESTS, FileEvent.READ)
+    job = audit.verify_later(depth=Depth.RECORDS, actor=TESTS)
+    return job.job_id, lambda: bool(jobs.find(job.job_id, actor=TESTS).results["whole"])
+
+
+def archive_trail(given: Given) -> Subject:
+    for _ in range(2 * archive.BLOCK):
+        record(TESTS, FileEvent.READ, file_id="a-file")
+    checkpointing.make(actor=SWEEPER)
+    given.later(days=40)
+    assert audit.archive_daily(actor=SWEEPER) == 1
+    return given.sent[-1], lambda: archiving.due() == [] and verify(Depth.RECORDS).whole
+
+
+def report(given: Given) -> Subject:
+    record(TESTS, FileEvent.READ, file_id="a-file")
+    today = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    given.later(days=1)
+    asked = reports.ask(since=today, until=today + timedelta(days=1), actor=TESTS)
+
+    def is_done() -> bool:
+        made = [one.report_id for one in reports.listed(limit=200).records]
+        return made.count(jobs.find(asked.job_id, actor=TESTS).results["report_id"]) == 1
+
+    return asked.job_id, is_done
+
+
+KINDS: dict[str, tuple[Any, Callable[[Given], Subject]]] = {
+    "reencrypt": (custody.reencrypt_files, reencrypt),
+    "encrypt": (files.encrypt_upload, encrypt),
+    "decrypt": (files.decrypt_download, decrypt),
+    "check": (files.check_body, check),
+    "reconcile": (files.reconcile_bodies, reconcile),
+    "verify": (audit.verify, verify_trail),
+    "archive": (audit.archive, archive_trail),
+    "report": (reporting.compliance, report),
+}
+WRITES = ("Put", "Update", "Delete", "Transact", "BatchWrite", "Complete", "Copy")
+
+
+@pytest.fixture
+def given(api, pool, later, settings, monkeypatch):
+    settings.EVENT_UPLOAD_BYTES = settings.DOWNLOAD_AT_ONCE_BYTES = LATER
+    settings.AUDIT_ARCHIVE_DAYS = 30
+    settings.REWRAP_PER_SECOND = 1_000_000
+    monkeypatch.setattr(reencryption, "WAIT_SECONDS", 0)
+    for module in (archive, archiving):
+        monkeypatch.setattr(module, "BLOCK", 4)
+    monkeypatch.setattr(archiving, "SLICE", 2)
+    writing.known_chains().names = ["007"]
+    ids: list[str] = []
+    for task in {*(task for task, _ in KINDS.values()), custody.rewrap_files}:
+        monkeypatch.setattr(task, "apply_async", into(ids))
+    long(1024)
+    return Given(api, ids, later, settings.ENCRYPTED_BUCKET)
+
+
+def kill_and_deliver(task, job_id, nth, *, after, of=()):
+    """Kill the worker at a call, deliver the job again to fresh ones until it has ended; return the calls until then."""
+    with killed(nth, after=after, of=of) as calls, suppress(Killed):
+        task(job_id)
+    forget_everything()
+    writing.known_chains().names = ["007"]
+    ended = deliver_until_ended(task, job_id)
+    assert ended.state is JobState.SUCCEEDED, f"{nth}: {calls[-1]}: {ended.error}"
+    return list(calls)
+
+
+def taken_twice():
+    found = [item["key_id"]["S"] for item in rows(QuantumKeyTable.Meta.table_name)]
+    return len(found) - len(set(found))
+
+
+@requirement("A9", "C6", "I3", "I4")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_job_of_any_kind_killed_in_its_midst_is_done_in_the_end(given, kind):
+    """After its second change: it has begun, and has not said how far it is. All calls, before and after: below, slow."""
+    task, start = KINDS[kind]
+    job_id, is_done = start(given)
+    calls = kill_and_deliver(task, job_id, 2, after=True, of=WRITES)
+    assert len(calls) >= 2
+    assert is_done(), calls[1]
+    assert taken_twice() == 0
+    assert verify().problems == []
+
+
+@requirement("A9", "C6", "I3", "I4")
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_job_of_any_kind_killed_at_any_call_is_done_in_the_end(given, kind, after):
+    task, start = KINDS[kind]
+    for nth in count(1):
+        if nth % 20 == 0:
+            long(1024)  # each worker that dies keeps a block of them
+        job_id, is_done = start(given)
+        calls = kill_and_deliver(task, job_id, nth, after=after)
+        assert is_done(), f"{nth}: {calls[-1]}"
+        if len(calls) < nth:
+            break
+    assert taken_twice() == 0
+    assert verify().problems == []

@@ -1,0 +1,108 @@
+"""What a cold start imports: whatever a request does not need is imported by what needs it."""
+
+import builtins
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from apps.stack.configuration import ROOT
+from tests import requirement
+
+# A fifth to a third of a cold start each, or of no use there
+HEAVY = {"numpy", "scipy", "gmpy2", "numba", "matplotlib", "zappa"}
+MODULES = 2_100  # 2,032 today, 69 of them of requests, which the framework imports where it is there; each thousand costs about 0.3 s
+EVENT = """
+    host = "abc.execute-api.us-east-1.amazonaws.com"
+    event = {
+        "resource": "/{proxy+}", "path": PATH, "httpMethod": "GET", "headers": {"Host": host},
+        "multiValueHeaders": {"Host": [host], "X-Forwarded-Proto": ["https"]},
+        "requestContext": {"path": PATH, "stage": "dev", "identity": {"sourceIp": "192.0.2.1"}},
+        "queryStringParameters": None, "multiValueQueryStringParameters": None, "body": None,
+        "isBase64Encoded": False,
+    }
+"""
+
+
+def started(path, *, script_path=None, site=None):
+    """Answer one request in a fresh process, as a deployed stage; return the answer and what was imported.
+
+    With ``site``, the process finds these folders only.
+    """
+    code = (
+        f"import sys; sys.path[:0] = {site or []!r}\nPATH = {path!r}\n"
+        + textwrap.dedent(EVENT)
+        + "import json, sys\n"
+        + ("event['requestContext']['path'] = '/dev' + PATH\n" if script_path else "")
+        + "from qkdplatform.lambda_handler import handler\n"
+        "answer = handler(event, None)\n"
+        "print(json.dumps({'answer': answer, 'modules': sorted(sys.modules)}))"
+    )
+    secrets = dict.fromkeys(
+        ("API_KEY_PEPPER", "AUDIT_KEY", "RECORD_KEY", "METADATA_KEY", "DJANGO_SECRET_KEY"), "tests only " * 5
+    )
+    environment = {
+        "PATH": os.environ["PATH"],
+        "QKD_STAGE": "dev",
+        "ROOT_KEY": "kms:alias/none",
+        "DATABASE_URL": "postgres://console@db.example.com/console",
+        "BASE_URL": "https://abc.execute-api.us-east-1.amazonaws.com" + (script_path or ""),
+        "ALLOWED_HOSTS": "abc.execute-api.us-east-1.amazonaws.com",
+        **secrets,
+    }
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", *(["-I", "-S"] if site else []), "-c", code],
+        cwd="/" if site else ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@requirement("H1")
+def test_health_imports_nothing_heavy_and_not_more_than_it_did():
+    found = started("/api/v1/health")
+    assert found["answer"]["statusCode"] == 200
+    assert HEAVY & {name.partition(".")[0] for name in found["modules"]} == set()
+    assert len(found["modules"]) < MODULES
+
+
+@requirement("H1", "E1")
+@pytest.mark.django_db
+def test_a_message_is_encrypted_without_the_engine(api, stock, monkeypatch):
+    imported = set()
+    real = builtins.__import__
+
+    def recording(name, *arguments, **named):
+        imported.add(name.partition(".")[0])
+        return real(name, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(builtins, "__import__", recording)
+        answer = api.post("encrypt", {"plaintext": "hello"})
+    assert answer.status_code == 200
+    assert imported
+    assert imported & HEAVY == set()
+
+
+@requirement("G1", "I8")
+def test_under_the_name_of_a_stage_the_api_still_answers_with_problem_documents():
+    answer = started("/api/v1/nothing", script_path="/dev")["answer"]
+    assert answer["statusCode"] == 404
+    assert (
+        json.loads(answer["body"])["type"]
+        == "https://abc.execute-api.us-east-1.amazonaws.com/dev/api/problems/not-found"
+    )
+
+
+@requirement("G1", "F1")
+def test_under_the_name_of_a_stage_links_lead_back_below_it():
+    answer = started("/", script_path="/dev")["answer"]
+    assert answer["multiValueHeaders"]["Location"] == ["/dev/admin/"]

@@ -1,0 +1,81 @@
+"""A web worker ends when it is told to, whatever its requests wait for, and answers those that it can."""
+
+import http.client
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from apps.stack.configuration import ROOT
+from apps.stack.lanes import LANES
+from tests import requirement
+
+
+class Worker:
+    """One web worker in a process of its own."""
+
+    def __init__(self, folder):
+        self.begun, self.released = folder / "begun", folder / "released"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.stack.serving_script", str(self.begun), str(self.released)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout
+        self.port = int(self.process.stdout.readline())
+
+    def asked(self, path):
+        """A request that is under way."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request("GET", path)
+        return connection
+
+
+@pytest.fixture
+def worker(tmp_path):
+    made = Worker(tmp_path)
+    yield made
+    made.process.kill()
+    made.process.communicate()
+
+
+@requirement("G1", "E5")
+def test_it_ends_while_requests_hang_in_every_lane(worker):
+    asked = [worker.asked(path) for path in ("/hangs", *LANES)]
+    worker.process.terminate()
+    assert worker.process.wait(timeout=60) == 0
+    for connection in asked:
+        connection.close()
+
+
+@requirement("G1", "I4")
+def test_a_request_under_way_is_answered_whole_before_the_end(worker):
+    asked, told = worker.asked("/waits"), threading.Event()
+    received = []
+
+    def read():
+        told.wait(60)
+        received.append(len(asked.getresponse().read()))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    while not worker.begun.exists():
+        time.sleep(0.02)
+    worker.process.terminate()
+    worker.released.touch()
+    told.set()
+    reader.join()
+    asked.close()
+    assert received == [8_000_000]
+    assert worker.process.wait(timeout=60) == 0
+
+
+@requirement("G1")
+def test_a_signal_that_comes_in_the_middle_of_a_thunk_is_not_lost(worker):
+    asked = worker.asked("/thunk")
+    assert len(asked.getresponse().read()) == 8_000_000
+    asked.close()
+    assert worker.process.wait(timeout=60) == 0
