@@ -33,8 +33,9 @@ FLAGS = (
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """The system's Chromium; CHROMIUM names another one."""
+def chromium(live_server: Any) -> Iterator[Browser]:
+    """The system's Chromium; CHROMIUM names another one. It ends before the server, so that no request outlives that."""
+    live_server.thread.httpd.daemon_threads = False  # then closing the server waits for those under way
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if not path:
         pytest.fail("The browser tests need Chromium: install it, or name it in CHROMIUM.", pytrace=False)
@@ -47,6 +48,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+LIMIT = 120_000  # milliseconds, of a busy machine: what never comes fails by it, what is late does not
 GIVEN_UP = "net::ERR_ABORTED"
 
 
@@ -113,8 +115,8 @@ class Watched:
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     """A fresh profile."""
     made = chromium.new_context(viewport={"width": 1280, "height": 800})
-    made.set_default_timeout(15_000)
-    expect.set_options(timeout=15_000)
+    made.set_default_timeout(LIMIT)
+    expect.set_options(timeout=LIMIT)
     yield made
     made.close()
 
