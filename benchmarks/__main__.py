@@ -1,9 +1,9 @@
-"""``python -m benchmarks [sessions] [bounds] [latency] [engine] [packages] [overlap] [trail] [whole] [embedded]``: all parts, or those named."""
+"""``python -m benchmarks [sessions] [bounds] [latency] [engine] [packages] [overlap] [trail] [whole] [embedded] [pages]``: all parts, or those named."""
 
 import subprocess
 import sys
 
-from benchmarks import bounds, embedded, engine, latency, packages, sessions, trail, whole
+from benchmarks import bounds, embedded, engine, latency, packages, pages, sessions, trail, whole
 from benchmarks.report import load, machine
 
 
@@ -22,6 +22,7 @@ PARTS = {
     "trail": trail.main,
     "whole": whole.main,
     "embedded": embedded.main,
+    "pages": pages.main,
 }
 
 

@@ -162,11 +162,7 @@ def _register_view(model_admin: SaeAdmin, request: HttpRequest) -> HttpResponse:
         made = saes.register(form.cleaned_data["sae_id"], actor=actor_of(request), **form.chosen())
         return HttpResponseRedirect(reverse("admin:kme_sae_change", args=[made.sae_id]))
 
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": "Register an application",
-        "opts": model_admin.opts,
-    }
+    context = model_admin.page_context(request, "Register an application")
     intro = "A service is made for it, as which it acts in the trail. It is given keys as soon as it shows a certificate."
     return form_page(
         request, context, SaeForm, submit, intro=intro, button="Register", back_url=model_admin.list_url()
@@ -188,11 +184,7 @@ def _settings_view(model_admin: SaeAdmin, request: HttpRequest, sae_id: str) -> 
         saes.change(sae_id, reason=form.cleaned_data["reason"], actor=actor_of(request), **changes)
         return HttpResponseRedirect(page)
 
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": f"Change application {sae_id}",
-        "opts": model_admin.opts,
-    }
+    context = model_admin.page_context(request, f"Change application {sae_id}")
     intro = "Holds from its next request on."
     return form_page(
         request, context, ChangeSaeForm, submit,

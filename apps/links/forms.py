@@ -23,6 +23,9 @@ class ParametersField(forms.JSONField):
     def __init__(self, **options: Any) -> None:
         super().__init__(required=False, widget=forms.Textarea({"rows": 3, "cols": 50}), **options)
 
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None else super().prepare_value(value)
+
     def clean(self, value: Any) -> Any:
         found = super().clean(value)
         if found is not None and not isinstance(found, dict):

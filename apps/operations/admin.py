@@ -163,11 +163,7 @@ def _redrive_all_view(model_admin: LetterAdmin, request: HttpRequest) -> HttpRes
             return HttpResponseRedirect(model_admin.list_url())
         return HttpResponseRedirect(reverse("admin:jobs_job_change", args=[job.job_id]))
 
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": "Try all dead letters again",
-        "opts": model_admin.opts,
-    }
+    context = model_admin.page_context(request, "Try all dead letters again")
     intro = (
         f"A worker tries up to {letters.MOST} dead letters, each once. What succeeds is gone; what fails again stays. "
         "Its job's page says how many. Mend the cause first."

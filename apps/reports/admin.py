@@ -131,11 +131,7 @@ def _make_view(model_admin: ReportAdmin, request: HttpRequest) -> HttpResponse:
             return HttpResponseRedirect(model_admin.list_url())
         return HttpResponseRedirect(reverse("admin:jobs_job_change", args=[job.job_id]))
 
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": "Have a report made",
-        "opts": model_admin.opts,
-    }
+    context = model_admin.page_context(request, "Have a report made")
     intro = (
         "A job writes what was done in the period, by whom, what was refused, and how things stand: a page to print, a "
         "summary, and each day's entries as CSV and JSON lines. The trail keeps their digests."
@@ -154,11 +150,7 @@ def _read_view(model_admin: ReportAdmin, request: HttpRequest, report_id: str, n
     if report is None or name not in _files_of(report.files):
         raise Http404
     page = reverse("admin:reports_report_change", args=[report_id])
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": "Read a file of a report",
-        "opts": model_admin.opts,
-    }
+    context = model_admin.page_context(request, "Read a file of a report")
 
     def submit(_form: NoForm) -> HttpResponse:
         url = services.address_of(report_id, name, actor=actor_of(request))

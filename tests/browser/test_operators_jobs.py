@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings
@@ -207,7 +206,9 @@ def test_an_upload_that_is_stuck_is_found_with_what_to_do(operator: Operator, fi
 
 
 @pytest.mark.slow
-def test_a_pool_that_runs_low_is_told_and_refilled(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pool_that_runs_low_is_told_and_refilled(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(settings, "POOL_TARGET", 40)
     monkeypatch.setattr(settings, "POOL_LOW_WATER", 20)
     operator = Operator(operator.watched)
@@ -217,9 +218,7 @@ def test_a_pool_that_runs_low_is_told_and_refilled(operator: Operator, monkeypat
 
 
 @pytest.mark.slow
-def test_a_second_person_approves_a_destruction(
-    as_role: Callable[[Role], Operator], filled: Demo
-) -> None:
+def test_a_second_person_approves_a_destruction(as_role: Callable[[Role], Operator], filled: Demo) -> None:
     revoked = filled.pool_keys[1].key_id
     asked = approvals.request(Guarded.DESTROY_KEY, revoked, reason="not needed", actor=ALICE)
     second = as_role(Role.ADMINISTRATOR)

@@ -95,7 +95,7 @@ def _asked(
 ) -> HttpResponse:
     if not request.user.has_perm(REPLACE):
         raise PermissionDenied
-    context = {**model_admin.admin_site.each_context(request), "title": title, "opts": model_admin.opts}
+    context = model_admin.page_context(request, title)
     return form_page(
         request, context, form_class, submit, intro=intro, button=button, back_url=model_admin.list_url()
     )
