@@ -70,5 +70,7 @@ def run_schedule(work: Work) -> bool:
     if not {part.name for part in scheduling.parts_of(schedule)} <= set(ran):
         return False
     if failed:
-        raise Refused(f"Parts failed: {', '.join(failed)}. The log says why; the schedule's next run tries again.")
+        raise Refused(
+            f"Parts failed: {', '.join(failed)}. The log says why; the schedule's next run tries again."
+        )
     return True

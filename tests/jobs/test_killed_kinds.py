@@ -1,6 +1,8 @@
 """Every other kind of job, its worker killed between two calls of it: delivered again, it ends as if nothing had been (A9, C6)."""
 
+import base64
 import os
+import uuid
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,10 +19,15 @@ from apps.audit import tasks as audit
 from apps.audit.records import SWEEPER
 from apps.audit.services import record
 from apps.audit.verification import Depth, verify
-from apps.common import clock
+from apps.common import clock, scheduling
 from apps.common.aws import client
-from apps.custody import reencryption, retirement
+from apps.common.root_keys import configured
+from apps.common.root_keys.configured import root_key
+from apps.common.scheduling import Schedule
+from apps.custody import kept_secrets, recovery, reencryption, retirement
 from apps.custody import tasks as custody
+from apps.custody.job_kinds import CustodyJob
+from apps.custody.kept_secrets import Unreadable
 from apps.custody.reencryption import Suspect, SuspectKind
 from apps.files import tasks as files
 from apps.files.reading import downloads
@@ -28,11 +35,14 @@ from apps.files.records import DigestBy
 from apps.files.trail import FileEvent
 from apps.jobs import services as jobs
 from apps.jobs.records import JobState
+from apps.keys import recovery_seal, wrapped_secrets
 from apps.keys import services as keys
+from apps.operations import running
+from apps.operations import tasks as operations
 from apps.reports import services as reports
 from apps.reports import tasks as reporting
 from apps.sessions.store import QuantumKeyTable
-from qkdseal import body
+from qkdseal import body, kem
 from tests import requirement
 from tests.conftest import TESTS, Api, empty_aws, forget_everything
 from tests.fault_table import PROPERTY
@@ -152,6 +162,32 @@ def report(given: Given) -> Subject:
     return asked.job_id, is_done
 
 
+def rotate_root(given: Given) -> Subject:
+    job = jobs.enqueue(CustodyJob.ROTATE_ROOT, total=1, parameters={}, actor=TESTS)
+
+    def is_done() -> bool:
+        older = root_key().old_ids
+        held = [
+            one
+            for one in kept_secrets.walk()
+            if not isinstance(one, Unreadable) and wrapped_secrets.unwrap(one)
+        ]
+        return len(older) == 1 and {one.wrapping.root_key_id for one in held} == {root_key().id}
+
+    return job.job_id, is_done
+
+
+def seal(given: Given) -> Subject:
+    job = jobs.enqueue(CustodyJob.SEAL_SECRETS, total=1, parameters={}, actor=TESTS)
+    return job.job_id, lambda: recovery.check([], actor=TESTS).unsealed == []
+
+
+def run_schedule(given: Given) -> Subject:
+    job = running.run_later(Schedule.ROTATE, actor=TESTS)
+    parts = sorted(part.name for part in scheduling.parts_of(Schedule.ROTATE))
+    return job.job_id, lambda: sorted(jobs.find(job.job_id, actor=TESTS).results["ran"]) == parts
+
+
 KINDS: dict[str, tuple[Any, Callable[[Given], Subject]]] = {
     "reencrypt": (custody.reencrypt_files, reencrypt),
     "encrypt": (files.encrypt_upload, encrypt),
@@ -161,12 +197,15 @@ KINDS: dict[str, tuple[Any, Callable[[Given], Subject]]] = {
     "verify": (audit.verify, verify_trail),
     "archive": (audit.archive, archive_trail),
     "report": (reporting.compliance, report),
+    "rotate_root": (custody.rotate_root, rotate_root),
+    "seal": (custody.seal_secrets, seal),
+    "run_schedule": (operations.run_schedule, run_schedule),
 }
 WRITES = ("Put", "Update", "Delete", "Transact", "BatchWrite", "Complete", "Copy")
 
 
 @pytest.fixture
-def world(settings, monkeypatch):
+def world(settings, monkeypatch, tmp_path):
     """Make an AWS of its own for each try, which nothing of the tries before makes slower."""
     settings.EVENT_UPLOAD_BYTES = settings.DOWNLOAD_AT_ONCE_BYTES = LATER
     settings.AUDIT_ARCHIVE_DAYS = 30
@@ -175,25 +214,32 @@ def world(settings, monkeypatch):
     for module in (archive, archiving):
         monkeypatch.setattr(module, "BLOCK", 4)
     monkeypatch.setattr(archiving, "SLICE", 2)
+    public_key = kem.generate_key_pair(recovery_seal.SUITE).public_key
     now = clock.now
 
     @contextmanager
     def made():
         with empty_aws(), monkeypatch.context() as patches:
-            moved, ids = [timedelta()], []
+            moved = [timedelta()]
+            ids: list[str] = []
             patches.setattr(clock, "now", lambda: now() + moved[0])
+            patches.setattr(settings, "ROOT_KEY", f"local:{tmp_path / uuid.uuid4().hex}")
+            configured.root_key.cache_clear()
             for task in {*(task for task, _ in KINDS.values()), custody.rewrap_files}:
                 patches.setattr(task, "apply_async", into(ids))
             writing.known_chains().names = ["007"]
             keys.create(4, actor=TESTS)
             long(32)
+            # Only now, so that there is something to seal
+            patches.setattr(settings, "RECOVERY_PUBLIC_KEY", base64.b64encode(public_key).decode())
 
             def later(**span):
                 moved[0] += timedelta(**span)
 
             yield Given(Api(Role.CLIENT), ids, later, settings.ENCRYPTED_BUCKET)
 
-    return made
+    yield made
+    configured.root_key.cache_clear()
 
 
 def kill_and_deliver(task, job_id, after, *, of=()):
@@ -201,6 +247,7 @@ def kill_and_deliver(task, job_id, after, *, of=()):
     with killed(after, of=of) as calls, suppress(Killed):
         task(job_id)
     forget_everything()
+    configured.root_key.cache_clear()
     writing.known_chains().names = ["007"]
     ended = deliver_until_ended(task, job_id)
     assert ended.state is JobState.SUCCEEDED, f"{after}: {calls[-1]}: {ended.error}"

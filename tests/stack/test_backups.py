@@ -226,7 +226,10 @@ def test_what_a_backup_has_not_in_it_is_said(folder, key, tmp_path, monkeypatch,
     monkeypatch.setenv("KME_CLIENTS", json.dumps({"site": {"key": str(tmp_path / "site.key")}}))
     assert backups.main([*made, str(tmp_path / "shared")]) == 0
     said = capsys.readouterr().out
-    assert f"Not in it, as it lies outside of {folder}: {tmp_path / 'link.secret'}, {tmp_path / 'site.key'}." in said
+    assert (
+        f"Not in it, as it lies outside of {folder}: {tmp_path / 'link.secret'}, {tmp_path / 'site.key'}."
+        in said
+    )
 
 
 @requirement("G5")
