@@ -223,7 +223,8 @@ def world(settings, monkeypatch, tmp_path):
             moved = [timedelta()]
             ids: list[str] = []
             patches.setattr(clock, "now", lambda: now() + moved[0])
-            patches.setattr(settings, "ROOT_KEY", f"local:{tmp_path / uuid.uuid4().hex}")
+            settings.ROOT_KEY = f"local:{tmp_path / uuid.uuid4().hex}"
+            settings.RECOVERY_PUBLIC_KEY = ""
             configured.root_key.cache_clear()
             for task in {*(task for task, _ in KINDS.values()), custody.rewrap_files}:
                 patches.setattr(task, "apply_async", into(ids))
@@ -231,7 +232,7 @@ def world(settings, monkeypatch, tmp_path):
             keys.create(4, actor=TESTS)
             long(32)
             # Only now, so that there is something to seal
-            patches.setattr(settings, "RECOVERY_PUBLIC_KEY", base64.b64encode(public_key).decode())
+            settings.RECOVERY_PUBLIC_KEY = base64.b64encode(public_key).decode()
 
             def later(**span):
                 moved[0] += timedelta(**span)
