@@ -89,10 +89,10 @@ def _called(operation: Operation, things: list[str], given: dict[str, Any]) -> A
 
 
 def _parameters(operation: Operation) -> Iterator[click.Parameter]:
+    for field in operation.placed("path"):
+        yield click.Argument([field.name], metavar=field.name.upper())
     for field in operation.fields.values():
-        if field.place == "path":
-            yield click.Argument([field.name], metavar=field.name.upper())
-        else:
+        if field.place != "path":
             yield _option(operation, field)
     nullable = [field.name for field in operation.fields.values() if field.nullable]
     if nullable:

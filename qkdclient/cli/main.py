@@ -18,6 +18,7 @@ from qkdclient.cli.groups import groups
 from qkdclient.cli.invocation import Invocation, as_told, say
 from qkdclient.cli.messages import data_keys, messages
 from qkdclient.cli.options import Command, Group, invocation
+from qkdclient.cli.reports import reports
 from qkdclient.cli.sync import sync
 from qkdclient.cli.transfers import download, upload
 from qkdclient.errors import ClientError, Exit
@@ -50,7 +51,7 @@ def whoami() -> None:
 STOPPED = "Stopped. Give the same command again to continue."
 SHORT = (upload, download, files.commands["list"], files.commands["delete"])
 
-for command in (*SHORT, files, sync, messages, data_keys, *groups(), api, whoami, completion):
+for command in (*SHORT, files, sync, messages, data_keys, *groups(), reports, api, whoami, completion):
     qkdclient.add_command(command)
 add_generic(qkdclient)
 
