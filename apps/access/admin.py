@@ -55,7 +55,7 @@ class ApiKeyAdmin(StoreAdmin):
     section, place = "Access", 1
     empty_text = "No API keys yet."
     search_fields = ("key_id",)
-    search_help_text = "Exact id of a key: the part before the dot"
+    search_help_text = "Exact id (before the dot)"
     list_display = ("identity", "whose", "called", "badge", "issued", "ends", "used")
     id_pattern = r"qk[A-Za-z0-9]+"
     record_actions = ACTIONS

@@ -136,7 +136,7 @@ class PersonAdmin(RecordedChanges, UserAdmin):  # type: ignore[type-arg]
     list_display = ("username", "email", "first_name", "last_name", "is_active", "signed_in")
     list_filter = ("is_active", "groups")
     show_facets = admin.ShowFacets.NEVER
-    readonly_fields = ("last_login", "date_joined")
+    readonly_fields = ("signed_in", "joined")
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         ("Person", {"fields": ("first_name", "last_name", "email")}),
@@ -145,12 +145,16 @@ class PersonAdmin(RecordedChanges, UserAdmin):  # type: ignore[type-arg]
             "Rights beside the role, at the console only",
             {"fields": ("groups", "user_permissions", "is_superuser"), "classes": ("collapse",)},
         ),
-        ("Dates", {"fields": ("last_login", "date_joined")}),
+        ("Dates", {"fields": ("signed_in", "joined")}),
     )
 
     @admin.display(description="last sign-in", ordering="last_login")
     def signed_in(self, obj: User) -> Any:
         return render.moment(obj.last_login)
+
+    @admin.display(description="made")
+    def joined(self, obj: User) -> Any:
+        return render.moment(obj.date_joined)
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> "type[forms.ModelForm[Any]]":  # type: ignore[override]
         return _within_rights(super().get_form(request, obj, **kwargs), cast("User", request.user))

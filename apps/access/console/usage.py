@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.html import format_html
 
 from apps.access import principals, quotas
 from apps.access.console import actor_of
@@ -53,8 +54,8 @@ def used_this_month(principal_id: str) -> Related:
         (render.heading(one.quota), _amount(one.quota, one.used), _allowed(one), _left(one))
         for one in month.usages
     ]
-    until = render.inline(
-        ["Counted from", render.moment(month.begins), "on; begins anew at", render.moment(month.ends)]
+    until = format_html(
+        "Counted since {}; starts from zero at {}.", render.moment(month.begins), render.moment(month.ends)
     )
     return Related(
         title="Used this month", columns=("What", "Used", "Allowed", "Left"), rows=rows, note=until
