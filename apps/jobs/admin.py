@@ -71,7 +71,7 @@ def _retry(request: HttpRequest, job_id: str, given: dict[str, Any]) -> str:
 ACTIONS = (
     Action(
         name="retry", label="Retry…", title="Retry jobs", permission="cancel", button="Retry",
-        warning="Queues jobs again that failed. What they have done is kept: they go on with the rest. Mend the cause "
+        warning="Queues jobs again that failed. What they have done is kept: they go on with the rest. Fix the cause "
         "first.",
         done="queued again", destructive=False, act=_retry, form_class=NoForm, facts=_facts,
         offered=lambda obj: isinstance(obj, models.Job) and obj.state == JobState.FAILED,

@@ -152,7 +152,7 @@ def _settings_view(model_admin: PoolAdmin, request: HttpRequest, name: str) -> H
         return HttpResponseRedirect(page)
 
     context = model_admin.page_context(request, f"Change pool {name}")
-    intro = "Holds from now on: the next refill and the next rotation go by it."
+    intro = "Takes effect at the next refill and the next rotation."
     return form_page(
         request, context, ChangePoolForm, submit,
         intro=intro, button="Change", back_url=page, initial=PoolSettingsForm.of(pool),

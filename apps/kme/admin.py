@@ -51,7 +51,7 @@ def _revoke(request: HttpRequest, sae_id: str, given: dict[str, Any]) -> None:
 ACTIONS = (
     Action(
         name="revoke", label="Revoke…", title="Revoke applications", permission="manage", button="Revoke permanently",
-        warning="They get no key any more, nor does anybody what they asked for. This is permanent.", done="revoked",
+        warning="They receive no more keys, and nobody receives keys that they asked for. This is permanent.", done="revoked",
         act=_revoke, facts=_facts, offered=lambda obj: isinstance(obj, models.Sae) and obj.state == SaeState.ACTIVE,
     ),
 )  # fmt: skip
@@ -163,7 +163,7 @@ def _register_view(model_admin: SaeAdmin, request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:kme_sae_change", args=[made.sae_id]))
 
     context = model_admin.page_context(request, "Register an application")
-    intro = "A service is made for it, as which it acts in the trail. It is given keys as soon as it shows a certificate."
+    intro = "Creates a service, which the trail names for what it does. It receives keys as soon as it presents a certificate."
     return form_page(
         request, context, SaeForm, submit, intro=intro, button="Register", back_url=model_admin.list_url()
     )
@@ -185,7 +185,7 @@ def _settings_view(model_admin: SaeAdmin, request: HttpRequest, sae_id: str) -> 
         return HttpResponseRedirect(page)
 
     context = model_admin.page_context(request, f"Change application {sae_id}")
-    intro = "Holds from its next request on."
+    intro = "Takes effect with its next request."
     return form_page(
         request, context, ChangeSaeForm, submit,
         intro=intro, button="Change", back_url=page, initial=SettingsForm.of(sae),

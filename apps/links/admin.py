@@ -195,7 +195,7 @@ def _make_view(model_admin: LinkAdmin, request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:links_link_change", args=[made.link_id]))
 
     context = model_admin.page_context(request, "Make a link")
-    intro = "Sessions can be run over it at once by who may use it."
+    intro = "Whoever may use it can run sessions over it at once."
     return form_page(
         request, context, LinkForm, submit, intro=intro, button="Make", back_url=model_admin.list_url()
     )
@@ -217,7 +217,7 @@ def _settings_view(model_admin: LinkAdmin, request: HttpRequest, link_id: str) -
         return HttpResponseRedirect(page)
 
     context = model_admin.page_context(request, f"Change link {link.link_id}")
-    intro = "Holds for sessions from now on. The link's history keeps what was changed, by whom and why."
+    intro = "Takes effect for new sessions. The link's history keeps what was changed, by whom and why."
     return form_page(
         request, context, ChangeLinkForm, submit,
         intro=intro, button="Change", back_url=page, initial=SettingsForm.of(link),

@@ -138,7 +138,7 @@ def retire_view(model_admin: RootKeyAdmin, request: HttpRequest) -> HttpResponse
         return HttpResponseRedirect(model_admin.list_url())
 
     intro = (
-        "Forgets the older root keys for good. It is refused while anything is wrapped under one of them. "
+        "Forgets the older root keys. This is permanent, and refused while anything is wrapped under one of them. "
         "A backup from before their rotation opens only with them."
     )
     return _asked(
