@@ -14,6 +14,7 @@ from django.test import Client
 from apps.access.models import User
 from apps.audit import services as audit
 from apps.audit.records import Outcome
+from apps.console.actions import Action
 from apps.console.store_admin import StoreAdmin
 from tests import requirement
 from tests.console.demo import Demo
@@ -47,17 +48,13 @@ def people() -> list[Any]:
     return [*users, *User.user_permissions.through.objects.values_list(), *Group.objects.values_list()]
 
 
-def every_action() -> Iterator[tuple[StoreAdmin, Any]]:
-    """Each action of each kind of records."""
+def every_action(client: Client) -> Iterator[tuple[StoreAdmin, Action, list[str]]]:
+    """Each action of each kind of records, with some ids of its list, or one that none has."""
     for one in admin.site._registry.values():
-        if isinstance(one, StoreAdmin):
-            yield from ((one, action) for action in one.record_actions)
-
-
-def ids_of(client: Client, model_admin: StoreAdmin) -> list[str]:
-    """Some ids of a list, or one that none has."""
-    shown = client.get(model_admin.list_url()).context["cl"].result_list
-    return [str(one.pk) for one in shown][:2] or ["nosuch"]
+        if isinstance(one, StoreAdmin) and one.record_actions:
+            shown = client.get(one.list_url()).context["cl"].result_list
+            ids = [str(record.pk) for record in shown][:2] or ["nosuch"]
+            yield from ((one, action, ids) for action in one.record_actions)
 
 
 @pytest.mark.slow  # a crawl of the whole console
@@ -86,16 +83,13 @@ def test_no_action_is_done_by_a_link_without_a_token_or_twice(
 ) -> None:
     destruction_asked(filled)
     wrong = []
-    for model_admin, action in every_action():
-        address, ids = f"{model_admin.list_url()}do/{action.name}/", ids_of(console, model_admin)
-        given = GIVEN | {"id": ids}
+    for model_admin, action, ids in every_action(console):
+        address, given = f"{model_admin.list_url()}do/{action.name}/", GIVEN | {"id": ids}
         writes(calls)
-        console.get(address, given)
+        token = console.get(address, given).context["once"]
         console.post(address, given)
-        console.post(address, given | {"once": ""})
         if done := writes(calls):
             wrong.append(f"{address} {done}")
-        token = console.get(address, given).context["once"]
         console.post(address, given | {"once": token})
         writes(calls)
         console.post(address, given | {"once": token})
@@ -115,8 +109,8 @@ def test_no_action_is_done_by_who_may_only_look_nor_from_another_site_nor_signed
     looks.force_login(viewer)
     foreign.force_login(admin_user)
     wrong = []
-    for model_admin, action in every_action():
-        address, ids = f"{model_admin.list_url()}do/{action.name}/", ids_of(console, model_admin)
+    for model_admin, action, ids in every_action(console):
+        address = f"{model_admin.list_url()}do/{action.name}/"
         token = console.get(address, {"id": ids}).context["once"]
         given = GIVEN | {"id": ids, "once": token}
         writes(calls)
@@ -124,7 +118,6 @@ def test_no_action_is_done_by_who_may_only_look_nor_from_another_site_nor_signed
             (looks.get(address, given).status_code, 403),
             (looks.post(address, given).status_code, 403),
             (foreign.post(address, given, headers={"Origin": "https://evil.example"}).status_code, 403),
-            (foreign.post(address, given, headers={"Origin": "http://testserver"}).status_code, 200),
             (stranger.post(address, given).status_code, 302),
         )
         if any(answered != wanted for answered, wanted in answers) or (done := writes(calls)):
@@ -144,7 +137,7 @@ def test_no_action_reaches_the_records_of_others(filled: Demo, db: None, calls: 
         JOBS: filled.job.job_id,
     }
     wrong = []
-    for model_admin, action in every_action():
+    for model_admin, action, _ in every_action(client):
         others = records.get(model_admin.list_url())
         if others is None:
             continue
