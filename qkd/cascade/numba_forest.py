@@ -1,6 +1,6 @@
 """Bob's side of Cascade compiled by numba: the same questions in the same order as ``numpy_forest``.
 
-Optional: the package works without numba. One call of ``_advance`` takes Alice's answers and goes on to the next
+Optional: the package works without numba. One call of ``advance`` takes Alice's answers and goes on to the next
 questions, so that Python is entered once a round trip. A node of the layout is one byte of flags.
 """
 
@@ -20,7 +20,7 @@ from qkd.classical import ProtocolError
 _ODD, _KNOWN, _LISTED = 1, 2, 4
 
 # Entries of the front: pass, level, node, and its frame, since a division costs more than the rest of a look.
-_PASS, _LEVEL, _NODE, _FRAME = 0, 1, 2, 3
+_PASS, _LEVEL, _NODE, FRAME = 0, 1, 2, 3
 
 # The batch's shape and the state of the search in one record, since every argument of a compiled call costs time.
 _STATE = np.dtype(
@@ -50,7 +50,7 @@ class NumbaForest:
         self.bits = self._bits[0]
         self._layout = layout = Layout(batch)
         self._schedule = schedule
-        self._flags = np.zeros(layout.size, np.uint8)
+        self._flags = np.empty(layout.size, np.uint8)
         # Bit at each place of a pass, and place of each bit.
         orders = np.stack(schedule.orders)
         places = np.empty_like(orders)
@@ -81,7 +81,7 @@ class NumbaForest:
         self._front[_LEVEL, first : first + odd.size] = self._layout.batch.levels[index]
         self._front[_NODE, first : first + odd.size] = odd
         per_frame = self._layout.width[index] >> self._layout.batch.levels[index]
-        self._front[_FRAME, first : first + odd.size] = odd // per_frame
+        self._front[FRAME, first : first + odd.size] = odd // per_frame
         state["front"] += odd.size
         state["passes"] = index + 1
 
@@ -98,10 +98,22 @@ class NumbaForest:
             self._best,
             self._state,
         )
-        while asked := _advance(answers, *search):
+        while asked := advance(answers, *search):
             if asked < 0:
                 raise ProtocolError(CONTRADICTION)
             answers = yield (self._questions[:asked] >> 32).astype(np.int32)
+
+    def settle_beside(self, alice: Bits, *, together: bool) -> tuple[int, int]:
+        """Correct until no known block is odd, with Alice's nodes at hand; return round trips, and blocks asked for."""
+        from qkd.cascade import numba_beside  # noqa: PLC0415 - it costs its compiled code, and is built on this module
+
+        self._state["together"] = together
+        trips, blocks = numba_beside.settle(
+            alice, self._bits, self._flags, self._orders, self._front, self._best, self._state
+        )
+        if trips < 0:
+            raise ProtocolError(CONTRADICTION)
+        return int(trips), int(blocks)
 
     def flip(self, wrong: NDArray[np.int64]) -> None:
         """Correct bits, and carry the change into every pass."""
@@ -132,7 +144,7 @@ def _flip(bit, bits, flags, orders, front, state):  # type: ignore[no-untyped-de
             flags[at] |= _LISTED
             entry = state.front
             front[_PASS, entry], front[_LEVEL, entry] = index, level
-            front[_NODE, entry], front[_FRAME, entry] = node, frame
+            front[_NODE, entry], front[FRAME, entry] = node, frame
             state.front += 1
     return True
 
@@ -172,13 +184,13 @@ def _move_freely(bits, flags, orders, front, questions, state):  # type: ignore[
                 flags[at], flags[at + 1] = _ODD | _KNOWN | _LISTED, _KNOWN
             if level == 0:
                 flags[at] &= ~np.uint8(_LISTED)
-                frame = np.int64(front[_FRAME, entry])
+                frame = np.int64(front[FRAME, entry])
                 bit = frame * state.length + orders[0, index, node - frame * state.width[index]]
                 questions[wrong] = at << 32 | bit
                 wrong += 1
                 continue
             front[_PASS, kept], front[_LEVEL, kept] = index, level
-            front[_NODE, kept], front[_FRAME, kept] = node, front[_FRAME, entry]
+            front[_NODE, kept], front[FRAME, kept] = node, front[FRAME, entry]
             kept += 1
         state.front = kept
         if not wrong:
@@ -201,7 +213,7 @@ def _sort(questions, count):  # type: ignore[no-untyped-def] # compiled
 
 
 @numba.njit(cache=True, nogil=True)
-def _advance(answers, bits, flags, orders, front, questions, best, states):  # type: ignore[no-untyped-def] # compiled
+def advance(answers, bits, flags, orders, front, questions, best, states):  # type: ignore[no-untyped-def] # compiled
     """Take the answers to the last questions and go on.
 
     Returns:
@@ -214,12 +226,12 @@ def _advance(answers, bits, flags, orders, front, questions, best, states):  # t
     if not state.together:
         best[:] = 1 << 30
         for entry in range(state.front):
-            frame = front[_FRAME, entry]
+            frame = front[FRAME, entry]
             best[frame] = min(best[frame], front[_LEVEL, entry] << 2 | front[_PASS, entry])
     asked = 0
     for entry in range(state.front):
         index = front[_PASS, entry]
-        if state.together or best[front[_FRAME, entry]] & 3 == index:
+        if state.together or best[front[FRAME, entry]] & 3 == index:
             below = state.start[index, front[_LEVEL, entry] - 1] + 2 * np.int64(front[_NODE, entry])
             questions[asked] = below << 32 | entry
             asked += 1

@@ -1,6 +1,6 @@
 """The two sides of Cascade: who answers, and who asks and corrects."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Protocol
 
 import numpy as np
@@ -63,6 +63,10 @@ class Alice:
         tops = self._nodes[start:stop].reshape(len(self._frames), -1)
         return (tops[:, :-1] if index else tops).reshape(-1)
 
+    def settle(self, forest: "Forest", *, together: bool) -> tuple[int, int]:
+        """Answer all that a forest in the same process asks until it is settled; return round trips and blocks."""
+        return forest.settle_beside(self._nodes, together=together)
+
     def open_subsets(self) -> Bits:
         """Return the parities of all subsets, frames first."""
         return self._subsets.parities(self._frames).reshape(-1)
@@ -96,6 +100,10 @@ class Forest(Protocol):
         """Correct until no known block is odd; yields questions (places of blocks), takes Alice's parities."""
         ...
 
+    def settle_beside(self, alice: Bits, *, together: bool) -> tuple[int, int]:
+        """Correct as ``settle`` does, with the parities of Alice's nodes at hand; return round trips and blocks asked for."""
+        ...
+
     def flip(self, wrong: NDArray[np.int64]) -> None:
         """Correct bits, and carry the change into every pass.
 
@@ -113,14 +121,24 @@ class Bob:
         batch: their shape.
         answers: Alice, at the other end.
         together: ask for all passes at once: fewer round trips, a few more disclosed parities.
+        settle: settles the forest in place of questions and answers, where Alice is in the same process.
     """
 
-    def __init__(self, forest: Forest, batch: Batch, answers: Answers, *, together: bool = False) -> None:
+    def __init__(
+        self,
+        forest: Forest,
+        batch: Batch,
+        answers: Answers,
+        *,
+        together: bool = False,
+        settle: Callable[[], None] | None = None,
+    ) -> None:
         """Start from his sifted bits."""
         self._forest = forest
         self._batch = batch
         self._answers = answers
         self._together = together
+        self._settle = settle or self._ask
 
     def correct(self, members: Bits) -> Bits:
         """Run all passes, given the subsets' members, and return the corrected bits, shape (frames * length,)."""
@@ -147,7 +165,7 @@ class Bob:
             self._forest.open_pass(index, parities.reshape(-1))
             self._settle()
 
-    def _settle(self) -> None:
+    def _ask(self) -> None:
         questions = self._forest.settle(together=self._together)
         nodes = next(questions, None)
         while nodes is not None:

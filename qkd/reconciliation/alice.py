@@ -1,6 +1,7 @@
 """Alice's side: she answers for the parities and tags of her bits."""
 
 import struct
+from collections import Counter
 from copy import copy
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from qkd import cascade, universal, verification
 from qkd.bits import Bits
 from qkd.cascade import Batch
-from qkd.classical import MAX_MESSAGE_BITS, Kind, Message, ProtocolError
+from qkd.classical import MAX_MESSAGE_BITS, ClassicalChannel, Kind, Message, ProtocolError, Purpose
 from qkd.reconciliation.frames import BATCH, NODE_BYTES, PART_BYTES, Frames
 
 
@@ -82,6 +83,22 @@ class AliceReconciliation:
             raise ProtocolError(f"{kind.name} is not a question of the protocol: {error}") from None
         self._disclose(parities.size)
         return Message.of_bits(kind, parities)
+
+    def settle(self, forest: cascade.Forest, channel: ClassicalChannel, *, together: bool) -> None:
+        """Answer all that a forest in the same process asks until it is settled, and count it as messages would be.
+
+        Raises:
+            ProtocolError: no batch is open, or no key can be left.
+        """
+        if self._batch is None:
+            raise ProtocolError("no batch is open")
+        trips, blocks = self._batch.settle(forest, together=together)
+        asked, answered = (
+            Counter({Purpose.CONTROL: 8 * NODE_BYTES * blocks}),
+            Counter({Purpose.PARITY: blocks}),
+        )
+        channel.include(asked, answered, trips)
+        self._disclose(blocks)
 
     def longest(self, kind: Kind) -> int:
         """Return the bits of the longest question of a kind that may come now."""
