@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from qkd.bits import Bits
 from qkd.cascade.layout import PASSES, Batch, Indices, Layout, Schedule
+from qkd.cascade.memory import Memory
 from qkd.cascade.parties import CONTRADICTION
 from qkd.classical import ProtocolError
 
@@ -43,14 +44,16 @@ class NumbaForest:
         bits: corrected in place, shape (frames * length,).
     """
 
-    def __init__(self, bits: Bits, batch: Batch, schedule: Schedule) -> None:
-        """Start from Bob's sifted bits; they are copied."""
+    def __init__(self, bits: Bits, batch: Batch, schedule: Schedule, memory: Memory | None = None) -> None:
+        """Start from Bob's sifted bits; they are copied, into memory that may have been used before."""
+        memory = memory or Memory()
         # Second row: as they were given.
-        self._bits = np.stack((bits, bits))
+        self._bits = memory.array("bits", 2 * bits.size, np.uint8).reshape(2, bits.size)
+        self._bits[:] = bits
         self.bits = self._bits[0]
         self._layout = layout = Layout(batch)
         self._schedule = schedule
-        self._flags = np.empty(layout.size, np.uint8)
+        self._flags = memory.array("flags", layout.size, np.uint8)  # those of a pass are set as it is opened
         # Bit at each place of a pass, and place of each bit.
         orders = np.stack(schedule.orders)
         places = np.empty_like(orders)
@@ -58,8 +61,10 @@ class NumbaForest:
         self._orders = np.stack((orders, places)).astype(np.int32)
         # Nodes of the front are disjoint within a pass; what is not used is never touched.
         capacity = batch.frames * sum(layout.width)
-        self._front = np.empty((4, capacity), np.int32)
-        self._questions = np.empty(capacity, np.int64)  # place of the node asked for, and its entry
+        self._front = memory.array("front", 4 * capacity, np.int32).reshape(4, capacity)
+        self._questions = memory.array(
+            "questions", capacity, np.int64
+        )  # place of the node asked for, and its entry
         self._best = np.empty(batch.frames, np.int32)
         self._state = np.zeros(1, _STATE)
         state = self._state[0]

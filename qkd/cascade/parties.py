@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from qkd.bits import Bits
 from qkd.cascade.layout import PASSES, Batch, Indices, Layout, Schedule
+from qkd.cascade.memory import Memory
 from qkd.cascade.subsets import Subsets
 
 # With true parities Bob only ever corrects errors, so no bit is flipped twice; without this he might never end.
@@ -40,17 +41,20 @@ class Alice:
     Args:
         bits: of all frames, shape (frames * length,).
         batch: their shape.
+        memory: for the parities of her nodes, where whoever asks is in the same process: before a pass is opened, those
+            of its nodes are what was left there.
 
     Raises:
         ValueError: a question that the protocol does not allow.
     """
 
-    def __init__(self, bits: Bits, batch: Batch) -> None:
+    def __init__(self, bits: Bits, batch: Batch, memory: Memory | None = None) -> None:
         """Hold her bits."""
         self._frames = bits.reshape(batch.frames, batch.length)
         self._layout, self._schedule = Layout(batch), Schedule(batch)
         self._subsets = Subsets(self._schedule.subsets)
-        self._nodes = np.zeros(self._layout.size, np.uint8)
+        size = self._layout.size
+        self._nodes = memory.array("nodes", size, np.uint8) if memory else np.zeros(size, np.uint8)
         self._opened = 0
 
     def open_pass(self, index: int) -> Bits:

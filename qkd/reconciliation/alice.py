@@ -38,6 +38,16 @@ class AliceReconciliation:
         self._tag_bits = self.frames.tag_bits(epsilon_cor)
         self._waiting = self.frames.batches()
         self._batch: cascade.Alice | None = None
+        self._memory: cascade.Memory | None = None
+
+    @property
+    def memory(self) -> "cascade.Memory | None":
+        """Working memory that Bob, in the same process, shares with her."""
+        return self._memory
+
+    def use(self, memory: cascade.Memory) -> None:
+        """Work in memory that was used for another batch, whose Bob is in this process."""
+        self._memory = memory
 
     def apart(self) -> "list[AliceReconciliation]":
         """Return an Alice for each batch to come, who answers for that one alone; they share her bits."""
@@ -142,7 +152,7 @@ class AliceReconciliation:
             (levels[0], levels[1], levels[2]),
             int.from_bytes(seed, "little"),
         )
-        self._batch = cascade.Alice(self._bits[first:stop].reshape(-1), batch)
+        self._batch = cascade.Alice(self._bits[first:stop].reshape(-1), batch, self._memory)
 
     def _tags(self, key: bytes) -> Message:
         if self._waiting or self.verification_bits:

@@ -123,16 +123,23 @@ def _has_numba() -> bool:
     return find_spec("numba") is not None
 
 
-def _forest(kernel: str, bits: Bits, batch: Batch, schedule: Schedule) -> Forest:
+def _forest(
+    kernel: str, bits: Bits, batch: Batch, schedule: Schedule, memory: cascade.Memory | None
+) -> Forest:
     if kernel == "numba":
         from qkd.cascade.numba_forest import NumbaForest  # noqa: PLC0415 - optional, and it costs its import
 
-        return NumbaForest(bits, batch, schedule)
+        return NumbaForest(bits, batch, schedule, memory)
     return NumpyForest(bits, batch, schedule)
 
 
 class Beside(Protocol):
     """An Alice in the same process."""
+
+    @property
+    def memory(self) -> cascade.Memory | None:
+        """Working memory of both, which is of no batch after this one."""
+        ...
 
     def settle(self, forest: Forest, channel: ClassicalChannel, *, together: bool) -> None:
         """Answer all that a forest asks until it is settled, and count it on the channel."""
@@ -174,7 +181,8 @@ class Batches:
         channel.ask(Message.of_bytes(Kind.BATCH, BATCH.pack(first, stop, *self.levels, seed)), 0)
         batch = Batch(stop - first, self.frames.length, self.levels, int.from_bytes(seed, "little"))
         schedule = Schedule(batch)
-        forest = _forest(self.kernel, self.given[first:stop].reshape(-1), batch, schedule)
+        memory = beside.memory if beside else None
+        forest = _forest(self.kernel, self.given[first:stop].reshape(-1), batch, schedule, memory)
         bob = cascade.Bob(
             forest,
             batch,

@@ -2,9 +2,11 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 from qkd import universal
 from qkd.bits import Bits, as_bits, as_integer, as_number
+from qkd.cascade import Memory
 from qkd.classical import ClassicalChannel, LocalChannel
 from qkd.reconciliation.alice import AliceReconciliation
 from qkd.reconciliation.bob import (
@@ -99,16 +101,27 @@ class AtOnce:
 
     def __call__(self, batches: Batches, rows: Bits, channel: ClassicalChannel) -> None:
         if self._workers == 1 or len(batches.seeds) == 1 or batches.kernel == "numpy":
+            self._alice.use(Memory())
             for index in range(len(batches.seeds)):
                 batches.correct(index, rows, channel, beside=self._alice)
             return
         alices = self._alice.apart()
         beside = [LocalChannel(alice.answer) for alice in alices]
+        memories: SimpleQueue[Memory] = (
+            SimpleQueue()
+        )  # of the threads: a task takes one, and gives it to the next
+
+        def correct(index: int) -> None:
+            alices[index].use(memory := memories.get())
+            try:
+                batches.correct(index, rows, beside[index], beside=alices[index])
+            finally:
+                memories.put(memory)
+
+        for _ in range(self._workers):
+            memories.put(Memory())
         with ThreadPoolExecutor(self._workers, "reconciliation") as pool:
-            done = [
-                pool.submit(batches.correct, index, rows, other, beside=alice)
-                for index, (alice, other) in enumerate(zip(alices, beside, strict=True))
-            ]
+            done = [pool.submit(correct, index) for index in range(len(alices))]
         for correction, other in zip(done, beside, strict=True):
             correction.result()
             channel.include(other.to_alice, other.to_bob, other.round_trips)
