@@ -71,7 +71,7 @@ class EntryTable(Table[Entry]):
     def from_raw_data(cls, data: dict[str, Any]) -> Self:
         return super().from_raw_data(places.as_told(data))
 
-    def serialize(self, null_check: bool = True) -> dict[str, dict[str, Any]]:  # noqa: FBT001, FBT002 - PynamoDB's
+    def serialize(self, null_check: bool = True) -> dict[str, dict[str, Any]]:
         return places.as_stored(super().serialize(null_check))
 
     @classmethod

@@ -75,7 +75,9 @@ def test_a_stored_entry_tells_all_its_fields_and_verifies_as_one_of_before(subje
 @pytest.mark.parametrize("name", ["actor_feed", "key_feed", "session_feed", "file_feed", "sort"])
 def test_a_place_that_was_changed_changes_what_the_entry_says(name: str):
     item = EntryTable.of(linked(ENCRYPTED)).serialize()
-    assert "its content was changed" in check(item | {name: {"S": "2026-01-01T00:00:00.000000Z#0"}}, KEYS).wrong
+    assert (
+        "its content was changed" in check(item | {name: {"S": "2026-01-01T00:00:00.000000Z#0"}}, KEYS).wrong
+    )
     before = whole_row(linked(ENCRYPTED)) | {name: {"S": "2026-01-01T00:00:00.000000Z#0"}}
     assert list(check(before, KEYS).wrong) == [f"it was moved in or hidden from lists ({name})"]
 
