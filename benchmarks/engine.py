@@ -214,7 +214,8 @@ def _amplified(power: int) -> float:
     final = bits.size // 2
     seed = Randomness(1).token(amplification.seed_size(bits.size, final))
     work = partial(amplification.amplify, bits, final, seed=seed)
-    return bits.size / min(speed.cpu_seconds(work) for _ in range(AMPLIFY_REPEATS)) / 1e6
+    seconds: float = min(speed.cpu_seconds(work) for _ in range(AMPLIFY_REPEATS))
+    return float(bits.size) / seconds / 1e6
 
 
 def reconciliation() -> None:
