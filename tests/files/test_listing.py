@@ -124,7 +124,8 @@ def test_a_search_goes_on_up_to_a_bound_and_says_how_far_it_looked(by, api, stoc
     for number in range(15):
         colour = "red" if number in {0, 5, 6, 14} else "blue"
         api.post("files", {"name": f"n{number:02}", "attributes": {"colour": colour}})
-    pages, more = [], ""
+    pages: list[tuple[list[str], int]] = []
+    more: str | None = ""
     while more is not None:
         with counted() as calls:
             page = api.get(f"files?attribute=colour:red&limit=2{by}{more}").json()
