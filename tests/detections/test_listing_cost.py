@@ -43,7 +43,7 @@ def test_a_stage_whose_index_holds_whole_rows_still_lists_what_was_written_befor
     """No projection of an index can be changed in place: a table of an earlier release keeps its own."""
     dynamodb, name = client("dynamodb"), DetectionTable.Meta.table_name
     feed = next(one for one in described(name)["GlobalSecondaryIndexes"] if one["IndexName"] == "feed")
-    old = {"IndexName": "feed", "KeySchema": feed["KeySchema"], "Projection": {"ProjectionType": "ALL"}}
+    old: Any = {"IndexName": "feed", "KeySchema": feed["KeySchema"], "Projection": {"ProjectionType": "ALL"}}
     before = detections.judge(pending(), actor=TESTS)
     dynamodb.update_table(TableName=name, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "feed"}}])
     dynamodb.update_table(TableName=name, GlobalSecondaryIndexUpdates=[{"Create": old}])
