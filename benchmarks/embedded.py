@@ -63,15 +63,11 @@ def running(folder: Path) -> Iterator[tuple[Run, float]]:
         run.close()
 
 
-def environment_of(run: Run) -> dict[str, str]:
-    """The environment of the platform's own processes."""
-    own = {"LOCAL_DIR": str(run.folder), "PORT": str(run.port), "AWS_PORT": str(run.aws_port)}
-    return Configuration.read(own).environment(os.environ, layout.own_secrets(run.folder))
-
-
 def fill(run: Run) -> None:
     """Write the rows in the environment of the platform, which has ended."""
-    environment = environment_of(run)
+    own = {"LOCAL_DIR": str(run.folder), "PORT": str(run.port), "AWS_PORT": str(run.aws_port)}
+    configuration = Configuration.read(own)
+    environment = configuration.environment(os.environ, layout.own_secrets(run.folder))
     command = [
         sys.executable,
         "-m",
