@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import random
 import threading
 import time
 from importlib.util import find_spec
@@ -17,6 +18,7 @@ from qkd.classical import Kind, LocalChannel, Message, ProtocolError
 from qkd.finite_key import binary_entropy
 from qkd.reconciliation import MAX_FRAME_BITS, AliceReconciliation, bob, local, reconcile, reconcile_as_bob
 from tests import requirement
+from tests.waiting import wait_for
 
 
 def noisy_pair(length, qber, seed):
@@ -258,15 +260,18 @@ def test_on_several_cores_every_message_and_the_result_are_those_of_one(
     alice, received = noisy_pair(50_000, 0.03, 6)
     crossed: dict[int, bytes] = {}
     busy: set[int] = set()
+    drawn, count = random.Random(6), 1
 
     class Heard(LocalChannel):
         def _exchange(self, question, longest):
             if question.kind is Kind.BATCH:
                 self.heard, self.first = b"", int.from_bytes(question.body[:4], "little")
-            time.sleep(int.from_bytes(os.urandom(1)) % 3 * 1e-4)
+            time.sleep(drawn.choice([0, 1e-4, 2e-4]))
             answer = super()._exchange(question, longest)
             if question.kind is not Kind.TAGS:
                 busy.add(threading.get_ident())
+                if count > 1:  # nobody comes to the end of its batches before another has begun
+                    wait_for(lambda: len(busy) > 1)
                 self.heard += question.encode() + answer.encode()
                 crossed[self.first] = self.heard
             return answer
@@ -274,6 +279,7 @@ def test_on_several_cores_every_message_and_the_result_are_those_of_one(
     monkeypatch.setattr("qkd.reconciliation.local.LocalChannel", Heard)
     found = set()
     for workers in (1, 2, 20):
+        count = workers
         crossed.clear()
         busy.clear()
         result = reconcile(
