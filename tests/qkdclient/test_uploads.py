@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -325,7 +326,14 @@ def test_what_was_stored_otherwise_than_it_was_read_is_reported(client, platform
 
 
 @requirement("C8")
-def test_a_restart_of_the_server_is_waited_out(platform, source):
+def test_a_restart_of_the_server_is_waited_out(platform, source, monkeypatch):
+    """Each try takes a second of the client's clock."""
+    now = [1000.0]
+
+    def sleep(seconds):
+        now[0] += seconds + 1
+
+    monkeypatch.setattr("qkdclient.patience.time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
     answers, told = ["503"] * 4, list[str]()
     platform.faults.append(lambda *_: answers.pop() if answers else None)
     client = Client(platform.url, "key", retry_seconds=LIMIT_SECONDS, tell=told.append)
