@@ -19,7 +19,6 @@ SLEEPS = {
     "tests/stack/serving_script.py": "between two looks, and a request that hangs until the worker is ended",
     "tests/stack/test_run.py": "an answer from before has to be too old; a run is killed anywhere in the middle",
     "tests/kme/mock_kme.py": "an answer that comes too late, whenever it comes",
-    "tests/qkd/test_reconciliation.py": "batches wait for each other at random; what crosses is the same",
 }
 LEFT_OUT = {
     "tests/torture",
