@@ -13,7 +13,7 @@ from deploy.cloud import Cloud, DeployFailed
 from deploy.stages import BadStage, read_config
 from deploy.steps import STEPS, Deployment
 
-STACKS = ("network", "state", "edge", "observability", "governance")
+STACKS = ("network", "state", "edge", "observability", "analytics", "governance")
 
 
 def main(arguments: list[str]) -> int:
@@ -71,7 +71,7 @@ def undeploy(deployment: Deployment, _words: list[str]) -> int:
             subprocess.run(
                 [str(Path(sys.executable).parent / "zappa"), *words], cwd=steps.BUILD.parent, check=False
             )
-    for name in ("governance", "observability", "edge"):
+    for name in ("governance", "analytics", "observability", "edge"):
         deployment.cloud.remove_stack(deployment.stack(name))
     outputs = deployment.cloud.outputs(deployment.stack("state"))
     for name in ("UploadsBucket", "EncryptedBucket", "DownloadsBucket", "CheckpointsBucket"):

@@ -31,7 +31,6 @@ from apps.metrics.catalog import COLD_STARTS
 from apps.metrics.units import spent_on
 from qkdplatform.errors import UnknownEvent
 from qkdplatform.rotation import refresh_settings
-from qkdplatform.schedules import SCHEDULES
 from qkdplatform.wsgi import application
 
 
@@ -149,6 +148,7 @@ def _late(module: str) -> Any:
 def _run_schedule(rule_arn: str) -> None:
     """Run the schedule of a rule, which Zappa names ``<function>-<dotted path of the schedule>``."""
     name = rule_arn.rpartition("/")[2].rpartition("-")[2].rpartition(".")[2]
-    if name not in SCHEDULES:
+    schedules = _late("qkdplatform.schedules").SCHEDULES
+    if name not in schedules:
         raise UnknownEvent(f"no schedule named {name!r}")
-    SCHEDULES[name]()
+    schedules[name]()
