@@ -61,6 +61,9 @@ def _from_sae(environ: "WSGIEnvironment", start_response: "StartResponse") -> It
     return answer
 
 
+if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "provisioned-concurrency":
+    # Nobody waits for this start, so that no request waits later
+    importlib.import_module("qkdplatform.api_urls")
 _api = make_lambda_handler(_from_gateway, binary_support=True)
 _is_cold = [True]
 _STREAMS = {"sessions": "apps.detections.events", "audit": "apps.following.events"}

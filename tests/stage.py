@@ -11,6 +11,7 @@ from django.conf import settings
 from apps.common.aws import client
 from tests.embedded import on_embedded_aws
 
+SERVICES = "dynamodb,dynamodbstreams,s3,sqs,sns,sts,kms,secretsmanager"
 HOST = "abc.execute-api.us-east-1.amazonaws.com"
 GIVEN = (
     *("TABLE_PREFIX", "UPLOADS_BUCKET", "ENCRYPTED_BUCKET", "DOWNLOADS_BUCKET", "EXPORTS_BUCKET"),
@@ -22,7 +23,7 @@ GIVEN = (
 @contextmanager
 def embedded_stage(folder: Path) -> Iterator[dict[str, str]]:
     """Everything that a function needs, made for as long as the block."""
-    with on_embedded_aws(folder / "aws"):
+    with on_embedded_aws(folder / "aws", services=SERVICES):
         root = client("kms").create_key()["KeyMetadata"]["KeyId"]
         yield {
             **{name: str(getattr(settings, name)) for name in GIVEN},

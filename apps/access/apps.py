@@ -53,7 +53,9 @@ def _forget_expired_sessions(**_: Any) -> None:
     SessionStore.clear_expired()
 
 
-def _factor_made(instance: Any, **_: Any) -> None:
+def _factor_made(instance: Any, *, raw: bool = False, **_: Any) -> None:
+    if raw:  # of a backup, whose trail has its entry
+        return
     from allauth.core import context  # noqa: PLC0415 - likewise
 
     from apps.access import sign_ins  # noqa: PLC0415 - likewise

@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.utils.module_loading import import_string
+from django.views.decorators.csrf import csrf_exempt
 
 CONDITIONS = frozenset({"If-Match", "If-None-Match", "Prefer"})
 VIEW = "apps.access.api.health.Liveness"
@@ -20,31 +21,17 @@ def body() -> Mapping[str, Any]:
     return {"status": "ok", "version": settings.VERSION}
 
 
-class Liveness:
-    """A view that answers a plain question at once; the API's view answers any other method or header."""
-
-    csrf_exempt = True  # as the API's views are, which no cookie opens
-
-    def __init__(self) -> None:
-        self.__name__ = self.__qualname__ = "live"  # by which Django tells views apart
-
-    @property
-    def cls(self) -> Any:
-        """The API's view, for whoever looks at what views declare."""
-        return import_string(VIEW)
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if _is_plain(request):
-            headers = {"Allow": "GET, HEAD, OPTIONS"}
-            return JsonResponse(body(), json_dumps_params={"separators": (",", ":")}, headers=headers)
-        answer: HttpResponseBase = self.cls.as_view()(request)
-        return answer
+@csrf_exempt  # as the API's views are, which no cookie opens
+def live(request: HttpRequest) -> HttpResponseBase:
+    """Answer a plain question at once; the API's view answers any other method or header."""
+    if _is_plain(request):
+        headers = {"Allow": "GET, HEAD, OPTIONS"}
+        return JsonResponse(body(), json_dumps_params={"separators": (",", ":")}, headers=headers)
+    answer: HttpResponseBase = import_string(VIEW).as_view()(request)
+    return answer
 
 
 def _is_plain(request: HttpRequest) -> bool:
     if request.method not in {"GET", "HEAD"} or request.GET or not CONDITIONS.isdisjoint(request.headers):
         return False
     return request.accepts("application/json")
-
-
-live = Liveness()
