@@ -3,9 +3,13 @@
 python -m benchmarks.engine [simulation] [privacy_amplification] [reconciliation] [cores] [latency]
 """
 
+import hashlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from unittest.mock import patch
 
 import numpy as np
 
@@ -13,10 +17,13 @@ from benchmarks import engine_peers as peers
 from benchmarks.report import load, machine, table
 from qkd import amplification, bb84, channel, speed
 from qkd.attacks import NoAttack
+from qkd.bits import Bits
 from qkd.channel import Channel
+from qkd.classical import ClassicalChannel
 from qkd.finite_key import binary_entropy
 from qkd.randomness import Randomness
-from qkd.reconciliation import reconcile
+from qkd.reconciliation import local, reconcile
+from qkd.reconciliation.bob import Batches
 from qkd.worst_case import MAX_SIFTED_BITS
 
 QBERS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.11)
@@ -80,30 +87,70 @@ def of_frames(frame_bits: int) -> None:
 
 
 def cores() -> None:
-    """The largest string that a session may have, on one core and on two in turn; wall time, and CPU of all threads."""
+    """The largest string that a session may have, on one core and on two in turn; wall time, and CPU of all threads.
+
+    Beside it what two threads gain on this machine that share nothing, and which part of the CPU one thread spends alone:
+    with both, what could be gained at most.
+    """
     bits, qber, rows = MAX_SIFTED_BITS, 0.02, []
     rng = np.random.default_rng(1)
     alice = rng.integers(0, 2, bits, dtype=np.uint8)
     bob = alice ^ (rng.random(bits) < qber).astype(np.uint8)
     for low_latency in (False, True):
-        taken: dict[int, list[tuple[float, float]]] = {1: [], 2: []}
+        taken: dict[int, list[tuple[float, float, float]]] = {1: [], 2: []}
         for workers in (1, 2) * (CORE_REPEATS + 1):  # the first pair compiles and warms up
             started, spent = time.perf_counter(), time.process_time()
-            reconcile(alice, bob, qber, seed=1, kernel="numba", low_latency=low_latency, workers=workers)
-            taken[workers].append((time.perf_counter() - started, time.process_time() - spent))
-        wall, used = (
+            with _beside() as together:
+                reconcile(alice, bob, qber, seed=1, kernel="numba", low_latency=low_latency, workers=workers)
+            used = time.process_time() - spent
+            taken[workers].append((time.perf_counter() - started, used, used - together[0]))
+        wall, used_by, alone = (
             {workers: min(one[part] for one in found[1:]) for workers, found in taken.items()}
-            for part in (0, 1)
+            for part in (0, 1, 2)
         )
+        share = alone[1] / used_by[1]
         rows.append(
             [
                 "low latency" if low_latency else "standard",
-                *(f"{wall[workers]:.3f} s ({used[workers]:.3f} s)" for workers in (1, 2)),
+                *(f"{wall[workers]:.3f} s ({used_by[workers]:.3f} s)" for workers in (1, 2)),
                 f"{wall[1] / wall[2]:.2f}",
+                f"{share:.1%}",
+                f"{used_by[1] / (alone[1] + (used_by[2] - alone[1]) / 2):.2f}",
             ]
         )
     title = f"Reconciliation of 2^{bits.bit_length() - 1} bits, QBER {qber:.0%}: wall (CPU), best of {CORE_REPEATS}"
-    table(title, ["mode", "one core", "two cores", "times faster"], rows)
+    header = ["mode", "one core", "two cores", "times faster", "on one core only", "by CPU at most"]
+    table(title, header, rows)
+    print(
+        f"\nTwo threads of SHA-256, which share nothing, are {_two_threads():.2f} times as fast as one here."
+    )
+
+
+@contextmanager
+def _beside() -> Iterator[list[float]]:
+    """Measure the CPU of what batches do, which several cores share; the rest of a reconciliation is one thread's."""
+    spent, whole = [0.0], local.AtOnce.__call__
+
+    def timed(self: local.AtOnce, batches: Batches, bits: Bits, channel: ClassicalChannel) -> None:
+        before = time.process_time()
+        whole(self, batches, bits, channel)
+        spent[0] += time.process_time() - before
+
+    with patch.object(local.AtOnce, "__call__", timed):
+        yield spent
+
+
+def _two_threads() -> float:
+    """Return how many times as fast two threads are as one, where neither needs Python or much memory."""
+    block = bytes(1 << 26)
+    walls: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(CORE_REPEATS):
+        for threads, found in walls.items():
+            with ThreadPoolExecutor(threads) as pool:
+                started = time.perf_counter()
+                list(pool.map(hashlib.sha256, [block] * 2))
+                found.append(time.perf_counter() - started)
+    return min(walls[1]) / min(walls[2])
 
 
 def latency() -> None:

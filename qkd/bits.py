@@ -22,7 +22,8 @@ def as_bits(name: str, value: NDArray[Any] | Sequence[int]) -> Bits:
         raise ValueError(f"{name} must be one-dimensional, not of shape {array.shape}")
     if array.size == 0:
         return np.zeros(0, np.uint8)
-    if array.dtype.kind not in "biu" or int(array.min()) < 0 or int(array.max()) > 1:
+    signed = array.dtype.kind == "i"
+    if array.dtype.kind not in "biu" or int(array.max()) > 1 or (signed and int(array.min()) < 0):
         raise ValueError(f"{name} must hold only 0 and 1")
     return array.astype(np.uint8, copy=False)
 

@@ -6,7 +6,9 @@ For two different strings of L bytes, whatever the difference of their tags, it 
 """
 
 import math
+from collections.abc import Iterable
 
+import numpy as np
 from cryptography.hazmat.primitives.poly1305 import Poly1305
 
 from qkd.bits import Bits, from_integer
@@ -51,7 +53,7 @@ class Hash:
         if len(key) != key_size(bits):
             raise ValueError(f"key must be {key_size(bits)} bytes, not {len(key)}")
         self._bits = bits
-        self._fold_key = key[_POINT_BYTES:]
+        self._fold = _Fold(bits, key[_POINT_BYTES:])
         self._poly1305 = Poly1305(key[:_POINT_BYTES] + _NO_PAD)
 
     def update(self, data: bytes) -> None:
@@ -60,21 +62,35 @@ class Hash:
 
     def finish(self) -> Bits:
         """Return the tag, shape (bits,); nothing can be appended any more."""
-        return _fold(int.from_bytes(self._poly1305.finalize(), "little"), self._bits, self._fold_key)
+        return from_integer(self._fold(self._poly1305.finalize()), self._bits)
 
 
 def tag(data: bytes, *, bits: int, key: bytes) -> Bits:
     """Hash a byte string to a tag, shape (bits,); arguments and errors are those of ``Hash``."""
-    whole = Hash(bits=bits, key=key)
-    whole.update(data)
-    return whole.finish()
+    return tags([data], bits=bits, key=key)
 
 
-def _fold(value: int, bits: int, key: bytes) -> Bits:
-    """Shorten a number to a tag, shape (bits,), by multiply-add-shift, strongly universal.
+def tags(strings: Iterable[bytes | memoryview], *, bits: int, key: bytes) -> Bits:
+    """Hash byte strings, each as ``tag`` does, and return the tags one after the other."""
+    if len(key) != key_size(bits):
+        raise ValueError(f"key must be {key_size(bits)} bytes, not {len(key)}")
+    fold, size, whole = _Fold(bits, key[_POINT_BYTES:]), (bits + 7) // 8, key[:_POINT_BYTES] + _NO_PAD
+    folded = (fold(Poly1305.generate_tag(whole, string)).to_bytes(size, "little") for string in strings)
+    packed = np.frombuffer(b"".join(folded), np.uint8).reshape(-1, size)
+    return np.unpackbits(packed, axis=1, count=bits, bitorder="little").reshape(-1)
+
+
+class _Fold:
+    """Shortens a value of Poly1305 to so many bits by multiply-add-shift, strongly universal.
 
     Source: Dietzfelbinger, STACS 1996.
     """
-    width, half = _VALUE_BITS + bits, len(key) // 2
-    factor, summand = int.from_bytes(key[:half], "little"), int.from_bytes(key[half:], "little")
-    return from_integer((factor * value + summand) % 2**width >> _VALUE_BITS, bits)
+
+    def __init__(self, bits: int, key: bytes) -> None:
+        half = len(key) // 2
+        self._factor, self._summand = (int.from_bytes(part, "little") for part in (key[:half], key[half:]))
+        self._mask = (1 << _VALUE_BITS + bits) - 1
+
+    def __call__(self, value: bytes) -> int:
+        number = int.from_bytes(value, "little")
+        return (self._factor * number + self._summand & self._mask) >> _VALUE_BITS

@@ -32,5 +32,4 @@ def tag(string: Bits, *, bits: int, key: bytes) -> Bits:
 
 def tags(rows: Bits, *, bits: int, key: bytes) -> Bits:
     """Hash the rows of a table of bits, shape (rows, n), each as ``tag`` does; the tags one after the other."""
-    packed = np.packbits(rows, axis=1)
-    return np.concatenate([universal.tag(row.tobytes(), bits=bits, key=key) for row in packed])
+    return universal.tags((row.data for row in np.packbits(rows, axis=1)), bits=bits, key=key)

@@ -1,8 +1,6 @@
 """``python -m qkdclient``: the command."""
 
-import sys
-
-from qkdclient.cli.main import main
+from qkdclient.cli.main import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

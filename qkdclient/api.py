@@ -10,7 +10,7 @@ import urllib3
 from urllib3.util import Timeout
 
 from qkdclient import patience
-from qkdclient.errors import Broken, Problem, Unreachable
+from qkdclient.errors import Broken, Misconfigured, Problem, Unfit, Unreachable
 from qkdclient.names import shown
 from qkdclient.patience import Patience
 
@@ -39,6 +39,8 @@ class Api:
         tell: Callable[[str], object] = patience.nobody,
         connections: int = 16,
     ) -> None:
+        if not (api_key.isascii() and api_key.isprintable()):
+            raise Misconfigured("The API key has signs that no key has, such as a line end. Copy it again.")
         self.server = url.rstrip("/")
         self._root, self._retry_seconds, self._tell = self.server + "/api/v1/", retry_seconds, tell
         self._headers = {"X-API-Key": api_key, "Accept": "application/json"}
@@ -75,8 +77,9 @@ class Api:
             more["headers"] |= {"If-Match": if_match if '"' in if_match else f'"{if_match}"'}
         if body is not None:
             more["headers"] |= {"Content-Type": "application/json"}
-            more["body"] = json.dumps(body).encode()
+            more["body"] = _encoded(body)
         if fields := {name: str(value) for name, value in (query or {}).items() if value is not None}:
+            _encoded(fields)  # says what is no text; a query would say it otherwise
             more["fields"] = fields
         answer = self._send(method, self._address(path), **more)
         found = self._json(answer) if answer.data else None
@@ -97,8 +100,8 @@ class Api:
         etag = answer.headers.get("ETag", "")
         if answer.status != 206:
             return Range(answer.data[start:stop], len(answer.data), etag)
-        first, _, total = answer.headers["Content-Range"].removeprefix("bytes ").partition("/")
-        if not first.startswith(f"{start}-"):
+        first, _, total = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
+        if not first.startswith(f"{start}-") or not (total.isascii() and total.isdigit()):
             raise Unreachable(f"{self.server} answered with other bytes than were asked for.")
         return Range(answer.data, int(total), etag)
 
@@ -130,7 +133,7 @@ class Api:
 
     def _send(self, method: str, url: str, *, body: Any = None, **more: Any) -> urllib3.BaseHTTPResponse:
         """Send a request until it is answered for good."""
-        if urlsplit(url).scheme not in {"http", "https"}:
+        if not _is_url(url):
             raise Unreachable(
                 f"{shown(self.server)} is no URL of a server. {CHECK}, such as https://qkd.example.com."
             )
@@ -188,11 +191,27 @@ class Api:
             detail += " Give a valid API key for this server (QKD_API_KEY, or the profile)."
         return Problem(answer.status, f"{place}: {detail}", kind=kind)
 
-    def _json(self, answer: urllib3.BaseHTTPResponse) -> Any:
+    def _json(self, answer: urllib3.BaseHTTPResponse) -> "_Document":
+        otherwise = f"{self.server} answers, but not as the platform does. {CHECK}."
         try:
-            return json.loads(answer.data)
+            found = json.loads(answer.data, object_hook=lambda made: _Document(made, otherwise))
         except ValueError:
-            raise Unreachable(f"{self.server} answers, but not as the platform does. {CHECK}.") from None
+            raise Unreachable(otherwise) from None
+        if not isinstance(found, _Document):
+            raise Unreachable(otherwise)
+        return found
+
+
+class _Document(dict[str, Any]):
+    """An object that a server answered. Whatever else answers in JSON lacks what is looked for in it."""
+
+    def __init__(self, found: Mapping[str, Any], otherwise: str) -> None:
+        super().__init__(found)
+        self._otherwise = otherwise
+
+    def __missing__(self, key: str) -> Any:
+        """Refuse to go on without what the platform would have answered."""
+        raise Unreachable(self._otherwise)
 
 
 class Range(NamedTuple):
@@ -229,6 +248,27 @@ class Answer:
             raise Broken(
                 f"The connection broke off ({type(error).__name__}). Give the same command again to continue."
             ) from error
+
+
+def _is_url(url: str) -> bool:
+    try:
+        return urlsplit(url).scheme in {"http", "https"}
+    except ValueError:  # such as of a bracket that nothing closes
+        return False
+
+
+def _encoded(document: Mapping[str, Any]) -> bytes:
+    """A document as the platform takes it.
+
+    Raises:
+        Unfit: something in it is neither text nor a number.
+    """
+    try:
+        return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError as error:
+        raise Unfit(f"{shown(error.object[error.start : error.end])} is not UTF-8. Give text.") from None
+    except ValueError:
+        raise Unfit("A value is no finite number. Give one, or text.") from None
 
 
 def _retry_after(answer: urllib3.BaseHTTPResponse) -> float:

@@ -68,6 +68,7 @@ BY_HAND = {
     "get_pool": "pools.get",
     "get_pool_key": "keys.get",
     "get_principal": "principals.get",
+    "get_report_file": "reports.get_file",
     "get_rotation": "rotations.get",
     "get_session": "sessions.get",
     "get_stock": "sessions.stock",
@@ -156,8 +157,9 @@ class Operation:
         return NAMES.get(self.name) or "-".join(words) or self.name.replace("_", "-")
 
     def placed(self, place: str) -> list[Field]:
-        """Its fields in the path, the query or the body."""
-        return [field for field in self.fields.values() if field.place == place]
+        """Its fields in the path, in their order there, in the query or in the body."""
+        found = [field for field in self.fields.values() if field.place == place]
+        return sorted(found, key=lambda field: self.path.find(f"{{{field.name}}}"))
 
 
 @cache

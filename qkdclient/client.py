@@ -18,6 +18,7 @@ from qkdclient.keys import Approvals, Keys, Pools, Rotations
 from qkdclient.messages import Messages
 from qkdclient.operations import Audit, Jobs
 from qkdclient.pace import Pace
+from qkdclient.reports import Reports
 from qkdclient.resources import Item
 from qkdclient.sessions import Detections, Sessions
 from qkdclient.sync import Sync
@@ -58,7 +59,7 @@ class Client:
         self.keys, self.approvals, self.rotations = Keys(api), Approvals(api), Rotations(api)
         self.data_keys, self.pools = DataKeys(api, KeyCache(cached_keys)), Pools(api)
         self.grants, self.principals, self.api_keys = Grants(api), Principals(api), ApiKeys(api)
-        self.jobs, self.audit = Jobs(api), Audit(api)
+        self.jobs, self.audit, self.reports = Jobs(api), Audit(api), Reports(api)
         self._api = api
 
     @property

@@ -18,17 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qkdclient.errors import ClientError, Exit
-from qkdclient.names import shown
+from qkdclient.errors import Misconfigured
+from qkdclient.names import home, shown
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 KEY_SECONDS = 60  # for a command that may ask its user
-
-
-class Misconfigured(ClientError):
-    """The client was not told what it needs, or its file says something that it does not understand."""
-
-    exit_code = Exit.USAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +35,7 @@ class Access:
 
 def config_file() -> Path:
     """The user's file."""
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "qkdclient" / "config.toml"
+    return Path(os.environ.get("XDG_CONFIG_HOME") or home() / ".config") / "qkdclient" / "config.toml"
 
 
 def access(url: str | None = None, profile: str | None = None) -> Access:
@@ -79,7 +73,8 @@ def _document() -> Mapping[str, Any]:
 
 
 def _of_profile(document: Mapping[str, Any], name: str, url: str | None) -> Access:
-    found = document.get("profiles", {}).get(name)
+    profiles = document.get("profiles")
+    found = profiles.get(name) if isinstance(profiles, dict) else None
     if not isinstance(found, dict) or not isinstance(found.get("url"), str):
         raise Misconfigured(f"{shown(config_file())} has no profile {shown(name)} with a url.")
     own = found["url"]
@@ -114,7 +109,12 @@ def _answer_of(command: str) -> str:
         done = subprocess.run(  # noqa: S603 - the user's own command, run without a shell
             shlex.split(command), capture_output=True, text=True, check=True, timeout=KEY_SECONDS
         )
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
+    except (
+        OSError,
+        ValueError,
+        IndexError,
+        subprocess.SubprocessError,
+    ) as error:  # an empty one has no first word
         raise Misconfigured(f"The command for the API key failed ({type(error).__name__}).") from error
     return done.stdout.partition("\n")[0].strip()
 

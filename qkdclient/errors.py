@@ -67,6 +67,12 @@ class Unfit(ClientError):
     """This cannot be uploaded or written to: a folder, a device, a name that is not text."""
 
 
+class Misconfigured(ClientError):
+    """The client was not told what it needs, or its file says something that it does not understand."""
+
+    exit_code = Exit.USAGE
+
+
 class Changed(ClientError):
     """The file changed while it was being uploaded. Nothing of it was stored."""
 

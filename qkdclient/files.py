@@ -10,14 +10,13 @@ from qkdclient import announcing, sources, state
 from qkdclient.announcing import File
 from qkdclient.api import Api
 from qkdclient.downloads import Downloads
-from qkdclient.errors import Exists
 from qkdclient.file_keys import KeyCache
 from qkdclient.file_records import FileRecords
 from qkdclient.local_uploads import LocalUploads
 from qkdclient.locks import PRIVATE
 from qkdclient.pace import Pace
 from qkdclient.progress import Progress, silent
-from qkdclient.targets import Target, target_of
+from qkdclient.targets import Target, target_in
 from qkdclient.uploads import Uploads
 
 WAIT_SECONDS = 60.0
@@ -176,18 +175,8 @@ class Files(FileRecords):
             Damaged: what came is not what was stored; no file is left.
         """
         file = self.get(file_id)
-        target = target_of(
-            file["name"],
-            file_id,
-            None if output is None else os.fspath(output),
-            overwrite=overwrite,
-            mode=mode,
-        )
-        if output is not None and os.fspath(output).endswith(os.sep):
-            target.path.parent.mkdir(parents=True, exist_ok=True)
+        target = target_in(file["name"], file_id, output, overwrite=overwrite, mode=mode)
         if target.is_stream:
-            if not target.overwrite:
-                raise Exists(f"{target.path} is no file. Give another place with -o.")
             with target.path.open("wb") as out:
                 self._downloads.to_stream(file, out, passphrase, progress, local=local)
         else:

@@ -1,6 +1,7 @@
 """A file as it is stored, kept offline: its ciphertext and its envelope. ``qkdseal`` opens them with the two keys."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from qkdclient.announcing import File
@@ -8,7 +9,7 @@ from qkdclient.api import Api
 from qkdclient.errors import Broken, Damaged
 from qkdclient.names import own_name, shown
 from qkdclient.patience import Patience
-from qkdclient.targets import Part, Target, part_of
+from qkdclient.targets import Target, part_of
 
 READ_BYTES = 2**20
 
@@ -28,7 +29,7 @@ def keep(api: Api, file: File, folder: Path) -> dict[str, str]:
     place = {"server": api.server, "file_id": f"{file['file_id']} as stored", "version": file["version"]}
     with part_of(body, **place) as part:
         part.keep(0)
-        done = _fetch(api, package["url"], part)
+        done = fetch(api, package["url"], part.write)
         if done != file["ciphertext_size"]:
             part.remove()
             raise Damaged(f"Only {done} bytes came of {shown(file['name'])}, as it is stored. Keep it again.")
@@ -40,14 +41,14 @@ def keep(api: Api, file: File, folder: Path) -> dict[str, str]:
     return {"body": str(body.path), "envelope": str(envelope.path)}
 
 
-def _fetch(api: Api, url: str, part: Part) -> int:
-    """All bytes behind a URL; broken connections are taken up."""
+def fetch(api: Api, url: str, write: Callable[[bytes], object]) -> int:
+    """Write all bytes behind a URL, and return how many those are; broken connections are taken up."""
     done, tries = 0, Patience()
     while True:
         try:
             with api.get(url, start=done) as answer:
                 while piece := answer.read(READ_BYTES):
-                    part.write(piece)
+                    write(piece)
                     done += len(piece)
                     tries = Patience()
         except Broken as broken:

@@ -1,9 +1,9 @@
 """Names as data: shown without effect on a terminal, sent as text, and never a path that somebody else chose."""
 
 import os
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
-from qkdclient.errors import Unfit
+from qkdclient.errors import Misconfigured, Unfit
 
 LIMIT = 255  # bytes of a name in the usual file systems
 EXTENSION = 32  # bytes of an extension that a shortened name keeps
@@ -18,6 +18,20 @@ def shown(text: object) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
 
 
+def home() -> Path:
+    """The user's home.
+
+    Raises:
+        Misconfigured: there is none, as of a user whom the system does not know.
+    """
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise Misconfigured(
+            "There is no home folder. Set HOME, or XDG_CONFIG_HOME and XDG_STATE_HOME to folders of yours."
+        ) from None
+
+
 def as_text(name: str) -> str:
     """A name as the platform can keep it.
 
@@ -27,7 +41,9 @@ def as_text(name: str) -> str:
     try:
         name.encode()
     except UnicodeEncodeError:
-        raise Unfit(f"The name {shown(name)} is not UTF-8. Give another one with --name.") from None
+        raise Unfit(
+            f"The name {shown(name)} is not UTF-8. Rename it, or give another name with --name."
+        ) from None
     return name
 
 
@@ -53,8 +69,17 @@ def own_path(name: str) -> PurePosixPath:
 
 def _safe_part(part: str) -> str:
     """One name without what a terminal obeys, and short enough; empty for ``.`` and ``..``."""
-    clean = "".join(c if c.isprintable() else "_" for c in part)
+    clean = "".join(c if c.isprintable() and _can_be_named(c) else "_" for c in part)
     return "" if clean in {"", ".", ".."} else _shortened(clean)
+
+
+def _can_be_named(character: str) -> bool:
+    """Return whether names of files here can have a character: under some locales only those of one alphabet."""
+    try:
+        os.fsencode(character)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _shortened(name: str) -> str:

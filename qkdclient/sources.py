@@ -99,6 +99,17 @@ class Source:
             )
 
 
+def standard_input() -> BinaryIO:
+    """Standard input, as bytes.
+
+    Raises:
+        Unfit: whoever started this process has closed it.
+    """
+    if sys.stdin is None:
+        raise Unfit("Standard input is closed. Give a file, or a pipe.")
+    return sys.stdin.buffer
+
+
 @contextmanager
 def opened(path: str | os.PathLike[str], *, name: str | None = None) -> Iterator[Source]:
     """Open what is to be uploaded: a file, a pipe, or ``-`` for standard input.
@@ -107,8 +118,7 @@ def opened(path: str | os.PathLike[str], *, name: str | None = None) -> Iterator
         Unfit: it is a folder, a device or a socket, cannot be read, or has a name that is no text.
     """
     if os.fspath(path) == STDIN:
-        stdin = sys.stdin.buffer
-        yield Source(stdin, as_text(name or "stdin"))
+        yield Source(standard_input(), as_text(name or "stdin"))
         return
     place = shown(path)
     own = as_text(name or Path(path).name)

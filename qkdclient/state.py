@@ -15,6 +15,7 @@ from typing import Any
 
 from qkdclient.errors import Unfit
 from qkdclient.locks import PRIVATE, locked
+from qkdclient.names import home, shown
 from qkdclient.sources import Source
 
 KEPT_SECONDS = 7 * 86_400  # the platform has given up an upload long before
@@ -130,7 +131,8 @@ def claimed(source: Source, *, server: str, api_key: str, asked: Mapping[str, An
     if source.identity is None or source.path is None:
         yield UploadState(None, source)
         return
-    folder = _folder()
+    folder = state_folder("uploads")
+    _remove_old(folder)
     place = str(source.path.resolve())
     # Keyed by the API key: what is asked holds the passphrase, which a plain digest would let be guessed
     about = json.dumps([server, place, source.identity.device, asked], sort_keys=True)
@@ -144,21 +146,20 @@ def claimed(source: Source, *, server: str, api_key: str, asked: Mapping[str, An
             lock.unlink(missing_ok=True)
 
 
-def state_folder() -> Path:
-    """Where the client keeps what it must remember."""
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "qkdclient"
+def state_folder(part: str) -> Path:
+    """Where the client keeps what it must remember of uploads, or of folders; made if it is not there.
 
-
-def _folder() -> Path:
-    folder = state_folder() / "uploads"
+    Raises:
+        Unfit: it cannot be made.
+    """
+    folder = Path(os.environ.get("XDG_STATE_HOME") or home() / ".local" / "state") / "qkdclient" / part
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise Unfit(
-            f"{folder} cannot be made ({error.strerror}); it remembers uploads that are interrupted. "
+            f"{shown(folder)} cannot be made ({error.strerror}); what was interrupted is remembered there. "
             "Set XDG_STATE_HOME to a folder that you can write to."
         ) from error
-    _remove_old(folder)
     return folder
 
 

@@ -3,15 +3,15 @@
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from qkdclient.announcing import AWAITED, File
 from qkdclient.api import Api
-from qkdclient.errors import Changed, ClientError, Exists, Problem
+from qkdclient.errors import Changed, ClientError, Exists, Problem, Unfit
 from qkdclient.files import Files
 from qkdclient.folders import files_in, place_for
-from qkdclient.names import as_text, shown
+from qkdclient.names import as_text, own_path, shown
 from qkdclient.sources import Identity
 from qkdclient.sync_options import Options, Report
 from qkdclient.sync_state import SyncState, synced
@@ -39,6 +39,8 @@ class Sync:
         """
         folder, told, report = Path(folder), Options(**options), Report()
         name = as_text(name or folder.resolve().name)
+        if not name.strip("/"):
+            raise Unfit(f"{shown(folder)} has no name. Give one: its files are kept as NAME/PATH.")
         with self._synced(folder, name) as state:
             here = dict(files_in(folder, told.exclude))
             there = self._there(name, told)
@@ -70,8 +72,13 @@ class Sync:
         folder.mkdir(parents=True, exist_ok=True)
         with self._synced(folder, name) as state:
             there = self._there(name, told)
+            first = _first_at(there)
 
             def receive(path: str) -> None:
+                if (other := first[own_path(path)]) != path:
+                    raise Exists(
+                        f"It would be here what {shown(other)} is. Rename one of them, or download it with -o."
+                    )
                 self._receive(path, there[path], place_for(path, folder), state, told, report)
 
             self._each(there, receive, told, report)
@@ -226,3 +233,11 @@ class Sync:
             here.unlink()
             state.drop(path)
         report.deleted.append(path)
+
+
+def _first_at(paths: Iterable[str]) -> dict[PurePosixPath, str]:
+    """The path there that a place here is for: of several whose names are one here, always the same."""
+    first: dict[PurePosixPath, str] = {}
+    for path in sorted(paths):
+        first.setdefault(own_path(path), path)
+    return first

@@ -36,9 +36,7 @@ class SyncState:
 
     def __init__(self, file: Path) -> None:
         self._file, self._lock, self._saved_at = file, threading.Lock(), time.monotonic()
-        kept = _load(file)
-        self._known = {path: Known(**known) for path, known in kept["known"].items()}
-        self._outdated: dict[str, list[str]] = kept["outdated"]
+        self._known, self._outdated = _load(file)
 
     def sha256_here(self, path: str, file: Path) -> str:
         """The SHA-256 of a file here; read only if it is another one than was known."""
@@ -125,8 +123,7 @@ def synced(folder: Path, name: str, *, server: str, api_key: str) -> Iterator[Sy
     Raises:
         Busy: another process synchronises the same.
     """
-    kept = state_folder() / "sync"
-    kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+    kept = state_folder("sync")
     about = json.dumps([server, str(folder.resolve()), name])
     file = kept / f"{hmac.new(api_key.encode(), about.encode(), hashlib.sha256).hexdigest()}.json"
     busy = f"{shown(folder)} is being synchronised by another process. Wait for it."
@@ -138,10 +135,10 @@ def synced(folder: Path, name: str, *, server: str, api_key: str) -> Iterator[Sy
             state.save()
 
 
-def _load(file: Path) -> dict[str, Any]:
-    """What was kept; nothing where it cannot be read: all is compared again then."""
+def _load(file: Path) -> tuple[dict[str, Known], dict[str, list[str]]]:
+    """What was kept; nothing where it cannot be read, or another version kept it: all is compared again then."""
     try:
-        kept: dict[str, Any] = json.loads(file.read_text())
-    except (OSError, ValueError):
-        return {"known": {}, "outdated": {}}
-    return kept
+        kept = json.loads(file.read_text())
+        return {path: Known(**known) for path, known in kept["known"].items()}, dict(kept["outdated"])
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}, {}

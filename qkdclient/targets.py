@@ -61,6 +61,28 @@ def target_of(
     return Target(path.resolve() if path.is_symlink() else path, True, mode)
 
 
+def target_in(
+    name: str,
+    file_id: str,
+    output: str | os.PathLike[str] | None,
+    *,
+    overwrite: bool = False,
+    mode: int = PRIVATE,
+) -> Target:
+    """As ``target_of``; a folder that ``output`` names by a slash at its end is made.
+
+    Raises:
+        Exists: what is there takes bytes as they come, and nobody named it.
+    """
+    place = None if output is None else os.fspath(output)
+    target = target_of(name, file_id, place, overwrite=overwrite, mode=mode)
+    if place is not None and place.endswith(os.sep):
+        target.path.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_stream and not target.overwrite:
+        raise Exists(f"{shown(target.path)} is no file. Give another place with -o.")
+    return target
+
+
 class Part:
     """What has arrived of a download."""
 

@@ -4,7 +4,7 @@ A part may run late, twice, or not at all once: its next run does the same work.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -101,18 +101,37 @@ def due(schedule: Schedule, part: str) -> Due:
     return Due(is_running, max(following, moment))
 
 
-def run(schedule: Schedule) -> None:
-    """Run every part of a schedule for its slice, whatever happens to the others; those that waited longest come first.
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A part that has had its slice, and the error that it ended with."""
 
-    Of two runs at once, each part is in one of them. Where the process's time ends before the last part, the next run
-    begins with that.
+    part: str
+    error: Exception | None = None
+
+
+def run(schedule: Schedule) -> None:
+    """Run every part of a schedule, as ``each_part``.
 
     Raises:
         ExceptionGroup: parts failed; all of them, after the last part ran.
     """
-    failures: list[Exception] = []
+    failures = [ran.error for ran in each_part(schedule) if ran.error is not None]
+    if failures:
+        raise ExceptionGroup("parts of the schedule failed", failures)
+
+
+def each_part(schedule: Schedule, *, but: Collection[str] = ()) -> Iterator[Ran]:
+    """Run the parts of a schedule for a slice each, whatever happens to the others; what waited longest comes first.
+
+    Of two runs at once, each part is in one of them. Where the process's time ends before the last part, the next run
+    begins with that.
+
+    Args:
+        schedule: whose parts.
+        but: names of parts that are left out.
+    """
     known = turns.known(schedule)
-    parts = parts_of(schedule)
+    parts = [part for part in parts_of(schedule) if part.name not in but]
     never = datetime.min.replace(tzinfo=UTC)
     parts.sort(key=lambda part: known[part.name].started_at if part.name in known else never)
     for part in parts:
@@ -121,13 +140,13 @@ def run(schedule: Schedule) -> None:
             log.warning(
                 "%s: no time for %r and what follows; the next run begins with it", schedule, part.name
             )
-            break
+            return
         try:
             _run(part)
-        except Exception as error:  # noqa: BLE001 - the other parts still run; all failures are raised below
-            failures.append(error)
-    if failures:
-        raise ExceptionGroup("parts of the schedule failed", failures)
+        except Exception as error:  # noqa: BLE001 - the other parts still run; who asked for them is told of it
+            yield Ran(part.name, error)
+        else:
+            yield Ran(part.name)
 
 
 def _run(part: Part) -> None:

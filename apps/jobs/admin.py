@@ -7,7 +7,9 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from apps.access import quotas
 from apps.access.console import actor_of
+from apps.access.quotas import Quota
 from apps.common.dynamodb import Page, Position
 from apps.console import people, render
 from apps.console.actions import Action, Facts, NoForm
@@ -58,7 +60,11 @@ def _left(_request: HttpRequest, chosen: list[DisplayModel]) -> list[str]:
 
 def _retry(request: HttpRequest, job_id: str, given: dict[str, Any]) -> str:
     del given
-    job = services.retry(job_id, actor=actor_of(request))
+    actor = actor_of(request)
+    failed = services.find(job_id, actor=actor)
+    if kinds.is_shared(failed.kind):  # as when it was first queued; custody's own jobs are not limited
+        quotas.check_owner(failed.owner, {Quota.JOBS})
+    job = services.retry(job_id, actor=actor)
     return f"Job {job_id} waits for a worker; it goes on after {int(job.done):,} of {int(job.total):,} steps."
 
 

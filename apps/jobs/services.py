@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 LOST_SECONDS = 120  # without a heartbeat; a message is shown again 60 seconds after the last: SQS comes first
 RESENT_FIRST, RESENT_LONGEST = 240, 86_400  # seconds: the sweep comes every five minutes
 SURELY_ALIVE_SECONDS = 10  # since the last heartbeat, two of which may be late
+SPARE = 4  # messages for a place that is free: one that no worker can start keeps it from nobody
 UNTAKEN_SECONDS = 300  # since a message was due that no worker took up
 
 
@@ -241,19 +242,28 @@ def send_next(owner: str) -> None:
 def send_lost(*, seconds: int = UNTAKEN_SECONDS) -> int:
     """Send the messages of jobs again that no worker took up, or whose worker is gone; returns how many.
 
-    Those that wait for a place among the workers are sent once one is free.
+    Of those that wait for a place among the workers, few are sent beyond those that are free: each that ends sends the
+    next, and hundreds of messages of one owner would only have workers start what they then have to give back.
 
     Args:
         seconds: since a message was due, after which it counts as lost; LOST_SECONDS for one under way.
     """
     lost = (job for job in store.unfinished() if _is_lost(job, seconds, silent=LOST_SECONDS))
-    return each(
-        (job for job in lost if not _waits_for_place(job)), lambda job: kinds.send(job.kind, job.job_id)
-    )
+    return each(_placed(lost), lambda job: kinds.send(job.kind, job.job_id))
 
 
-def _waits_for_place(job: Job) -> bool:
-    return job.state is JobState.QUEUED and kinds.is_shared(job.kind) and not shares.has_room(job)
+def _placed(jobs: Iterable[Job]) -> Iterator[Job]:
+    """Those that a worker would start now: of each owner's that wait, the first, for the places that are left to it."""
+    left: dict[str, int] = {}
+    for job in jobs:
+        if job.state is JobState.QUEUED and kinds.is_shared(job.kind):
+            if job.owner not in left:
+                free = shares.free_places(job.owner)
+                left[job.owner] = free + SPARE if free else 0
+            left[job.owner] -= 1
+            if left[job.owner] < 0:
+                continue
+        yield job
 
 
 def _is_lost(job: Job, seconds: int, *, silent: int) -> bool:

@@ -46,6 +46,11 @@ def has_room(job: Job) -> bool:
     return len(_in_places(_share(job.owner), but=job)) < settings.JOBS_RUNNING_PER_PRINCIPAL
 
 
+def free_places(owner: str) -> int:
+    """How many more jobs of an owner may run now."""
+    return max(0, int(settings.JOBS_RUNNING_PER_PRINCIPAL) - len(_in_places(_share(owner))))
+
+
 def take_place(job: Job) -> bool:
     """Take one of the owner's places for a job that was started; return whether there was one.
 
@@ -73,9 +78,9 @@ def _share(principal: str) -> Share:
     return ShareTable.find(principal) or Share(principal)
 
 
-def _in_places(share: Share, *, but: Job) -> tuple[str, ...]:
+def _in_places(share: Share, *, but: Job | None = None) -> tuple[str, ...]:
     """The jobs in a principal's places that are still under way; another's, planted there, do not count."""
-    others = [JobTable.find(job_id) for job_id in share.job_ids if job_id != but.job_id]
+    others = [JobTable.find(job_id) for job_id in share.job_ids if but is None or job_id != but.job_id]
     return tuple(job.job_id for job in others if job and job.is_alive and job.owner == share.principal)
 
 

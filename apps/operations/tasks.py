@@ -1,5 +1,7 @@
 """What operators asked for, in the background. A message carries the job's id only."""
 
+import logging
+
 from django.conf import settings
 from django.utils.module_loading import import_string
 
@@ -12,6 +14,7 @@ from apps.jobs.running import Work, job_task
 from apps.operations.job_kinds import OperationsJob
 from apps.operations.trail import OperationEvent
 
+log = logging.getLogger(__name__)
 REDRIVER = system("redriver")
 
 
@@ -49,10 +52,25 @@ def redrive(work: Work) -> bool:
 
 @job_task(
     OperationsJob.RUN_SCHEDULE,
-    failure="A part of the schedule failed. The log says which; its next run tries again.",
+    failure="The schedule could not be run to its end; its next run goes on.",
 )
 def run_schedule(work: Work) -> bool:
-    """Run the parts of a schedule, each for its slice."""
-    scheduling.run(Schedule(str(work.job.parameters["schedule"])))
-    work.report(done=int(work.job.total))
+    """Run the parts of a schedule, each for its slice; where the worker's time ends before the last, the next goes on.
+
+    A cancellation is seen between two parts.
+    """
+    schedule = Schedule(str(work.job.parameters["schedule"]))
+    ran, failed = (list(work.job.results.get(name, ())) for name in ("ran", "failed"))
+    for one in scheduling.each_part(schedule, but=ran):
+        ran.append(one.part)
+        if one.error is not None:
+            failed.append(one.part)
+            log.error("%s: %r failed", schedule, one.part, exc_info=one.error)
+        work.report(done=len(ran), results={"ran": ran, **({"failed": failed} if failed else {})})
+    if not {part.name for part in scheduling.parts_of(schedule)} <= set(ran):
+        return False
+    if failed:
+        raise Refused(
+            f"Parts failed: {', '.join(failed)}. The log says why; the schedule's next run tries again."
+        )
     return True

@@ -8,13 +8,14 @@ the SHA-256 that is printed is what tells it from another one.
 
 import argparse
 import base64
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import sys
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -37,6 +38,7 @@ from qkdseal import (
 )
 
 FORMAT = "qkd-backup-1"
+BEGINNING = f'{{"format": "{FORMAT}"'.encode()  # of every backup
 INFO = b"qkdplatform/backup/1"
 LINE_LIMIT = 16_384  # of the first line: 2.2 KiB today
 END = bytes(2 * tarfile.BLOCKSIZE)
@@ -74,17 +76,19 @@ def write(pieces: Iterable[bytes], *, recipient: Path, out: Path) -> str:
     part = out.with_name(f"{out.name}.part")
     if out.exists():
         raise BackupFailed(f"{out} is there already.")
-    with _claimed(part) as file:
+    with _part(part) as file:
         try:
             line, key = _sealed(suite, public_key)
+            file.truncate(0)  # of one that was killed, only now that this one can be made
             file.write(line)
             encrypt_pieces(pieces, file, key=key, context=_context(line))
             file.flush()
             os.fsync(file.fileno())
             _claimed(out).close()  # the rename overwrites; a link would not, but not every disk has links
             part.replace(out)
-        finally:
+        except BaseException:
             part.unlink(missing_ok=True)
+            raise
     with out.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -268,6 +272,53 @@ def _new(path: Path) -> IO[bytes]:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
+def _part(path: Path) -> IO[bytes]:
+    """The file that a backup is written into, held until it is closed: a new one, or what a killed one has left.
+
+    Raises:
+        BackupFailed: another backup writes it, or it is something else.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    file = os.fdopen(descriptor, "r+b")
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_its_own = os.path.samestat(os.fstat(descriptor), path.lstat())  # else it was finished just now
+    except (BlockingIOError, FileNotFoundError):
+        is_its_own = False
+    if not is_its_own:
+        file.close()
+        raise BackupFailed(f"{path} is being written by another backup.")
+    begins = file.read(len(BEGINNING))
+    if not BEGINNING.startswith(begins):
+        file.close()
+        raise BackupFailed(f"{path} is there already, and is no part of a backup.")
+    os.fchmod(descriptor, 0o600)
+    file.seek(0)
+    if begins:
+        say(f"{path} was left by a backup that was killed; it is overwritten.")
+    return file
+
+
+def left_out(folder: Path, environment: Mapping[str, str]) -> list[Path]:
+    """What a platform needs beside its folder, as its settings name it, and what two sites on this machine share."""
+    named = [environment.get("KME_FOLDER"), *_values(environment.get("LINK_SECRETS"))]
+    for client in _values(environment.get("KME_CLIENTS")):
+        named += client.values() if isinstance(client, dict) else ()
+    paths = [Path(one) for one in named if isinstance(one, str) and one]
+    if (folder / layout.LINK_MADE).exists():
+        paths += [folder.parent / name for name in layout.SHARED]
+    outside = {path.resolve() for path in paths} - {folder.resolve()}
+    return sorted(path for path in outside if path.exists() and not path.is_relative_to(folder.resolve()))
+
+
+def _values(text: str | None) -> list[Any]:
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return []
+    return list(found.values()) if isinstance(found, dict) else []
+
+
 def _claimed(path: Path) -> IO[bytes]:
     try:
         return _new(path)
@@ -284,6 +335,11 @@ def main(arguments: list[str]) -> int:
         if options.verb == "make":
             told = make(folder, recipient=options.to, out=options.out)
             say(f"{options.out}: {options.out.stat().st_size:,} bytes, SHA-256 {told}")
+            if missing := left_out(folder, os.environ):
+                say(
+                    f"Not in it, as it lies outside of {folder}: {', '.join(map(str, missing))}. "
+                    "Without it a restored site reaches no other one: keep a copy, as secret as the backup."
+                )
         else:
             number = restore(options.backup, key=options.key, folder=folder)
             made_at = json.loads((folder / layout.RESTORED).read_text())["made_at"]

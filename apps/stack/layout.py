@@ -13,6 +13,8 @@ SECRETS = ("DJANGO_SECRET_KEY", "API_KEY_PEPPER", "AUDIT_KEY", "RECORD_KEY", "ME
 SECRET_BYTES = 48
 START_BYTES = 64 * 2**20  # free on the disk, or the embedded AWS would soon refuse every change
 SECRETS_FILE, ROOT_KEY, DATABASE = "secrets.json", "root.key", "console.sqlite3"
+LINK_MADE = "link-made"  # of a site of two_sites, which has its end of their link
+SHARED = ("link.secret", "certificates")  # of two_sites, beside both folders
 RESTORED = (
     "restored.json"  # tells the next start to take no quantum key that may have been used since a backup
 )

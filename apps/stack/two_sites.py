@@ -116,9 +116,9 @@ class TwoSites:
             self._run(self.sites[0], "kme_certificates", *missing, "--folder", folder)
         self._platform(self.sites[1])
         for site in self.sites:
-            if not (site.folder / "link-made").exists():
+            if not (site.folder / layout.LINK_MADE).exists():
                 self._make(site)
-                (site.folder / "link-made").touch()
+                (site.folder / layout.LINK_MADE).touch()
         for name in ("channel", "link-alice", "link-bob"):
             self._spawn(name)
 

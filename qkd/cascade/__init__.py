@@ -17,6 +17,7 @@ asked for: in each frame those of the pass that has the smallest, or all, which 
 """
 
 from qkd.cascade.layout import Batch, Layout, Schedule, block_levels, subset_count
+from qkd.cascade.memory import Memory
 from qkd.cascade.parties import Alice, Answers, Bob, Forest
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Bob",
     "Forest",
     "Layout",
+    "Memory",
     "Schedule",
     "block_levels",
     "subset_count",

@@ -14,6 +14,9 @@ Order = NDArray[np.int64]
 
 PASSES = 3
 
+_FILLED_BITS = 1 << 18
+"""Filled at once. What numpy makes on the way is so small that threads find memory for it without the kernel's help."""
+
 # From this length on a frame is long, below the other one short.
 _LONG, _SHORT = 1 << 15, 1 << 14
 
@@ -104,20 +107,27 @@ class Layout:
     def fill(self, nodes: Bits, bits: Bits, order: Order, index: int) -> None:
         """Write the parities of all blocks of a pass of ``bits``, shape (frames * length,), into ``nodes``."""
         batch, width = self.batch, self.width[index]
-        start = int(self.start[index, 0])
-        below = nodes[start : start + batch.frames * width]
-        leaves, frames = below.reshape(batch.frames, width), bits.reshape(batch.frames, batch.length)
-        if index:
-            np.take(frames, order, 1, leaves[:, : batch.length], "clip")
-        else:
-            leaves[:, : batch.length] = frames
-        leaves[:, batch.length :] = 0
-        for level in range(1, batch.levels[index] + 1):
-            start = int(self.start[index, level])
-            above = nodes[start : start + below.size // 2]
-            pairs = below.view(np.uint16)  # twice as fast as two strided halves
-            above[:] = pairs ^ (pairs >> 8)
-            below = above
+        frames = bits.reshape(batch.frames, batch.length)
+        at_once = max(1, _FILLED_BITS // width)
+        for first in range(0, batch.frames, at_once):
+            few = frames[first : first + at_once]
+            below = self._level(nodes, index, 0, first, len(few))
+            leaves = below.reshape(len(few), width)
+            if index:
+                np.take(few, order, 1, leaves[:, : batch.length], "clip")
+            else:
+                leaves[:, : batch.length] = few
+            leaves[:, batch.length :] = 0
+            for level in range(1, batch.levels[index] + 1):
+                above = self._level(nodes, index, level, first, len(few))
+                pairs = below.view(np.uint16)  # twice as fast as two strided halves
+                above[:] = pairs ^ (pairs >> 8)
+                below = above
+
+    def _level(self, nodes: Bits, index: int, level: int, first: int, frames: int) -> Bits:
+        """Return the nodes of one level of some frames."""
+        start, width = int(self.start[index, level]), self.width[index] >> level
+        return nodes[start + first * width : start + (first + frames) * width]
 
 
 class Schedule:

@@ -1,6 +1,6 @@
 """Bob's side of Cascade compiled by numba: the same questions in the same order as ``numpy_forest``.
 
-Optional: the package works without numba. One call of ``_advance`` takes Alice's answers and goes on to the next
+Optional: the package works without numba. One call of ``advance`` takes Alice's answers and goes on to the next
 questions, so that Python is entered once a round trip. A node of the layout is one byte of flags.
 """
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from qkd.bits import Bits
 from qkd.cascade.layout import PASSES, Batch, Indices, Layout, Schedule
+from qkd.cascade.memory import Memory
 from qkd.cascade.parties import CONTRADICTION
 from qkd.classical import ProtocolError
 
@@ -20,7 +21,7 @@ from qkd.classical import ProtocolError
 _ODD, _KNOWN, _LISTED = 1, 2, 4
 
 # Entries of the front: pass, level, node, and its frame, since a division costs more than the rest of a look.
-_PASS, _LEVEL, _NODE, _FRAME = 0, 1, 2, 3
+_PASS, _LEVEL, _NODE, FRAME = 0, 1, 2, 3
 
 # The batch's shape and the state of the search in one record, since every argument of a compiled call costs time.
 _STATE = np.dtype(
@@ -43,14 +44,16 @@ class NumbaForest:
         bits: corrected in place, shape (frames * length,).
     """
 
-    def __init__(self, bits: Bits, batch: Batch, schedule: Schedule) -> None:
-        """Start from Bob's sifted bits; they are copied."""
+    def __init__(self, bits: Bits, batch: Batch, schedule: Schedule, memory: Memory | None = None) -> None:
+        """Start from Bob's sifted bits; they are copied, into memory that may have been used before."""
+        memory = memory or Memory()
         # Second row: as they were given.
-        self._bits = np.stack((bits, bits))
+        self._bits = memory.array("bits", 2 * bits.size, np.uint8).reshape(2, bits.size)
+        self._bits[:] = bits
         self.bits = self._bits[0]
         self._layout = layout = Layout(batch)
         self._schedule = schedule
-        self._flags = np.zeros(layout.size, np.uint8)
+        self._flags = memory.array("flags", layout.size, np.uint8)  # those of a pass are set as it is opened
         # Bit at each place of a pass, and place of each bit.
         orders = np.stack(schedule.orders)
         places = np.empty_like(orders)
@@ -58,8 +61,10 @@ class NumbaForest:
         self._orders = np.stack((orders, places)).astype(np.int32)
         # Nodes of the front are disjoint within a pass; what is not used is never touched.
         capacity = batch.frames * sum(layout.width)
-        self._front = np.empty((4, capacity), np.int32)
-        self._questions = np.empty(capacity, np.int64)  # place of the node asked for, and its entry
+        self._front = memory.array("front", 4 * capacity, np.int32).reshape(4, capacity)
+        self._questions = memory.array(
+            "questions", capacity, np.int64
+        )  # place of the node asked for, and its entry
         self._best = np.empty(batch.frames, np.int32)
         self._state = np.zeros(1, _STATE)
         state = self._state[0]
@@ -81,7 +86,7 @@ class NumbaForest:
         self._front[_LEVEL, first : first + odd.size] = self._layout.batch.levels[index]
         self._front[_NODE, first : first + odd.size] = odd
         per_frame = self._layout.width[index] >> self._layout.batch.levels[index]
-        self._front[_FRAME, first : first + odd.size] = odd // per_frame
+        self._front[FRAME, first : first + odd.size] = odd // per_frame
         state["front"] += odd.size
         state["passes"] = index + 1
 
@@ -98,10 +103,22 @@ class NumbaForest:
             self._best,
             self._state,
         )
-        while asked := _advance(answers, *search):
+        while asked := advance(answers, *search):
             if asked < 0:
                 raise ProtocolError(CONTRADICTION)
             answers = yield (self._questions[:asked] >> 32).astype(np.int32)
+
+    def settle_beside(self, alice: Bits, *, together: bool) -> tuple[int, int]:
+        """Correct until no known block is odd, with Alice's nodes at hand; return round trips, and blocks asked for."""
+        from qkd.cascade import numba_beside  # noqa: PLC0415 - it costs its compiled code, and is built on this module
+
+        self._state["together"] = together
+        trips, blocks = numba_beside.settle(
+            alice, self._bits, self._flags, self._orders, self._front, self._best, self._state
+        )
+        if trips < 0:
+            raise ProtocolError(CONTRADICTION)
+        return int(trips), int(blocks)
 
     def flip(self, wrong: NDArray[np.int64]) -> None:
         """Correct bits, and carry the change into every pass."""
@@ -132,7 +149,7 @@ def _flip(bit, bits, flags, orders, front, state):  # type: ignore[no-untyped-de
             flags[at] |= _LISTED
             entry = state.front
             front[_PASS, entry], front[_LEVEL, entry] = index, level
-            front[_NODE, entry], front[_FRAME, entry] = node, frame
+            front[_NODE, entry], front[FRAME, entry] = node, frame
             state.front += 1
     return True
 
@@ -172,13 +189,13 @@ def _move_freely(bits, flags, orders, front, questions, state):  # type: ignore[
                 flags[at], flags[at + 1] = _ODD | _KNOWN | _LISTED, _KNOWN
             if level == 0:
                 flags[at] &= ~np.uint8(_LISTED)
-                frame = np.int64(front[_FRAME, entry])
+                frame = np.int64(front[FRAME, entry])
                 bit = frame * state.length + orders[0, index, node - frame * state.width[index]]
                 questions[wrong] = at << 32 | bit
                 wrong += 1
                 continue
             front[_PASS, kept], front[_LEVEL, kept] = index, level
-            front[_NODE, kept], front[_FRAME, kept] = node, front[_FRAME, entry]
+            front[_NODE, kept], front[FRAME, kept] = node, front[FRAME, entry]
             kept += 1
         state.front = kept
         if not wrong:
@@ -201,7 +218,7 @@ def _sort(questions, count):  # type: ignore[no-untyped-def] # compiled
 
 
 @numba.njit(cache=True, nogil=True)
-def _advance(answers, bits, flags, orders, front, questions, best, states):  # type: ignore[no-untyped-def] # compiled
+def advance(answers, bits, flags, orders, front, questions, best, states):  # type: ignore[no-untyped-def] # compiled
     """Take the answers to the last questions and go on.
 
     Returns:
@@ -214,12 +231,12 @@ def _advance(answers, bits, flags, orders, front, questions, best, states):  # t
     if not state.together:
         best[:] = 1 << 30
         for entry in range(state.front):
-            frame = front[_FRAME, entry]
+            frame = front[FRAME, entry]
             best[frame] = min(best[frame], front[_LEVEL, entry] << 2 | front[_PASS, entry])
     asked = 0
     for entry in range(state.front):
         index = front[_PASS, entry]
-        if state.together or best[front[_FRAME, entry]] & 3 == index:
+        if state.together or best[front[FRAME, entry]] & 3 == index:
             below = state.start[index, front[_LEVEL, entry] - 1] + 2 * np.int64(front[_NODE, entry])
             questions[asked] = below << 32 | entry
             asked += 1

@@ -91,6 +91,19 @@ class NumpyForest:
             front.nodes[asked] = 2 * front.nodes[asked] + 1 - self._odd[at]
             front.levels[asked] -= 1
 
+    def settle_beside(self, alice: Bits, *, together: bool) -> tuple[int, int]:
+        """Correct until no known block is odd, with Alice's nodes at hand; return round trips, and blocks asked for."""
+        trips = blocks = 0
+        questions = self.settle(together=together)
+        nodes = next(questions, None)
+        while nodes is not None:
+            trips, blocks = trips + 1, blocks + nodes.size
+            try:
+                nodes = questions.send(alice[nodes])
+            except StopIteration:
+                break
+        return trips, blocks
+
     def flip(self, wrong: Nodes) -> None:
         """Correct bits, and carry the change into every pass, up to the lowest node that is known there."""
         if (self.bits[wrong] != self._given[wrong]).any():

@@ -1,6 +1,6 @@
 """The two sides of Cascade: who answers, and who asks and corrects."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Protocol
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from qkd.bits import Bits
 from qkd.cascade.layout import PASSES, Batch, Indices, Layout, Schedule
+from qkd.cascade.memory import Memory
 from qkd.cascade.subsets import Subsets
 
 # With true parities Bob only ever corrects errors, so no bit is flipped twice; without this he might never end.
@@ -40,17 +41,20 @@ class Alice:
     Args:
         bits: of all frames, shape (frames * length,).
         batch: their shape.
+        memory: for the parities of her nodes, where whoever asks is in the same process: before a pass is opened, those
+            of its nodes are what was left there.
 
     Raises:
         ValueError: a question that the protocol does not allow.
     """
 
-    def __init__(self, bits: Bits, batch: Batch) -> None:
+    def __init__(self, bits: Bits, batch: Batch, memory: Memory | None = None) -> None:
         """Hold her bits."""
         self._frames = bits.reshape(batch.frames, batch.length)
         self._layout, self._schedule = Layout(batch), Schedule(batch)
         self._subsets = Subsets(self._schedule.subsets)
-        self._nodes = np.zeros(self._layout.size, np.uint8)
+        size = self._layout.size
+        self._nodes = memory.array("nodes", size, np.uint8) if memory else np.zeros(size, np.uint8)
         self._opened = 0
 
     def open_pass(self, index: int) -> Bits:
@@ -62,6 +66,10 @@ class Alice:
         start, stop = self._layout.tops(index)
         tops = self._nodes[start:stop].reshape(len(self._frames), -1)
         return (tops[:, :-1] if index else tops).reshape(-1)
+
+    def settle(self, forest: "Forest", *, together: bool) -> tuple[int, int]:
+        """Answer all that a forest in the same process asks until it is settled; return round trips and blocks."""
+        return forest.settle_beside(self._nodes, together=together)
 
     def open_subsets(self) -> Bits:
         """Return the parities of all subsets, frames first."""
@@ -96,6 +104,10 @@ class Forest(Protocol):
         """Correct until no known block is odd; yields questions (places of blocks), takes Alice's parities."""
         ...
 
+    def settle_beside(self, alice: Bits, *, together: bool) -> tuple[int, int]:
+        """Correct as ``settle`` does, with the parities of Alice's nodes at hand; return round trips and blocks asked for."""
+        ...
+
     def flip(self, wrong: NDArray[np.int64]) -> None:
         """Correct bits, and carry the change into every pass.
 
@@ -113,14 +125,24 @@ class Bob:
         batch: their shape.
         answers: Alice, at the other end.
         together: ask for all passes at once: fewer round trips, a few more disclosed parities.
+        settle: settles the forest in place of questions and answers, where Alice is in the same process.
     """
 
-    def __init__(self, forest: Forest, batch: Batch, answers: Answers, *, together: bool = False) -> None:
+    def __init__(
+        self,
+        forest: Forest,
+        batch: Batch,
+        answers: Answers,
+        *,
+        together: bool = False,
+        settle: Callable[[], None] | None = None,
+    ) -> None:
         """Start from his sifted bits."""
         self._forest = forest
         self._batch = batch
         self._answers = answers
         self._together = together
+        self._settle = settle or self._ask
 
     def correct(self, members: Bits) -> Bits:
         """Run all passes, given the subsets' members, and return the corrected bits, shape (frames * length,)."""
@@ -147,7 +169,7 @@ class Bob:
             self._forest.open_pass(index, parities.reshape(-1))
             self._settle()
 
-    def _settle(self) -> None:
+    def _ask(self) -> None:
         questions = self._forest.settle(together=self._together)
         nodes = next(questions, None)
         while nodes is not None:

@@ -179,12 +179,17 @@ def charts(sessions: Sequence[Evidence]) -> dict[str, Chart]:
             missing where the newest has none.
     """
     found = {}
-    for name, (what, upward, _) in CHARTS.items():
-        measured = [_MEASURES[what](session) for session in sessions]
+    for name, (_, upward, _) in CHARTS.items():
+        measured = [counts(name, session) for session in sessions]
         counted = [one for one in measured if one is not None]
         if len(counted) > START and measured[-1] is not None:
             found[name] = chart(counted, upward=upward)
     return found
+
+
+def counts(name: str, session: Evidence) -> tuple[int, float] | None:
+    """Return the events of a session that a chart of ``CHARTS`` adds up, and how many were expected; None without any."""
+    return _MEASURES[CHARTS[name][0]](session)
 
 
 def _errors(session: Evidence) -> tuple[int, float] | None:

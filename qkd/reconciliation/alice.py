@@ -1,6 +1,7 @@
 """Alice's side: she answers for the parities and tags of her bits."""
 
 import struct
+from collections import Counter
 from copy import copy
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from qkd import cascade, universal, verification
 from qkd.bits import Bits
 from qkd.cascade import Batch
-from qkd.classical import MAX_MESSAGE_BITS, Kind, Message, ProtocolError
+from qkd.classical import MAX_MESSAGE_BITS, ClassicalChannel, Kind, Message, ProtocolError, Purpose
 from qkd.reconciliation.frames import BATCH, NODE_BYTES, PART_BYTES, Frames
 
 
@@ -37,6 +38,16 @@ class AliceReconciliation:
         self._tag_bits = self.frames.tag_bits(epsilon_cor)
         self._waiting = self.frames.batches()
         self._batch: cascade.Alice | None = None
+        self._memory: cascade.Memory | None = None
+
+    @property
+    def memory(self) -> "cascade.Memory | None":
+        """Working memory that Bob, in the same process, shares with her."""
+        return self._memory
+
+    def use(self, memory: cascade.Memory) -> None:
+        """Work in memory that was used for another batch, whose Bob is in this process."""
+        self._memory = memory
 
     def apart(self) -> "list[AliceReconciliation]":
         """Return an Alice for each batch to come, who answers for that one alone; they share her bits."""
@@ -83,6 +94,22 @@ class AliceReconciliation:
         self._disclose(parities.size)
         return Message.of_bits(kind, parities)
 
+    def settle(self, forest: cascade.Forest, channel: ClassicalChannel, *, together: bool) -> None:
+        """Answer all that a forest in the same process asks until it is settled, and count it as messages would be.
+
+        Raises:
+            ProtocolError: no batch is open, or no key can be left.
+        """
+        if self._batch is None:
+            raise ProtocolError("no batch is open")
+        trips, blocks = self._batch.settle(forest, together=together)
+        asked, answered = (
+            Counter({Purpose.CONTROL: 8 * NODE_BYTES * blocks}),
+            Counter({Purpose.PARITY: blocks}),
+        )
+        channel.include(asked, answered, trips)
+        self._disclose(blocks)
+
     def longest(self, kind: Kind) -> int:
         """Return the bits of the longest question of a kind that may come now."""
         left = self._most - self.leaked_bits
@@ -125,7 +152,7 @@ class AliceReconciliation:
             (levels[0], levels[1], levels[2]),
             int.from_bytes(seed, "little"),
         )
-        self._batch = cascade.Alice(self._bits[first:stop].reshape(-1), batch)
+        self._batch = cascade.Alice(self._bits[first:stop].reshape(-1), batch, self._memory)
 
     def _tags(self, key: bytes) -> Message:
         if self._waiting or self.verification_bits:

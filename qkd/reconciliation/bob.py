@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,7 @@ class _Worker:
 
 
 DEFAULT_EPSILON_COR = 1e-15
+_COMPARED = 1 << 18
 
 
 @dataclass(frozen=True, repr=False)
@@ -121,20 +123,36 @@ def _has_numba() -> bool:
     return find_spec("numba") is not None
 
 
-def _forest(kernel: str, bits: Bits, batch: Batch, schedule: Schedule) -> Forest:
+def _forest(
+    kernel: str, bits: Bits, batch: Batch, schedule: Schedule, memory: cascade.Memory | None
+) -> Forest:
     if kernel == "numba":
         from qkd.cascade.numba_forest import NumbaForest  # noqa: PLC0415 - optional, and it costs its import
 
-        return NumbaForest(bits, batch, schedule)
+        return NumbaForest(bits, batch, schedule, memory)
     return NumpyForest(bits, batch, schedule)
 
 
-@dataclass(frozen=True)
+class Beside(Protocol):
+    """An Alice in the same process."""
+
+    @property
+    def memory(self) -> cascade.Memory | None:
+        """Working memory of both, which is of no batch after this one."""
+        ...
+
+    def settle(self, forest: Forest, channel: ClassicalChannel, *, together: bool) -> None:
+        """Answer all that a forest asks until it is settled, and count it on the channel."""
+        ...
+
+
+@dataclass(frozen=True, repr=False)
 class Batches:
     """How Bob corrects the batches of a string, none of which asks anything about another.
 
     Attributes:
         frames: of the string.
+        given: its bits as frames, shape (frames, length).
         levels: log2 of the block sizes of the passes.
         seeds: of the batches' schedules.
         kernel: ``numpy`` or ``numba``.
@@ -142,24 +160,43 @@ class Batches:
     """
 
     frames: Frames
+    given: Bits
     levels: tuple[int, int, int]
     seeds: tuple[bytes, ...]
     kernel: str
     low_latency: bool
 
-    def correct(self, index: int, rows: Bits, channel: ClassicalChannel) -> None:
-        """Correct the frames of a batch in place, shape of all ``rows``: (frames, length)."""
+    def correct(
+        self, index: int, rows: Bits, channel: ClassicalChannel, *, beside: Beside | None = None
+    ) -> None:
+        """Correct the frames of a batch.
+
+        Args:
+            index: of the batch.
+            rows: of all frames, shape (frames, length): where the corrected ones are written.
+            channel: to Alice.
+            beside: the same Alice, where blocks may be asked for without messages.
+        """
         (first, stop), seed = self.frames.batches()[index], self.seeds[index]
         channel.ask(Message.of_bytes(Kind.BATCH, BATCH.pack(first, stop, *self.levels, seed)), 0)
         batch = Batch(stop - first, self.frames.length, self.levels, int.from_bytes(seed, "little"))
         schedule = Schedule(batch)
-        forest = _forest(self.kernel, rows[first:stop].reshape(-1), batch, schedule)
-        bob = cascade.Bob(forest, batch, _RemoteAlice(channel, batch), together=self.low_latency)
+        memory = beside.memory if beside else None
+        forest = _forest(self.kernel, self.given[first:stop].reshape(-1), batch, schedule, memory)
+        bob = cascade.Bob(
+            forest,
+            batch,
+            _RemoteAlice(channel, batch),
+            together=self.low_latency,
+            settle=None
+            if beside is None
+            else partial(beside.settle, forest, channel, together=self.low_latency),
+        )
         rows[first:stop] = bob.correct(schedule.subsets).reshape(stop - first, -1)
 
 
 CorrectAll = Callable[[Batches, Bits, ClassicalChannel], None]
-"""Corrects every batch of the rows in place, and leaves on the channel what was counted."""
+"""Writes every batch, corrected, into the rows, and leaves on the channel what was counted."""
 
 
 def one_after_the_other(batches: Batches, rows: Bits, channel: ClassicalChannel) -> None:
@@ -190,12 +227,13 @@ def reconcile_as_bob(
     """
     kernel = _Worker.kernel(kernel, bits.size)
     frames = Frames.of(bits.size, frame_bits)
-    corrected = frames.to_rows(bits)
+    given = frames.to_rows(bits)
+    corrected = np.empty_like(given)
     leaked_before, trips_before = channel.disclosed[Purpose.PARITY], channel.round_trips
     levels = cascade.block_levels(frames.length, qber, together=low_latency)
     roots = np.random.SeedSequence(seed).spawn(len(frames.batches()))
     seeds = tuple(root.generate_state(4, np.uint64).tobytes() for root in roots)
-    correct_all(Batches(frames, levels, seeds, kernel, low_latency), corrected, channel)
+    correct_all(Batches(frames, given, levels, seeds, kernel, low_latency), corrected, channel)
     tag_bits = frames.tag_bits(epsilon_cor)
     key = verification.derived_key(seed, tag_bits) if verification_key is None else verification_key
     theirs = channel.ask(Message.of_bytes(Kind.TAGS, key), frames.count * tag_bits).to_bits()
@@ -210,7 +248,13 @@ def reconcile_as_bob(
         verified_frames=good,
         verified_bits=frames.mask(good),
         verification_bits=mine.size,
-        corrected_errors=int(np.count_nonzero(result != bits)),
+        corrected_errors=_differences(result, bits),
         frames=frames.count,
         kernel=kernel,
     )
+
+
+def _differences(one: Bits, other: Bits) -> int:
+    """Return in how many places they differ; a part at a time, which the cache holds."""
+    parts = range(0, one.size, _COMPARED)
+    return sum(int(np.count_nonzero(one[at : at + _COMPARED] != other[at : at + _COMPARED])) for at in parts)

@@ -42,7 +42,9 @@ class Frames:
         return cls(size, count, -(-size // count))
 
     def to_rows(self, bits: Bits) -> Bits:
-        """Return the frames as rows, shape (count, length)."""
+        """Return the frames as rows, shape (count, length); the string's own bits where nothing is padded."""
+        if self.size == self.count * self.length:
+            return bits.reshape(self.count, self.length)
         whole = np.zeros(self.count * self.length, np.uint8)
         whole[: self.size] = bits
         return whole.reshape(self.count, self.length)

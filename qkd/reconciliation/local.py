@@ -2,16 +2,17 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 from qkd import universal
 from qkd.bits import Bits, as_bits, as_integer, as_number
+from qkd.cascade import Memory
 from qkd.classical import ClassicalChannel, LocalChannel
 from qkd.reconciliation.alice import AliceReconciliation
 from qkd.reconciliation.bob import (
     DEFAULT_EPSILON_COR,
     Batches,
     ReconciliationResult,
-    one_after_the_other,
     reconcile_as_bob,
 )
 from qkd.reconciliation.frames import DEFAULT_FRAME_BITS, MAX_FRAME_BITS, Frames
@@ -75,7 +76,7 @@ def reconcile(
         frame_bits=frame_bits,
         epsilon_cor=epsilon_cor,
         low_latency=low_latency,
-        correct_all=_AtOnce(alice, workers),
+        correct_all=AtOnce(alice, workers),
     )
 
 
@@ -86,11 +87,12 @@ def cores() -> int:
     return os.cpu_count() or 1  # macOS
 
 
-class _AtOnce:
+class AtOnce:
     """Corrects batches at once, in threads. Each asks an Alice and a channel of its own, which are counted in order after.
 
-    Only the compiled kernel runs beside another: numpy's steps are too short for more than one thread of Python. Forked
-    processes would run either, and were slower: what they touch is copied, which is half of the work again.
+    Blocks are asked for without messages, which Python would make one at a time. Only the compiled kernel runs beside
+    another: numpy's steps are too short for more than one thread of Python. Forked processes would run either, and were
+    slower: what they touch is copied, which is half of the work again.
     """
 
     def __init__(self, alice: AliceReconciliation, workers: int) -> None:
@@ -99,12 +101,27 @@ class _AtOnce:
 
     def __call__(self, batches: Batches, rows: Bits, channel: ClassicalChannel) -> None:
         if self._workers == 1 or len(batches.seeds) == 1 or batches.kernel == "numpy":
-            one_after_the_other(batches, rows, channel)
+            self._alice.use(Memory())
+            for index in range(len(batches.seeds)):
+                batches.correct(index, rows, channel, beside=self._alice)
             return
         alices = self._alice.apart()
         beside = [LocalChannel(alice.answer) for alice in alices]
+        memories: SimpleQueue[Memory] = (
+            SimpleQueue()
+        )  # of the threads: a task takes one, and gives it to the next
+
+        def correct(index: int) -> None:
+            alices[index].use(memory := memories.get())
+            try:
+                batches.correct(index, rows, beside[index], beside=alices[index])
+            finally:
+                memories.put(memory)
+
+        for _ in range(self._workers):
+            memories.put(Memory())
         with ThreadPoolExecutor(self._workers, "reconciliation") as pool:
-            done = [pool.submit(batches.correct, i, rows, one) for i, one in enumerate(beside)]
+            done = [pool.submit(correct, index) for index in range(len(alices))]
         for correction, other in zip(done, beside, strict=True):
             correction.result()
             channel.include(other.to_alice, other.to_bob, other.round_trips)

@@ -5,7 +5,6 @@
 
 import itertools
 import json
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from qkdclient.cli.building import Json
 from qkdclient.cli.invocation import as_cell, table, write
 from qkdclient.cli.options import Command, Group, everywhere, invocation, passphrase_option
 from qkdclient.names import shown
+from qkdclient.sources import standard_input
 
 KINDS: Mapping[str, Any] = {"text": str, "texts": str, "integer": int, "number": float, "json": Json()}
 COLUMNS = 6
@@ -89,10 +89,10 @@ def _called(operation: Operation, things: list[str], given: dict[str, Any]) -> A
 
 
 def _parameters(operation: Operation) -> Iterator[click.Parameter]:
+    for field in operation.placed("path"):
+        yield click.Argument([field.name], metavar=field.name.upper())
     for field in operation.fields.values():
-        if field.place == "path":
-            yield click.Argument([field.name], metavar=field.name.upper())
-        else:
+        if field.place != "path":
             yield _option(operation, field)
     nullable = [field.name for field in operation.fields.values() if field.nullable]
     if nullable:
@@ -137,7 +137,7 @@ def _option(operation: Operation, field: Field) -> click.Parameter:
 def _read(path: str) -> str:
     """Read a text as it is, line ends too."""
     try:
-        return (sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()).decode()
+        return (standard_input().read() if path == "-" else Path(path).read_bytes()).decode()
     except UnicodeDecodeError:
         raise click.UsageError(f"{shown(path)} is no text in UTF-8.") from None
 

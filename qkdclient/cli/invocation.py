@@ -55,12 +55,16 @@ class Invocation:
     def fail(self, error: Exception, *, about: str = "") -> None:
         """Write what went wrong, and remember its exit code."""
         self.codes.add(Exit(getattr(error, "exit_code", Exit.FAILED)))
-        say(f"{about}{': ' if about else ''}{error}")
+        say(f"{about}{': ' if about else ''}{as_told(error)}")
 
     def each(
         self, items: Sequence[T], act: Callable[[T], object], *, done: str, jobs: int = 1, about: str = ""
     ) -> None:
-        """Do something with each of several things, whatever becomes of the others, and sum up at the end."""
+        """Do something with each of several things, whatever becomes of the others, and sum up at the end.
+
+        What is named twice is done once. One thing is done without a thread: Ctrl-C ends it at once, as it should.
+        """
+        items = list(dict.fromkeys(items))
 
         def attempt(item: T) -> bool:
             try:
@@ -70,8 +74,11 @@ class Invocation:
                 return False
             return True
 
-        with ThreadPoolExecutor(jobs) as pool:
-            results = list(pool.map(attempt, items)) if jobs > 1 else [attempt(item) for item in items]
+        if jobs > 1 and len(items) > 1:
+            with ThreadPoolExecutor(jobs) as pool:
+                results = list(pool.map(attempt, items))
+        else:
+            results = [attempt(item) for item in items]
         if len(items) > 1:
             failed = f", {results.count(False)} failed" if not all(results) else ""
             say(f"{results.count(True)} {done}{failed}.")
@@ -79,6 +86,13 @@ class Invocation:
     def exit_code(self) -> Exit:
         """The code of all that went wrong, where it is one."""
         return next(iter(self.codes), Exit.DONE) if len(self.codes) < 2 else Exit.FAILED
+
+
+def as_told(error: Exception) -> str:
+    """What an error says; of the system's, what and where."""
+    if isinstance(error, OSError):
+        return f"{shown(error.filename or 'The system')}: {error.strerror or shown(error)}"
+    return str(error)
 
 
 def write(line: str) -> None:

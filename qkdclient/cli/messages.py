@@ -15,6 +15,7 @@ from qkdclient.cli.options import Group, invocation, passphrase_option
 from qkdclient.data_keys import DataKeys
 from qkdclient.errors import Unfit
 from qkdclient.names import shown
+from qkdclient.sources import standard_input
 
 
 @click.group(cls=Group)
@@ -141,7 +142,7 @@ add_methods(data_keys, DataKeys, without=("generate", "open"))
 
 
 def _read(path: str) -> bytes:
-    return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    return standard_input().read() if path == "-" else Path(path).read_bytes()
 
 
 def _package(path: str) -> Any:

@@ -1,6 +1,7 @@
 """Options that more than one command has. Those of ``Command`` may stand before or after a command's name."""
 
 import json
+import math
 import os
 import re
 from collections.abc import Callable
@@ -18,6 +19,16 @@ def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> Non
     """Keep an option that may stand anywhere; the last one counts."""
     if value is not None and value is not False:
         setattr(context.find_root().obj, str(parameter.name), value)
+
+
+class Seconds(click.FloatRange):
+    """Seconds, none or more; for ever is a time, too."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+        return seconds
 
 
 class Rate(click.ParamType[int]):
@@ -38,7 +49,7 @@ def everywhere() -> list[click.Parameter]:
         "--json": {"is_flag": True, "help": "Write one JSON object per line."},
         "--url": {"help": "URL of the platform (QKD_URL)."},
         "--profile": {"help": "Profile of the configuration file (QKD_PROFILE)."},
-        "--retry": {"type": click.FloatRange(min=0), "help": "Seconds to go on trying (60)."},
+        "--retry": {"type": Seconds(min=0), "help": "Seconds to go on trying (60)."},
         "--limit-rate": {"type": Rate(), "help": "Bytes per second at most, such as 2M."},
     }
     names = {"--json": "as_json"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from qkdclient.cli.invocation import Invocation, is_terminal, say
+from qkdclient.cli.invocation import Invocation, as_told, is_terminal, say
 from qkdclient.cli.options import Group, Mode, invocation, passphrase_option
 from qkdclient.cli.transfers import JOBS, LOCAL
 from qkdclient.errors import Exit
@@ -87,7 +87,7 @@ def _show(call: Invocation, report: Report) -> None:
             call.show({"path": path, "result": what}, f"{what:8}  {shown(path)}")
     for path, error in sorted(report.failed.items()):
         if call.as_json:
-            call.show({"path": path, "result": "failed", "error": str(error)})
+            call.show({"path": path, "result": "failed", "error": as_told(error)})
         call.fail(error, about=shown(path))
     if report.awaited:
         call.codes.add(Exit.AWAITED)

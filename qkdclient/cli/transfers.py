@@ -8,7 +8,7 @@ import click
 
 from qkdclient.announcing import AWAITED, File
 from qkdclient.cli.invocation import Invocation, is_terminal, say
-from qkdclient.cli.options import Command, Mode, attributes_of, invocation, passphrase_option
+from qkdclient.cli.options import Command, Mode, Seconds, attributes_of, invocation, passphrase_option
 from qkdclient.client import Client
 from qkdclient.errors import ClientError, Exit
 from qkdclient.names import shown
@@ -69,7 +69,7 @@ def line_of(file: File) -> str:
 @click.option("--replaces", metavar="FILE_ID", help="Upload it as the next version of this file.")
 @click.option(
     "--wait",
-    type=click.FloatRange(min=0),
+    type=Seconds(min=0),
     default=60.0,
     show_default=True,
     help="Seconds to wait until the platform has encrypted it.",

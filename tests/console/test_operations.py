@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.test import Client
 
+from apps.access import quotas
 from apps.audit import services as audit
 from apps.common import scheduling, turns
 from apps.common.aws import client as aws_client
@@ -200,15 +201,52 @@ def test_schedules_say_when_they_ran_and_run_now(console: Client, monkeypatch: p
     assert "1 failed" in html
     assert "has not run" in html
     assert "sessions judged" in console.get(f"{SCHEDULES}sweep/change/").content.decode()
-    ran: list[Schedule] = []
-    monkeypatch.setattr(scheduling, "run", ran.append)
+    parts = have_parts(monkeypatch, "a", "b")
     act(console, SCHEDULES, "run", ["rotate"])
     job = jobs.listed(actor=ALICE, limit=1).records[0]
     tasks.run_schedule(job.job_id)
-    assert ran == [Schedule.ROTATE]
+    assert parts == ["a", "b"]
     assert jobs.find(job.job_id, actor=ALICE).state is JobState.SUCCEEDED
     assert newest("schedule.run")[0].detail["schedule"] == "rotate"
     assert console.get(f"{SCHEDULES}nosuch/change/").status_code == 302
+
+
+def have_parts(monkeypatch: pytest.MonkeyPatch, *names: str, failing: str = "") -> list[str]:
+    """Give schedules parts that only note that they ran; returns where."""
+    ran: list[str] = []
+
+    def part(name: str) -> scheduling.Part:
+        def run() -> int:
+            ran.append(name)
+            if name == failing:
+                raise ValueError("the secret is 42")
+            return 0
+
+        return scheduling.Part(Schedule.ROTATE, names.index(name), name, run)
+
+    monkeypatch.setattr(scheduling, "parts_of", lambda _: [part(name) for name in names])
+    return ran
+
+
+def test_a_schedule_that_a_workers_time_ends_in_goes_on_with_the_rest(
+    console: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It said that all was done when its worker's time had ended after the first part."""
+    ran = have_parts(monkeypatch, "a", "b", "c", failing="b")
+    left = [600.0, 0.0]
+    monkeypatch.setattr(scheduling, "seconds_left", lambda: left.pop(0) if left else 600.0)
+    sent: list[Any] = []
+    monkeypatch.setattr(tasks.run_schedule, "apply_async", lambda arguments, **_: sent.append(arguments))
+    act(console, SCHEDULES, "run", ["rotate"])
+    job = jobs.listed(actor=ALICE, limit=1).records[0]
+    tasks.run_schedule(job.job_id)
+    waiting = jobs.find(job.job_id, actor=ALICE)
+    assert (ran, waiting.state, int(waiting.done)) == (["a"], JobState.QUEUED, 1)
+    assert sent == [(job.job_id,)] * 2, "when it was asked for, and to go on"
+    tasks.run_schedule(job.job_id)
+    ended = jobs.find(job.job_id, actor=ALICE)
+    assert (ran, ended.state, int(ended.done)) == (["a", "b", "c"], JobState.FAILED, 3)
+    assert ended.error == "Parts failed: b. The log says why; the schedule's next run tries again."
 
 
 def test_the_intervals_are_those_of_the_deployment() -> None:
@@ -233,6 +271,23 @@ def test_a_failed_job_is_retried_from_where_it_was(console: Client) -> None:
     assert b"only one that failed can be retried" in again.content
     refused = act(console, JOBS, "retry", [fine.job_id])
     assert b"is succeeded; only one that failed" in refused.content
+
+
+def test_a_retried_job_is_refused_where_its_owners_quota_is_used_up(
+    console: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = make_job(3, 20, ended=True, error="The network was away.")
+    asked: list[Any] = []
+
+    def used_up(owner: str, spends: Any) -> None:
+        asked.append((owner, spends))
+        raise quotas.QuotaUsedUp("5 of 5 jobs are used")
+
+    monkeypatch.setattr(quotas, "check_owner", used_up)
+    refused = act(console, JOBS, "retry", [failed.job_id])
+    assert b"5 of 5 jobs are used" in refused.content
+    assert asked == [(failed.owner, {quotas.Quota.JOBS})]
+    assert jobs.find(failed.job_id, actor=ALICE).state is JobState.FAILED
 
 
 def test_costs_are_those_of_the_documentation(console: Client) -> None:

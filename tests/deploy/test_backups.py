@@ -3,6 +3,7 @@
 import io
 import json
 import uuid
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -49,8 +50,12 @@ def stage(tmp_path):
     with on_embedded_aws(tmp_path / "aws", services=SERVICES):
         name = "qkd-local/platform"
         aws.client("secretsmanager").create_secret(Name=name, SecretString='{"AUDIT_KEY": "as before"}')
+        client: Any = aws.client
         data = backups.StageData(
-            aws.client, settings.TABLE_PREFIX, name, f"sqlite:///{tmp_path}/users.sqlite3"
+            lambda service: aws.client(service),
+            settings.TABLE_PREFIX,
+            name,
+            f"sqlite:///{tmp_path}/users.sqlite3",
         )
         (tmp_path / "people.json").write_text(json.dumps(PERSON))
         data._django("migrate", "--no-input")

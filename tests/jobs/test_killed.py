@@ -1,4 +1,4 @@
-"""A worker killed before or after any of its calls: nothing of it reaches AWS any more, and the job is done in the end."""
+"""A worker killed between any two of its calls: nothing of it reaches AWS any more, and the job is done in the end."""
 
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -18,6 +18,7 @@ from apps.sessions.services import GenerateRequest
 from tests import requirement
 from tests.conftest import TESTS
 from tests.custody.files import rows_under
+from tests.fault_table import PROPERTY
 from tests.faults import watched
 from tests.queues import die, into
 
@@ -31,20 +32,20 @@ class Killed(BaseException):
 
 
 @contextmanager
-def killed(nth, *, after, of=()):
-    """From the ``nth`` call on nothing is sent; that one itself only where it is killed after it.
+def killed(after, *, of=()):
+    """Let so many calls through, then nothing: as between two calls the worker does nothing that lasts, these are all points.
 
     Counted are calls whose operation begins with one of ``of``, or all.
     """
     calls: list[str] = []
 
     def around(call, client, operation, arguments):
-        if of and len(calls) < nth and not operation.startswith(of):
+        if len(calls) > after:
+            raise Killed
+        if of and not operation.startswith(of):
             return call(client, operation, arguments)
         calls.append(operation)
-        if len(calls) == nth and after:
-            call(client, operation, arguments)
-        if len(calls) >= nth:
+        if len(calls) > after:
             raise Killed
         return call(client, operation, arguments)
 
@@ -72,38 +73,38 @@ def sent(monkeypatch):
 
 
 @requirement("A9", "C6", "I4")
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_batch_killed_at_any_call_makes_each_session_once(aws, sent, after):
-    for nth in count(1):
+def test_a_batch_killed_at_any_call_makes_each_session_once(aws, sent, record_property):
+    for after in count():
         job = tasks.generate_later(SMALL, count=2, actor=TESTS)
         before = {one.session_id for one in sessions.listed(actor=TESTS, limit=200).records}
-        with killed(nth, after=after) as calls, suppress(Killed):
+        with killed(after) as calls, suppress(Killed):
             tasks.generate_batch(job.job_id)
         ended = deliver_until_ended(tasks.generate_batch, job.job_id)
-        assert ended.state is JobState.SUCCEEDED, f"{nth}: {calls[-1]}"
+        assert ended.state is JobState.SUCCEEDED, f"{after}: {calls[-1]}"
         made = {one.session_id for one in sessions.listed(actor=TESTS, limit=200).records} - before
-        assert set(results.with_first(ended).results["session_ids"]) == made, f"{nth}: {calls[-1]}"
+        assert set(results.with_first(ended).results["session_ids"]) == made, f"{after}: {calls[-1]}"
         assert len(made) == 2
-        if len(calls) < nth:
-            return
+        if len(calls) <= after:
+            break
+    record_property(PROPERTY, ("job generate, killed", after, 0))
 
 
 @requirement("C5", "C6", "I5")
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_rotation_killed_at_any_call_is_finished(pool, sent, settings, monkeypatch, after):
+def test_a_rotation_killed_at_any_call_is_finished(pool, sent, settings, monkeypatch, record_property):
     settings.REWRAP_PER_SECOND = 1_000_000
     monkeypatch.setattr(rotations, "SETTLE_SECONDS", 0)
     key = pool[0]
-    for nth in count(1):
+    for after in count():
         rows_under(key, 2)
         retirement.revoke(key.key_id, reason="test", below_low_water=True, actor=TESTS)
         job_id = sent[-1]
-        with killed(nth, after=after) as calls, suppress(Killed):
+        with killed(after) as calls, suppress(Killed):
             custody.rewrap_files(job_id)
         ended = deliver_until_ended(custody.rewrap_files, job_id)
-        assert ended.state is JobState.SUCCEEDED, f"{nth}: {calls[-1]}"
+        assert ended.state is JobState.SUCCEEDED, f"{after}: {calls[-1]}"
         found = rotation.find(rotation_id_of(key.key_id))
-        assert found.status is RotationStatus.DONE, f"{nth}: {calls[-1]}"
-        if len(calls) < nth:
-            return
+        assert found.status is RotationStatus.DONE, f"{after}: {calls[-1]}"
+        if len(calls) <= after:
+            break
         key = keys.find(str(found.new_key_id))
+    record_property(PROPERTY, ("job rewrap, killed", after, 0))

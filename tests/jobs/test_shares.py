@@ -171,6 +171,17 @@ def test_the_sweep_sends_what_waits_for_a_place_once_there_is_one(sent, settings
     assert sent == [second.job_id]
 
 
+@requirement("I11")
+def test_a_backlog_of_one_owner_is_sent_place_by_place_and_keeps_nobody_elses_waiting(sent, settings):
+    """All of it was, with each sweep, and workers gave back most of what they started."""
+    settings.JOBS_RUNNING_PER_PRINCIPAL = 2
+    backlog = [asked() for _ in range(20)]
+    other = asked(BOB)
+    sent.clear()
+    assert jobs.send_lost(seconds=-1) == len(sent) == 2 + jobs.SPARE + 1
+    assert sent == [*(job.job_id for job in backlog[: 2 + jobs.SPARE]), other.job_id]
+
+
 class Workers:
     """Threads that take messages from a queue in their order, as Celery's do."""
 

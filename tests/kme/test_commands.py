@@ -1,6 +1,8 @@
 """Certificates to try it out, and applications by command (E10)."""
 
+import logging
 import stat
+import threading
 from io import StringIO
 
 import pytest
@@ -9,6 +11,8 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from apps.kme import saes
+from apps.kme.management.commands.run_link import Command
+from apps.kme.sites import agreeing, running
 from tests import requirement
 
 
@@ -64,3 +68,23 @@ def test_applications_are_registered_listed_and_revoked_by_command(aws, tmp_path
 def test_a_kme_without_certificates_says_how_to_make_them(tmp_path):
     with pytest.raises(CommandError, match="kme_certificates"):
         run("run_kme", "--folder", str(tmp_path), "--port", "0")
+
+
+@requirement("E10", "C6")
+def test_alices_agreeing_goes_on_after_errors_that_nobody_foresaw_and_tells_each(monkeypatch, caplog):
+    """Its thread ended, and the sites agreed by the schedule alone."""
+    command, tries = Command(), []
+    command._ends = threading.Event()
+
+    def agree(link):
+        tries.append(link)
+        if len(tries) < 3:
+            raise RuntimeError("unforeseen")
+        command._ends.set()
+
+    monkeypatch.setattr(running, "find", lambda link_id: link_id)
+    monkeypatch.setattr(agreeing, "agree", agree)
+    command._agree("metro", 0.0)
+    assert tries == ["metro"] * 3
+    told = [one.getMessage() for one in caplog.records if one.levelno == logging.ERROR]
+    assert told == ["link metro: the sites do not agree, tried again in 0 s"] * 2

@@ -4,7 +4,6 @@ import contextlib
 import math
 import os
 import threading
-import time
 from importlib.util import find_spec
 
 import numpy as np
@@ -249,49 +248,64 @@ def many_batches(monkeypatch):
 
 
 @requirement("A4")
-@pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
 @pytest.mark.parametrize("low_latency", [False, True])
-def test_on_several_cores_every_message_and_the_result_are_those_of_one(
-    many_batches, monkeypatch, low_latency
+@pytest.mark.parametrize(
+    "kernel",
+    ["numpy", pytest.param("numba", marks=pytest.mark.skipif(find_spec("numba") is None, reason="no numba"))],
+)
+@pytest.mark.parametrize(("bits", "qber", "frame_bits"), [(20_000, 0.03, 1 << 11), (9_000, 0.11, 900)])
+def test_without_messages_the_same_is_asked_counted_and_found(
+    many_batches, kernel, low_latency, bits, qber, frame_bits
 ):
-    """Batches wait for each other at random; what crosses is the same to the bit."""
-    alice, received = noisy_pair(50_000, 0.03, 6)
-    crossed: dict[int, bytes] = {}
-    busy: set[int] = set()
+    """On one core and on several, as over a channel: to the bit, to the round trip."""
+    whole, received = noisy_pair(bits, qber, 6)
 
-    class Heard(LocalChannel):
-        def _exchange(self, question, longest):
-            if question.kind is Kind.BATCH:
-                self.heard, self.first = b"", int.from_bytes(question.body[:4], "little")
-            time.sleep(int.from_bytes(os.urandom(1)) % 3 * 1e-4)
-            answer = super()._exchange(question, longest)
-            if question.kind is not Kind.TAGS:
-                busy.add(threading.get_ident())
-                self.heard += question.encode() + answer.encode()
-                crossed[self.first] = self.heard
-            return answer
-
-    monkeypatch.setattr("qkd.reconciliation.local.LocalChannel", Heard)
-    found = set()
-    for workers in (1, 2, 20):
-        crossed.clear()
-        busy.clear()
-        result = reconcile(
-            alice,
+    def figures(workers=None):
+        alice = AliceReconciliation(whole, frame_bits=frame_bits, epsilon_cor=1e-15)
+        channel = LocalChannel(alice.answer)
+        correct_all = bob.one_after_the_other if workers is None else local.AtOnce(alice, workers)
+        result = reconcile_as_bob(
             received,
-            0.03,
+            channel,
+            qber,
             seed=6,
-            kernel="numba",
-            frame_bits=1 << 11,
+            kernel=kernel,
+            frame_bits=frame_bits,
             low_latency=low_latency,
-            workers=workers,
+            correct_all=correct_all,
         )
         assert result.verified
-        assert len(crossed) == 13
-        assert (len(busy) > 1) == (workers > 1)
-        transcript = b"".join(crossed[first] for first in sorted(crossed))
-        found.add((transcript, result.bits.tobytes(), result.leaked_bits, result.round_trips))
-    assert len(found) == 1
+        return (
+            result.bits.tobytes(),
+            result.corrected_errors,
+            result.round_trips,
+            alice.leaked_bits,
+            +channel.to_alice,
+            +channel.to_bob,
+        )
+
+    by_messages = figures()
+    for workers in (1, 2, 20):
+        assert figures(workers) == by_messages
+
+
+@requirement("A4")
+@pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
+@pytest.mark.parametrize("workers", [2, 20])
+def test_batches_are_corrected_at_once(many_batches, monkeypatch, workers):
+    """The first two wait for each other: one thread alone would wait in vain."""
+    both = threading.Barrier(2, timeout=120)
+
+    class Meeting(LocalChannel):
+        def _exchange(self, question, longest):
+            if question.kind is Kind.BATCH and int.from_bytes(question.body[:4], "little") < 4:
+                both.wait()
+            return super()._exchange(question, longest)
+
+    monkeypatch.setattr("qkd.reconciliation.local.LocalChannel", Meeting)
+    alice, received = noisy_pair(20_000, 0.03, 6)
+    result = reconcile(alice, received, 0.03, seed=6, kernel="numba", frame_bits=1 << 11, workers=workers)
+    assert result.verified
 
 
 @requirement("A4")
@@ -310,7 +324,7 @@ def test_batches_at_once_are_held_to_the_parities_of_the_whole_string(many_batch
                 seed=6,
                 kernel="numba",
                 frame_bits=1 << 11,
-                correct_all=local._AtOnce(alice, 2),
+                correct_all=local.AtOnce(alice, 2),
             )
         assert alice.leaked_bits == most
 
@@ -320,10 +334,10 @@ def test_batches_at_once_are_held_to_the_parities_of_the_whole_string(many_batch
 def test_a_batch_that_fails_ends_the_reconciliation(many_batches, monkeypatch):
     correct = bob.Batches.correct
 
-    def failing(self, index, rows, channel):
+    def failing(self, index, rows, channel, **named):
         if index == 3:
             raise ProtocolError("the third")
-        correct(self, index, rows, channel)
+        correct(self, index, rows, channel, **named)
 
     monkeypatch.setattr(bob.Batches, "correct", failing)
     alice, received = noisy_pair(20_000, 0.03, 6)

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from qkdclient import Client
+from qkdclient.cli.main import main
 from tests.qkdclient import platform as stand_in
 
 
@@ -41,3 +42,17 @@ def source(folder):
     path = folder / "source.bin"
     path.write_bytes(os.urandom(4 * stand_in.PART + 123))
     return path
+
+
+@pytest.fixture
+def run(platform, folder, monkeypatch, capfd):
+    """Run the command as a shell does: its exit code, what it wrote, what it said."""
+    monkeypatch.setenv("QKD_URL", platform.url)
+    monkeypatch.setenv("QKD_API_KEY", "key")
+
+    def run(*arguments):
+        capfd.readouterr()
+        code = main(arguments)
+        return code, *capfd.readouterr()
+
+    return run

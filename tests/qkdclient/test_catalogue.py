@@ -16,7 +16,13 @@ from tests import requirement
 from tests.qkdclient.test_library import METHODS, called_by
 
 OLD = "Run: make pages"
-TRANSFERS = {"files.upload", "files.download", "files.keep", "whoami"}  # shown by tests of their own
+TRANSFERS = {
+    "files.upload",
+    "files.download",
+    "files.keep",
+    "reports.get_file",
+    "whoami",
+}  # shown by tests of their own
 # Fields that a method of the library does not pass on, and why; `client.operations` and `qkdclient api` do
 NOT_PASSED = {
     "generate_batch": {"eavesdropper"},  # one study at a time, by generate

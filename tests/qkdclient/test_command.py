@@ -16,7 +16,6 @@ import pytest
 
 from apps.stack.configuration import ROOT
 from qkdclient import Exit
-from qkdclient.cli.main import main
 from tests import requirement
 from tests.qkdclient.platform import PART
 
@@ -26,20 +25,6 @@ ANYWHERE = [
     ["files", "list", "--json"],
     ["list", "--json"],
 ]
-
-
-@pytest.fixture
-def run(platform, folder, monkeypatch, capfd):
-    """Run the command as a shell does: its exit code, what it wrote, what it said."""
-    monkeypatch.setenv("QKD_URL", platform.url)
-    monkeypatch.setenv("QKD_API_KEY", "key")
-
-    def run(*arguments):
-        capfd.readouterr()
-        code = main(arguments)
-        return code, *capfd.readouterr()
-
-    return run
 
 
 @requirement("C8")

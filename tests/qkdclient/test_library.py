@@ -31,7 +31,16 @@ ANSWER: dict[str, Any] = {
     "sha256": None,
 }
 SAMPLES: dict[Any, Any] = {str: "x", int: 1, float: 0.5, bool: True, bytes: b"x"}
-ELSEWHERE = {"keep", "upload", "download", "fetch", "write_to", "up", "down"}  # shown by tests of their own
+ELSEWHERE = {
+    "keep",
+    "upload",
+    "download",
+    "fetch",
+    "write_to",
+    "up",
+    "down",
+    "get_file",
+}  # shown by tests of their own
 
 
 class Recorder(Api):

@@ -10,7 +10,6 @@ import pytest
 from qkdclient import Busy, Exists, Exit, Unfit
 from qkdclient.folders import files_in
 from tests import requirement
-from tests.qkdclient.test_command import run  # noqa: F401 - a fixture
 from tests.qkdclient.test_uploads import MODES, Cut, cutting
 
 
@@ -234,7 +233,7 @@ def test_however_often_a_changed_folder_is_killed_no_earlier_file_stays(
 
 
 @requirement("C8")
-def test_the_command_sums_up_and_has_an_exit_code(run, tree, platform):  # noqa: F811 - the fixture
+def test_the_command_sums_up_and_has_an_exit_code(run, tree, platform):
     code, out, said = run("sync", "up", str(tree), "papers", "--exclude", "*.o", "--jobs", "2")
     assert (code, len(out.splitlines()), said) == (0, 4, "4 sent, 0 unchanged.\n")
     assert run("sync", "up", str(tree), "papers", "--dry-run", "--json")[0] == 0

@@ -192,6 +192,47 @@ def test_a_file_of_somebody_elses_beside_the_backup_stays(folder, key, tmp_path)
 
 
 @requirement("G5")
+@pytest.mark.parametrize("left", [0, 10, 3_000])
+def test_what_a_killed_backup_left_is_overwritten_and_said(folder, key, backup, tmp_path, capsys, left):
+    (tmp_path / "tuesday.part").write_bytes(backup.read_bytes()[:left] + bytes(400_000 if left > 10 else 0))
+    backups.make(folder, recipient=tmp_path / "public.json", out=tmp_path / "tuesday")
+    assert ("tuesday.part was left by a backup that was killed" in capsys.readouterr().out) == bool(left)
+    assert restore(tmp_path / "tuesday", key, tmp_path) == len(FILES) + 1
+    assert not list(tmp_path.glob("*.part"))
+
+
+@requirement("G5")
+def test_what_another_backup_writes_is_left_to_it(folder, key, tmp_path):
+    part = tmp_path / "monday.part"
+    with backups._part(part) as held:
+        held.write(backups.BEGINNING)
+        held.flush()
+        with pytest.raises(backups.BackupFailed, match=r"monday\.part is being written"):
+            backups.make(folder, recipient=tmp_path / "public.json", out=tmp_path / "monday")
+        assert part.read_bytes() == backups.BEGINNING
+
+
+@requirement("G5")
+def test_what_a_backup_has_not_in_it_is_said(folder, key, tmp_path, monkeypatch, capsys):
+    """What two sites share lies beside both of their folders, or where settings say."""
+    monkeypatch.setenv("LOCAL_DIR", str(folder))
+    made = ["make", "--to", str(tmp_path / "public.json"), "--out"]
+    assert backups.main([*made, str(tmp_path / "alone")]) == 0
+    assert "Not in it" not in capsys.readouterr().out
+    (tmp_path / "link.secret").touch()
+    (folder / "link-made").touch()
+    (tmp_path / "site.key").touch()
+    monkeypatch.setenv("LINK_SECRETS", json.dumps({"a": str(folder / "version"), "b": "/no/such"}))
+    monkeypatch.setenv("KME_CLIENTS", json.dumps({"site": {"key": str(tmp_path / "site.key")}}))
+    assert backups.main([*made, str(tmp_path / "shared")]) == 0
+    said = capsys.readouterr().out
+    assert (
+        f"Not in it, as it lies outside of {folder}: {tmp_path / 'link.secret'}, {tmp_path / 'site.key'}."
+        in said
+    )
+
+
+@requirement("G5")
 def test_a_disk_without_hard_links_takes_a_backup(folder, key, tmp_path, monkeypatch):
     def refused(*_args, **_named):
         raise PermissionError(1, "Operation not permitted")

@@ -2,7 +2,7 @@
 
 import json
 import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -12,6 +12,8 @@ from apps.stack import resources, uploads
 from apps.stack.invocation import Entry
 from qkdplatform import lambda_handler, queues
 from tests import requirement
+from tests.faults import watched
+from tests.waiting import LIMIT_SECONDS, wait_for
 
 NOTIFICATION = {"Records": [{"eventSource": "aws:s3", "s3": {"object": {"key": "a%20b"}}}]}
 POISON = [
@@ -31,7 +33,7 @@ def queue(stack, monkeypatch, settings):
     monkeypatch.setattr(clients, "client", stack.client)
     monkeypatch.setattr(queues, "FIRST_WAIT", 0)
     dead = resources.ensure_queue(settings.DEAD_LETTER_QUEUE)
-    resources.ensure_queue(settings.UPLOAD_EVENTS_QUEUE, visibility=2, dead_letters=dead)
+    resources.ensure_queue(settings.UPLOAD_EVENTS_QUEUE, visibility=3600, dead_letters=dead)
     return stack.client("sqs")
 
 
@@ -39,15 +41,16 @@ def url_of(queue, name):
     return queue.get_queue_url(QueueName=name)["QueueUrl"]
 
 
-def relayed(handler, until, seconds=30):
+def relayed(handler, until):
+    """Relay until a condition holds; an error of the relay is the test's."""
     stop = threading.Event()
-    thread = threading.Thread(target=uploads.relay_uploads, args=(Entry(handler, stop), stop))
-    thread.start()
-    deadline = time.monotonic() + seconds
-    while not until() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    stop.set()
-    thread.join()
+    with ThreadPoolExecutor(1) as pool:
+        relay = pool.submit(uploads.relay_uploads, Entry(handler, stop), stop)
+        try:
+            wait_for(until, work=relay)
+        finally:
+            stop.set()
+    relay.result()
 
 
 def left(queue, name):
@@ -74,36 +77,62 @@ def test_what_does_not_parse_becomes_a_dead_letter_and_holds_nothing_up(queue, s
 
 
 @requirement("C1")
-def test_a_message_stays_hidden_while_it_is_worked_on(queue, settings, monkeypatch):
-    monkeypatch.setattr(uploads, "HIDDEN_SECONDS", 2)
-    monkeypatch.setattr(uploads, "PROLONG_SECONDS", 0.5)
-    calls = []
+def test_a_message_is_kept_hidden_for_as_long_as_it_is_worked_on_and_no_longer(queue, settings, monkeypatch):
+    monkeypatch.setattr(uploads, "HIDDEN_SECONDS", 1234)
+    monkeypatch.setattr(uploads, "PROLONG_SECONDS", 0.01)
+    made, enough, delivered = [], threading.Event(), []
+
+    def note(call, client, operation, arguments):
+        answer = call(client, operation, arguments)
+        if operation in {"ChangeMessageVisibility", "DeleteMessage"}:
+            made.append((operation, arguments["ReceiptHandle"], arguments.get("VisibilityTimeout")))
+            if len(made) == 3:
+                enough.set()
+        return answer
 
     def handler(event, context):
-        calls.append(event["Records"][0]["messageId"])
-        time.sleep(4)
+        delivered.append((event["Records"][0]["receiptHandle"], enough.wait(LIMIT_SECONDS / 2)))
 
-    url = url_of(queue, settings.UPLOAD_EVENTS_QUEUE)
+    queue.send_message(
+        QueueUrl=url_of(queue, settings.UPLOAD_EVENTS_QUEUE), MessageBody=json.dumps(NOTIFICATION)
+    )
+    with watched(note):
+        relayed(handler, lambda: left(queue, settings.UPLOAD_EVENTS_QUEUE) == 0)
+    [(receipt, was_prolonged)] = delivered
+    assert was_prolonged
+    assert set(made[:-1]) == {("ChangeMessageVisibility", receipt, 1234)}
+    assert made[-1] == ("DeleteMessage", receipt, None), "nothing is prolonged after the end"
+    assert "prolong" not in {one.name for one in threading.enumerate()}
+
+
+@requirement("C1")
+def test_a_message_that_is_hidden_again_is_shown_to_nobody_else(queue, settings, monkeypatch):
+    """What prolonging does: without it, the queue's own time-out would end, here at once."""
+    monkeypatch.setattr(uploads, "HIDDEN_SECONDS", 1234)
+    monkeypatch.setattr(uploads, "PROLONG_SECONDS", 0.01)
+    url, prolonged = url_of(queue, settings.UPLOAD_EVENTS_QUEUE), threading.Event()
     queue.send_message(QueueUrl=url, MessageBody=json.dumps(NOTIFICATION))
-    seen: list[object] = []
+    [message] = queue.receive_message(QueueUrl=url, VisibilityTimeout=3600)["Messages"]
 
-    def nobody_else():
-        seen.extend(
-            queue.receive_message(QueueUrl=url, WaitTimeSeconds=0).get("Messages", []) if calls else []
-        )
-        return left(queue, settings.UPLOAD_EVENTS_QUEUE) == 0
+    def note(call, client, operation, arguments):
+        answer = call(client, operation, arguments)
+        if operation == "ChangeMessageVisibility":
+            prolonged.set()
+        return answer
 
-    relayed(handler, nobody_else)
-    assert (len(calls), seen) == (1, [])
+    queue.change_message_visibility(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
+    with watched(note), uploads.hidden(url, message["ReceiptHandle"]):
+        assert prolonged.wait(LIMIT_SECONDS)
+    assert "Messages" not in queue.receive_message(QueueUrl=url)
 
 
 @requirement("C1")
 def test_a_message_whose_receipt_was_lost_is_soon_shown_again(queue, settings):
     url = url_of(queue, settings.UPLOAD_EVENTS_QUEUE)
     queue.send_message(QueueUrl=url, MessageBody=json.dumps(NOTIFICATION))
-    assert queue.receive_message(QueueUrl=url)["Messages"]  # and nobody knows of it
+    assert queue.receive_message(QueueUrl=url, VisibilityTimeout=1)["Messages"]  # and nobody knows of it
     calls = []
-    relayed(lambda event, _: calls.append(event), lambda: bool(calls), seconds=5)
+    relayed(lambda event, _: calls.append(event), lambda: bool(calls))
     assert json.loads(calls[0]["Records"][0]["body"]) == NOTIFICATION
     assert calls[0]["Records"][0]["attributes"]["ApproximateReceiveCount"] == "2"
 

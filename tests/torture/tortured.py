@@ -18,6 +18,7 @@ from tests.torture.clock import Clock
 from tests.torture.supervised import FAULTY_AWS
 
 START_SECONDS = 240.0
+AWAY_SECONDS = 120.0
 NAMES = {
     str(ROOT / FAULTY_AWS): "aws",
     "apps.stack.web": "web",
@@ -123,6 +124,27 @@ class Platform:
         """Call the API."""
         headers = {"X-API-Key": self.key}
         return requests.request(method, f"{self.url}/{path}", json=body, headers=headers, timeout=seconds)
+
+    def asked(self, method: str, path: str, body: Any = None) -> requests.Response:
+        """Call the API, again where a part is just being started: whoever reads back waits for it.
+
+        Raises:
+            RequestException: it was not there for two minutes.
+        """
+        deadline = time.monotonic() + AWAY_SECONDS
+        while True:
+            try:
+                answer = self.call(method, path, body)
+            except requests.RequestException as error:
+                if time.monotonic() > deadline:
+                    raise
+                self.said.append(f"(torture) {method} {path}: {type(error).__name__}")
+            else:
+                if answer.status_code not in {429, 502, 503, 504} or time.monotonic() > deadline:
+                    return answer
+                self.said.append(f"(torture) {method} {path}: {answer.status_code} {answer.text[:200]}")
+            self.ensure_running()
+            time.sleep(2)
 
     def environment(self) -> dict[str, str]:
         """The platform's, for a command beside it."""

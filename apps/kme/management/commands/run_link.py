@@ -131,6 +131,10 @@ class Command(BaseCommand):
                 log.info("link %s: session %s: %d keys", end.link_id, made.session_id, int(made.keys_total))
         except PASSING as error:
             log.warning("link %s: %s", end.link_id, getattr(error, "detail", error))
+        except (
+            Exception
+        ):  # a defect, as Bob's side may bring it about: this session is over, the next is answered
+            log.exception("link %s: a session ended on an error that nobody foresaw", end.link_id)
         finally:
             plain.close()
             free.release()
@@ -144,3 +148,8 @@ class Command(BaseCommand):
             except PASSING as error:
                 log.warning("link %s: %s", link_id, getattr(error, "detail", error))
                 wait = min(MOST_SECONDS, 2 * max(wait, pause))
+            except (
+                Exception
+            ):  # a defect; the thread ends with the process alone, as nobody would notice it missing
+                wait = min(MOST_SECONDS, 2 * max(wait, pause))
+                log.exception("link %s: the sites do not agree, tried again in %.0f s", link_id, wait)
