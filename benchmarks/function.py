@@ -24,7 +24,7 @@ django.setup()
 from apps.stack.configuration import ROOT
 from benchmarks.report import load, machine, table
 from tests.function import Function, runtime_of, started
-from tests.stage import embedded_stage, request
+from tests.stage import REFILL, embedded_stage, filled, request
 
 STARTS = int(os.environ.get("BENCHMARK_STARTS", "5"))
 TURNS = 20
@@ -32,10 +32,6 @@ CORE_MB = 1_769
 SIZES = (512, 1_024, 1_769, 3_008)
 # us-east-1, x86_64: aws.amazon.com/lambda/pricing, read in November 2025
 GB_SECOND, CALL = 0.0000166667, 0.0000002
-REFILL = {
-    "source": "aws.events",
-    "resources": ["arn:aws:events:us-east-1:1:rule/qkd-dev-qkdplatform.schedules.refill"],
-}
 Folders = Sequence[str]
 Environment = Mapping[str, str]
 
@@ -50,18 +46,10 @@ def main() -> None:
         folder = Path(place)
         folders = [str(package), *runtime_of(folder / "runtime")]
         with embedded_stage(folder) as environment:
-            key = prepared(folders, environment)
+            with started(folders, environment) as function:
+                key = filled(function)
             starts(folders, environment, key)
             sizes(folders, environment, key)
-
-
-def prepared(folders: Folders, environment: Environment) -> str:
-    """Fill the stage by its own commands; the API key of its first operator."""
-    with started(folders, environment) as function:
-        function.send({"manage": "migrate"})
-        told = function.send({"manage": "bootstrap"}).value
-        function.send(REFILL)
-    return str(json.loads(told["output"])["api_key"])
 
 
 def starts(folders: Folders, environment: Environment, key: str) -> None:

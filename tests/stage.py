@@ -1,5 +1,6 @@
 """A stage for functions: the environment that they are given, over an embedded AWS with its tables, buckets and queues."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +11,14 @@ from django.conf import settings
 
 from apps.common.aws import client
 from tests.embedded import on_embedded_aws
+from tests.events import stream_insert
+from tests.function import Function
 
 SERVICES = "dynamodb,dynamodbstreams,s3,sqs,sns,sts,kms,secretsmanager"
+REFILL = {
+    "source": "aws.events",
+    "resources": ["arn:aws:events:us-east-1:1:rule/qkd-dev-qkdplatform.schedules.refill"],
+}
 HOST = "abc.execute-api.us-east-1.amazonaws.com"
 GIVEN = (
     *("TABLE_PREFIX", "UPLOADS_BUCKET", "ENCRYPTED_BUCKET", "DOWNLOADS_BUCKET", "EXPORTS_BUCKET"),
@@ -58,3 +65,21 @@ def request(method: str, path: str, *, key: str = "", body: str | None = None) -
         "body": body,
         "isBase64Encoded": False,
     }
+
+
+def filled(function: Function) -> str:
+    """Fill the stage by the commands and events of a deployment; the API key of its first operator."""
+    for command in ("migrate", "bootstrap"):
+        told = function.send({"manage": command}).value
+        if not told.get("ok"):
+            raise ValueError(f"{command}: {told}")
+    function.send(REFILL)
+    function.send(stream_insert(*_pending()))  # of the table's stream, which nobody delivers here
+    return str(json.loads(told["output"])["api_key"])
+
+
+def _pending() -> list[str]:
+    pages = client("dynamodb").get_paginator("scan").paginate(TableName=f"{settings.TABLE_PREFIX}-sessions")
+    return [
+        row["session_id"]["S"] for page in pages for row in page["Items"] if row["status"]["S"] == "pending"
+    ]

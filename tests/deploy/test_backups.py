@@ -52,7 +52,7 @@ def stage(tmp_path):
         aws.client("secretsmanager").create_secret(Name=name, SecretString='{"AUDIT_KEY": "as before"}')
         client: Any = aws.client
         data = backups.StageData(
-            lambda service: aws.client(service),
+            client,
             settings.TABLE_PREFIX,
             name,
             f"sqlite:///{tmp_path}/users.sqlite3",

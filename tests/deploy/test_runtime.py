@@ -11,13 +11,9 @@ from tests import requirement
 from tests.events import stream_insert
 from tests.function import runtime_of, started
 from tests.platform.test_queues import sqs_event
-from tests.stage import embedded_stage, request
+from tests.stage import embedded_stage, filled, request
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-SWEEP = {
-    "source": "aws.events",
-    "resources": ["arn:aws:events:us-east-1:1:rule/qkd-dev-qkdplatform.schedules.refill"],
-}
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +29,8 @@ def function(package, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def key(function):
-    """The first API key, by the commands of a deployment."""
-    assert function.send({"manage": "migrate"}).value["ok"]
-    told = function.send({"manage": "bootstrap"}).value
-    assert told["ok"], told
-    filled = function.send(SWEEP)  # a schedule: until then there is nothing to encrypt with
-    assert not filled.failed, filled.value
-    return json.loads(told["output"])["api_key"]
+    """The first API key: users' tables, bootstrap, a schedule and the stream, each by its event."""
+    return filled(function)
 
 
 @requirement("G1")
