@@ -1,9 +1,9 @@
-"""``python -m benchmarks [sessions] [bounds] [latency] [engine] [packages] [overlap] [trail] [whole] [embedded]``: all parts, or those named."""
+"""``python -m benchmarks [sessions] [bounds] [latency] [engine] [packages] [digests] [overlap] [trail] [whole] [embedded]``: all parts, or those named."""
 
 import subprocess
 import sys
 
-from benchmarks import bounds, embedded, engine, latency, packages, sessions, trail, whole
+from benchmarks import bounds, digests, embedded, engine, latency, packages, sessions, trail, whole
 from benchmarks.report import load, machine
 
 
@@ -18,6 +18,7 @@ PARTS = {
     "latency": latency.main,
     "engine": engine.main,
     "packages": packages.main,
+    "digests": digests.main,
     "overlap": overlap,
     "trail": trail.main,
     "whole": whole.main,

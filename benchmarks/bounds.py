@@ -2,6 +2,7 @@
 
 import math
 from fractions import Fraction
+from unittest.mock import patch
 
 from benchmarks.report import table
 from qkd import finite_key, planning, worst_case
@@ -123,11 +124,9 @@ def _sifted_by_serfling(parameters: SessionParameters) -> int:
             **others,  # type: ignore[arg-type] # those of the function that it stands for
         )
 
-    ours = worst_case.single_photon_length
     planning.plan_for.cache_clear()
-    worst_case.single_photon_length = published  # type: ignore[assignment] # for one plan
     try:
-        return plan(parameters).expected_sifted
+        with patch.object(worst_case, "single_photon_length", published):  # for one plan
+            return plan(parameters).expected_sifted
     finally:
-        worst_case.single_photon_length = ours
         planning.plan_for.cache_clear()

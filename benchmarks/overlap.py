@@ -8,12 +8,14 @@ A process of its own, as it runs with the tests' settings.
 import os
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from unittest import mock
 
 from tests.files import streaming  # sets Django up  # isort: skip
+from django.conf import settings
+
 from apps.common import clock
 from apps.files.bodies import encrypted, read_ahead, writer
 from apps.files.bodies.objects import ObjectRef
@@ -82,8 +84,8 @@ def in_turn(source: Source, *, piece: int, seen: read_ahead.Seen) -> Iterator[me
 
 def seconds(speed: float, *, reading: bool, uploading: bool) -> float:
     """Wall-clock of one body from store to store."""
-    ahead: Any = encrypted.read_ahead if reading else in_turn
-    pool: Any = writer.ThreadPoolExecutor if uploading else Inline
+    ahead: Any = read_ahead.read_ahead if reading else in_turn
+    pool: Any = ThreadPoolExecutor if uploading else Inline
     header = Header.of(file_id="overlap", quantum_key_id="session.0", passphrase=None)
     with (
         streaming.answered_by(Paced(SIZE, speed)),
@@ -91,7 +93,7 @@ def seconds(speed: float, *, reading: bool, uploading: bool) -> float:
         mock.patch.object(writer, "ThreadPoolExecutor", pool),
     ):
         started = time.perf_counter()
-        place = ObjectRef(streaming.settings.ENCRYPTED_BUCKET, "body")
+        place = ObjectRef(settings.ENCRYPTED_BUCKET, "body")
         until = clock.now() + timedelta(hours=1)
         plaintext = stream(ObjectRef("uploads", "key"))
         encrypted.write(plaintext, place, name="name", until=until, file_key=os.urandom(32), header=header)

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,12 @@ LABELS = ["1 KiB", "1 MiB", "64 MiB", "1 GiB"]
 ROUNDS = 3  # of ours and the bare cipher, one after the other, so that both see the machine's best
 REPEATS = 5
 GIB = 2**30
+PEER_SIZES = SIZES[:-1]  # at the largest one some of them take minutes, and are no faster than before
+PEER_CPU_SECONDS = 120  # and no longer than this each
+KILLED = (-9, -24, 128 + 9, 128 + 24)  # SIGKILL and SIGXCPU, of the program or by its shell
+
+Result = dict[str, Any] | str
+"""What was measured, or why there is nothing."""
 
 
 def bodies() -> None:
@@ -46,12 +52,12 @@ def bodies() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(ROUNDS):
             for name in OURS:
-                found[name] = _better(found.get(name), _measure(name, sys.executable, folder))
+                found[name] = _better(found.get(name), _measure(name, sys.executable, folder, SIZES))
         for name, (_, package) in PEERS.items():
             if package not in pythons:
                 pythons[package] = _environment(Path(folder) / f"{name}-environment", package)
             python = pythons[package]
-            found[name] = _measure(name, python, folder) if python else None
+            found[name] = _measure(name, python, folder, PEER_SIZES) if python else f"no {package}"
     for direction in DIRECTIONS:
         rows = [[label, *_speeds(found[name], direction)] for name, label in _labels().items()]
         table(f"Bodies, {direction}, GB/s of CPU", ["", *LABELS], rows)
@@ -68,28 +74,35 @@ def _labels() -> dict[str, str]:
 def _environment(place: Path, package: str) -> str | None:
     """Make an environment with one other library; return its Python, or None if the library cannot be installed."""
     uv = [sys.executable, "-m", "uv"]
-    subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, str(place)], check=True)
+    if subprocess.run(
+        [*uv, "venv", "--quiet", "--python", sys.executable, str(place)], check=False
+    ).returncode:
+        return None
     python = str(place / "bin" / "python")
     command = [*uv, "pip", "install", "--quiet", "--python", python, package]
     return python if subprocess.run(command, check=False).returncode == 0 else None
 
 
-def _measure(name: str, python: str, folder: str) -> dict[str, Any]:
+def _measure(name: str, python: str, folder: str, sizes: Sequence[int]) -> Result:
+    limit = f'ulimit -t {PEER_CPU_SECONDS} && exec "$@"'
     done = subprocess.run(
-        [python, str(ROOT / "benchmarks" / "streams.py"), name, folder],
+        ["/bin/sh", "-c", limit, "limited", python, str(ROOT / "benchmarks" / "streams.py"), name, folder]
+        + [str(size) for size in sizes],
         env=os.environ | {"PYTHONPATH": str(ROOT) if name in OURS else ""},
-        check=True,
+        check=False,
         stdout=subprocess.PIPE,
         text=True,
     )
+    if done.returncode:
+        return f"over {PEER_CPU_SECONDS} s" if done.returncode in KILLED else f"failed ({done.returncode})"
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
-def _better(first: dict[str, Any] | None, second: dict[str, Any]) -> dict[str, Any]:
+def _better(first: Result | None, second: Result) -> Result:
     """The least time and the most memory of two runs."""
-    if first is None:
-        return second
+    if first is None or isinstance(second, str) or isinstance(first, str):
+        return second if first is None else first
     for size, values in second["sizes"].items():
         other = first["sizes"][size]
         values.update({direction: min(values[direction], other[direction]) for direction in DIRECTIONS})
@@ -97,21 +110,31 @@ def _better(first: dict[str, Any] | None, second: dict[str, Any]) -> dict[str, A
     return second
 
 
-def _speeds(result: dict[str, Any] | None, direction: str) -> list[str]:
-    if result is None:
-        return ["not installed"] * len(SIZES)
-    return [f"{size / result['sizes'][str(size)][direction] / 1e9:.3g}" for size in SIZES]
+def _speeds(result: Result, direction: str) -> list[str]:
+    return _cells(result, lambda size, found, _: f"{size / found[direction] / 1e9:.3g}")
 
 
-def _shares(ours: dict[str, Any], bare: dict[str, Any], direction: str) -> list[str]:
-    sizes = map(str, SIZES)
-    return [f"{bare['sizes'][size][direction] / ours['sizes'][size][direction]:.0%}" for size in sizes]
+def _shares(ours: Result, bare: Result, direction: str) -> list[str]:
+    if isinstance(bare, str):
+        return [bare] * len(SIZES)
+    return _cells(
+        ours, lambda size, found, _: f"{bare['sizes'][str(size)][direction] / found[direction]:.0%}"
+    )
 
 
-def _memory(result: dict[str, Any] | None) -> list[str]:
-    if result is None:
-        return ["not installed"] * len(SIZES)
-    return [f"{(result['sizes'][str(size)]['peak'] - result['idle']) / 2**20:.1f}" for size in SIZES]
+def _memory(result: Result) -> list[str]:
+    return _cells(result, lambda _, found, idle: f"{(found['peak'] - idle) / 2**20:.1f}")
+
+
+def _cells(result: Result, shown: Callable[[int, dict[str, Any], int], str]) -> list[str]:
+    """Return a cell for each size, or why there is nothing to show."""
+    if isinstance(result, str):
+        return [result] * len(SIZES)
+    measured = [result["sizes"].get(str(size)) for size in SIZES]
+    return [
+        "not tried" if one is None else shown(size, one, result["idle"])
+        for size, one in zip(SIZES, measured, strict=True)
+    ]
 
 
 def pipeline() -> None:
@@ -130,14 +153,15 @@ def pipeline() -> None:
 
 def _parts(whole: float) -> None:
     """Measure the CPU seconds that each step of the pipeline takes for 1 GiB."""
-    sha256, piece = hashlib.sha256(), bytes(PIECE_SIZE)
+    add: Callable[[bytes], object] = hashlib.sha256().update
+    piece = bytes(PIECE_SIZE)
     count = GIB // len(piece)
     encryptor, sealed = Cobblestone256Encryptor(bytes(32), b""), bytearray(len(piece) + 4096)
     parts = {
         "AES-256-GCM (Cobblestone-256)": best(
             lambda: [encryptor.update_into(piece, sealed) for _ in range(count)]
         ),
-        "SHA-256 of the plaintext": best(lambda: [sha256.update(piece) for _ in range(count)]),
+        "SHA-256 of the plaintext": best(lambda: [add(piece) for _ in range(count)]),
     }
     parts["the rest: copies, threads, DynamoDB in process"] = whole - sum(parts.values())
     rows = [[name, f"{seconds:.2f}", f"{seconds / whole:.0%}"] for name, seconds in parts.items()]

@@ -10,7 +10,9 @@ from qkd.session import SessionParameters, run
 
 def session(key_length: int, error_rate: float, runs: int) -> list[object]:
     """Median CPU of a session that is the first of its kind, and of one whose plan is remembered; how many gave the key."""
-    first, later, keys = [], [], 0
+    first: list[float] = []
+    later: list[float] = []
+    keys = 0
     for _ in range(runs):
         planning.plan_for.cache_clear()
         for times in (first, later):

@@ -1,6 +1,6 @@
 """Streams of several sizes through one implementation, in a process of its own: CPU and memory.
 
-    python benchmarks/streams.py <name> <folder>
+    python benchmarks/streams.py <name> <folder> <size in bytes>...
 
 Run by ``benchmarks.packages``, ours with our Python, the peers with that of an environment made for them. The source
 is made while it is read; encryption is timed into a sink that keeps nothing, decryption from a file. Prints JSON.
@@ -244,11 +244,11 @@ def peak() -> int:
 
 def main() -> None:
     """Measure one implementation at every size."""
-    name, folder = sys.argv[1:]
+    name, folder, *sizes = sys.argv[1:]
     one, sealed = IMPLEMENTATIONS[name](), Path(folder) / name
     one.encrypt(Source(KIB), Nowhere())
     idle = peak()
-    found = {str(size): measure(one, size, sealed) for size in SIZES}
+    found = {str(size): measure(one, size, sealed) for size in map(int, sizes)}
     sealed.unlink()
     print(json.dumps({"idle": idle, "sizes": found}))
 

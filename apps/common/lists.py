@@ -38,8 +38,9 @@ def list_response(
     *,
     query: type[StrictSerializer] = ListQuery,
     salt: str,
+    more: Callable[[Any], dict[str, Any]] = lambda _page: {},
 ) -> Response:
-    """Answer with one page of a list, which ``fetch(limit=, position=, **filters)`` reads.
+    """Answer with one page of a list, which ``fetch(limit=, position=, **filters)`` reads, and ``more`` of it.
 
     A cursor is good for the list that gave it: of this name, of this caller, with these filters.
     """
@@ -50,4 +51,4 @@ def list_response(
     position: Position | None = cursors.load(cursor, salt)
     page = fetch(position=position, **filters)
     items = [output(record).data for record in page.records]
-    return Response({"items": items, "next": cursors.dump(page.older, salt)})
+    return Response({"items": items, "next": cursors.dump(page.older, salt), **more(page)})

@@ -286,11 +286,23 @@ def named_page(owner: str, prefix: str, *, limit: int, position: Position | None
     )
     rows = list(islice(found, limit + 1))
     listed = authentic(whole(FileTable.by_owner_name, rows[:limit], consistent=False))
-    belonging = [file for file in listed if isinstance(file, Document | Upload)]
+    belonging = [file for file in listed if isinstance(file, Document | Upload) and file.owner == owner]
+    # What was renamed meanwhile stands at another place by now
+    places = {row.name_key for row in rows[:limit]}
     return Page(
-        [file for file in belonging if file.owner == owner],
+        [file for file in belonging if place_by_name(file) in places],
         older=rows[limit - 1].name_key if len(rows) > limit else None,
     )
+
+
+def place_by_name(file: File) -> str:
+    """Where a file stands in its owner's list by name."""
+    return name_key(file.name, file.file_id)
+
+
+def place_by_time(file: File) -> str:
+    """Where a file stands in the lists by time."""
+    return _place(file)
 
 
 def name_key(name: str, identifier: str) -> str:

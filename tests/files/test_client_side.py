@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -194,6 +195,24 @@ def test_the_object_that_a_client_encrypted_tells_its_file_and_format(api, stock
     place = record_of(file_id).body
     told = client("s3").head_object(Bucket=place["bucket"], Key=place["key"], VersionId=place["version"])
     assert told["Metadata"] == {"file-id": file_id, "format": made["secret"]["format"]}
+
+
+@requirement("C9", "E6")
+@pytest.mark.parametrize("method", ["put", "put-with-headers"])
+def test_the_object_of_one_put_tells_it_where_its_headers_are_sent(method, api, stock):
+    made = announced(api, method=method)
+    [key, context], file_id = secrets_of(made["secret"]), made["upload"]["file"]["file_id"]
+    headers = made["upload"]["upload_headers"]
+    told = {"file-id": file_id, "format": made["secret"]["format"]} if method != "put" else {}
+    assert headers == {f"x-amz-meta-{name}": value for name, value in told.items()}
+    signed = parse_qs(urlsplit(made["upload"]["upload_url"]).query)["X-Amz-SignedHeaders"]
+    assert signed == [";".join(sorted(["host", *headers]))]
+    sealed = body.seal_bytes(key, context, CONTENT)
+    assert requests.put(made["upload"]["upload_url"], data=sealed, headers=headers, timeout=60).ok
+    assert api.post(f"local-files/{file_id}/finish", {}).status_code == 200
+    place = record_of(file_id).body
+    kept = client("s3").head_object(Bucket=place["bucket"], Key=place["key"], VersionId=place["version"])
+    assert kept["Metadata"] == told
 
 
 @requirement("E9", "I3")

@@ -6,7 +6,8 @@ from urllib.parse import quote
 import pytest
 
 from apps.common import clock
-from apps.files import attributes
+from apps.files import attributes, listing, store
+from apps.files.store import FileTable
 from tests import requirement
 from tests.conftest import TESTS
 from tests.faults import counted
@@ -99,7 +100,7 @@ def test_files_are_found_by_the_time_of_their_announcement(api, stock, later):
 
 
 @requirement("E6", "I6")
-def test_size_and_attributes_are_looked_for_within_each_page(api, stock):
+def test_size_and_attributes_are_looked_for_in_the_rows_of_an_index(api, stock):
     for size, colour in ((10, "red"), (2000, "red"), (3000, "blue")):
         file_id = api.post("files", {"name": f"{size}", "attributes": {"colour": colour}}).json()["file"][
             "file_id"
@@ -108,7 +109,54 @@ def test_size_and_attributes_are_looked_for_within_each_page(api, stock):
     assert found(api, "size_min=1000") == ["3000", "2000"]
     assert found(api, "size_min=1000&size_max=2500") == ["2000"]
     assert found(api, "attribute=colour:red") == ["2000", "10"]
-    assert found(api, "attribute=colour:red&size_max=100&limit=1", pages=3) == ["10"]
+    assert found(api, "attribute=colour:red&size_max=100&limit=1") == ["10"]
+    assert found(api, "attribute=colour:red&limit=1", pages=2) == ["2000", "10"]
+    assert found(api, "attribute=colour:red&name_prefix=2") == ["2000"]
+    after = api.get("files?limit=1").json()["items"][0]["uploaded_at"]
+    assert found(api, f"size_min=1&uploaded_after={quote(after)}") == ["3000"]
+
+
+@requirement("E6", "I6")
+@pytest.mark.parametrize("by", ["", "&name_prefix=n"], ids=["by-time", "by-name"])
+def test_a_search_goes_on_up_to_a_bound_and_says_how_far_it_looked(by, api, stock, monkeypatch):
+    monkeypatch.setattr(listing, "READ", 3)
+    monkeypatch.setattr(listing, "READS", 2)
+    for number in range(15):
+        colour = "red" if number in {0, 5, 6, 14} else "blue"
+        api.post("files", {"name": f"n{number:02}", "attributes": {"colour": colour}})
+    pages: list[tuple[list[str], int]] = []
+    more: str | None = ""
+    while more is not None:
+        with counted() as calls:
+            page = api.get(f"files?attribute=colour:red&limit=2{by}{more}").json()
+        assert calls.count("Query") <= 2
+        assert calls.count("BatchGetItem") <= 2
+        pages.append(([one["name"] for one in page["items"]], page["looked_at"]))
+        more = page["next"] and f"&cursor={page['next']}"
+    by_name, by_time = (
+        [(["n00", "n05"], 6), (["n06"], 6), (["n14"], 3)],
+        [(["n14"], 6), (["n06", "n05"], 4), (["n00"], 5)],
+    )
+    assert pages == (by_name if by else by_time)
+
+
+@requirement("E6", "I6")
+def test_what_an_index_tells_is_one_query_and_what_was_read(api, files):
+    with counted() as calls:
+        page = api.get("files?status=encrypted&limit=2").json()
+    assert (calls.count("Query"), len(page["items"]), page["looked_at"]) == (1, 2, 2)
+
+
+@requirement("E6")
+def test_a_file_that_is_renamed_meanwhile_does_not_end_a_page(api, files):
+    """The index is a moment behind: its entry stands at the earlier place, to which the row does not belong."""
+    file_id = items(api, "name_prefix=reporting", 1)[0]["file_id"]
+    row = FileTable.get(file_id)
+    row.update([FileTable.name_key.set(store.name_key("report 0", file_id))])
+    assert found(api, "name_prefix=report&size_min=1&limit=1", pages=2) == [
+        "report 2024.pdf",
+        "Report 2025.pdf",
+    ]
 
 
 @pytest.fixture

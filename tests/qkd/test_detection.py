@@ -380,3 +380,26 @@ def test_a_verdict_is_finite_whatever_the_counts(n_rect, n_diag, data, expected)
 def test_bad_input_is_refused_by_name(change, name):
     with pytest.raises(ValueError, match=name):
         judge(counts(10, 1, 10, 1), **({"expected_qber": 0.02} | change))
+
+
+@requirement("B2")
+@pytest.mark.parametrize("name", ["gys2005", "lim2014", "metro_50km"])
+@pytest.mark.parametrize("times", [1e-3, 0.3, 0.9, 1.0, 1.02, 3.0])
+def test_the_loss_fitted_to_the_clicks_is_that_of_a_bisection(name, times):
+    link = preset(name)
+    wanted = link.gain * times
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if statistics._at(link, middle).gain < wanted else (low, middle)
+    fitted = statistics._with_gain(link, wanted)
+    assert fitted.detector_efficiency == pytest.approx(
+        statistics._at(link, high).detector_efficiency, rel=1e-9
+    )
+
+
+@requirement("B2")
+def test_what_no_loss_explains_is_fitted_by_none_and_by_all():
+    link = preset("gys2005")
+    assert statistics._with_gain(link, 2.0).detector_efficiency == 1.0
+    assert statistics._with_gain(link, 0.0).detector_efficiency == 1e-15

@@ -299,3 +299,12 @@ def test_names_that_differ_in_case_only_are_two_files(client, folder):
 def test_a_key_of_the_library_is_checked_too():
     with pytest.raises(ClientError, match="Copy it again"):
         Client("http://127.0.0.1:1", "a\nb")
+
+
+@requirement("C8")
+@pytest.mark.parametrize("command", ["get", "keep", "digest", "delete"])
+def test_whatever_a_command_of_files_answers_is_shown(command, run, platform, folder):
+    """`keep` wrote its files and ended in a traceback: what it answers is no file."""
+    platform.put_file(b"1")
+    code, out, said = run("files", command, "f0")
+    assert (code, bool(out), said) == (Exit.DONE, True, "")

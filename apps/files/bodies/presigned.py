@@ -1,5 +1,6 @@
 """URLs that give one object, or take one, for a short time."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,10 +17,11 @@ def end() -> datetime:
     return clock.now() + timedelta(seconds=settings.PRESIGNED_SECONDS)
 
 
-def put_url(bucket: str, key: str) -> str:
-    """A URL to which one object can be PUT for a short time."""
+def put_url(bucket: str, key: str, *, metadata: Mapping[str, str] | None = None) -> str:
+    """A URL to which one object can be PUT for a short time; with the headers of ``metadata``, where there is some."""
+    told = {"Metadata": dict(metadata)} if metadata else {}
     return aws.client("s3").generate_presigned_url(
-        "put_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=settings.PRESIGNED_SECONDS
+        "put_object", Params={"Bucket": bucket, "Key": key, **told}, ExpiresIn=settings.PRESIGNED_SECONDS
     )
 
 

@@ -31,6 +31,8 @@ class UploadMethod(StrEnum):
     """How the bytes come."""
 
     PUT = "put"
+    # Headers that the URL is signed with have to be sent; who asks for a plain PUT sends none
+    PUT_WITH_HEADERS = "put-with-headers"
     POST = "post"  # a form, as browsers send it; S3 refuses what is over the limit
     MULTIPART = "multipart"
 
@@ -44,6 +46,7 @@ class Target:
     expires_at: datetime
     url: str | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
     part_bytes: int | None = None
     repeated: bool = False  # the file was announced before, by the same request
 
@@ -202,11 +205,15 @@ def begin_parts(upload: Upload, method: UploadMethod) -> Upload:
     place = place_of(upload)
     if method is not UploadMethod.MULTIPART:
         return upload
-    # What the client encrypts is a body already: told to whoever has nothing but the bucket
-    told = {} if upload.source else objects.metadata_of(upload.package_id, BodyFormat.COBBLESTONE_256)
+    told = _metadata_of(upload)
     begun = aws.client("s3").create_multipart_upload(Bucket=place.bucket, Key=place.key, Metadata=told)
     upload_id = begun["UploadId"]
     return replace(upload, parts={"id": upload_id, "bucket": place.bucket, "key": place.key})
+
+
+def _metadata_of(upload: Upload) -> dict[str, str]:
+    """What the object tells: nothing of plaintext; of a body that its client encrypts, whose and what it is."""
+    return {} if upload.source else objects.metadata_of(upload.package_id, BodyFormat.COBBLESTONE_256)
 
 
 def bytes_accepted(upload: Upload) -> int:
@@ -235,5 +242,9 @@ def target_of(file: Upload, method: UploadMethod) -> Target:
         return Target(file, method, expires, part_bytes=PART_BYTES)
     if method is UploadMethod.PUT:
         return Target(file, method, expires, presigned.put_url(place.bucket, place.key))
+    if method is UploadMethod.PUT_WITH_HEADERS:
+        headers = {f"x-amz-meta-{name}": value for name, value in _metadata_of(file).items()}
+        url = presigned.put_url(place.bucket, place.key, metadata=_metadata_of(file))
+        return Target(file, method, expires, url, headers=headers)
     form = presigned.form(place.bucket, place.key, limit=bytes_accepted(file))
     return Target(file, method, expires, form["url"], form["fields"])

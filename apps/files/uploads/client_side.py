@@ -81,7 +81,7 @@ def announce(
         Invalid: the passphrase is impossible, or the method is a form.
     """
     if method is UploadMethod.POST:
-        raise Invalid.of("method", "put or multipart, where the client encrypts")
+        raise Invalid.of("method", "put, put-with-headers or multipart, where the client encrypts")
     described: dict[str, Any] = {
         "document_type": document_type,
         "media_type": media_type,

@@ -110,11 +110,11 @@ class FileListQuery(ListQuery):
     )
     uploaded_after = serializers.DateTimeField(required=False, help_text="announced then or later")
     uploaded_before = serializers.DateTimeField(required=False, help_text="announced before")
-    size_min = WholeParameter(required=False, min_value=0, help_text="bytes; looked for within each page")
-    size_max = WholeParameter(required=False, min_value=0, help_text="bytes; looked for within each page")
+    size_min = WholeParameter(required=False, min_value=0, help_text="bytes; no index has them")
+    size_max = WholeParameter(required=False, min_value=0, help_text="bytes; no index has them")
     attribute = AttributeField(
         required=False,
-        help_text="`name:value`; `find.…` by its index among one owner's files, others within each page",
+        help_text="`name:value`; of one owner's files `find.…` is indexed, no other",
     )
 
 
@@ -167,6 +167,16 @@ class FileOut(RecordOut):
     def to_representation(self, instance: File) -> Any:
         """Documents, versions and uploads alike: what a record does not have is null, or the default."""
         return super().to_representation(as_shown(instance))
+
+
+class FilesFoundOut(serializers.Serializer[Any]):
+    """A page of files that were looked for."""
+
+    items = FileOut(many=True)
+    next = serializers.CharField(allow_null=True)
+    looked_at = serializers.IntegerField(
+        help_text="files that were looked at for this page, those on it among them"
+    )
 
 
 class DigestOut(serializers.Serializer[Any]):

@@ -104,6 +104,9 @@ class TargetOut(serializers.Serializer[Any]):
     method = serializers.ChoiceField(choices=_choices(UploadMethod))
     upload_url = serializers.URLField(source="url", allow_null=True)
     upload_fields = serializers.DictField(source="fields", child=serializers.CharField())
+    upload_headers = serializers.DictField(
+        source="headers", child=serializers.CharField(), help_text="to be sent with the PUT, as they are"
+    )
     part_bytes = serializers.IntegerField(allow_null=True)
     expires_at = serializers.DateTimeField()
 

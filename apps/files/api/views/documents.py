@@ -19,11 +19,11 @@ from apps.access.quotas import FILE_SPENDS
 from apps.access.views import ApiView, CreatingView, shown
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import Invalid
-from apps.common.lists import list_response, page_of
+from apps.common.lists import list_response
 from apps.common.negotiation import ANYTHING
 from apps.common.serializers import parse_body
 from apps.files import describing, listing, services
-from apps.files.api.serializers.files import DigestOut, DownloadOut, FileListQuery, FileOut
+from apps.files.api.serializers.files import DigestOut, DownloadOut, FileListQuery, FileOut, FilesFoundOut
 from apps.files.api.serializers.uploads import DescriptionIn, PassphraseIn, TargetOut, UploadIn
 from apps.files.bodies.presigned import disposition_of
 from apps.files.life import archive, deleting
@@ -66,12 +66,12 @@ class Files(CreatingView):
     spends = FILE_SPENDS
     looks_first = True  # a multipart upload that was begun for nothing stays for a day
 
-    @extend_schema(parameters=[FileListQuery], responses=page_of(FileOut), operation_id="list_files")
+    @extend_schema(parameters=[FileListQuery], responses=FilesFoundOut, operation_id="list_files")
     def get(self, request: Request) -> Response:
         """Files: yours, a group's, or those shared with you; newest first, or by name where a `name_prefix` is given.
 
-        What no index gives (size, attributes, filters combined) is looked for within the page that was read: such a
-        page may hold fewer than `limit`, or none, and still have a next one.
+        What no index gives (size, attributes other than `find.…`, filters combined) is looked for among 500 files a
+        page: `looked_at` says among how many. Such a page may hold fewer than `limit`, or none, and have a next one.
         """
 
         def fetch(
@@ -82,7 +82,14 @@ class Files(CreatingView):
                 actor=actor_of(request), limit=limit, position=position, owner=owner, wanted=wanted
             )
 
-        return list_response(request, FileOut, fetch, query=FileListQuery, salt="files")
+        return list_response(
+            request,
+            FileOut,
+            fetch,
+            query=FileListQuery,
+            salt="files",
+            more=lambda page: {"looked_at": page.looked_at},
+        )
 
     @extend_schema(request=UploadIn, responses={200: TargetOut, 201: TargetOut}, operation_id="create_upload")
     def post(self, request: Request) -> Response:
