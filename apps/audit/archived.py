@@ -6,6 +6,7 @@ from datetime import datetime
 from apps.audit import archive, store
 from apps.audit.archive import Block
 from apps.audit.chain_keys import KeyRing, ring
+from apps.audit.places import as_told
 from apps.audit.records import Entry
 from apps.audit.store import EntryTable
 from apps.audit.walking import Item
@@ -90,4 +91,4 @@ def _unsound(block: Block) -> ArchiveUnsound:
 
 
 def _time(item: Item) -> datetime:
-    return clock.from_text(str(item["timestamp"]["S"]))
+    return clock.from_text(str(as_told(item)["timestamp"]["S"]))

@@ -22,6 +22,7 @@ from apps.audit import archive, bucket, checkpoint_chain, reading, store
 from apps.audit.archive import BLOCK, Block, Sound
 from apps.audit.chain_keys import ring
 from apps.audit.checkpoints import Checkpoint, End
+from apps.audit.places import as_told
 from apps.audit.records import Actor, Archived
 from apps.audit.services import Conflict, transaction
 from apps.audit.store import ARCHIVE, ArchiveTable, EntryTable
@@ -186,7 +187,8 @@ def _remove(
     """
     first, last = (int(items[place]["sequence"]["N"]) for place in (0, -1))
     other = NotArchived(f"{block}: the table has others than the archive, or another process is at it.")
-    after = replace(before, through=last, hash=items[-1]["hash"]["S"], timestamp=items[-1]["timestamp"]["S"])
+    end = as_told(items[-1])
+    after = replace(before, through=last, hash=end["hash"]["S"], timestamp=end["timestamp"]["S"])
     row = ArchiveTable.of(after)
     try:
         with transaction(actor) as tx:

@@ -1,12 +1,13 @@
 """The audit table: chains of entries, one head for each chain."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.constants import STREAM_NEW_IMAGE
 from pynamodb.indexes import GlobalSecondaryIndex
 
+from apps.audit import places
 from apps.audit.chain import names
 from apps.audit.records import Archived, Entry, Head, Outcome, Signer
 from apps.common.authenticated import RecordForged
@@ -65,6 +66,13 @@ class EntryTable(Table[Entry]):
     session_feed = UnicodeAttribute(null=True)
     file_feed = UnicodeAttribute(null=True)
     approval_feed = UnicodeAttribute(null=True)
+
+    @classmethod
+    def from_raw_data(cls, data: dict[str, Any]) -> Self:
+        return super().from_raw_data(places.as_told(data))
+
+    def serialize(self, null_check: bool = True) -> dict[str, dict[str, Any]]:
+        return places.as_stored(super().serialize(null_check))
 
     @classmethod
     def index_keys(cls, record: Entry) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from apps.audit import chain as chains
 from apps.audit.chain_keys import KeyRing
+from apps.audit.places import as_told
 from apps.audit.records import Outcome
 from apps.audit.store import LISTED, EntryTable
 from apps.common.authenticated import RecordForged
@@ -49,6 +50,7 @@ class Checked:
 
 def check(item: Mapping[str, Mapping[str, Any]], keys: KeyRing) -> Checked:
     """Return what an entry says and what is wrong with it. Nothing that is stored makes this fail."""
+    item = as_told(item)
     try:
         covered: list[Any] = [
             item[name][kind] if not may_lack or name in item else None for name, kind, may_lack in _TYPES

@@ -63,6 +63,11 @@ class TimedCache(Generic[T]):
             self._forgotten += 1
             self._items.clear()
 
+    def __contains__(self, name: str) -> bool:
+        with self._lock:
+            self._drop_expired()
+            return name in self._items
+
     def __len__(self) -> int:
         return len(self._items)
 

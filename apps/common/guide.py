@@ -23,7 +23,8 @@ another's looks as if it did not exist (404). A revoked key is refused everywher
 Every error is `application/problem+json` (RFC 9457): `type` is the address of a page that explains the kind; its
 last part never changes and is the same in every installation, so compare that. `title` and `detail` say what happened and
 what to change, `errors` names each field. `/api/problems` lists all kinds. Every answer has an `X-Request-Id`: give it to
-the operator when you ask.
+the operator when you ask. The platform chooses it, whatever the request says; an id of your own goes into `traceparent`
+(W3C Trace Context), which the trail names beside it.
 
 ## Limits
 

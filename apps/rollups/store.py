@@ -1,5 +1,6 @@
 """The table of rollups."""
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -9,6 +10,7 @@ from pynamodb.transactions import TransactWrite
 from apps.common.dynamodb import Table, meta
 from apps.rollups.records import Period, Rollup
 
+log = logging.getLogger(__name__)
 BUCKET = "%Y-%m-%dT%H:%M"
 
 
@@ -16,7 +18,8 @@ class RollupTable(Table[Rollup]):
     Meta = meta("rollups")
     record_type = Rollup
     undeciding = (
-        "Sums of what the trail says, for charts and figures. What decides is asked of the trail itself."
+        "Sums of what the trail says, for charts and quotas, which limit a budget and give no right. They are added to "
+        "without being read, so that a tag would cost a read and a conflict each."
     )
     expires = True
 
@@ -45,7 +48,10 @@ def add(write: TransactWrite, row: Rollup) -> None:
 
 
 def rows(series: str, period: Period, since: datetime, until: datetime) -> Iterator[RollupTable]:
-    """Yield the parts of the buckets of a series from one time until before another: a Query for each partition."""
+    """Yield the parts of the buckets of a series from one time until before another: a Query for each partition.
+
+    What somebody spoiled is left out: a figure must not stop who looks at it, nor a quota everybody whom it limits.
+    """
     partitions: dict[str, None] = {}
     at = period.start_of(since)
     while at < until:
@@ -53,4 +59,8 @@ def rows(series: str, period: Period, since: datetime, until: datetime) -> Itera
         at += period.length
     first, last = since.strftime(BUCKET), until.strftime(BUCKET)
     for partition in partitions:
-        yield from RollupTable.query(partition, RollupTable.bucket.between(first, last))
+        for row in RollupTable.query(partition, RollupTable.bucket.between(first, last)):
+            if row.malformed:
+                log.error("the row %s is not a rollup (%s)", row.row_name, row.malformed)
+            else:
+                yield row

@@ -15,6 +15,7 @@ from apps.common.errors import PlatformError
 from apps.sessions import blocks, finals, leases, quantum_keys, store, usable
 from apps.sessions.leases import Lease
 from apps.sessions.records import (
+    KeyBlock,
     Offer,
     Session,
     SessionDamaged,
@@ -79,12 +80,12 @@ def _lease_one(
             continue
         lease: Lease | None = None
         try:
-            block = store.find_block(block_id)
+            block, beside = _find(block_id)
             # The index is not authenticated, the record is: what was moved into another's stock is not given to them
             if block is not None and store.is_free(block) and wanted(block):
-                lease = held.keep(block)
+                lease = held.keep(block, beside)
         except RecordForged:  # logged there
-            passed.add(block_id.rpartition(":")[0])
+            passed.add(store.session_of_block(block_id))
         finally:
             if lease is None:
                 held.drop(block_id)
@@ -93,9 +94,17 @@ def _lease_one(
     return None
 
 
+def _find(block_id: str) -> tuple[KeyBlock | None, store.WithKey | None]:
+    """Read a block, and by the same call the final key that its keys are cut from, where that is not in memory."""
+    if finals.is_kept(store.session_of_block(block_id)):
+        return store.find_block(block_id), None
+    return store.find_block_with_key(block_id)
+
+
 def _offer(lease: Lease) -> Offer:
     block = lease.block
-    opened = finals.opened(block.session_id)
+    beside, lease.beside = lease.beside, None  # as new as the lease, and no newer
+    opened = finals.opened(block.session_id, beside)
     session = opened.session
     if not session.gives_keys or store.stock_with(session) != block.stock:
         _close_left_open(session)

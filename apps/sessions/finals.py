@@ -57,19 +57,28 @@ def wrap(session: Session, final: bytes) -> FinalKey:
     )
 
 
-def opened(session_id: str) -> OpenedKey:
+def is_kept(session_id: str) -> bool:
+    """Return whether a session's final key is in this process's memory."""
+    return session_id in _kept
+
+
+def opened(session_id: str, read: store.WithKey | None = None) -> OpenedKey:
     """Open the final key of a session whose taken keys still open what they encrypted; it stays in memory a minute.
+
+    Args:
+        session_id: of the session.
+        read: what the tables have of both, where somebody has just read it.
 
     Raises:
         SessionNotFound: no such session.
         SessionUnusable: its state opens nothing, or what is stored is not its key.
         RootKeyUnavailable: the root key cannot be used now.
     """
-    return _kept.get(session_id, lambda: _open(session_id))
+    return _kept.get(session_id, lambda: _open(session_id, read))
 
 
-def _open(session_id: str) -> OpenedKey:
-    session, final = store.with_final_key(session_id)
+def _open(session_id: str, read: store.WithKey | None = None) -> OpenedKey:
+    session, final = read or store.with_final_key(session_id)
     if session is None:
         raise SessionNotFound(f"There is no session {session_id!r}.")
     if session.status not in OPENS or final is None:

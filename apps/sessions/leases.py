@@ -39,6 +39,7 @@ class Lease:
     lease_id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
     busy: bool = True
     sure: bool = True  # no take has failed, which may have been committed all the same
+    beside: store.WithKey | None = None  # what was read with the block, until it is used
 
     def end_to_set(self) -> datetime | None:
         """When the lease ends, if the next take has to begin or renew it."""
@@ -82,9 +83,9 @@ class Leases:
             self._held[block_id] = None
             return True
 
-    def keep(self, block: KeyBlock) -> Lease:
-        """Make the lease of a block that was claimed."""
-        lease = Lease(block)
+    def keep(self, block: KeyBlock, beside: store.WithKey | None = None) -> Lease:
+        """Make the lease of a block that was claimed; ``beside`` is what was read with it."""
+        lease = Lease(block, beside=beside)
         with self._changed:
             self._held[block.block_id] = lease
         return lease

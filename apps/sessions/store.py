@@ -11,6 +11,7 @@ from pynamodb.constants import STREAM_NEW_AND_OLD_IMAGE
 from pynamodb.indexes import IncludeProjection
 
 from apps.common import clock
+from apps.common.authenticated import RecordForged
 from apps.common.dynamodb import (
     DocumentAttribute,
     EnumAttribute,
@@ -49,6 +50,7 @@ from apps.sessions.records import (
 
 LISTED = "all"
 STOCK = "stock"
+WithKey = tuple[Session | None, FinalKey | None]  # a session and its final key
 
 
 class SessionTable(Table[Session]):
@@ -241,7 +243,7 @@ def count_since(status: SessionStatus, moment: datetime) -> int:
     return sum(SessionTable.by_status.count(part, newer) for part in partitions(status))
 
 
-def with_final_key(session_id: str) -> tuple[Session | None, FinalKey | None]:
+def with_final_key(session_id: str) -> WithKey:
     """A session and its final key, read consistently by one call."""
     if not is_key(session_id):
         return None, None
@@ -339,6 +341,23 @@ def level(link: str) -> StockLevel:
 def find_block(block_id: str) -> KeyBlock | None:
     """One block, read consistently."""
     return KeyBlockTable.find(block_id)
+
+
+def find_block_with_key(block_id: str) -> tuple[KeyBlock | None, WithKey | None]:
+    """One block, and by the same call its session and that one's final key: None instead where one of them is forged."""
+    session_id = session_of_block(block_id)
+    try:
+        block, session, final = find_together(
+            (KeyBlockTable, block_id), (SessionTable, session_id), (FinalKeyTable, session_id)
+        )
+    except RecordForged:  # whoever reads them one by one is told which
+        return find_block(block_id), None
+    return block, (session, final)
+
+
+def session_of_block(block_id: str) -> str:
+    """The session whose keys a block has, by the block's id."""
+    return block_id.rpartition(":")[0]
 
 
 def find_taken(key_id: str) -> QuantumKey | None:

@@ -8,6 +8,7 @@ from apps.access import conf, grants, principals, quotas
 from apps.access.quotas import Quota
 from apps.access.records import Right
 from apps.access.roles import Role
+from apps.common.aws import client
 from apps.rollups.store import RollupTable
 from qkdplatform.lambda_handler import handler
 from tests import requirement
@@ -71,6 +72,29 @@ def test_a_used_up_quota_is_refused_with_what_is_used_and_allowed(stock, api, ot
     assert usages(admin_api.get(f"principals/{api.client}/usage"))["keys"] == used
     assert api.get("files").status_code == 200, "what uses nothing goes on"
     assert other_api.post("encrypt", MESSAGE).status_code == 200, "and so do others"
+
+
+@requirement("I10")
+@pytest.mark.parametrize(
+    ("number", "used"),
+    [({"N": "-5"}, -5), ({"N": "1000000"}, 1_000_000), ({"S": "many"}, 0), (None, 0)],
+    ids=["less than none", "many", "no number", "absent"],
+)
+def test_who_writes_the_rollups_moves_a_count_and_nothing_else(stock, api, other_api, number, used):
+    """Rollups carry no tag: they limit a budget, and give no right."""
+    sealed = api.post("encrypt", MESSAGE).json()
+    allow(api.client, keys=2)
+    follow()
+    for item in client("dynamodb").scan(TableName=RollupTable.Meta.table_name)["Items"]:
+        changed = {**item, "number": number, "total": number}
+        kept = {name: value for name, value in changed.items() if value is not None}
+        client("dynamodb").put_item(TableName=RollupTable.Meta.table_name, Item=kept)
+    quotas.forget()
+    assert usages(api.get("usage"))["keys"]["used"] == used
+    assert api.post("encrypt", MESSAGE).status_code == (403 if used > 2 else 200)
+    assert other_api.post("encrypt", MESSAGE).status_code == 200, "who has no quota is not asked"
+    assert other_api.post("decrypt", sealed).status_code == 400, "and can open nothing by it"
+    assert api.post("decrypt", sealed).status_code == 200
 
 
 def test_jobs_are_limited_where_they_start(stock, api, monkeypatch):
@@ -151,8 +175,8 @@ def test_what_used_the_last_of_a_quota_is_answered_again(stock, api, path, body)
 
 def test_who_has_no_quota_costs_no_call_and_who_has_one_is_asked_for_once(stock, api, other_api):
     allow(api.client, keys=1000)
-    for client in (api, other_api):
-        client.post("encrypt", MESSAGE)
+    for caller in (api, other_api):
+        caller.post("encrypt", MESSAGE)
     with counted() as calls:
         other_api.post("encrypt", MESSAGE)
     without = len(calls)

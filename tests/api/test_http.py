@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 
+from apps.audit.services import entries_page
 from apps.common.tracing import WithIds
 from tests import requirement
 from tests.conftest import Api
@@ -86,9 +87,17 @@ def test_a_cursor_belongs_to_one_list_of_one_caller(admin_api: Api, api: Api):
 def test_every_answer_has_an_id(api: Api):
     answers = [api.get("files"), api.get("files?limit=0"), api.get("nothing"), Client().get("/admin/login/")]
     assert len({answer["X-Request-Id"] for answer in answers}) == 4
-    assert api.call("GET", "files", X_REQUEST_ID="mine-1")["X-Request-Id"] == "mine-1"
-    forged = api.call("GET", "files", X_REQUEST_ID="x" * 65)["X-Request-Id"]
-    assert re.fullmatch(r"[0-9a-f-]{36}", forged)
+
+
+@requirement("I8", "D1")
+def test_a_caller_does_not_choose_the_id_that_the_trail_names_its_request_by(api: Api):
+    one, other = (api.call("POST", "files", {"name": "x"}, X_REQUEST_ID="mine-1") for _ in range(2))
+    given = {answer["X-Request-Id"] for answer in (one, other)}
+    assert len(given) == 2
+    assert all(re.fullmatch(r"[0-9a-f-]{36}", request_id) for request_id in given)
+    told = {entry.detail.get("request_id") for entry in entries_page(limit=10).records}
+    assert given <= told
+    assert "mine-1" not in told
 
 
 @requirement("I8")

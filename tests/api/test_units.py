@@ -9,7 +9,7 @@ from tests.sessions.ready import long
 
 MOST = {
     "encrypt a message": 20,
-    "upload a file": 64,  # its entry with the id of its request is over a kilobyte
+    "upload a file": 60,
     "re-wrap a file": 15,
     "delete a file": 25,
     "a heartbeat of a job": 1,

@@ -97,6 +97,10 @@ def cut_chain(scene: Scene) -> None:
 
 
 def hide(scene: Scene) -> None:
+    EntryTable.get(scene.first, 2).update([EntryTable.feed.set("nothing#0")])
+
+
+def move(scene: Scene) -> None:
     EntryTable.get(scene.first, 2).update([EntryTable.actor_feed.set("nobody#0")])
 
 
@@ -135,7 +139,10 @@ HARMS: dict[str, Harm] = {
         cut_chain, "a chain is removed with its head", "the chain ends here, but checkpoint 1 of"
     ),
     "hidden index": Harm(
-        hide, "an entry is taken out of its actor's list", "it was moved in or hidden from lists (actor_feed)"
+        hide, "an entry is taken out of the list of all", "it was moved in or hidden from lists (feed)"
+    ),
+    "moved in index": Harm(
+        move, "an entry is taken out of its actor's list, into another's", "its content was changed"
     ),
     "fewer chains": Harm(
         fewer_chains, "an entry of a chain is changed that is no longer configured", "its content was changed"

@@ -209,10 +209,14 @@ def test_the_command_names_every_row(aws: None) -> None:
 
 
 @requirement("D3", "I10")
-def test_an_entry_hidden_from_its_lists_is_named(aws: None) -> None:
+@pytest.mark.parametrize(
+    ("place", "named"),
+    [("feed", "moved in or hidden from lists (feed)"), ("key_feed", "its content was changed")],
+)
+def test_an_entry_hidden_from_its_lists_is_named(aws: None, place: str, named: str) -> None:
     with transaction(TESTS) as tx:
         tx.audit(ApprovalEvent.USED, key_id="pk-1")
     row = next(iter(EntryTable.by_key.query("pk-1#0")))
-    row.update([EntryTable.key_feed.remove()])
+    row.update([getattr(EntryTable, place).remove()])
     (problem,) = verification.verify().problems
-    assert "moved in or hidden from lists (key_feed)" in str(problem)
+    assert named in str(problem)
