@@ -44,7 +44,17 @@ BUCKETS = (
     settings.DOWNLOADS_BUCKET,
     settings.EXPORTS_BUCKET,
 )
+SLOW_SECONDS = (
+    1800  # of one slow test, unless it says so itself: it hangs, then, also on a machine that is very busy
+)
 _blank_tables: dict[str, Any] = {}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give slow tests their time: the limit of the others ended tables of failing calls in their midst."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_SECONDS))
 
 
 @contextmanager

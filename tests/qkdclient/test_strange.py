@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,7 @@ def test_ctrl_c_ends_it_at_once_whatever_is_on_its_way(arguments, platform, sour
         "/store/" in path or "/content" in path or "/parts" in path for _, path in list(platform.requests)
     ):
         assert process.poll() is None, process.communicate()
+        time.sleep(0.01)  # the stand-in shares this process
     process.send_signal(signal.SIGINT)
     code, _, said = ended(process)
     assert (code, "Give the same command again" in said) == (Exit.INTERRUPTED, True)
