@@ -45,7 +45,13 @@ def _reserve(port: int) -> bool:
 
 
 def start(
-    state_dir: Path, port: int, *, origins: str = "", fsync: bool = False, prefix: Sequence[str] = ()
+    state_dir: Path,
+    port: int,
+    *,
+    origins: str = "",
+    fsync: bool = False,
+    prefix: Sequence[str] = (),
+    services: str = "",
 ) -> subprocess.Popen[bytes]:
     """Start the embedded AWS and wait until it answers.
 
@@ -55,6 +61,7 @@ def start(
         origins: of pages that may call it.
         fsync: what it acknowledges survives a power cut.
         prefix: stands before its command.
+        services: of AWS, separated by commas; empty: those that `make run` needs.
     """
     environment = {
         "PATH": os.environ["PATH"],
@@ -64,6 +71,8 @@ def start(
         "ALLOW_ORIGINS": origins,
         "JOURNAL_FSYNC": str(int(fsync)),
     }
+    if services:
+        environment["SERVICES"] = services
     python = ROOT / ".venv-stack" / "bin" / "python"
     command = [*prefix, str(python), "-m", "apps.stack.embedded"]
     process = subprocess.Popen(command, cwd=ROOT, env=environment)  # noqa: S603 - our own program
@@ -85,10 +94,10 @@ def _wait(process: subprocess.Popen[bytes], port: int) -> None:
 
 
 @contextlib.contextmanager
-def embedded_aws(state_dir: Path, *, origins: str = "") -> Iterator[str]:
+def embedded_aws(state_dir: Path, *, origins: str = "", services: str = "") -> Iterator[str]:
     """The endpoint URL of an embedded AWS that lives as long as the block."""
     port = free_port()
-    process = start(state_dir, port, origins=origins)
+    process = start(state_dir, port, origins=origins, services=services)
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
