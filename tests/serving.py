@@ -13,7 +13,6 @@ from waitress import wasyncore
 
 from apps.stack.web import make_server
 from qkdplatform.wsgi import application
-from tests.waiting import LIMIT_SECONDS
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding"}
 
@@ -29,7 +28,7 @@ def served(what: Any = application) -> Iterator[int]:
     finally:
         # In the server's own thread, which ends with its last socket
         server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))
-        thread.join(LIMIT_SECONDS)
+        thread.join(10)
         server.task_dispatcher.shutdown()
 
 
@@ -47,7 +46,7 @@ class PoolingProxy(ThreadingHTTPServer):
         try:
             return self.kept.get_nowait()
         except Empty:
-            return http.client.HTTPConnection("127.0.0.1", self.origin, timeout=LIMIT_SECONDS)
+            return http.client.HTTPConnection("127.0.0.1", self.origin, timeout=20)
 
     def server_close(self) -> None:
         super().server_close()
@@ -94,7 +93,7 @@ def proxied(port: int) -> Iterator[int]:
         proxy.server_close()
 
 
-def exchange(port: int, sent: bytes, *, seconds: float = LIMIT_SECONDS) -> bytes:
+def exchange(port: int, sent: bytes, *, seconds: float = 10) -> bytes:
     """All that comes back on one connection for these bytes, until it is closed."""
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
         connection.sendall(sent)

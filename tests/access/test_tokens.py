@@ -140,7 +140,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "expired": {"exp": int(time.time()) - 60},
     "without end": {"exp": None},
     "without subject": {"sub": None},
-    "not yet": {"iat": int(time.time()) + 10**6},
+    "not yet": {"iat": int(time.time()) + 3600},
     "another key": {"key": OTHER},
     "a key that nobody published": {"kid": "kid-2"},
     "nobody here, and no group that gives a role": {"cognito:groups": ["others"]},

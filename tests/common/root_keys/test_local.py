@@ -19,11 +19,7 @@ from tests.common.root_keys import CONTEXT
 
 
 @requirement("C10")
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_change_of_a_blob_is_found(tmp_path: Path, data: st.DataObject) -> None:
     root = LocalRootKey(tmp_path / "root.key")
