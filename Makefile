@@ -34,13 +34,13 @@ demo: ## a walk through the platform that runs here, every command shown and run
 	$(INSTALL) run
 	@exec deploy/demo.sh
 
-backup: ## the stopped platform's LOCAL_DIR, encrypted: make backup TO=recipient.json OUT=monday.backup
-	$(INSTALL) run
-	@exec $(BIN)/python -m apps.stack.backups make --to "$(TO)" --out "$(OUT)"
+backup: ## the stopped platform's LOCAL_DIR, or a STAGE, encrypted: make backup [STAGE=dev] TO=recipient.json OUT=monday.backup
+	$(INSTALL) $(if $(filter command line,$(origin STAGE)),dev,run)
+	@exec $(BIN)/python -m $(if $(filter command line,$(origin STAGE)),deploy backup $(STAGE) "$(TO)" "$(OUT)",apps.stack.backups make --to "$(TO)" --out "$(OUT)")
 
-restore: ## a backup into a new LOCAL_DIR: make restore BACKUP=monday.backup KEY=recipient.json LOCAL_DIR=restored
-	$(INSTALL) run
-	@exec $(BIN)/python -m apps.stack.backups restore "$(BACKUP)" --key "$(KEY)"
+restore: ## a backup into a new LOCAL_DIR, or the empty tables of a STAGE: make restore BACKUP=monday.backup KEY=recipient.json LOCAL_DIR=restored
+	$(INSTALL) $(if $(filter command line,$(origin STAGE)),dev,run)
+	@exec $(BIN)/python -m $(if $(filter command line,$(origin STAGE)),deploy restore $(STAGE) "$(BACKUP)" "$(KEY)",apps.stack.backups restore "$(BACKUP)" --key "$(KEY)")
 
 test: ## all tests on all cores, the browser's and the embedded stack's among them
 	$(INSTALL) dev

@@ -1,4 +1,4 @@
-"""``python -m deploy plan|deploy|undeploy|rollback|manage <stage> [words]``: what the targets of the Makefile run."""
+"""``python -m deploy plan|deploy|undeploy|rollback|manage|backup|restore <stage> [words]``: what the targets of the Makefile run."""
 
 import os
 import shlex
@@ -8,12 +8,13 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import steps
+from apps.stack.backups import BackupFailed
+from deploy import backups, steps
 from deploy.cloud import Cloud, DeployFailed
 from deploy.stages import BadStage, read_config
 from deploy.steps import STEPS, Deployment
 
-STACKS = ("network", "state", "edge", "observability", "governance")
+STACKS = ("network", "state", "edge", "observability", "analytics", "governance")
 
 
 def main(arguments: list[str]) -> int:
@@ -22,10 +23,8 @@ def main(arguments: list[str]) -> int:
     try:
         config = read_config(stage)
         deployment = Deployment(config, Cloud(config.region))
-        return {"plan": plan, "deploy": deploy, "undeploy": undeploy, "rollback": rollback, "manage": manage}[
-            verb
-        ](deployment, words)
-    except BadStage as error:
+        return VERBS[verb](deployment, words)
+    except (BadStage, BackupFailed) as error:
         print(error, file=sys.stderr)
         return 2
     except (DeployFailed, ClientError, BotoCoreError) as error:
@@ -71,7 +70,7 @@ def undeploy(deployment: Deployment, _words: list[str]) -> int:
             subprocess.run(
                 [str(Path(sys.executable).parent / "zappa"), *words], cwd=steps.BUILD.parent, check=False
             )
-    for name in ("governance", "observability", "edge"):
+    for name in ("governance", "analytics", "observability", "edge"):
         deployment.cloud.remove_stack(deployment.stack(name))
     outputs = deployment.cloud.outputs(deployment.stack("state"))
     for name in ("UploadsBucket", "EncryptedBucket", "DownloadsBucket", "CheckpointsBucket"):
@@ -117,6 +116,38 @@ def manage(deployment: Deployment, words: list[str]) -> int:
     print(steps.manage(deployment, shlex.join(words)), end="")
     return 0
 
+
+def backup(deployment: Deployment, words: list[str]) -> int:
+    """Write the rows, settings and users of a stage into a file, encrypted to a recipient."""
+    recipient, out = map(Path, words)
+    data = backups.StageData.of(deployment)
+    with data.at_rest():
+        told = data.make(recipient=recipient, out=out)
+    print(f"{out}: {out.stat().st_size:,} bytes, SHA-256 {told}")
+    return 0
+
+
+def restore(deployment: Deployment, words: list[str]) -> int:
+    """Bring a backup into the empty tables of a stage."""
+    place, key = map(Path, words)
+    data = backups.StageData.of(deployment)
+    with data.at_rest():
+        rows = data.restore(place, key=key)
+    print(
+        f"{rows:,} rows restored. Before anybody encrypts: make manage STAGE={deployment.config.stage} DO=set_keys_aside"
+    )
+    return 0
+
+
+VERBS = {
+    "plan": plan,
+    "deploy": deploy,
+    "undeploy": undeploy,
+    "rollback": rollback,
+    "manage": manage,
+    "backup": backup,
+    "restore": restore,
+}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -149,7 +149,7 @@ def take_earlier(deployment: Deployment, count: int) -> None:
 def edge(deployment: Deployment) -> None:
     """Make or update what stands around the functions; then the stage's own settings, which Zappa resets."""
     templates(deployment)
-    for name in ("edge", "observability", "governance"):
+    for name in ("edge", "observability", "analytics", "governance"):
         _deploy(deployment, name)
     patch_stage(deployment)
 

@@ -1,6 +1,6 @@
-"""``python -m deploy.tables``: writes build/tables.json, build/scopes.json and build/metrics.json, which the stacks are made from.
+"""``python -m deploy.tables``: writes tables, scopes, metrics and the analytics export's columns to build/*.json for the stacks.
 
-What the PynamoDB models say of the tables, and what the apps declare as scopes and metrics, has one definition.
+What the PynamoDB models say of the tables, and what the apps declare, has one definition.
 
 The stacks have an environment of their own, without Django: these files are the seam, written anew by `make check-infra`
 and `make deploy`.
@@ -17,12 +17,14 @@ django.setup()
 
 from apps.access.roles import all_scopes
 from apps.common.dynamodb import all_tables
+from apps.exports import analytics
 from apps.metrics.pages import as_documents
 from apps.stack import uv
 
 FILE = uv.ROOT / "build" / "tables.json"
 SCOPES = FILE.with_name("scopes.json")
 METRICS = FILE.with_name("metrics.json")
+ANALYTICS = FILE.with_name("analytics.json")
 
 
 def tables() -> list[dict[str, Any]]:
@@ -77,6 +79,7 @@ def main() -> None:
     FILE.parent.mkdir(exist_ok=True)
     FILE.write_text(text(), encoding="utf-8")
     METRICS.write_text(json.dumps(as_documents(), indent=1) + "\n", encoding="utf-8")
+    ANALYTICS.write_text(json.dumps(analytics.as_documents(), indent=1) + "\n", encoding="utf-8")
     SCOPES.write_text(json.dumps(sorted(all_scopes())) + "\n", encoding="utf-8")
 
 

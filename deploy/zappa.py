@@ -48,6 +48,7 @@ def variables(config: Any, outputs: Mapping[str, str], *, api_id: str) -> dict[s
         "ALERT_TOPIC_ARN": outputs["AlertTopicArn"],
         "EVENT_BUS": outputs["EventBusName"],
         "CORS_ALLOWED_ORIGINS": ",".join(config.cors_origins),
+        **({"ANALYTICS_EXPORT": "true"} if config.analytics else {}),
         **_tokens(config, outputs),
         **{name: reference + name for name in (*SECRETS, *PREVIOUS)},
         **config.variables,

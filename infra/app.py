@@ -12,6 +12,7 @@ from pathlib import Path
 import aws_cdk as cdk
 import roles
 import tables
+from analytics import Analytics
 from config import BadConfig, Config
 from edge import Edge
 from governance import Governance
@@ -22,6 +23,7 @@ from state import State
 BUILD = Path(__file__).resolve().parent.parent / "build"
 SCOPES = BUILD / "scopes.json"
 METRICS = BUILD / "metrics.json"
+ANALYTICS = BUILD / "analytics.json"
 
 
 def build(
@@ -43,6 +45,9 @@ def build(
     stacks["observability"] = Observability(
         app, config, state, catalog=catalog, api_name=config.api_function, **more
     )
+    if config.analytics:
+        described = json.loads(ANALYTICS.read_text(encoding="utf-8"))
+        stacks["analytics"] = Analytics(app, config, state, tables=described, **more)
     if config.governance:
         stacks["governance"] = Governance(app, config, state, **more)
     for name, value in {"project": config.project, "stage": config.stage, **config.tags}.items():

@@ -91,6 +91,10 @@ class Config:
     dead_letter_days: int = 14
     max_receives: int = 5
 
+    # The export of sessions, verdicts, usage and cases for Athena (docs/analytics.md)
+    analytics: bool = False
+    quicksight_principal_arn: str = ""  # whose data source it is in QuickSight; empty: none is made
+
     # Further settings of the platform (docs/settings.md); a secret belongs into Secrets Manager, not here
     variables: dict[str, str] = field(default_factory=dict)
 
@@ -118,6 +122,8 @@ class Config:
         self._check_domains()
         if bool(self.subnet_ids) != bool(self.vpc_id):
             raise BadConfig("A given VPC needs both vpc_id and subnet_ids.")
+        if self.quicksight_principal_arn and not self.analytics:
+            raise BadConfig("quicksight_principal_arn needs analytics = true.")
 
     def _check_domains(self) -> None:
         if self.domain_name and not self.certificate_arn:

@@ -13,6 +13,7 @@ from state import State
 MINUTE = cdk.Duration.minutes(1)
 FIVE = cdk.Duration.minutes(5)
 NAMESPACE = "QuantumKeys"
+CERTIFICATE_DAYS = 30
 BOARDS = {"platform": ("API", "Encryption", "Keys", "Work"), "security": ("Links", "Oversight")}
 STATISTICS = {"counter": "Sum", "gauge": "Average", "distribution": "p99"}
 QUERIES = {
@@ -59,6 +60,7 @@ class Observability(cdk.Stack):
             ),
             *self._queues(),
             *self._tables(),
+            *self._certificates(),
             *(self._of_the_platform(one) for one in catalog if one["alarm"]),
         ]
         cloudwatch.CompositeAlarm(
@@ -134,6 +136,30 @@ class Observability(cdk.Stack):
             cloudwatch.Dashboard(
                 self, name.title(), dashboard_name=f"{self.config.prefix}-{name}", widgets=widgets
             )
+
+    def _certificates(self) -> list[cloudwatch.Alarm]:
+        """ACM renews what it validates by DNS 60 days before the end; below 30 it did not, or nobody can but an operator."""
+        of_domains = {
+            "Certificate": self.config.certificate_arn,
+            "KmeCertificate": self.config.kme_certificate_arn,
+        }
+        return [
+            self._alarm(
+                f"{name}Ends",
+                cloudwatch.Metric(
+                    namespace="AWS/CertificateManager",
+                    metric_name="DaysToExpiry",
+                    dimensions_map={"CertificateArn": arn},
+                    statistic="Minimum",
+                    period=cdk.Duration.days(1),  # ACM tells it twice a day
+                ),
+                CERTIFICATE_DAYS,
+                f"The certificate of a domain ends in fewer than {CERTIFICATE_DAYS} days",
+                below=True,
+            )
+            for name, arn in of_domains.items()
+            if arn
+        ]
 
     def _function(self, name: str) -> list[cloudwatch.Alarm]:
         own, title = {"FunctionName": name}, "".join(part.title() for part in name.split("-"))

@@ -13,11 +13,7 @@ class PlatformConfig(AppConfig):
     name = "qkdplatform"
 
     def ready(self) -> None:
-        """Register the Celery application, which sends tasks whatever the process, and the checks; guard AWS's answers."""
-        from apps.common import whole_answers  # noqa: PLC0415 - likewise
-
-        whole_answers.install()
-        from qkdplatform import celery  # noqa: F401, PLC0415 - registers itself; needs the settings
+        """Register the checks, and take rotated settings over."""
         from qkdplatform.checks import declarations_fit_together  # noqa: PLC0415 - after the apps are loaded
         from qkdplatform.rotation import refresh_settings  # noqa: PLC0415 - needs the settings
 

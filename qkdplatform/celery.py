@@ -9,7 +9,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "qkdplatform.settings")
 
 from django.conf import settings
 
+from apps.common import whole_answers
 from apps.jobs.messages import VISIBLE_SECONDS
+
+whole_answers.install()
 
 
 def _broker() -> str:

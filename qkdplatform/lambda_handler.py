@@ -31,7 +31,6 @@ from apps.metrics.catalog import COLD_STARTS
 from apps.metrics.units import spent_on
 from qkdplatform.errors import UnknownEvent
 from qkdplatform.rotation import refresh_settings
-from qkdplatform.schedules import SCHEDULES
 from qkdplatform.wsgi import application
 
 
@@ -62,6 +61,9 @@ def _from_sae(environ: "WSGIEnvironment", start_response: "StartResponse") -> It
     return answer
 
 
+if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "provisioned-concurrency":
+    # Nobody waits for this start, so that no request waits later
+    importlib.import_module("qkdplatform.api_urls")
 _api = make_lambda_handler(_from_gateway, binary_support=True)
 _is_cold = [True]
 _STREAMS = {"sessions": "apps.detections.events", "audit": "apps.following.events"}
@@ -149,6 +151,7 @@ def _late(module: str) -> Any:
 def _run_schedule(rule_arn: str) -> None:
     """Run the schedule of a rule, which Zappa names ``<function>-<dotted path of the schedule>``."""
     name = rule_arn.rpartition("/")[2].rpartition("-")[2].rpartition(".")[2]
-    if name not in SCHEDULES:
+    schedules = _late("qkdplatform.schedules").SCHEDULES
+    if name not in schedules:
         raise UnknownEvent(f"no schedule named {name!r}")
-    SCHEDULES[name]()
+    schedules[name]()

@@ -7,6 +7,7 @@ import dj_database_url
 
 # One line for each app: mypy reads the types of ``settings.X`` here
 from apps.access.conf import *  # noqa: F403 - an app's settings
+from apps.access.conf import OIDC_CLIENT_ID
 from apps.alerts.conf import *  # noqa: F403 - likewise
 from apps.audit.conf import *  # noqa: F403 - likewise
 from apps.cases.conf import *  # noqa: F403 - likewise
@@ -52,6 +53,7 @@ AUTH_USER_MODEL = "access.User"
 ROOT_URLCONF = "qkdplatform.urls"
 WSGI_APPLICATION = "qkdplatform.wsgi.application"
 REDRIVER = "qkdplatform.redriving.redrive"  # by which a job tries dead letters again: no app knows the entry
+CELERY_APP = "qkdplatform.celery.app"  # which sends jobs' messages; likewise
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
@@ -81,7 +83,8 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.socialaccount",
-    "allauth.socialaccount.providers.openid_connect",
+    # With it comes a client of HTTP, 70 modules
+    *(["allauth.socialaccount.providers.openid_connect"] if OIDC_CLIENT_ID else []),
     "apps.keys",
     "apps.links",
     "apps.sessions.apps.SessionsConfig",
@@ -107,7 +110,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "apps.access.console.guard.ConsoleGuard",
+    "apps.access.gate.ConsoleGate",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 TEMPLATES: list[dict[str, Any]] = [

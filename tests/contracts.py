@@ -24,6 +24,7 @@ EDGES = frozenset(
         "display",
         "events",
         "forms",
+        "gate",
         "management",
         "migrations",
         "models",

@@ -14,9 +14,9 @@ from apps.stack.testing import embedded_aws
 
 
 @contextmanager
-def on_embedded_aws(folder: Path) -> Iterator[None]:
+def on_embedded_aws(folder: Path, *, services: str = "") -> Iterator[None]:
     """Tables, buckets and queues are there, and empty."""
-    with embedded_aws(folder) as endpoint:
+    with embedded_aws(folder, services=services) as endpoint:
         with (
             mock.patch.dict("os.environ", AWS_ENDPOINT_URL=endpoint),
             override_settings(AWS_ENDPOINT_URL=endpoint),

@@ -27,4 +27,5 @@ os.environ.update(
 
 from qkdplatform.settings import *  # noqa: F403 - after the environment
 
+INSTALLED_APPS += ["allauth.socialaccount.providers.openid_connect"]  # noqa: F405 - tests name pools themselves
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast; tests only

@@ -1,13 +1,11 @@
-"""Registers the check of declared scopes, what records sign-ins, the guard of the console, and the ready roles."""
+"""Registers the check of declared scopes, what records sign-ins, and the ready roles."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.apps import AppConfig, apps
 from django.core.checks import register
 from django.db.models.signals import post_migrate, pre_delete, pre_save
-
-# What allauth keeps: people have pages of their own for it
-HIDDEN = frozenset({"account", "mfa", "socialaccount"})
 
 
 class AccessConfig(AppConfig):
@@ -18,7 +16,6 @@ class AccessConfig(AppConfig):
 
         register(every_api_view_declares_scopes)
         _record_sign_ins()
-        _guard_the_console()
         # Sent for each app that has models; with the last one every permission is there
         last = [config for config in apps.get_app_configs() if config.models_module is not None][-1]
         post_migrate.connect(_make_ready_roles, sender=last)
@@ -29,15 +26,24 @@ def _record_sign_ins() -> None:
     from allauth.mfa.models import Authenticator  # noqa: PLC0415 - likewise
     from django.contrib.auth import signals  # noqa: PLC0415 - likewise
 
-    from apps.access import sign_ins  # noqa: PLC0415 - likewise
-
-    signals.user_logged_in.connect(sign_ins.note_sign_in)
+    signals.user_logged_in.connect(_noted_by("note_sign_in"), weak=False)
     signals.user_logged_in.connect(_forget_expired_sessions)
-    signals.user_logged_out.connect(sign_ins.note_sign_out)
-    signals.user_login_failed.connect(sign_ins.note_refusal)
-    authentication_step_completed.connect(sign_ins.note_step)
+    signals.user_logged_out.connect(_noted_by("note_sign_out"), weak=False)
+    signals.user_login_failed.connect(_noted_by("note_refusal"), weak=False)
+    authentication_step_completed.connect(_noted_by("note_step"), weak=False)
     pre_save.connect(_factor_made, sender=Authenticator)
     pre_delete.connect(_factor_lost, sender=Authenticator)
+
+
+def _noted_by(name: str) -> Callable[..., None]:
+    """Let a function of ``sign_ins`` hear a signal; the trail is imported by the first: no call of the API sends one."""
+
+    def noted(**told: Any) -> None:
+        from apps.access import sign_ins  # noqa: PLC0415 - likewise
+
+        getattr(sign_ins, name)(**told)
+
+    return noted
 
 
 def _forget_expired_sessions(**_: Any) -> None:
@@ -47,7 +53,9 @@ def _forget_expired_sessions(**_: Any) -> None:
     SessionStore.clear_expired()
 
 
-def _factor_made(instance: Any, **_: Any) -> None:
+def _factor_made(instance: Any, *, raw: bool = False, **_: Any) -> None:
+    if raw:  # of a backup, whose trail has its entry
+        return
     from allauth.core import context  # noqa: PLC0415 - likewise
 
     from apps.access import sign_ins  # noqa: PLC0415 - likewise
@@ -62,16 +70,6 @@ def _factor_lost(instance: Any, **_: Any) -> None:
     from apps.access import sign_ins  # noqa: PLC0415 - likewise
 
     sign_ins.note_lost_factor(context.request, instance.user, instance.type)
-
-
-def _guard_the_console() -> None:
-    from django.contrib import admin  # noqa: PLC0415 - likewise
-
-    from apps.access.console import guard  # noqa: PLC0415 - likewise
-
-    guard.install(admin.site)
-    hidden = [model for label in HIDDEN for model in apps.get_app_config(label).get_models()]
-    admin.site.unregister([model for model in hidden if admin.site.is_registered(model)])
 
 
 def _make_ready_roles(**_: Any) -> None:

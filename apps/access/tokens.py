@@ -17,9 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jwt
 from django.conf import settings
 
 from apps.access import limits
@@ -29,6 +28,9 @@ from apps.access.roles import Role
 from apps.access.store import PrincipalTable
 from apps.common import clock
 from apps.common.errors import Unauthenticated, Unavailable
+
+if TYPE_CHECKING:
+    import jwt
 
 ALGORITHM = "RS256"
 LEEWAY_SECONDS = 30  # clocks of issuer and platform
@@ -41,7 +43,7 @@ _REFUSED = "The token is not valid."
 class Keys:
     """The issuer's signing keys."""
 
-    client: jwt.PyJWKClient
+    client: "jwt.PyJWKClient"
     failed_at: float = -COOL_DOWN_SECONDS
 
     def of(self, token: str) -> Any:
@@ -51,6 +53,8 @@ class Keys:
             jwt.PyJWTError: the issuer publishes no such key.
             Unavailable: the issuer does not answer; it is not asked again for a while.
         """
+        import jwt  # noqa: PLC0415 - with its cryptography, only for callers with tokens
+
         if time.monotonic() - self.failed_at < COOL_DOWN_SECONDS:
             raise Unavailable("The issuer of tokens does not answer. Try again, or use an API key.")
         try:
@@ -70,6 +74,8 @@ def is_configured() -> bool:
 @cache
 def keys(url: str) -> Keys:
     """The keys at an address; fetched again every five minutes, and for an unknown one after the cool-down."""
+    import jwt  # noqa: PLC0415 - likewise
+
     return Keys(jwt.PyJWKClient(url, timeout=3, lifespan=300, cooldown_duration=COOL_DOWN_SECONDS))
 
 
@@ -96,6 +102,8 @@ def _first_seen(token: str, name: str, source_ip: str) -> Caller:
 
 
 def _verified(token: str) -> Mapping[str, Any]:
+    import jwt  # noqa: PLC0415 - likewise
+
     url = settings.JWT_JWKS_URL or f"{settings.JWT_ISSUER.rstrip('/')}/.well-known/jwks.json"
     try:
         if jwt.get_unverified_header(token).get("alg") != ALGORITHM:  # before anybody is asked for keys

@@ -9,7 +9,6 @@ from django.db import models, transaction
 
 from apps.access.trail import UserEvent
 from apps.audit.records import system
-from apps.audit.services import record
 
 ACCOUNTS = system("accounts")  # forms and commands of Django's; the admin's own entry says who
 
@@ -52,6 +51,8 @@ class User(AbstractUser):
         with transaction.atomic():
             super().save(*args, **kwargs)
             if sets_password:
+                from apps.audit.services import record  # noqa: PLC0415 - models are loaded by every cold start
+
                 record(ACCOUNTS, UserEvent.PASSWORD_SET, user=self.principal_id)
 
     @property

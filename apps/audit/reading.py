@@ -9,11 +9,10 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-import boto3
-from botocore.config import Config
 from django.conf import settings
 
 from apps.audit.store import EntryTable
+from apps.common import whole_answers
 
 Item = Mapping[str, Mapping[str, Any]]
 _PLAIN = "PlainAnswer"
@@ -21,6 +20,10 @@ _PLAIN = "PlainAnswer"
 
 @cache
 def _client() -> Any:
+    import boto3  # noqa: PLC0415 - as in apps.common.aws
+    from botocore.config import Config  # noqa: PLC0415 - likewise
+
+    whole_answers.install()
     config = Config(connect_timeout=3, read_timeout=30, retries={"mode": "standard", "max_attempts": 4})
     client = boto3.session.Session().client("dynamodb", region_name=settings.AWS_REGION, config=config)
     client.meta.events.register("before-parse.dynamodb.Query", _hand_out)

@@ -4,8 +4,6 @@ import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-import boto3
-from botocore.config import Config
 from django.conf import settings
 
 from apps.common import calls
@@ -41,6 +39,12 @@ def client(service: Literal["dynamodbstreams"]) -> "DynamoDBStreamsClient": ...
 @cache
 def client(service: Any) -> Any:
     """Return the process's client of a service, with time-outs that fit a Lambda."""
+    import boto3  # noqa: PLC0415 - a tenth of a cold start, which the first call can wait for
+    from botocore.config import Config  # noqa: PLC0415 - likewise
+
+    from apps.common import whole_answers  # noqa: PLC0415 - likewise
+
+    whole_answers.install()
     config = Config(
         connect_timeout=3,
         read_timeout=30,

@@ -79,6 +79,14 @@ class TooLarge(PlatformError):
     title = "The body is too large"
 
 
+class UnsupportedMediaType(PlatformError):
+    """The body is in a form that this address does not read."""
+
+    status = 415
+    type = "unsupported-media-type"
+    title = "Send application/json"
+
+
 class HeadersTooLarge(PlatformError):
     """The head of the request is longer than any of ours."""
 

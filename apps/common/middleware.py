@@ -3,13 +3,19 @@
 from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from apps.common import problems
-from apps.common.errors import Invalid, TooLarge
+from apps.common.errors import Invalid, PlatformError, TooLarge, UnsupportedMediaType
 from apps.common.request_ids import HEADER, begin
 
 API = "/api/"
+
+
+def problem(error: PlatformError) -> HttpResponse:
+    """Answer with a problem; the framework of the API is imported by the first, which a cold start can do without."""
+    from apps.common import problems  # noqa: PLC0415 - see above
+
+    return problems.response(error)
 
 
 class RequestGuard:
@@ -33,9 +39,9 @@ class RequestGuard:
         is_batch = request.path.startswith(API) and request.path.endswith("/batch")
         limit = settings.BATCH_BODY_MAX_BYTES if is_batch else settings.REQUEST_BODY_MAX_BYTES
         if not (length.isascii() and length.isdecimal()):
-            return problems.response(Invalid("Content-Length is not a number. Send the number of bytes."))
+            return problem(Invalid("Content-Length is not a number. Send the number of bytes."))
         if int(length) > limit:
-            return problems.response(
+            return problem(
                 TooLarge(
                     f"The body has {length} bytes. Send at most {limit}; files go to S3, see POST /api/v1/files."
                 )
@@ -43,13 +49,11 @@ class RequestGuard:
         # JSON is UTF-8; Python knows "charsets" that unpack archives
         charset = (request.content_params or {}).get("charset", "utf-8")
         if charset.lower() not in {"utf-8", "utf8"}:
-            return problems.response(problems.UnsupportedMediaType(f"Send UTF-8, not {charset!r}."))
+            return problem(UnsupportedMediaType(f"Send UTF-8, not {charset!r}."))
         encoding = request.headers.get("Content-Encoding", "identity")
         if request.path_info.startswith(API) and encoding.lower() != "identity":
-            answer = problems.response(
-                problems.UnsupportedMediaType(
-                    f"Send the body as it is, without Content-Encoding: {encoding[:32]}."
-                )
+            answer = problem(
+                UnsupportedMediaType(f"Send the body as it is, without Content-Encoding: {encoding[:32]}.")
             )
             answer.headers["Accept-Encoding"] = "identity"
             return answer
@@ -57,6 +61,8 @@ class RequestGuard:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         """Answer under /api/ with a problem document, also to what Django raises outside a view."""
-        return (
-            problems.response(problems.as_problem(exception)) if request.path_info.startswith(API) else None
-        )
+        if not request.path_info.startswith(API):
+            return None
+        from apps.common import problems  # noqa: PLC0415 - as above
+
+        return problems.response(problems.as_problem(exception))

@@ -13,7 +13,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from apps.common import errors
-from apps.common.errors import FieldError, PlatformError
+from apps.common.errors import FieldError, PlatformError, UnsupportedMediaType
 from apps.common.root_keys.interface import RootKeyUnavailable
 
 log = logging.getLogger(__name__)
@@ -23,10 +23,6 @@ ADDRESS = "api/problems"
 
 class MethodNotAllowed(PlatformError):
     status, type, title = 405, "method-not-allowed", "Method not allowed"
-
-
-class UnsupportedMediaType(PlatformError):
-    status, type, title = 415, "unsupported-media-type", "Send application/json"
 
 
 class NotAcceptable(PlatformError):

@@ -15,8 +15,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.exceptions import ImproperlyConfigured
 
@@ -115,6 +113,12 @@ def _fetch(secret: str, version: str) -> dict[str, str]:
 
 def _client() -> Any:
     """Return a client made of the environment alone: there are no settings yet."""
+    import boto3  # noqa: PLC0415 - as in apps.common.aws
+    from botocore.config import Config  # noqa: PLC0415 - likewise
+
+    from apps.common import whole_answers  # noqa: PLC0415 - likewise
+
+    whole_answers.install()
     config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "max_attempts": 3})
     region = os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION") or "us-east-1"
     return boto3.client("secretsmanager", region_name=region, config=config)

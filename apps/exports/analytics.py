@@ -89,16 +89,41 @@ _TYPES = {
 }
 
 
+def _columns(table: str) -> list[tuple[str, str]]:
+    return [(name, _TYPES.get(name, "string")) for name in (*_EVERY, *TABLES[table][1])]
+
+
+# Athena works the days out, so that none needs to be added
+_PARAMETERS = {
+    "projection.enabled": "true",
+    "projection.day.type": "date",
+    "projection.day.format": "yyyy-MM-dd",
+    "projection.day.range": "2026-01-01,NOW",
+}
+
+
+def _view(table: str) -> str:
+    return f"CREATE OR REPLACE VIEW qkd_{table} AS SELECT DISTINCT * FROM qkd_{table}_rows"  # noqa: S608  # nosec B608
+
+
+def as_documents() -> list[dict[str, Any]]:
+    """The tables, as Glue is told of them by the stack of analytics."""
+    return [
+        {"name": table, "columns": _columns(table), "parameters": _PARAMETERS, "view": _view(table)}
+        for table in TABLES
+    ]
+
+
 def _statement(table: str) -> str:
-    """Athena's statements of a table, whose days need not be added, and of the view that has each row once: shown, not run."""
-    columns = ",\n".join(f"  `{name}` {_TYPES.get(name, 'string')}" for name in (*_EVERY, *TABLES[table][1]))
+    """Athena's statements of a table and of the view that has each row once: shown, not run."""
+    columns = ",\n".join(f"  `{name}` {kind}" for name, kind in _columns(table))
+    parameters = [f"'{name}' = '{value}'" for name, value in _PARAMETERS.items()]
     return (
-        f"CREATE EXTERNAL TABLE qkd_{table}_rows (\n{columns}\n)\nPARTITIONED BY (day string)\n"  # noqa: S608  # nosec B608
+        f"CREATE EXTERNAL TABLE qkd_{table}_rows (\n{columns}\n)\nPARTITIONED BY (day string)\n"  # nosec B608
         "ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe'\n"
         f"LOCATION 's3://<EXPORTS_BUCKET>/analytics/{table}/'\n"
-        "TBLPROPERTIES ('projection.enabled' = 'true', 'projection.day.type' = 'date',\n"
-        "  'projection.day.format' = 'yyyy-MM-dd', 'projection.day.range' = '2026-01-01,NOW');\n"
-        f"CREATE VIEW qkd_{table} AS SELECT DISTINCT * FROM qkd_{table}_rows;\n"
+        f"TBLPROPERTIES ({', '.join(parameters[:2])},\n  {', '.join(parameters[2:])});\n"
+        f"{_view(table)};\n"
     )
 
 
@@ -112,7 +137,9 @@ def page() -> str:
         "# Analytics\n\n"
         "With `ANALYTICS_EXPORT`, sessions, verdicts, usage and cases are JSON lines in `analytics/` of `EXPORTS_BUCKET`, by"
         " table and day. They are made from the trail as it is followed: no live table is read. A row may be in two files,"
-        " where a process died; the views have it once. Whose use a row is says `owner`, else `actor`: the platform encrypts what was uploaded. QuickSight reads the views as a data source of Athena. Made from"
+        " where a process died; the views have it once. Whose use a row is says `owner`, else `actor`: the platform encrypts what was uploaded. On AWS, `analytics = true`"
+        " in `infra/stages.toml` makes the tables, a workgroup of Athena and saved queries that make the views; `quicksight_principal_arn`"
+        " makes a data source of QuickSight, which reads the views. Made from"
         " `apps/exports/analytics.py` by `manage.py pages`; a test compares.\n"
         f"{tables}"
     )

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from celery import Task, current_app
 from django.conf import settings
+from django.utils.module_loading import import_string
 
 from apps.common import tracing
 from apps.common.declarations import Declared, members, modules_named
+
+if TYPE_CHECKING:
+    from celery import Task
 
 TRACE = "qkd_trace"
 """The header of a message that says which request led to it."""
@@ -68,12 +71,13 @@ def task_of(kind: str) -> "Task[[str], None]":
         UnknownKind: none does.
     """
     modules_named("tasks")  # a process that only sends has not imported the others' tasks
-    declared = all_kinds().get(kind)
-    if declared is None or declared.task not in current_app.tasks:
+    # Celery, a twentieth of a cold start, is imported by the first job that is sent or run
+    known, declared = import_string(settings.CELERY_APP).tasks, all_kinds().get(kind)
+    if declared is None or declared.task not in known:
         raise UnknownKind(
             f"No task works on jobs of kind {str(kind)!r}. Declare it in job_kinds.py and tasks.py."
         )
-    task: Task[[str], None] = current_app.tasks[declared.task]
+    task: Task[[str], None] = known[declared.task]
     return task
 
 

@@ -15,7 +15,7 @@ import os
 import shutil
 import sys
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -41,6 +41,7 @@ FORMAT = "qkd-backup-1"
 BEGINNING = f'{{"format": "{FORMAT}"'.encode()  # of every backup
 INFO = b"qkdplatform/backup/1"
 LINE_LIMIT = 16_384  # of the first line: 2.2 KiB today
+END = bytes(2 * tarfile.BLOCKSIZE)
 NOT_KEPT = frozenset({"lock", "logs", "children.json"})  # of one run
 
 
@@ -59,25 +60,35 @@ def make(folder: Path, *, recipient: Path, out: Path) -> str:
         raise BackupFailed(f"{folder} holds no platform.")
     if out.resolve().is_relative_to(folder.resolve()):  # it would hold itself, without end
         raise BackupFailed(f"{out} lies in {folder}, which is backed up. Give a place outside of it.")
-    suite, public_key = _public_key(recipient)
-    part = out.with_name(f"{out.name}.part")
+    _public_key(recipient)  # before anything is ended
     with layout.lock(folder):
         end_leftovers(folder / "children.json")
-        if out.exists():
-            raise BackupFailed(f"{out} is there already.")
-        with _part(part) as file:
-            try:
-                line, key = _sealed(suite, public_key)
-                file.truncate(0)  # of one that was killed, only now that this one can be made
-                file.write(line)
-                encrypt_pieces(_archive(folder), file, key=key, context=_context(line))
-                file.flush()
-                os.fsync(file.fileno())
-                _claimed(out).close()  # the rename overwrites; a link would not, but not every disk has links
-                part.replace(out)
-            except BaseException:
-                part.unlink(missing_ok=True)
-                raise
+        return write(_archive(folder), recipient=recipient, out=out)
+
+
+def write(pieces: Iterable[bytes], *, recipient: Path, out: Path) -> str:
+    """Encrypt an archive to a recipient, whole or not at all; return the SHA-256 of the backup.
+
+    Raises:
+        BackupFailed: a name is taken, or the recipient's document is none.
+    """
+    suite, public_key = _public_key(recipient)
+    part = out.with_name(f"{out.name}.part")
+    if out.exists():
+        raise BackupFailed(f"{out} is there already.")
+    with _part(part) as file:
+        try:
+            line, key = _sealed(suite, public_key)
+            file.truncate(0)  # of one that was killed, only now that this one can be made
+            file.write(line)
+            encrypt_pieces(pieces, file, key=key, context=_context(line))
+            file.flush()
+            os.fsync(file.fileno())
+            _claimed(out).close()  # the rename overwrites; a link would not, but not every disk has links
+            part.replace(out)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
     with out.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -100,19 +111,29 @@ def restore(backup: Path, *, key: Path, folder: Path) -> int:
             f"rm -r {part}"
         ) from None
     try:
-        with backup.open("rb") as file:
-            number = _extract(file, _document(key), part)
+        number = extract(backup, key=key, target=part)
         layout.check_version(part)
         if folder.exists():
             folder.rmdir()
         part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return number
+
+
+def extract(backup: Path, *, key: Path, target: Path) -> int:
+    """Write what a backup holds below a folder; return the number of files.
+
+    Raises:
+        BackupFailed: it does not open for this key, or was changed; what was written by then is not to be used.
+    """
+    try:
+        with backup.open("rb") as file:
+            return _extract(file, _document(key), target)
     except (PackageInvalid, OpenFailed, tarfile.TarError):
         raise BackupFailed(
             f"{backup} does not open: it is for another recipient, was changed, or is no backup."
         ) from None
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return number
 
 
 def _sealed(suite: Suite, public_key: bytes) -> tuple[bytes, bytes]:
@@ -135,8 +156,7 @@ def _context(line: bytes) -> bytes:
 
 def _archive(folder: Path) -> Iterator[bytes]:
     """A tar archive of the folder, in pieces."""
-    told = {"made_at": datetime.now(UTC).isoformat(timespec="seconds")}
-    yield from _entry(layout.RESTORED, json.dumps(told).encode())
+    yield from begin()
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
         if name.parts[0] in NOT_KEPT or name.as_posix() == layout.RESTORED or path.suffix == ".tmp":
@@ -144,10 +164,17 @@ def _archive(folder: Path) -> Iterator[bytes]:
         if path.is_symlink() or not (path.is_dir() or path.is_file()):
             raise BackupFailed(f"{path} is neither a file nor a folder.")
         yield from _folder(name.as_posix()) if path.is_dir() else _file(name.as_posix(), path)
-    yield bytes(2 * tarfile.BLOCKSIZE)
+    yield END
 
 
-def _entry(name: str, content: bytes) -> Iterator[bytes]:
+def begin() -> Iterator[bytes]:
+    """The first entry of an archive: when it was made."""
+    told = {"made_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    yield from entry(layout.RESTORED, json.dumps(told).encode())
+
+
+def entry(name: str, content: bytes) -> Iterator[bytes]:
+    """A file of an archive."""
     info = tarfile.TarInfo(name)
     info.size, info.mode = len(content), 0o600
     yield info.tobuf(tarfile.PAX_FORMAT)

@@ -24,6 +24,8 @@ VARIANTS = {
         "cors_origins": ("https://app.example.com",),
         "alarm_email": "operators@example.com",
         "checkpoint_key": True,
+        "analytics": True,
+        "quicksight_principal_arn": f"arn:aws:quicksight:us-east-1:{ACCOUNT}:group/default/analysts",
         "endpoint_type": "PRIVATE",
     },
     "dev": {},

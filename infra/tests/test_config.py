@@ -44,6 +44,7 @@ def test_defaults_are_the_described_ones():
             "another domain",
         ),
         ({"vpc_id": "vpc-1"}, "both vpc_id and subnet_ids"),
+        ({"quicksight_principal_arn": "arn:x"}, "needs analytics"),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_what_can(values, said):

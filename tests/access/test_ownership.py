@@ -20,7 +20,7 @@ PARAMETERS = {"session_id", "file_id", "job_id"}
 def details() -> list[str]:
     """Every address that shows one record that belongs to somebody."""
     found = []
-    for pattern in get_resolver().url_patterns:
+    for pattern in get_resolver("qkdplatform.api_urls").url_patterns:
         view: Any = getattr(pattern, "callback", None)
         route = str(pattern.pattern)
         shown = getattr(getattr(view, "cls", None), "required_scopes", {}).get("GET")
@@ -69,7 +69,9 @@ def test_what_is_anothers_looks_unknown_to_a_client_and_not_to_who_sees_all(
     for role in (Role.VIEWER, Role.OPERATOR, Role.AUDITOR, Role.ADMINISTRATOR):
         seen = Api(role).get(path).status_code
         view: Any = next(
-            one.callback for one in get_resolver().url_patterns if str(one.pattern) == f"api/v1/{route}"
+            one.callback
+            for one in get_resolver("qkdplatform.api_urls").url_patterns
+            if str(one.pattern) == f"api/v1/{route}"
         )
         needed = view.cls.required_scopes["GET"]
         assert seen == (own.status_code if needed in scopes_of(role) else 403), role

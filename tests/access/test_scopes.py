@@ -30,7 +30,7 @@ ANYTHING = {"no such field": 1}  # allowed calls end in 400 or 404, but not in 4
 def operations():
     """(address, method, scopes needed) of every operation under /api/v1."""
     found = []
-    for pattern in get_resolver().url_patterns:
+    for pattern in get_resolver("qkdplatform.api_urls").url_patterns:
         route = str(pattern.pattern)
         if route.startswith("api/v1/"):
             address = re.sub(r"<[^>]+>", "none", route).removeprefix("api/v1/")

@@ -280,7 +280,9 @@ def test_a_content_length_that_is_no_number_is_refused(api, length):
 
 def views():
     """Every address of the API, with an id where it takes one, and its view."""
-    found: dict[str, Any] = {str(one.pattern): one.callback for one in get_resolver().url_patterns}
+    found: dict[str, Any] = {
+        str(one.pattern): one.callback for one in get_resolver("qkdplatform.api_urls").url_patterns
+    }
     return {
         re.sub(r"<[^>]+>", UNKNOWN, name).removeprefix("api/v1/"): callback.cls
         for name, callback in found.items()

@@ -230,7 +230,7 @@ def created(api: Api, pool, stock) -> dict[str, tuple[str, object]]:
 def creating_routes() -> set[str]:
     """Every route whose view creates, of other apps than files."""
     found = set()
-    for pattern in get_resolver().url_patterns:
+    for pattern in get_resolver("qkdplatform.api_urls").url_patterns:
         view: Any = getattr(pattern.callback, "cls", None) if hasattr(pattern, "callback") else None
         if view is not None and issubclass(view, CreatingView) and "files" not in str(pattern.pattern):
             found.add(str(pattern.pattern).removeprefix("api/v1/"))

@@ -59,7 +59,7 @@ def test_nor_does_a_proxy_that_keeps_its_connections(api: Api, stock, port):
 
 def addresses() -> list[str]:
     """Every address of the API without parameters, and pages that answer each in its own way."""
-    routes = [str(pattern.pattern) for pattern in get_resolver().url_patterns]
+    routes = [str(pattern.pattern) for pattern in get_resolver("qkdplatform.api_urls").url_patterns]
     plain = [f"/{route}" for route in routes if route.startswith("api/") and "<" not in route]
     return [
         *plain,

@@ -43,12 +43,12 @@ def chromium(live_server: Any) -> Iterator[Browser]:
     with pytest.MonkeyPatch.context() as environment, sync_playwright() as playwright:
         # Playwright's synchronous API runs an event loop in this thread, which Django takes for async code
         environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        browser = playwright.chromium.launch(executable_path=path, args=flags, timeout=PATIENCE)
         yield browser
         browser.close()
 
 
-LIMIT = 120_000  # milliseconds, of a busy machine: what never comes fails by it, what is late does not
+PATIENCE = 120_000  # milliseconds for whatever a page is to show: only what never comes takes as long
 GIVEN_UP = "net::ERR_ABORTED"
 
 
@@ -115,8 +115,8 @@ class Watched:
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     """A fresh profile."""
     made = chromium.new_context(viewport={"width": 1280, "height": 800})
-    made.set_default_timeout(LIMIT)
-    expect.set_options(timeout=LIMIT)
+    made.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
     yield made
     made.close()
 

@@ -7,7 +7,6 @@ import struct
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
 
@@ -139,22 +138,6 @@ def test_a_python_that_lambda_does_not_run_does_not_pack(monkeypatch, version):
     monkeypatch.setattr(pack.sys, "version_info", (*version, 0))  # type: ignore[attr-defined]
     with pytest.raises(pack.Unpackable, match="pack with"):
         pack.python_version()
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory):
-    """The package itself, as `make package` makes it."""
-    build = tmp_path_factory.mktemp("build")
-    return build, pack.pack(build)
-
-
-@pytest.fixture(scope="module")
-def runtime(package, tmp_path_factory):
-    """What Lambda has beside the package: the SDK."""
-    folder = tmp_path_factory.mktemp("runtime")
-    for name in contents.RUNTIME_BRINGS:
-        (folder / name).symlink_to(Path(str(__import__(name).__file__)).parent)
-    return [str(package[0] / "package"), str(folder)]
 
 
 def run(runtime, code):

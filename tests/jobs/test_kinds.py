@@ -3,7 +3,6 @@
 from types import ModuleType
 
 import pytest
-from celery import current_app
 from django.core.exceptions import ImproperlyConfigured
 
 from apps.common.declarations import members, modules_named
@@ -11,6 +10,7 @@ from apps.jobs import heartbeats, kinds
 from apps.jobs import services as jobs
 from apps.jobs.kinds import JobKind, UnknownKind
 from apps.jobs.store import JobTable
+from qkdplatform.celery import app
 from tests import requirement
 from tests.conftest import TESTS
 from tests.tables import rows
@@ -39,7 +39,7 @@ def test_every_kind_has_a_task_a_queue_and_says_how_it_is_started_again(settings
 @requirement("A9")
 def test_every_task_of_ours_is_the_one_of_a_declared_kind():
     modules_named("tasks")
-    ours = {name for name in current_app.tasks if not name.startswith("celery.")}
+    ours = {name for name in app.tasks if not name.startswith("celery.")}
     assert ours == {kind.task for kind in kinds.all_kinds().values()}
 
 

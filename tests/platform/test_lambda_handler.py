@@ -7,9 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from apps.access import api_keys
-from apps.access.api.health import Liveness
 from apps.audit.services import entries_page
-from apps.common import deadline
+from apps.common import deadline, liveness
 from apps.sessions import services as sessions
 from qkdplatform import commands, schedules
 from qkdplatform.errors import UnknownEvent
@@ -128,13 +127,13 @@ def test_the_trail_holds_the_address_that_the_gateway_saw(api):
 def test_requests_and_schedules_know_when_the_function_ends(monkeypatch):
     """A wait ends before that, and a schedule begins no part for which no time is left."""
     left: list[float | None] = []
-    health = Liveness.get
+    told = liveness.body
 
-    def seen(view, request):
+    def seen():
         left.append(deadline.seconds_left())
-        return health(view, request)
+        return told()
 
-    monkeypatch.setattr(Liveness, "get", seen)
+    monkeypatch.setattr(liveness, "body", seen)
     monkeypatch.setitem(schedules.SCHEDULES, "sweep", lambda: left.append(deadline.seconds_left()))
     context = SimpleNamespace(**vars(CONTEXT), get_remaining_time_in_millis=lambda: 29_000)
     for event in (rest_event("GET", "health"), rule("qkdplatform.schedules.sweep")):

@@ -13,7 +13,7 @@ from apps.access.authentication import HEADER, address_of
 from apps.access.permissions import PUBLIC
 from apps.access.scopes import AccessScope
 from apps.access.views import ApiView
-from apps.common import health, standstill
+from apps.common import health, liveness, standstill
 from apps.metrics.scopes import MetricsScope
 
 STANDSTILL_SECONDS = 0.2  # of the three: it has had the time of the dependencies already
@@ -99,7 +99,7 @@ class Liveness(ApiView):
     @extend_schema(responses=LivenessOut, operation_id="health", auth=[])
     def get(self, request: Request) -> Response:  # noqa: ARG002 - Django's signature
         """Answers as long as the process runs; asks no dependency."""
-        return Response({"status": "ok", "version": settings.VERSION})
+        return Response(liveness.body())
 
 
 class Readiness(ApiView):

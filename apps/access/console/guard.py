@@ -23,7 +23,6 @@ from apps.access import second_factors, sign_ins
 from apps.access.console.lately import signed_in_lately
 from apps.console.failures import FAILURES, problem_of
 
-API = "/api/"
 SIGNED_IN = "console.signed_in"  # whether somebody was when the request came
 SEEN = "seen_at"
 SEEN_SECONDS = 60  # how exact the time of the last activity is: one write a minute
@@ -44,14 +43,12 @@ View = Callable[..., HttpResponseBase]
 
 
 class ConsoleGuard:
-    """Signs out who was idle, and explains failures on the pages of signing in."""
+    """Signs out who was idle, and explains failures on the pages of signing in; ``apps.access.gate`` calls it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.path_info.startswith(API) or settings.SESSION_COOKIE_NAME not in request.COOKIES:
-            return self.get_response(request)
         request.META[SIGNED_IN] = request.user.is_authenticated
         return self._without_the_idle(request) or self.get_response(request)
 
@@ -69,7 +66,7 @@ class ConsoleGuard:
             request.session[SEEN] = now
         return None
 
-    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+    def explain(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         """Answer with a page that says what is wrong; nobody is signed in by a request that failed."""
         if not (isinstance(exception, FAILURES) and request.path.startswith(reverse("accounts"))):
             return None

@@ -2,11 +2,13 @@
 
 from allauth.account import views as account
 from allauth.socialaccount import views as social
+from django.apps import apps
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView, TemplateView
 
 from apps.access.console.views import Forgotten
 
+POOL = "allauth.socialaccount.providers.openid_connect"
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="accounts"),
     path("login/", account.login, name="account_login"),
@@ -33,5 +35,6 @@ urlpatterns = [
     ),
     path("2fa/", include("allauth.mfa.urls")),
     path("cancelled/", social.login_cancelled, name="socialaccount_login_cancelled"),
-    path("", include("allauth.socialaccount.providers.openid_connect.urls")),
+    # Where a pool's people sign in
+    *([path("", include(f"{POOL}.urls"))] if apps.is_installed(POOL) else []),
 ]

@@ -7,7 +7,9 @@ from typing import Any
 from django.conf import settings
 from pynamodb.connection import Connection
 
-from apps.common import calls
+from apps.common import calls, whole_answers
+
+whole_answers.install()
 
 METERED = frozenset(
     {"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "BatchGetItem", "BatchWriteItem"}

@@ -1,0 +1,172 @@
+"""Backup and restore of a stage by its APIs: rows of all tables, the platform's secret, users with their second factors.
+
+Objects are not in it: S3 gives an object that is written again another version's id, and records name versions. So the
+buckets keep versions, and ``undelete`` takes back what was deleted; docs/operations.md says what stands against the loss
+of a whole bucket. A backup opens for its recipient alone, as those of ``apps.stack.backups`` do, whose format it has.
+
+Rows are those of one moment only while nothing writes: ``at_rest`` stops both functions meanwhile.
+"""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from apps.stack import backups, uv
+from apps.stack.backups import BackupFailed
+from deploy import pack
+from deploy.steps import Deployment
+
+WRITTEN = 25  # rows of one BatchWriteItem
+TRIES = 8
+# What is of persons; permissions and the ready roles' groups are made by migrate
+PEOPLE = ("access.User", "account", "mfa", "socialaccount")
+SECRET, USERS, TABLES = "secret.json", "users.json", "tables"
+
+
+@dataclass
+class StageData:
+    """The data of one stage."""
+
+    client: Callable[[str], Any]
+    prefix: str
+    secret: str = ""
+    database: str = ""
+    functions: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, deployment: Deployment) -> Self:
+        """Of a deployed stage, whose secret says where its users are."""
+        config, client = deployment.config, deployment.cloud.client
+        name = f"{config.prefix}/platform"
+        found = json.loads(client("secretsmanager").get_secret_value(SecretId=name)["SecretString"])
+        functions = (config.api_function, config.worker_function)
+        return cls(client, config.prefix, name, str(found["DATABASE_URL"]), functions)
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Let neither function begin anything. Who is at work has fifteen minutes at most: begin when the queues are empty."""
+        functions = self.client("lambda")
+        for name in self.functions:
+            functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+        try:
+            yield
+        finally:
+            for name in self.functions:
+                functions.delete_function_concurrency(FunctionName=name)
+
+    def make(self, *, recipient: Path, out: Path) -> str:
+        """Write a backup; return its SHA-256.
+
+        Raises:
+            BackupFailed: a name is taken, the recipient's document is none, or the database does not answer from here.
+        """
+        return backups.write(self._archive(), recipient=recipient, out=out)
+
+    def restore(self, backup: Path, *, key: Path) -> int:
+        """Bring a backup into empty tables and a database without users; return the number of rows.
+
+        Raises:
+            BackupFailed: a table is missing or has rows, or the backup does not open.
+        """
+        with tempfile.TemporaryDirectory(prefix="qkd-restore-") as place:  # 0700, and gone in any case
+            folder = Path(place)
+            backups.extract(backup, key=key, target=folder)
+            pages = sorted((folder / TABLES).glob("*/*.json"))
+            self._demand_empty({page.parent.name for page in pages})
+            if self.secret:
+                manager = self.client("secretsmanager")
+                manager.put_secret_value(SecretId=self.secret, SecretString=(folder / SECRET).read_text())
+            if self.database:
+                self._django("migrate", "--no-input")
+                self._django("loaddata", str(folder / USERS))
+            return sum(self._write(page.parent.name, json.loads(page.read_text())) for page in pages)
+
+    def undelete(self, bucket: str) -> int:
+        """Take back what was deleted from a bucket with versions: remove the marks of it; return how many."""
+        s3, taken = self.client("s3"), 0
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            for mark in page.get("DeleteMarkers", []):
+                s3.delete_object(Bucket=bucket, Key=mark["Key"], VersionId=mark["VersionId"])
+                taken += 1
+        return taken
+
+    def _archive(self) -> Iterator[bytes]:
+        yield from backups.begin()
+        if self.secret:
+            told = self.client("secretsmanager").get_secret_value(SecretId=self.secret)["SecretString"]
+            yield from backups.entry(SECRET, told.encode())
+        if self.database:
+            words = ("dumpdata", *PEOPLE, "--natural-foreign")
+            yield from backups.entry(USERS, self._django(*words).encode())
+        scan = self.client("dynamodb").get_paginator("scan")
+        for table in sorted(self._tables()):
+            for number, page in enumerate(scan.paginate(TableName=table, ConsistentRead=True)):
+                name = f"{TABLES}/{table.removeprefix(self.prefix + '-')}/{number:08d}.json"
+                yield from backups.entry(name, json.dumps(page["Items"], default=_as_text).encode())
+        yield backups.END
+
+    def _tables(self) -> set[str]:
+        pages = self.client("dynamodb").get_paginator("list_tables").paginate()
+        names = (name for page in pages for name in page["TableNames"])
+        return {name for name in names if name.startswith(f"{self.prefix}-")}
+
+    def _demand_empty(self, names: set[str]) -> None:
+        there = self._tables()
+        for name in sorted(names):
+            table = f"{self.prefix}-{name}"
+            if table not in there:
+                raise BackupFailed(
+                    f"The table {table} is missing. Make it first: make deploy STAGE=… FROM=state"
+                )
+            if self.client("dynamodb").scan(TableName=table, Limit=1, ConsistentRead=True)["Items"]:
+                raise BackupFailed(
+                    f"The table {table} has rows. A restore overwrites nothing: remove the table first."
+                )
+
+    def _write(self, name: str, rows: list[dict[str, Any]]) -> int:
+        client, table = self.client("dynamodb"), f"{self.prefix}-{name}"
+        for start in range(0, len(rows), WRITTEN):
+            puts = [{"PutRequest": {"Item": _as_bytes(row)}} for row in rows[start : start + WRITTEN]]
+            left: Any = {table: puts}
+            for _ in range(TRIES):
+                left = client.batch_write_item(RequestItems=left).get("UnprocessedItems")
+                if not left:
+                    break
+            else:
+                raise BackupFailed(
+                    f"{table} does not take its rows: its capacity is too small. Nothing may use the stage now."
+                )
+        return len(rows)
+
+    def _django(self, *words: str) -> str:
+        environment = os.environ | pack.SETTINGS | {"DATABASE_URL": self.database}
+        command = [sys.executable, str(uv.ROOT / "manage.py"), *words]
+        done = subprocess.run(
+            command, cwd=uv.ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise BackupFailed(f"{words[0]} failed, from here: {done.stderr.strip()[-500:]}")
+        return done.stdout
+
+
+def _as_text(value: Any) -> Any:
+    """DynamoDB's bytes in JSON, as AWS's own exports have them."""
+    return {"base64": base64.b64encode(bytes(value)).decode()}
+
+
+def _as_bytes(value: Any) -> Any:
+    if isinstance(value, dict):
+        if value.keys() == {"base64"} and isinstance(
+            value["base64"], str
+        ):  # an attribute of that name has a type
+            return base64.b64decode(value["base64"])
+        return {name: _as_bytes(inner) for name, inner in value.items()}
+    return [_as_bytes(inner) for inner in value] if isinstance(value, list) else value

@@ -1,0 +1,117 @@
+"""A stage is exported, wiped and restored on the embedded cloud: files decrypt, people are there, the trail holds."""
+
+import io
+import json
+import uuid
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+
+from apps.access.roles import Role
+from apps.audit import writing
+from apps.common import aws, dynamodb
+from apps.detections import services as detections
+from apps.files.bodies.objects import ObjectGone
+from apps.keys import services as keys
+from apps.sessions import services as sessions
+from apps.stack import resources
+from apps.stack.backups import BackupFailed
+from deploy import backups
+from qkdseal.__main__ import main as qkdseal
+from tests import requirement
+from tests.conftest import TESTS, Api, forget_everything
+from tests.embedded import on_embedded_aws
+from tests.stage import SERVICES
+from tests.uploads import deliver, plaintext_of, put
+
+pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.timeout(1800)]
+
+USER = str(uuid.UUID(int=7))
+PERSON = [
+    {
+        "model": "access.user",
+        "pk": USER,
+        "fields": {"username": "ada", "username_key": "ada", "password": "!"},
+    },
+    {
+        "model": "mfa.authenticator",
+        "pk": 1,
+        "fields": {"user": USER, "type": "totp", "data": {"secret": "x"}},
+    },
+]
+
+
+@pytest.fixture
+def stage(tmp_path):
+    """A stage's tables, buckets and secret on the embedded cloud, and a database with one person."""
+    forget_everything()
+    with on_embedded_aws(tmp_path / "aws", services=SERVICES):
+        name = "qkd-local/platform"
+        aws.client("secretsmanager").create_secret(Name=name, SecretString='{"AUDIT_KEY": "as before"}')
+        client: Any = aws.client
+        data = backups.StageData(
+            client,
+            settings.TABLE_PREFIX,
+            name,
+            f"sqlite:///{tmp_path}/users.sqlite3",
+        )
+        (tmp_path / "people.json").write_text(json.dumps(PERSON))
+        data._django("migrate", "--no-input")
+        data._django("loaddata", str(tmp_path / "people.json"))
+        yield data
+        forget_everything()
+
+
+def wiped(stage, tmp_path):
+    """Everything is gone: tables, secret, people, and what a bucket shows."""
+    dynamodb_client = aws.client("dynamodb")
+    for table in sorted(stage._tables()):
+        dynamodb_client.delete_table(TableName=table)
+    resources.ensure()
+    s3 = aws.client("s3")
+    for bucket in (settings.ENCRYPTED_BUCKET, settings.CHECKPOINTS_BUCKET):
+        for one in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
+            s3.delete_object(Bucket=bucket, Key=one["Key"])
+    aws.client("secretsmanager").put_secret_value(SecretId=stage.secret, SecretString="{}")
+    stage.database = f"sqlite:///{tmp_path}/fresh.sqlite3"
+    forget_everything()
+    dynamodb.connection.cache_clear()
+    writing.known_chains.cache_clear()
+
+
+@requirement("G5", "I3", "I4")
+def test_a_stage_is_exported_wiped_and_restored(stage, tmp_path, capsys):
+    keys.create(4, actor=TESTS)
+    request = sessions.GenerateRequest(key_length=4096, error_rate=0.01, link="stock")
+    made = sessions.generate(request, actor=TESTS)
+    assert detections.judge(made.session_id, actor=TESTS).outcome == "ready"
+    api = Api(Role.CLIENT)
+    message = api.post("encrypt", {"plaintext": "before"}).json()
+    upload = put("report.bin", b"content" * 1000)
+    deliver(upload.event)
+    assert upload.is_safe
+
+    assert qkdseal(["recipient", "-o", str(tmp_path / "me.json")]) == 0
+    (tmp_path / "public.json").write_text(capsys.readouterr().out)
+    backup, key = tmp_path / "monday.backup", tmp_path / "me.json"
+    stage.make(recipient=tmp_path / "public.json", out=backup)
+    people = stage._django("dumpdata", "access.User", "mfa")
+    with pytest.raises(BackupFailed, match="has rows"):
+        stage.restore(backup, key=key)
+
+    wiped(stage, tmp_path)
+    assert stage.restore(backup, key=key) > 100
+    with pytest.raises(ObjectGone):
+        plaintext_of(upload.file_id)
+    assert stage.undelete(settings.ENCRYPTED_BUCKET) == 1
+    stage.undelete(settings.CHECKPOINTS_BUCKET)
+
+    assert plaintext_of(upload.file_id) == b"content" * 1000
+    assert api.post("decrypt", message).json()["plaintext"] == "before"
+    assert stage._django("dumpdata", "access.User", "mfa") == people
+    assert "as before" in aws.client("secretsmanager").get_secret_value(SecretId=stage.secret)["SecretString"]
+    said = io.StringIO()
+    call_command("verify_audit", "--records", stdout=said)
+    assert "OK:" in said.getvalue()
