@@ -2,10 +2,14 @@
 
 import copy
 import json
+import random
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -14,6 +18,8 @@ from botocore.client import BaseClient
 from django.conf import settings
 from django.test import Client
 from django.urls import clear_script_prefix
+from hypothesis import HealthCheck
+from hypothesis import settings as drawn
 from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
 
@@ -24,18 +30,26 @@ from apps.audit import writing
 from apps.audit.records import system
 from apps.common import clock
 from apps.common.aws import client
+from apps.common.caching import TimedCache
 from apps.common.dynamodb import all_tables
 from apps.detections import services as detections
 from apps.keys import services as keys
 from apps.keys.records import PoolKey
+from apps.metrics import sinks
+from apps.sessions import leases
 from apps.sessions import services as sessions
 from apps.sessions.records import Session
+from qkd import randomness
 from tests import aws_calls
 from tests.fault_table import each_call, pytest_terminal_summary  # noqa: F401 - a fixture and a hook
 from tests.moto_answers import fast_answers
 from tests.moto_transactions import fast_transactions
+from tests.waiting import LIMIT_SECONDS
 
 aws_calls.install()
+# By no clock; and where a run decides whether a change lands, the same draws each time. `make slow` draws others.
+drawn.register_profile("random", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+drawn.register_profile("same", drawn.get_profile("random"), derandomize=True, database=None)
 TESTS = system("tests")
 ACCOUNT = "123456789012"  # moto's
 BUCKETS = (
@@ -97,6 +111,39 @@ def _make_tables() -> None:
         _blank_tables.update(copy.deepcopy(tables))
     else:
         tables.update(copy.deepcopy(_blank_tables))
+
+
+_draws = random.Random()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose how Hypothesis draws, before a test module is imported, and what sessions of the engine are made of.
+
+    Thousands of tests run a session that is to be ready: by a draw of its own each time, a clean one would be doubted,
+    or a frame not corrected, as rarely as that is, but at some time.
+    """
+    by_chance = config.option.markexpr == "slow"
+    drawn.load_profile("random" if by_chance else "same")
+    if not by_chance:
+        vars(randomness)["os"] = SimpleNamespace(urandom=_draws.randbytes)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let the sessions of a test be the same in each run."""
+    _draws.seed(item.nodeid)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _however_slow() -> None:
+    """Let nothing depend on how slow the machine is.
+
+    No cache grows old within a test: calls would be made that are not expected. What threads wait for comes at last.
+    """
+    leases.WAIT_SECONDS = sinks.BUSY_SECONDS = LIMIT_SECONDS
+    for module in [one for name, one in sys.modules.items() if name.startswith("apps.")]:
+        for cache in vars(module).values():
+            if isinstance(cache, TimedCache) and cache._clock is time.monotonic:
+                cache._clock = lambda: 0.0
 
 
 @pytest.fixture(autouse=True)

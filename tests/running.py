@@ -9,6 +9,7 @@ import psutil
 
 from apps.stack import testing
 from apps.stack.configuration import ROOT
+from tests.waiting import LIMIT_SECONDS
 
 
 class Run:
@@ -48,7 +49,7 @@ class Run:
             if any(part.endswith(name) for part in entry["command"][1:3])
         }
 
-    def ended(self, timeout=40) -> int:
+    def ended(self, timeout=LIMIT_SECONDS) -> int:
         self.said += self.process.communicate(timeout=timeout)[0]
         return self.process.returncode
 

@@ -1,25 +1,47 @@
 """The embedded AWS for tests: on a free port, in a directory of the test's own."""
 
 import contextlib
+import fcntl
 import os
-import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from apps.stack.configuration import ROOT
-from apps.stack.ports import status_of
+from apps.stack.ports import is_free, status_of
 
-START_SECONDS = 60.0
+START_SECONDS = 240.0  # of a machine with much else to do: one that fails says so at once
+PORTS: Sequence[int] = range(20_000, 32_000)  # below those that systems give to outgoing connections
+_reserved: dict[int, int] = {}  # and the locks that hold them
 
 
-def free_port() -> int:
-    """A port that nothing listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port(following: int = 0) -> int:
+    """Reserve a port that nothing listens on, and so many after it, for as long as this process lives.
+
+    It is bound later, by another process: until then neither a connection nor another test takes it.
+    """
+    first = os.getpid() * 97 % len(PORTS)  # processes begin apart
+    for port in [*PORTS[first:], *PORTS[:first]]:
+        if all(_reserve(each) for each in range(port, port + following + 1)):
+            return port
+    raise RuntimeError("All ports for tests are taken.")
+
+
+def _reserve(port: int) -> bool:
+    folder = Path(tempfile.gettempdir()) / f"qkd-test-ports-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if port in _reserved or not is_free("127.0.0.1", port):
+        return False
+    lock = os.open(folder / str(port), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return False
+    _reserved[port] = lock
+    return True
 
 
 def start(

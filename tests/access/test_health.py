@@ -1,8 +1,9 @@
 """Health is public and says no more than up or not (E5)."""
 
 import threading
-import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
+from types import SimpleNamespace
 
 import pytest
 from django.test import Client
@@ -25,12 +26,16 @@ from tests import requirement
 from tests.conftest import TESTS, Api
 from tests.faults import counted
 from tests.queues import into
+from tests.waiting import LIMIT_SECONDS, wait_for
 
 READY = "/api/v1/health/ready"
 
 
 @pytest.fixture(autouse=True)
-def _fresh():
+def _fresh(monkeypatch):
+    """Nothing is known yet; and what answers at last is waited for, however slow the machine."""
+    monkeypatch.setattr(health, "PROBE_SECONDS", LIMIT_SECONDS)
+    monkeypatch.setattr(onlookers, "ASK_SECONDS", LIMIT_SECONDS)
     health.forget()
     standstill.forget()
     onlookers._seen.clear()
@@ -219,7 +224,7 @@ def test_who_sees_all_is_told_what_is_stuck_and_nobody_else(stock, api, admin_ap
     sqs.create_queue(QueueName=settings.UPLOAD_EVENTS_QUEUE)
     url = sqs.get_queue_url(QueueName=settings.DEAD_LETTER_QUEUE)["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="somebody's")
-    monkeypatch.setattr("apps.access.api.health.STANDSTILL_SECONDS", 30.0)
+    monkeypatch.setattr("apps.access.api.health.STANDSTILL_SECONDS", LIMIT_SECONDS)
     answer = admin_api.get("health/ready")
     assert (answer.status_code, answer.json()["status"]) == (200, "ok"), (
         "what is stuck does not make it unready"
@@ -239,7 +244,7 @@ def test_readiness_does_not_wait_for_what_is_stuck(stock, admin_api, monkeypatch
     release = threading.Event()
 
     def hang():
-        release.wait(60)
+        release.wait(LIMIT_SECONDS)
         return []
 
     monkeypatch.setattr(standstill, "_watch", standstill.Watch(hang))
@@ -254,68 +259,80 @@ def test_readiness_does_not_wait_for_what_is_stuck(stock, admin_api, monkeypatch
 def test_a_known_caller_sees_the_names_while_the_tables_hang(stock, api, monkeypatch):
     assert "checks" in api.get("health/ready").json()
 
+    release = threading.Event()
+
     def hang(*_, **__):
-        time.sleep(5)
+        release.wait(LIMIT_SECONDS)
 
     monkeypatch.setattr("apps.access.api_keys.authenticate", hang)
+    monkeypatch.setattr(onlookers, "ASK_SECONDS", 0.1)
     assert "checks" in api.get("health/ready").json()
-    began = time.monotonic()
     assert "checks" not in Client().get(READY, headers={"X-API-Key": "another.one"}).json()
-    assert time.monotonic() - began < 1.5
+    assert not release.is_set(), "nobody waited for the tables"
+    release.set()
 
 
 class Slow:
-    """A check that takes as long as told, and counts how often it is asked and by how many at once."""
+    """A check that takes until it is released, and counts how often it is asked and by how many at once."""
 
-    def __init__(self, seconds=0.0):
-        self.seconds, self.asked, self.at_once, self.most = seconds, 0, 0, 0
+    def __init__(self, *, released=False):
+        self.asked, self.at_once, self.most = 0, 0, 0
         self.release = threading.Event()
+        if released:
+            self.release.set()
 
     def __call__(self):
         self.asked += 1
         self.at_once += 1
         self.most = max(self.most, self.at_once)
-        self.release.wait(self.seconds)
+        self.release.wait(LIMIT_SECONDS)
         self.at_once -= 1
-
-
-def ask_together(probe, number):
-    answers = []
-    threads = [threading.Thread(target=lambda: answers.append(probe.ask())) for _ in range(number)]
-    began = time.monotonic()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return answers, time.monotonic() - began
 
 
 @requirement("E5", "I11")
 def test_one_probe_serves_all_who_ask_and_counts_for_a_second(monkeypatch):
-    monkeypatch.setattr(health, "KEPT_SECONDS", 0.3)
-    check = Slow(0.2)
+    now = [1000.0]
+    monkeypatch.setattr(health, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    check = Slow()
     probe = Probe(lambda: {"slow": check})
-    answers, _ = ask_together(probe, 12)
+    with ThreadPoolExecutor(12) as pool:
+        asking = [pool.submit(probe.ask) for _ in range(12)]
+        wait_for(lambda: check.asked)
+        check.release.set()
+        answers = [one.result() for one in asking]
     assert len(answers) == 12
     assert check.asked == 1
-    time.sleep(0.35)
+    now[0] += health.KEPT_SECONDS - 0.01
+    probe.ask()
+    assert check.asked == 1
+    now[0] += 0.01
     probe.ask()
     assert check.asked == 2
 
 
 @requirement("E5", "I11")
 def test_it_ends_in_time_whatever_hangs_and_never_asks_twice_what_hangs(monkeypatch):
-    monkeypatch.setattr(health, "PROBE_SECONDS", 0.3)
+    """Time passes where an answer does not come, and nowhere else."""
+    hanging, well, waits = Slow(), Slow(released=True), []
+
+    class Answer(Future[health.Check]):
+        def __init__(self):
+            super().__init__()
+            self.hangs = "hanging" not in probe._running and not hanging.release.is_set()
+
+        def result(self, timeout=None):
+            waits.append(timeout)
+            return super().result(0 if self.hangs else LIMIT_SECONDS)
+
+    monkeypatch.setattr(health, "Future", Answer)
     monkeypatch.setattr(health, "KEPT_SECONDS", 0.0)
-    hanging, well = Slow(60), Slow()
     probe = Probe(lambda: {"hanging": hanging, "well": well})
     for _ in range(4):
-        began = time.monotonic()
         checks = {check.name: check.ok for check in probe.ask()}
-        assert time.monotonic() - began < 0.6
         assert checks == {"hanging": False, "well": True}
+    wait_for(lambda: hanging.asked)
     assert (hanging.asked, hanging.most, well.asked) == (1, 1, 4)
+    assert max(waits) <= health.PROBE_SECONDS, "nobody is waited for beyond"
     hanging.release.set()
-    hanging.seconds = 0
-    time.sleep(0.1)
+    wait_for(lambda: "hanging" not in probe._running)
     assert all(check.ok for check in probe.ask())

@@ -3,10 +3,12 @@
 import re
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal import auth as totp
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
@@ -70,7 +72,14 @@ def sign_in(name: str = "ada", password: str = PASSWORD, address: str = "192.0.2
 
 
 def code_of(secret: str, step: int = 0) -> str:
-    return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30 + step)))
+    return str(format_hotp_value(hotp_value(secret, int(totp.time.time()) // 30 + step)))
+
+
+@pytest.fixture(autouse=True)
+def _one_window(monkeypatch):
+    """A code is good for the half minute that it is made in: here that does not end within a test."""
+    moment = time.time()
+    monkeypatch.setattr(totp, "time", SimpleNamespace(time=lambda: moment))
 
 
 def add_app(browser: Client) -> tuple[str, list[str]]:

@@ -42,11 +42,12 @@ def chromium() -> Iterator[Browser]:
     with pytest.MonkeyPatch.context() as environment, sync_playwright() as playwright:
         # Playwright's synchronous API runs an event loop in this thread, which Django takes for async code
         environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        browser = playwright.chromium.launch(executable_path=path, args=flags, timeout=PATIENCE)
         yield browser
         browser.close()
 
 
+PATIENCE = 120_000  # milliseconds for whatever a page is to show: only what never comes takes as long
 GIVEN_UP = "net::ERR_ABORTED"
 
 
@@ -113,8 +114,8 @@ class Watched:
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     """A fresh profile."""
     made = chromium.new_context(viewport={"width": 1280, "height": 800})
-    made.set_default_timeout(15_000)
-    expect.set_options(timeout=15_000)
+    made.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
     yield made
     made.close()
 

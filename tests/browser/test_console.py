@@ -39,7 +39,7 @@ def test_every_list_leads_to_a_detail(signed_in: Watched) -> None:
 def test_the_overview_shows_the_chart_and_renews_itself(signed_in: Watched) -> None:
     page = signed_in.page
     expect(page.locator("canvas")).to_be_visible()
-    expect(page.locator("#refreshed")).to_contain_text("Live", timeout=20_000)
+    expect(page.locator("#refreshed")).to_contain_text("Live")
     signed_in.shoot("overview")
     assert signed_in.problems == []
 

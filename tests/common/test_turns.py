@@ -2,17 +2,19 @@
 
 import threading
 from contextlib import suppress
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 
-from apps.common import scheduling, turns
+from apps.common import clock, scheduling, slices, turns
 from apps.common.deadline import ending_in
 from apps.common.scheduling import Part, Schedule
 from apps.common.slices import STARVED_SECONDS
 from apps.common.sweeps import each
 from tests import requirement
 from tests.faults import Fault, injected
+from tests.waiting import LIMIT_SECONDS, wait_for
 
 
 @pytest.fixture
@@ -55,13 +57,13 @@ def test_of_two_runs_at_once_a_part_is_in_one(ran):
 
     def slowly():
         inside.set()
-        assert go.wait(20)
+        assert go.wait(LIMIT_SECONDS)
         return 1
 
     ran.work["first"] = slowly
     other = threading.Thread(target=run)
     other.start()
-    assert inside.wait(20)
+    assert inside.wait(LIMIT_SECONDS)
     run()
     go.set()
     other.join()
@@ -83,10 +85,16 @@ def test_a_run_that_was_killed_keeps_nobody_waiting_for_long(ran, later):
 @requirement("I11", "C6")
 def test_a_long_part_keeps_its_turn(ran, monkeypatch):
     monkeypatch.setattr(turns, "LEASE_SECONDS", 0.3)
-    seen = []
+    moment, seen = [clock.now()], []
+    monkeypatch.setattr(clock, "now", lambda: moment[0])
+
+    def held_until():
+        return turns.known(Schedule.SWEEP)["first"].held_until
 
     def slowly():
-        threading.Event().wait(1.0)
+        for _ in range(3):  # twice as long as the lease
+            moment[0] += timedelta(seconds=0.2)
+            wait_for(lambda: held_until() == moment[0] + timedelta(seconds=0.3))
         seen.append(turns.take(Schedule.SWEEP, "first"))
         return 1
 
@@ -98,15 +106,16 @@ def test_a_long_part_keeps_its_turn(ran, monkeypatch):
 @requirement("I11")
 def test_a_part_goes_on_where_its_slice_ended_and_is_named_while_it_starves(ran, monkeypatch, later):
     done: list[int] = []
-    monkeypatch.setattr(scheduling, "SLICE_SECONDS", 0.05)
+    now = [0.0]
+    monkeypatch.setattr(slices, "time", SimpleNamespace(monotonic=lambda: now[0]))
 
     def work(number):
-        threading.Event().wait(0.03)
+        now[0] += 0.6 * scheduling.SLICE_SECONDS
         done.append(number)
 
     ran.work["first"] = lambda: each(range(100), work)
     run()
-    assert 0 < len(done) < 5
+    assert len(done) == 2
     first = len(done)
     run()
     assert done[first] == first, "not from the beginning"

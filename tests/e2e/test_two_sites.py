@@ -30,7 +30,7 @@ class Pair:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.base = testing.free_port()
+        self.base = testing.free_port(following=15)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "apps.stack.two_sites"],
             cwd=ROOT,

@@ -27,6 +27,7 @@ from tests.files.test_client_side import uploaded
 from tests.tables import rows, versions
 from tests.threads import together
 from tests.uploads import deliver, plaintext_of, put, record_of, registered
+from tests.waiting import LIMIT_SECONDS
 
 ENCRYPTED = django_settings.ENCRYPTED_BUCKET
 UPLOADS = django_settings.UPLOADS_BUCKET
@@ -79,7 +80,7 @@ def test_of_deliveries_that_race_one_quantum_key_is_used_and_none_stays_reserved
 
     def at_once(*arguments, **more):
         done = write(*arguments, **more)
-        written.wait(30)
+        written.wait(LIMIT_SECONDS)
         return done
 
     monkeypatch.setattr(encrypted, "write", at_once)

@@ -40,7 +40,7 @@ from tests.uploads import plaintext_of, put, record_of, registered
 
 MIB = 2**20
 ENCRYPTED = django_settings.ENCRYPTED_BUCKET
-SLOW = 60.0  # seconds that a cancelled job of these tests may go on: it would take ten minutes
+SLOW = 240.0  # seconds that a cancelled job of these tests may go on: it would take ten minutes
 
 
 @pytest.fixture
@@ -92,13 +92,13 @@ def held_reservations():
 @requirement("A9", "C6")
 def test_a_batch_ends_after_the_session_under_way_which_is_named(aws, sent, monkeypatch):
     asked = GenerateRequest(key_length=64, error_rate=0.01)
-    monkeypatch.setattr(heartbeats, "PROGRESS_SECONDS", 0.05)  # a fast machine runs fifty in a second
+    monkeypatch.setattr(heartbeats, "PROGRESS_SECONDS", 0.0)  # a report after each
     job = sessions.generate_later(asked, count=50, actor=TESTS)
     cancel_within(monkeypatch, services, "generate", job.job_id, call=2)
     sessions.generate_batch(job.job_id)
     ended = job_of(job.job_id)
     assert (ended.state, ended.total) == (JobState.CANCELLED, 50)
-    assert 2 <= ended.done < 50, "by the next report"
+    assert ended.done == 2, "by the next report"
     made = [one.session_id for one in services.listed(actor=TESTS, limit=50).records]
     assert sorted(results.with_first(ended).results["session_ids"]) == sorted(made), (
         "none is recorded that the job does not name"
@@ -112,21 +112,27 @@ def test_a_batch_ends_after_the_session_under_way_which_is_named(aws, sent, monk
 def test_a_cancelled_session_stops_computing_and_is_not_recorded(aws, sent, monkeypatch):
     """Of 1 Mbit, which takes a quarter of a minute; cancelled at its first exchange."""
     job = sessions.generate_later(GenerateRequest(key_length=2**20), count=5, actor=TESTS)
-    exchanged: list[float] = []
-    answer = LocalChannel._exchange
+    exchanged, told = list[float](), list[bool]()
+    answer, beat = LocalChannel._exchange, heartbeats.Work._keep_beating
+
+    def keep_beating(work, stop):
+        beat(work, stop)
+        told.append(True)  # the thread has ended, as the job has: it told the computing one before
+
+    monkeypatch.setattr(heartbeats.Work, "_keep_beating", keep_beating)
 
     def exchange(channel, *asked):
         if not exchanged:
             control.cancel(job.job_id, actor=TESTS)
             until = time.monotonic() + SLOW
-            while not job_of(job.job_id).state.ended and time.monotonic() < until:
+            while not told and time.monotonic() < until:
                 time.sleep(0.02)
         exchanged.append(time.monotonic())
         return answer(channel, *asked)
 
     monkeypatch.setattr(LocalChannel, "_exchange", exchange)
     sessions.generate_batch(job.job_id)
-    assert len(exchanged) < 10, "of hundreds; the thread tells a moment after the record says so"
+    assert len(exchanged) < 10, "of hundreds"
     assert (job_of(job.job_id).state, job_of(job.job_id).done) == (JobState.CANCELLED, 0)
     assert services.listed(actor=TESTS, limit=50).records == []
 
@@ -279,7 +285,7 @@ def test_a_re_wrapping_ends_within_its_pace(pool, sent, settings, monkeypatch):
     cancel_within(monkeypatch, time, "sleep", job_id, call=3)
     began = time.monotonic()
     custody.rewrap_files(job_id)
-    assert time.monotonic() - began < 60, "its pace would take 400 seconds"
+    assert time.monotonic() - began < SLOW, "its pace would take 400 seconds"
     ended = job_of(job_id)
     assert (ended.state, ended.done) == (JobState.CANCELLED, rewrap.BATCH)
     assert rewrap.waiting_count(old.key_id) == 10

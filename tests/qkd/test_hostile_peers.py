@@ -32,6 +32,7 @@ from qkd.reconciliation.frames import BATCH
 from qkd.session import AbortCode, SessionParameters, run
 from tests import requirement
 from tests.qkd.test_parties import LINK, agreement, flip_bit, lead, reach_reconciled, tampering, two_parties
+from tests.waiting import LIMIT_SECONDS
 
 FAULTS = ("dropped", "repeated", "cut", "altered", "lengthened", "delayed", "emptied", "replaced")
 
@@ -340,12 +341,12 @@ def test_many_large_questions_take_no_memory():
     tracemalloc.stop()
 
 
-def _bob(connection, seed, outcome, others):
+def _bob(connection, seed, outcome, others, patience):
     """Bob, in a process of his own; says what he ended with. He has nobody else's ends, so that each ends when closed."""
     for other in others:
         other.close()
     with connection:
-        connection.settimeout(1)
+        connection.settimeout(patience)
         _, bob, _ = two_parties(lambda _: SocketChannel(connection), seed=seed)
         with contextlib.suppress(ProtocolError):
             lead(bob)
@@ -353,12 +354,12 @@ def _bob(connection, seed, outcome, others):
     outcome.send(None if secrets is None else secrets.key.tobytes())
 
 
-def _relay(alice_end, bob_end, fault, index):
+def _relay(alice_end, bob_end, fault, index, patience):
     """The channel between two processes; damages one message."""
     count, before = 0, Message.of_bytes(Kind.AGREE)
     with alice_end, bob_end, contextlib.suppress(ProtocolError):
         for end in (alice_end, bob_end):
-            end.settimeout(2)
+            end.settimeout(2 * patience)
         while True:
             for source, target in ((bob_end, alice_end), (alice_end, bob_end)):
                 message = receive(source)
@@ -375,22 +376,27 @@ def _relay(alice_end, bob_end, fault, index):
 
 def two_processes(fault, index):
     """A session over sockets with one message damaged: messages, Alice, and the key that Bob ended with."""
+    patience = (
+        LIMIT_SECONDS / 2 if fault == "none" else 1.0
+    )  # seconds: what is damaged may leave nothing to wait for
     alice_end, to_alice = socket.socketpair()
     bob_end, to_bob = socket.socketpair()
     ours, theirs = multiprocessing.Pipe()
     others = (alice_end, to_alice, to_bob)
-    process = multiprocessing.get_context("fork").Process(target=_bob, args=(bob_end, 7, theirs, others))
+    process = multiprocessing.get_context("fork").Process(
+        target=_bob, args=(bob_end, 7, theirs, others, patience)
+    )
     process.start()
     bob_end.close()
     counted = []
-    relay = threading.Thread(target=lambda: counted.append(_relay(to_alice, to_bob, fault, index)))
+    relay = threading.Thread(target=lambda: counted.append(_relay(to_alice, to_bob, fault, index, patience)))
     relay.start()
     alice, _, _ = two_parties(seed=7)
-    alice_end.settimeout(1)
+    alice_end.settimeout(patience)
     with alice_end, contextlib.suppress(ProtocolError):
         serve(alice_end, alice)
     relay.join()
-    assert ours.poll(20)
+    assert ours.poll(LIMIT_SECONDS)
     key = ours.recv()
     process.join()
     assert process.exitcode == 0

@@ -3,7 +3,6 @@
 import multiprocessing
 import socket
 import threading
-import time
 from collections import Counter
 from contextlib import suppress
 
@@ -13,9 +12,10 @@ from qkd.classical import ProtocolError, SocketChannel, receive, send, serve
 from tests import requirement
 from tests.qkd.test_hostile_peers import damage
 from tests.qkd.test_parties import lead, two_parties
+from tests.waiting import LIMIT_SECONDS
 
 FAULTS = ("dropped", "repeated", "cut", "altered", "delayed", "late")
-PATIENCE = 1.0  # seconds that either waits for a message; what is late comes after it
+PATIENCE = 1.0  # seconds that either waits for a message where one suffers; what is late comes after it
 SEED = 7
 
 
@@ -24,10 +24,10 @@ def _parties(channel_to=None):
     return two_parties(*given, seed=SEED, pulses=9000, sample_bits=800, low_latency=True)
 
 
-def _bob(connection, outcome):
+def _bob(connection, outcome, patience):
     """Bob, in a process of his own; says what he ended with."""
     with connection:
-        connection.settimeout(PATIENCE)
+        connection.settimeout(patience)
         _, bob, _ = _parties(lambda _: SocketChannel(connection))
         with suppress(ProtocolError):
             lead(bob)
@@ -35,19 +35,20 @@ def _bob(connection, outcome):
     outcome.send((None if key is None else key.key.tobytes(), bob.state.confirmed))
 
 
-def _pass_on(message, before, fault):
+def _pass_on(message, before, fault, target):
     if fault == "late":
-        time.sleep(1.5 * PATIENCE)
+        target.settimeout(LIMIT_SECONDS)
+        target.recv(1, socket.MSG_PEEK)  # until whoever waits for it has given up
         return [message]
     return [message] if fault is None else damage(fault, message, before)
 
 
-def _relay(alice_end, bob_end, fault, index, counted):
+def _relay(alice_end, bob_end, fault, index, counted, patience):
     """The line between them, on which one message suffers the fault."""
     before = None
-    with alice_end, bob_end, suppress(ProtocolError):
+    with alice_end, bob_end, suppress(ProtocolError, OSError):
         for end in (alice_end, bob_end):
-            end.settimeout(2 * PATIENCE)
+            end.settimeout(2 * patience)
         while True:
             for source, target in ((bob_end, alice_end), (alice_end, bob_end)):
                 message = receive(source)
@@ -55,28 +56,29 @@ def _relay(alice_end, bob_end, fault, index, counted):
                     return
                 suffers = fault if counted["messages"] == index else None
                 counted["messages"] += 1
-                for one in _pass_on(message, before or message, suffers):
+                for one in _pass_on(message, before or message, suffers, target):
                     send(target, one)
                 before = message
 
 
 def session(fault, index):
     """Run a session; return the number of messages, Alice, and what Bob ended with."""
+    patience = LIMIT_SECONDS / 2 if fault is None else PATIENCE
     alice_end, to_alice = socket.socketpair()
     bob_end, to_bob = socket.socketpair()
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("fork").Process(target=_bob, args=(bob_end, theirs))
+    process = multiprocessing.get_context("fork").Process(target=_bob, args=(bob_end, theirs, patience))
     process.start()
     bob_end.close()
     counted: Counter[str] = Counter()
-    relay = threading.Thread(target=_relay, args=(to_alice, to_bob, fault, index, counted))
+    relay = threading.Thread(target=_relay, args=(to_alice, to_bob, fault, index, counted, patience))
     relay.start()
     alice, _, _ = _parties()
-    alice_end.settimeout(PATIENCE)
+    alice_end.settimeout(patience)
     with alice_end, suppress(ProtocolError):
         serve(alice_end, alice)
     relay.join()
-    assert ours.poll(20)
+    assert ours.poll(LIMIT_SECONDS)
     key, confirmed = ours.recv()
     process.join()
     assert process.exitcode == 0

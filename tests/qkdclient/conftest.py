@@ -24,7 +24,7 @@ def platform():
 
 @pytest.fixture
 def client(platform):
-    return Client(platform.url, "key", retry_seconds=5)
+    return Client(platform.url, "key", retry_seconds=60)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from qkdseal import CHUNK_SIZE
 from tests import requirement
 from tests.qkdclient.platform import RANGE_LIMIT
 from tests.qkdclient.test_uploads import MODES, Cut
+from tests.waiting import LIMIT_SECONDS
 
 CONTENT = os.urandom(5 * RANGE_LIMIT + 123)
 HALF = len(CONTENT) // 2
@@ -107,12 +108,12 @@ def test_two_downloads_to_one_path_do_not_mix(local, client, platform, stored):
 
     def wait(_done, _total):
         began.set()
-        go_on.wait(10)
+        go_on.wait(LIMIT_SECONDS)
 
     options = {"local": local, "progress": wait}
     other = threading.Thread(target=client.download, args=(stored.file_id, "copy"), kwargs=options)
     other.start()
-    assert began.wait(10)
+    assert began.wait(LIMIT_SECONDS)
     with pytest.raises(Busy, match="copy"):
         client.download(stored.file_id, "copy", local=local)
     go_on.set()

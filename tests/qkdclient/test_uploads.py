@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
-import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +16,7 @@ from qkdclient.sending import PartsSink
 from qkdclient.state import UploadState
 from tests import requirement
 from tests.qkdclient.platform import PART
+from tests.waiting import LIMIT_SECONDS
 
 MODES = pytest.mark.parametrize("local", [False, True], ids=["platform", "local"])
 
@@ -122,11 +123,11 @@ def test_two_uploads_of_one_file_at_once_do_not_share_it(client, platform, sourc
 
     def wait(_done, _total):
         began.set()
-        go_on.wait(10)
+        go_on.wait(LIMIT_SECONDS)
 
     other = threading.Thread(target=lambda: client.upload(source, progress=wait))
     other.start()
-    assert began.wait(10)
+    assert began.wait(LIMIT_SECONDS)
     with pytest.raises(Busy):
         client.upload(source)
     go_on.set()
@@ -165,7 +166,7 @@ def test_standard_input_is_read_as_it_comes(client, platform, folder):
         for start in range(0, len(content), 10_000):
             feeder.stdin.write(content[start : start + 10_000])
         feeder.stdin.close()
-        assert feeder.wait(30) == 0
+        assert feeder.wait(LIMIT_SECONDS) == 0
     [stored] = platform.files.values()
     assert (stored.content, stored.about["name"]) == (content, "piped")
 
@@ -325,10 +326,17 @@ def test_what_was_stored_otherwise_than_it_was_read_is_reported(client, platform
 
 
 @requirement("C8")
-def test_a_restart_of_the_server_is_waited_out(platform, source):
-    ends, told = time.monotonic() + 3, list[str]()
-    platform.faults.append(lambda *_: "503" if time.monotonic() < ends else None)
-    client = Client(platform.url, "key", retry_seconds=20, tell=told.append)
+def test_a_restart_of_the_server_is_waited_out(platform, source, monkeypatch):
+    """Each try takes a second of the client's clock."""
+    now = [1000.0]
+
+    def sleep(seconds):
+        now[0] += seconds + 1
+
+    monkeypatch.setattr("qkdclient.patience.time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
+    answers, told = ["503"] * 4, list[str]()
+    platform.faults.append(lambda *_: answers.pop() if answers else None)
+    client = Client(platform.url, "key", retry_seconds=LIMIT_SECONDS, tell=told.append)
     file = client.upload(source)
     assert platform.files[file["file_id"]].content == source.read_bytes()
     assert len(told) == 1

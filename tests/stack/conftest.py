@@ -8,6 +8,7 @@ import pytest
 from botocore.config import Config
 
 from apps.stack import testing
+from tests.waiting import LIMIT_SECONDS
 
 
 class Stack:
@@ -27,7 +28,7 @@ class Stack:
 
     def stop(self) -> int:
         self.process.terminate()
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=LIMIT_SECONDS)
 
     def client(self, service):
         return boto3.client(

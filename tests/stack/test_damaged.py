@@ -63,7 +63,7 @@ def test_a_start_on_a_damaged_file_says_so_in_a_sentence(folder, name):
     left = damage(path, "text")
     try:
         refused = Run(folder)
-        assert refused.ended(timeout=60) == 2
+        assert refused.ended() == 2
         refused.close()
         assert path.read_bytes() == left
     finally:

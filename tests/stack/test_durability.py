@@ -4,7 +4,6 @@ import hashlib
 import os
 import subprocess
 import threading
-import time
 
 import psutil
 import pytest
@@ -14,6 +13,7 @@ from apps.stack import testing
 from apps.stack.configuration import ROOT
 from apps.stack.ports import status_of
 from tests import requirement
+from tests.waiting import wait_for
 
 TABLE = "items"
 QUEUE_ARN = "arn:aws:sqs:us-east-1:000000000000:events"
@@ -72,10 +72,10 @@ def test_every_acknowledged_write_survives_a_kill(stack):
     writers = [threading.Thread(target=write, args=(number,)) for number in range(3)]
     for writer in writers:
         writer.start()
-    deadline = time.monotonic() + 60
-    while len(acknowledged) <= 200 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    stack.kill()
+    try:
+        wait_for(lambda: len(acknowledged) > 200)
+    finally:
+        stack.kill()
     for writer in writers:
         writer.join()
     stack.start()

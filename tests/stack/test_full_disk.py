@@ -12,6 +12,7 @@ from apps.stack import layout
 from apps.stack.configuration import ROOT
 from tests import requirement
 from tests.stack.test_durability import make_table
+from tests.waiting import LIMIT_SECONDS
 
 MIB = 2**20
 
@@ -100,7 +101,7 @@ def test_a_write_that_fails_ends_the_stack_before_its_answer(stack, change):
             objects.delete_object(Bucket="kept", Key="a")
         else:
             objects.put_object(Bucket="kept", Key="a" if change == "version" else "b", Body=os.urandom(8_000))
-    assert stack.process.wait(timeout=10) == 74
+    assert stack.process.wait(timeout=LIMIT_SECONDS) == 74
     stack.start()
     assert_all_there(stack, {("a", version): first})
     assert stack.client("s3").get_object(Bucket="kept", Key="a")["Body"].read() == first
@@ -130,7 +131,7 @@ def test_a_start_on_a_full_disk_says_so_in_a_sentence(small_disk):
         env={**os.environ, "LOCAL_DIR": str(small_disk / "local")},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT_SECONDS,
         check=False,
     )
     assert ended.returncode == 2

@@ -11,6 +11,7 @@ import pytest
 from apps.stack.configuration import ROOT
 from tests import requirement
 from tests.stack.test_durability import TABLE, items, make_table
+from tests.waiting import LIMIT_SECONDS, wait_for
 
 
 @requirement("I6", "F1")
@@ -37,13 +38,6 @@ def put_many(stack, count, size, kept):
 
 def generations(stack):
     return sorted(path.name for path in stack.state_dir.glob("journal-*.log"))
-
-
-def wait_for(condition, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert condition()
 
 
 @requirement("G1", "F1")
@@ -79,7 +73,7 @@ def test_calls_go_on_while_the_journal_is_compacted(stack):
     kept: list[str] = []
     put_many(stack, 230, 300_000, kept)
     client, answered = stack.client("dynamodb"), 0
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + LIMIT_SECONDS
     while not answered or len(generations(stack)) > 1:
         assert time.monotonic() < deadline
         client.get_item(TableName=TABLE, Key={"id": {"S": kept[0]}}, ProjectionExpression="id")

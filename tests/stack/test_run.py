@@ -1,8 +1,8 @@
 """``make run`` as its user meets it: a real supervisor in a folder of its own, on free ports."""
 
+import contextlib
 import json
 import os
-import re
 import signal
 import socket
 import time
@@ -17,6 +17,7 @@ from apps.common import health
 from apps.stack.ports import status_of
 from tests import requirement
 from tests.running import Run
+from tests.waiting import LIMIT_SECONDS, wait_for
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def run(folder) -> Iterator[Callable[..., Run]]:
         each.process.stdout.close()
 
 
-def all_gone(processes, seconds=10.0):
+def all_gone(processes, seconds=LIMIT_SECONDS):
     _, alive = psutil.wait_procs(processes, timeout=seconds)
     return not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
 
@@ -81,10 +82,8 @@ def test_first_and_second_start_and_a_clean_end(run, folder):
     listening = [c for p in children.values() for c in p.net_connections() if c.status == psutil.CONN_LISTEN]
     assert {c.laddr.ip for c in listening} == {"127.0.0.1"}
 
-    began = time.monotonic()
     first.process.send_signal(signal.SIGINT)
     assert first.ended() == 0
-    assert time.monotonic() - began < 12
     assert "Stopped." in first.said
     assert all_gone(list(children.values()), 0.1)
 
@@ -92,8 +91,7 @@ def test_first_and_second_start_and_a_clean_end(run, folder):
     said = second.ready()
     assert made["password"] not in said
     assert json.loads((folder / "first-run.json").read_text()) == made
-    (seconds,) = re.findall(r"Ready in ([\d.]+) s", said)
-    assert float(seconds) < 30
+    wait_for(lambda: is_ready(second))
     rival = run()
     assert rival.ended() == 2
     assert f"(process {second.process.pid})" in rival.said
@@ -111,7 +109,9 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_start_works(run):
     first.process.kill()
     first.ended()
     assert all_gone(children)
-    assert "Ready" in run().ready()
+    second = run()
+    second.ready()
+    wait_for(lambda: is_ready(second))
 
 
 @pytest.mark.e2e
@@ -122,27 +122,26 @@ def test_when_a_part_dies_it_is_started_again_and_everything_works(run, name):
     platform.ready()
     before = platform.children()
     before[name].kill()
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (was_replaced(platform, before[name]) and is_ready(platform)):
-        time.sleep(0.2)
+    wait_for(lambda: was_replaced(platform, before[name]) and is_ready(platform))
     after = settled(platform)
     # With the AWS those that poll it are started again, as they may hold connections that stay silent for ever
     with_it = {"custody", "worker"} if name == "aws" else set()
     assert {name} <= {n for n in after if after[n].pid != before[n].pid} <= {name} | with_it
     time.sleep(health.KEPT_SECONDS)  # for as long an answer from before counts
-    while time.monotonic() < deadline and not is_ready(platform):
-        time.sleep(0.2)
-    assert is_ready(platform)
+    wait_for(lambda: is_ready(platform))
 
 
 def settled(platform):
     """The parts, once all that are listed are there: some may be started again at this moment."""
-    for _ in range(150):
-        try:
-            return platform.children()
-        except psutil.NoSuchProcess:
-            time.sleep(0.2)
-    raise AssertionError("the parts keep ending")
+    found = []
+
+    def look():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found.append(platform.children())
+        return found
+
+    wait_for(look)
+    return found[0]
 
 
 def was_replaced(platform, child):
@@ -156,49 +155,45 @@ def is_ready(platform):
 
 @pytest.mark.e2e
 @requirement("E5", "I11")
-def test_health_answers_in_time_while_the_embedded_aws_stands_still(run, folder):
+def test_health_answers_while_the_embedded_aws_stands_still(run, folder):
+    """In which time, tests/access/test_health.py shows: here the machine may have anything else to do."""
     platform = run()
     platform.ready()
     key = json.loads((folder / "first-run.json").read_text())["api_key"]
     url = f"http://127.0.0.1:{platform.port}/api/v1/health"
 
     def ask(path="", headers=None):
-        began = time.monotonic()
-        answer = requests.get(url + path, headers=headers, timeout=30)
-        return answer, time.monotonic() - began
+        return requests.get(url + path, headers=headers, timeout=LIMIT_SECONDS)
 
     named = {"X-API-Key": key}
-    assert {check["ok"] for check in ask("/ready", named)[0].json()["checks"]} == {True}
+    wait_for(lambda: {check["ok"] for check in ask("/ready", named).json()["checks"]} == {True})
     aws = platform.children()["aws"]
     aws.suspend()
     try:
-        time.sleep(1.1)
+        wait_for(lambda: ask("/ready").status_code == 503)  # an answer from before counts for a second
         with ThreadPoolExecutor(16) as threads:
             asked = [threads.submit(ask, "/ready", named if n == 0 else None) for n in range(12)]
-            time.sleep(0.2)
             live = [ask() for _ in range(10)]
             answers = [each.result() for each in asked]
     finally:
         aws.resume()
-    assert max(seconds for _, seconds in live) < 0.3
-    assert {answer.status_code for answer, _ in live} == {200}
-    assert max(seconds for _, seconds in answers) < 3.0
-    assert {answer.status_code for answer, _ in answers} == {503}
-    assert [set(answer.json()) for answer, _ in answers[1:]] == [{"status", "version"}] * 11
-    silent = {check["name"] for check in answers[0][0].json()["checks"] if not check["ok"]}
-    assert silent == {"tables", "buckets", "queue", "custody_queue", "root_key", "pool_keys", "quantum_keys"}
+    assert {answer.status_code for answer in live} == {200}
+    assert {answer.status_code for answer in answers} == {503}
+    assert [set(answer.json()) for answer in answers[1:]] == [{"status", "version"}] * 11
+    silent = {check["name"] for check in answers[0].json()["checks"] if not check["ok"]}
+    assert silent >= {"tables", "buckets", "queue", "custody_queue", "root_key", "pool_keys", "quantum_keys"}
 
 
 @pytest.mark.e2e
 @requirement("G1")
 def test_a_first_run_that_is_killed_in_the_middle_is_made_good(run, folder):
     first = run()
-    deadline = time.monotonic() + 60
-    while not (folder / "aws").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    time.sleep(1.0)
+    wait_for((folder / "aws").exists)
+    time.sleep(1.0)  # somewhere in the middle: wherever, the next run has to make it good
     first.process.kill()
     first.ended()
-    assert "Ready" in run().ready()
+    second = run()
+    second.ready()
+    wait_for(lambda: is_ready(second))
     made = json.loads((folder / "first-run.json").read_text())
     assert made["user"] == "operator"

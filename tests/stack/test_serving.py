@@ -4,13 +4,13 @@ import http.client
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
 from apps.stack.configuration import ROOT
 from apps.stack.lanes import LANES
 from tests import requirement
+from tests.waiting import LIMIT_SECONDS, wait_for
 
 
 class Worker:
@@ -29,7 +29,7 @@ class Worker:
 
     def asked(self, path):
         """A request that is under way."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_SECONDS)
         connection.request("GET", path)
         return connection
 
@@ -46,7 +46,7 @@ def worker(tmp_path):
 def test_it_ends_while_requests_hang_in_every_lane(worker):
     asked = [worker.asked(path) for path in ("/hangs", *LANES)]
     worker.process.terminate()
-    assert worker.process.wait(timeout=60) == 0
+    assert worker.process.wait(timeout=LIMIT_SECONDS) == 0
     for connection in asked:
         connection.close()
 
@@ -57,20 +57,19 @@ def test_a_request_under_way_is_answered_whole_before_the_end(worker):
     received = []
 
     def read():
-        told.wait(60)
+        told.wait(LIMIT_SECONDS)
         received.append(len(asked.getresponse().read()))
 
     reader = threading.Thread(target=read)
     reader.start()
-    while not worker.begun.exists():
-        time.sleep(0.02)
+    wait_for(worker.begun.exists)
     worker.process.terminate()
     worker.released.touch()
     told.set()
     reader.join()
     asked.close()
     assert received == [8_000_000]
-    assert worker.process.wait(timeout=60) == 0
+    assert worker.process.wait(timeout=LIMIT_SECONDS) == 0
 
 
 @requirement("G1")
@@ -78,4 +77,4 @@ def test_a_signal_that_comes_in_the_middle_of_a_thunk_is_not_lost(worker):
     asked = worker.asked("/thunk")
     assert len(asked.getresponse().read()) == 8_000_000
     asked.close()
-    assert worker.process.wait(timeout=60) == 0
+    assert worker.process.wait(timeout=LIMIT_SECONDS) == 0

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import threading
-import time
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from apps.stack import layout, ports, prepare, pulse, resources, restarts, run, supervisor, testing
 from apps.stack.configuration import Configuration
 from tests import requirement
+from tests.waiting import LIMIT_SECONDS, wait_for
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 DIE = [sys.executable, "-c", "import sys; print('the reason', file=sys.stderr); sys.exit(3)"]
@@ -48,13 +49,66 @@ def programs(monkeypatch, tmp_path):
         signal.signal(number, handler)
 
 
-def interrupt_when_ready(monkeypatch):
-    interrupt_after(monkeypatch, 0.3)
+class Announced:
+    """What a test does, beside the supervisor, once that has said that the platform is there; then it is interrupted."""
+
+    def __init__(self, folder):
+        self.mark, self.ended = folder / "logs" / "announced", threading.Event()
+        self.threads: list[threading.Thread] = []
+        self.failures: list[BaseException] = []
+
+    def then(self, monkeypatch, work):
+        announce = run._announce
+
+        def announce_and_go_on(*arguments, **named):
+            announce(*arguments, **named)
+            self.mark.touch()
+            self.threads.append(threading.Thread(target=self._work, args=(work,)))
+            self.threads[-1].start()
+
+        monkeypatch.setattr(run, "_announce", announce_and_go_on)
+
+    def _work(self, work):
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - the test's, below
+            self.failures.append(error)
+        if not self.ended.is_set():
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.fixture
+def announced(programs, tmp_path):
+    made = Announced(tmp_path)
+    yield made
+    made.ended.set()
+    for thread in made.threads:  # while the supervisor still takes the signals
+        thread.join()
+    assert made.failures == []
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """The parts that were started, in their order."""
+    names: list[str] = []
+    spawn = supervisor.Supervisor._spawn
+
+    def spawn_and_note(self, part):
+        child = spawn(self, part)
+        names.append(part)
+        return child
+
+    monkeypatch.setattr(supervisor.Supervisor, "_spawn", spawn_and_note)
+    return names
+
+
+def at_once():
+    """Nothing more: it is interrupted as soon as it is there."""
 
 
 @requirement("F1")
-def test_first_run_credentials_are_shown_once(programs, monkeypatch, capsys, tmp_path):
-    interrupt_when_ready(monkeypatch)
+def test_first_run_credentials_are_shown_once(programs, announced, monkeypatch, capsys, tmp_path):
+    announced.then(monkeypatch, at_once)
     made = {"user": "operator", "password": "the password", "api_key": "the key"}
     path = tmp_path / "first-run.json"
     programs["prepare"] = [sys.executable, "-c", f"open({str(path)!r}, 'w').write({json.dumps(made)!r})"]
@@ -73,9 +127,9 @@ def test_first_run_credentials_are_shown_once(programs, monkeypatch, capsys, tmp
 @requirement("G5", "I3")
 @pytest.mark.parametrize("restored", [True, False])
 def test_nobody_is_answered_before_the_keys_of_a_backup_are_set_aside(
-    programs, monkeypatch, tmp_path, restored
+    programs, announced, monkeypatch, tmp_path, restored
 ):
-    interrupt_when_ready(monkeypatch)
+    announced.then(monkeypatch, at_once)
     layout.make(tmp_path)
     layout.check_version(tmp_path)
     (tmp_path / "first-run.json").touch()
@@ -86,7 +140,7 @@ def test_nobody_is_answered_before_the_keys_of_a_backup_are_set_aside(
     wait = f"""
 import pathlib, time
 mark, log, seen = map(pathlib.Path, {[str(mark), str(log), str(seen)]!r})
-for _ in range({3 if restored else 300}):
+for _ in range({3 if restored else 1500}):
     if log.exists():
         break
     time.sleep(0.1)
@@ -107,16 +161,23 @@ def test_a_part_that_ends_is_named_with_its_last_words(programs, quick, capsys, 
     assert "the reason" in said
 
 
-DIES_ONCE = """
+DIES = """
 import pathlib, sys, time
-marker = pathlib.Path(sys.argv[1])
-if marker.exists() and sys.argv[2] == "once":
+announced, marker = map(pathlib.Path, sys.argv[1:3])
+if marker.exists() and sys.argv[3] == "once":
     time.sleep(600)
+while not announced.exists():  # before the console is there it is given up
+    time.sleep(0.02)
 marker.touch()
-time.sleep(0.3)
-print("the reason", file=sys.stderr)
-sys.exit(5)
+print(sys.argv[4], file=sys.stderr)
+sys.exit(int(sys.argv[5]))
 """
+
+
+def dies(announced, how, *, says="the reason", code=5):
+    """A part that ends once the platform is there, the first time or each time."""
+    marker = announced.mark.with_name("marker")
+    return [sys.executable, "-c", DIES, str(announced.mark), str(marker), how, says, str(code)]
 
 
 @pytest.fixture
@@ -126,34 +187,16 @@ def quick(monkeypatch, tmp_path):
     (tmp_path / "version").write_text(layout.VERSION + "\n")
     monkeypatch.setattr(restarts, "FIRST_WAIT", 0.05)
     monkeypatch.setattr(restarts, "LONGEST_WAIT", 0.1)
-
-
-def interrupt_after(monkeypatch, seconds):
-    announce = run._announce
-
-    def announce_then_interrupt(*arguments, **named):
-        announce(*arguments, **named)
-        threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
-
-    monkeypatch.setattr(run, "_announce", announce_then_interrupt)
+    monkeypatch.setattr(restarts, "WINDOW_SECONDS", 9999)
 
 
 @requirement("G1")
 @pytest.mark.parametrize("name", ["aws", "relay", "worker"])
-def test_a_part_that_ends_is_started_again(programs, quick, monkeypatch, capsys, name, tmp_path):
-    interrupt_after(monkeypatch, 3.0)
-    started: list[str] = []
-    spawn = supervisor.Supervisor._spawn
-
-    def spawn_and_note(self, part):
-        started.append(part)
-        return spawn(self, part)
-
-    monkeypatch.setattr(supervisor.Supervisor, "_spawn", spawn_and_note)
-    later = DIES_ONCE.replace(
-        "time.sleep(0.3)", "time.sleep(1.5)"
-    )  # before the console is there it is given up
-    programs[name] = [sys.executable, "-c", later, str(tmp_path / "logs" / "marker"), "once"]
+def test_a_part_that_ends_is_started_again(programs, quick, announced, started, monkeypatch, capsys, name):
+    programs[name] = dies(announced, "once")
+    # The custody's worker is the last to be started again with the AWS
+    last = {"aws": ["aws", "worker", "custody"]}.get(name, [name])
+    announced.then(monkeypatch, lambda: wait_for(lambda: all(started.count(one) > 1 for one in last)))
     assert run.main() == 0
     said = capsys.readouterr().out
     assert said.count(f"[{name}] ended with exit code 5, starting it again") == 1
@@ -164,18 +207,19 @@ def test_a_part_that_ends_is_started_again(programs, quick, monkeypatch, capsys,
 
 
 @requirement("G1")
-def test_a_part_that_never_stays_is_given_up_with_the_reason(programs, quick, capsys, tmp_path):
-    programs["relay"] = [sys.executable, "-c", DIES_ONCE, str(tmp_path / "logs" / "marker"), "always"]
+def test_a_part_that_never_stays_is_given_up_with_the_reason(programs, quick, announced, monkeypatch, capsys):
+    programs["relay"] = dies(announced, "always")
+    announced.then(monkeypatch, lambda: wait_for(announced.ended.is_set))
     assert run.main() == 1
     said = capsys.readouterr().err
-    assert f"relay ended with exit code 5: it ended {restarts.MOST_FAILURES} times within 120 s" in said
+    assert f"relay ended with exit code 5: it ended {restarts.MOST_FAILURES} times within 9999 s" in said
     assert "the reason" in said
 
 
 @requirement("G1")
-def test_what_another_start_does_not_mend_is_not_tried_again(programs, quick, capsys):
-    full = "import sys, time; time.sleep(1.5); print('CRITICAL no space left', file=sys.stderr); sys.exit(74)"
-    programs["aws"] = [sys.executable, "-c", full]
+def test_what_another_start_does_not_mend_is_not_tried_again(programs, quick, announced, monkeypatch, capsys):
+    programs["aws"] = dies(announced, "always", says="CRITICAL no space left", code=74)
+    announced.then(monkeypatch, lambda: wait_for(announced.ended.is_set))
     assert run.main() == 1
     assert "aws: CRITICAL no space left" in capsys.readouterr().err
 
@@ -193,21 +237,23 @@ def test_a_start_that_only_a_person_can_mend_says_how_in_a_sentence(programs, ca
 
 @requirement("F1")
 def test_what_is_not_ready_yet_is_said_and_does_not_keep_it_from_starting(
-    programs, quick, monkeypatch, capsys
+    programs, quick, announced, monkeypatch, capsys
 ):
     monkeypatch.setattr(supervisor, "READY_SECONDS", 0.3)
     monkeypatch.setattr(ports, "json_of", lambda *_: {"checks": [{"name": "quantum_keys", "ok": False}]})
     programs["web"] = programs["web"][:-1]  # alive, and not ready
-    interrupt_when_ready(monkeypatch)
+    announced.then(monkeypatch, at_once)
     assert run.main() == 0
     assert "Not ready yet, and being worked on: quantum_keys." in capsys.readouterr().out
 
 
 @requirement("G1", "E5")
-def test_an_aws_that_stands_still_is_ended_and_started_again(programs, quick, monkeypatch, capsys):
+def test_an_aws_that_stands_still_is_ended_and_started_again(
+    programs, quick, announced, started, monkeypatch, capsys
+):
     monkeypatch.setattr(pulse.Pulse, "frozen", property(lambda self: not self.__dict__.get("seen")))
     monkeypatch.setattr(pulse.Pulse, "expect_later", lambda self: self.__dict__.update(seen=True))
-    interrupt_after(monkeypatch, 2.0)
+    announced.then(monkeypatch, lambda: wait_for(lambda: started.count("aws") > 1))
     assert run.main() == 0
     said = capsys.readouterr().out
     assert "[aws] has not answered for 30 s" in said
@@ -224,71 +270,81 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).serve_f
 """
 
 
-def wait_for(condition):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+NEVER = 1e9  # seconds: what answers late on a slow machine is not taken for one that stands still
+
+
+class Asked(list[int | None]):
+    """What the pulse got for answers of an AWS that answers by itself, and how often the supervisor looked at it."""
+
+    looks = 0
+
+    def more(self, count=1):
+        """Wait until it was asked, and then looked at, so often again."""
+        asked, looks = len(self), self.looks
+        wait_for(lambda: len(self) >= asked + count)
+        looks = self.looks
+        wait_for(lambda: self.looks >= looks + 2)
 
 
 @pytest.fixture
 def asked(programs, quick, monkeypatch):
-    """What the pulse got for answers of an AWS that answers by itself."""
-    answers: list[int | None] = []
+    answers, frozen = Asked(), vars(pulse.Pulse)["frozen"]
     port = os.environ["AWS_PORT"]
     programs["aws"] = [sys.executable, "-c", AWS, port]
     monkeypatch.setattr(pulse, "ASK_SECONDS", 0.05)
+    monkeypatch.setattr(pulse, "FROZEN_SECONDS", NEVER)
 
     def ask(*_):
         answers.append(ports.status_of("127.0.0.1", int(port), "/", seconds=0.5))
+        if answers[-1] == 200:
+            pulse.FROZEN_SECONDS = NEVER
         return answers[-1]
 
+    def look(self):
+        answers.looks += 1
+        return frozen.fget(self)
+
     monkeypatch.setattr(pulse, "status_of", ask)
+    monkeypatch.setattr(pulse.Pulse, "frozen", property(look))
     return answers
 
 
-def stop_aws(tmp_path, monkeypatch, asked, until):
-    """Once it answers, have the embedded AWS stand still (SIGSTOP) and go on (SIGCONT); end when it answers again."""
-    announce = run._announce
-
-    def stand_still():
-        try:
-            stop_and_continue()
-        finally:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    def stop_and_continue():
-        wait_for(lambda: asked[-1:] == [200])
-        known = json.loads((tmp_path / "children.json").read_text())
-        [pid] = [entry["pid"] for entry in known if any(AWS in part for part in entry["command"])]
-        os.kill(pid, signal.SIGSTOP)
-        wait_for(lambda: until(pid))
-        if psutil.pid_exists(pid):
-            os.kill(pid, signal.SIGCONT)
-        known_before = len(asked)
-        wait_for(lambda: len(asked) > known_before and asked[-1] == 200)
-
-    def announce_then_stop(*arguments, **named):
-        announce(*arguments, **named)
-        threading.Thread(target=stand_still).start()
-
-    monkeypatch.setattr(run, "_announce", announce_then_stop)
+def stop_aws(asked, tmp_path):
+    """Have the embedded AWS stand still (SIGSTOP) once it answers; its process id."""
+    wait_for(lambda: asked[-1:] == [200])
+    known = json.loads((tmp_path / "children.json").read_text())
+    [pid] = [entry["pid"] for entry in known if any(AWS in part for part in entry["command"])]
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: asked[-1] is None)  # from here on no answer comes
+    return pid
 
 
 @requirement("G1", "E5")
-def test_an_aws_that_is_stopped_for_a_moment_and_goes_on_is_left_alone(asked, monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(pulse, "FROZEN_SECONDS", 120.0)
-    stop_aws(tmp_path, monkeypatch, asked, lambda _: asked[-2:] == [None, None])
+def test_an_aws_that_is_stopped_for_a_moment_and_goes_on_is_left_alone(
+    asked, announced, monkeypatch, capsys, tmp_path
+):
+    def stop_and_go_on():
+        pid = stop_aws(asked, tmp_path)
+        asked.more(2)
+        os.kill(pid, signal.SIGCONT)
+        wait_for(lambda: asked[-1] == 200)
+
+    announced.then(monkeypatch, stop_and_go_on)
     assert run.main() == 0
     assert "[aws]" not in capsys.readouterr().out
 
 
 @requirement("G1", "E5")
 def test_an_aws_that_is_stopped_for_too_long_is_another_one_when_it_would_go_on(
-    asked, monkeypatch, capsys, tmp_path
+    asked, announced, monkeypatch, capsys, tmp_path
 ):
-    monkeypatch.setattr(pulse, "FROZEN_SECONDS", 2.0)
-    stop_aws(tmp_path, monkeypatch, asked, lambda pid: not psutil.pid_exists(pid))
+    def stop():
+        pid = stop_aws(asked, tmp_path)
+        pulse.FROZEN_SECONDS = 1.0
+        wait_for(lambda: not psutil.pid_exists(pid))
+        wait_for(lambda: asked[-1] == 200)
+
+    announced.then(monkeypatch, stop)
     assert run.main() == 0
     said = capsys.readouterr().out
     assert said.count("[aws] has not answered for") == 1
@@ -296,21 +352,34 @@ def test_an_aws_that_is_stopped_for_too_long_is_another_one_when_it_would_go_on(
 
 
 @requirement("G1")
-def test_an_aws_that_ended_may_take_its_time_to_come_back(asked, programs, monkeypatch, capsys, tmp_path):
+def test_an_aws_that_ended_may_take_its_time_to_come_back(
+    asked, announced, started, programs, monkeypatch, capsys, tmp_path
+):
     """Its journal may be long: it is not taken for one that stands still."""
-    monkeypatch.setattr(pulse, "FROZEN_SECONDS", 0.5)
-    marker = tmp_path / "logs" / "marker"
+    marker, may_come = tmp_path / "logs" / "marker", tmp_path / "logs" / "may come"
     slow = f"""
 import os, pathlib, signal, threading, time
-marker = pathlib.Path({str(marker)!r})
+marker, may_come = pathlib.Path({str(marker)!r}), pathlib.Path({str(may_come)!r})
 if marker.exists():
-    time.sleep(3)
+    while not may_come.exists():
+        time.sleep(0.02)
 else:
     marker.touch()
     signal.signal(signal.SIGCONT, lambda *_: os._exit(5))
 """
     programs["aws"] = [sys.executable, "-c", slow + AWS, os.environ["AWS_PORT"]]
-    stop_aws(tmp_path, monkeypatch, asked, lambda _: True)
+
+    def end_and_come_back():
+        pid = stop_aws(asked, tmp_path)
+        os.kill(pid, signal.SIGCONT)
+        wait_for(lambda: not psutil.pid_exists(pid))
+        wait_for(lambda: started.count("worker") > 1)  # begun once the supervisor knows that it comes later
+        pulse.FROZEN_SECONDS = 0.01
+        asked.more(3)
+        may_come.touch()
+        wait_for(lambda: asked[-1] == 200)
+
+    announced.then(monkeypatch, end_and_come_back)
     assert run.main() == 0
     said = capsys.readouterr().out
     assert "[aws] ended with exit code 5, starting it again" in said
@@ -321,6 +390,8 @@ def test_a_supervisor_that_stood_still_itself_does_not_take_that_for_the_aws(mon
     monkeypatch.setattr(pulse, "ASK_SECONDS", 0.0)
     monkeypatch.setattr(pulse, "MOST_SECONDS", 0.1)
     monkeypatch.setattr(pulse, "FROZEN_SECONDS", 1.0)
+    now = [0.0]
+    monkeypatch.setattr(pulse, "time", SimpleNamespace(monotonic=lambda: now[0]))
     answers = iter([200, None])
     asked: list[bool] = []
 
@@ -328,7 +399,7 @@ def test_a_supervisor_that_stood_still_itself_does_not_take_that_for_the_aws(mon
         asked.append(watched.frozen)
         answer = next(answers, None)
         if len(asked) == 2:
-            time.sleep(1.5)  # both were stopped: this answer is lost with the connection
+            now[0] += 600  # both were stopped: this answer is lost with the connection
         if len(asked) == 3:
             watched.stop()
             return 200
@@ -336,25 +407,41 @@ def test_a_supervisor_that_stood_still_itself_does_not_take_that_for_the_aws(mon
 
     watched = pulse.Pulse(0, ask=ask)
     watched.start()
-    watched._thread.join(10)
+    watched._thread.join(LIMIT_SECONDS)
     assert asked == [False, False, False]
 
 
 def test_a_pulse_is_lost_only_by_who_answered_before(monkeypatch):
-    monkeypatch.setattr(pulse, "ASK_SECONDS", 0.01)
-    monkeypatch.setattr(pulse, "FROZEN_SECONDS", 0.2)
+    monkeypatch.setattr(pulse, "ASK_SECONDS", 0.001)
+    monkeypatch.setattr(pulse, "FROZEN_SECONDS", 10.0)
+    now, asked = [0.0], [0]
+    monkeypatch.setattr(pulse, "time", SimpleNamespace(monotonic=lambda: now[0]))
     answers: dict[str, int | None] = {"status": None}
-    watched = pulse.Pulse(0, ask=lambda: answers["status"])
+
+    def ask():
+        asked[0] += 1
+        now[0] += 2.0
+        return answers["status"]
+
+    def asked_again():
+        """Wait until ten more questions were asked, and what came of them is known."""
+        enough = asked[0] + 10
+        wait_for(lambda: asked[0] > enough)
+
+    watched = pulse.Pulse(0, ask=ask)
     watched.start()
-    time.sleep(0.3)
-    assert watched.frozen is False  # its journal may be long
-    answers["status"] = 200
-    time.sleep(0.1)
-    assert watched.frozen is False
-    answers["status"] = None
-    time.sleep(0.35)
-    assert bool(watched.frozen)
-    watched.stop()
+    try:
+        asked_again()
+        assert watched.frozen is False  # its journal may be long
+        answers["status"] = 200
+        asked_again()
+        assert watched.frozen is False
+        answers["status"] = None
+        asked_again()
+        assert watched.frozen is True
+    finally:
+        watched.stop()
+        watched._thread.join(LIMIT_SECONDS)
 
 
 def test_failures_that_are_long_ago_count_no_longer():
