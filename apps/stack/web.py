@@ -7,6 +7,7 @@ from typing import Any
 
 import waitress
 from django.conf import settings
+from django.urls import reverse
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
 from waitress.task import ErrorTask, WSGITask
@@ -68,6 +69,7 @@ def make_server(served: Any, *, host: str, port: int) -> Any:
 
 def main() -> None:
     host, port = sys.argv[1:]
+    reverse("home")  # imports the parts of the URLconf now, before requests come in threads
     serving = Serving(make_server(application, host=host, port=int(port)))
     signal.signal(signal.SIGTERM, serving.tell)
     signal.signal(signal.SIGINT, serving.tell)
