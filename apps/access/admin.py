@@ -10,10 +10,12 @@ from apps.access import api_keys, models
 from apps.access.console import (
     actor_of,
     people,  # noqa: F401 - registers persons and roles
+    usage,
 )
 from apps.access.console.issuing import issue_view, rotate_view
 from apps.access.records import ApiKey, KeyStatus
 from apps.common.dynamodb import Page, Position
+from apps.console import people as people_shown
 from apps.console import render
 from apps.console.actions import Action, Facts
 from apps.console.details import Related, Subject
@@ -53,22 +55,23 @@ class ApiKeyAdmin(StoreAdmin):
     section, place = "Access", 1
     empty_text = "No API keys yet."
     search_fields = ("key_id",)
-    search_help_text = "Exact id of a key: the part before the dot"
+    search_help_text = "Exact id (before the dot)"
     list_display = ("identity", "whose", "called", "badge", "issued", "ends", "used")
     id_pattern = r"qk[A-Za-z0-9]+"
     record_actions = ACTIONS
     fieldsets = (
-        (None, {"fields": ("whose", "called", "badge_and_why", "issued", "issuer", "ends", "used")}),
+        (None, {"fields": ("whole", "called", "badge_and_why", "issued", "issuer", "ends", "used")}),
         ("Limits", {"fields": ("may", "from_where")}),
     )
     identity = column("key_id", render.code, "key")
     called = column("name", render.name, "name")
-    whose = column("principal_id", str, "of")
+    whose = column("principal_id", people_shown.who, "of")
+    whole = column("principal_id", people_shown.who_whole, "of")
     badge = column("status", lambda value: render.badge(value, TONES), "status")
     may = column("scopes", render.document, "limited to")
     from_where = column("networks", render.document, "networks")
     issued = column("created_at", render.moment, "created")
-    issuer = column("created_by", str, "created by")
+    issuer = column("created_by", people_shown.who_whole, "created by")
     ends = column("expires_at", render.moment, "ends")
     used = column("last_used_at", render.moment, "last used")
 
@@ -92,8 +95,11 @@ class ApiKeyAdmin(StoreAdmin):
         return [{"label": "Issue an API key", "url": reverse("admin:access_apikey_issue")}]
 
     def buttons_for(self, request: HttpRequest, obj: DisplayModel) -> list[dict[str, Any]]:
-        """Return the actions, and first the rotation of a key that is valid."""
+        """Return the actions, and first the rotation of a key that is valid, and what its principal may use."""
         buttons = super().buttons_for(request, obj)
+        if request.user.has_perm(usage.MAY_CHANGE):
+            url = usage.address(str(getattr(obj, "principal_id", "")))
+            buttons.insert(0, {"name": "quotas", "label": "Quotas…", "destructive": False, "url": url})
         if getattr(obj, "status", "") != KeyStatus.ACTIVE or not self.allows(request, "issue"):
             return buttons
         url = reverse("admin:access_apikey_rotate", args=[obj.pk])
@@ -103,6 +109,9 @@ class ApiKeyAdmin(StoreAdmin):
         guard = self.admin_site.admin_view
         return [
             path("issue/", guard(partial_of(issue_view, self)), name="access_apikey_issue"),
+            path(
+                "quotas/<str:principal_id>/", guard(partial_of(usage.quotas_view, self)), name="access_quotas"
+            ),
             path("<str:key_id>/rotate/", guard(partial_of(rotate_view, self)), name="access_apikey_rotate"),
             *super().get_urls(),
         ]
@@ -121,4 +130,4 @@ class ApiKeyAdmin(StoreAdmin):
                 ("jobs.job", "Jobs"),
             )
         ]
-        return [Related(title=f"Of {owner}", note=render.inline(links))]
+        return [Related(title=f"Of {owner}", note=render.inline(links)), usage.used_this_month(owner)]

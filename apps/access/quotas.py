@@ -26,6 +26,7 @@ from apps.rollups import services as rollups
 from apps.rollups.records import Period
 
 SEEN_SECONDS = 60.0
+MOST = 10**15  # no quota is larger: a petabyte
 NEAR = 0.8  # of what is allowed: from there on callers are warned
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from apps.access.grants import file_object, type_object
 from apps.access.limits import limit_of
-from apps.access.quotas import ABOUT, NEAR, Quota
+from apps.access.quotas import ABOUT, MOST, NEAR, Quota
 from apps.access.records import KeyStatus, PrincipalKind, PrincipalStatus, Right
 from apps.access.roles import Role
 from apps.common.lists import ListQuery
@@ -26,7 +26,6 @@ PRINCIPAL_STATES = [(status.value, status.value) for status in PrincipalStatus]
 KEY_STATES = [(status.value, status.value) for status in KeyStatus]
 RIGHTS = [(right.value, right.value) for right in Right]
 QUOTAS = [(quota.value, quota.value) for quota in Quota]
-MOST = 10**15  # no quota is larger: a petabyte
 ID = r"^(?:user|service|group):[A-Za-z0-9-]{1,64}$"
 GROUP = r"^group:[A-Za-z0-9-]{1,64}$"
 

@@ -51,12 +51,12 @@ def _is(*statuses: AlertStatus) -> Any:
 ACTIONS = (
     Action(
         name="acknowledge", label="Acknowledge…", title="Acknowledge alerts", permission="manage", button="Acknowledge",
-        warning="You take these alerts on. They are escalated no more.", done="acknowledged", destructive=False,
+        warning="You take these alerts on. They are no longer escalated.", done="acknowledged", destructive=False,
         act=_acknowledge, form_class=NoForm, facts=_facts, offered=_is(AlertStatus.OPEN),
     ),
     Action(
         name="end", label="End…", title="End alerts", permission="manage", button="End", done="ended",
-        warning="Says that these conditions hold no more. Noticed again, they are sent again.", destructive=False,
+        warning="Marks these conditions as over. If they are noticed again, they are sent again.", destructive=False,
         act=_end, form_class=NoForm, facts=_facts, offered=_is(AlertStatus.OPEN, AlertStatus.ACKNOWLEDGED),
     ),
 )  # fmt: skip
@@ -65,7 +65,7 @@ ACTIONS = (
 @admin.register(models.Alert)
 class AlertAdmin(StoreAdmin):
     section, place = "Operations", 5
-    empty_text = "No alerts. What somebody has to know appears here."
+    empty_text = "No alerts. What needs somebody's attention appears here."
     search_fields = ("alert_id",)
     search_help_text = "Exact alert id"
     id_pattern = r"al-.+"

@@ -188,11 +188,7 @@ def _verify_view(model_admin: EntryAdmin, request: HttpRequest) -> HttpResponse:
             return HttpResponseRedirect(model_admin.list_url())
         return HttpResponseRedirect(reverse("admin:jobs_job_change", args=[job.job_id]))
 
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": "Verify the audit chains",
-        "opts": model_admin.opts,
-    }
+    context = model_admin.page_context(request, "Verify the audit chains")
     intro = (
         "Reads every entry of every chain and checks that none was changed, removed, added or moved outside the "
         "platform. A job does it, and its page shows the result, which the trail records."

@@ -77,8 +77,9 @@ def _trail(request: HttpRequest, subject: Subject, limit: int) -> Related:
     rows = _rows(request, page)
     text = "All of them, with filters" if not page.older else "More of them, with filters"
     more = render.list_link(request.user, "audit.entry", text, **{subject.by: subject.value})
-    note = "" if rows else "No entry is about this record."
-    return Related(title="Audit entries", columns=COLUMNS, rows=rows, note=note, more=more)
+    title = f"All that {subject.value} did" if subject.by == "actor" else "Audit entries"
+    note = "" if rows else "No entry yet."
+    return Related(title=title, columns=COLUMNS, rows=rows, note=note, more=more)
 
 
 def _last_verification() -> tuple[Entry | None]:

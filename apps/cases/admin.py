@@ -81,7 +81,7 @@ def _is_not(*statuses: CaseStatus) -> Any:
 ACTIONS = (
     Action(
         name="acknowledge", label="Acknowledge…", title="Acknowledge cases", permission="manage", button="Acknowledge",
-        warning="You take these cases on. Alerts about them are escalated no more.", done="acknowledged",
+        warning="You take these cases on. Alerts about them are no longer escalated.", done="acknowledged",
         destructive=False, act=_acknowledge, form_class=NoForm, facts=_facts,
         offered=_is_not(CaseStatus.ACKNOWLEDGED, CaseStatus.CLOSED),
     ),

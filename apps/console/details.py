@@ -1,4 +1,4 @@
-"""The tabs of a record's page: its summary, what is related to it, and its part of the audit trail."""
+"""The tabs of a record's page: its summary, its versions, what is related to it, and its part of the audit trail."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ class Tab(StrEnum):
     """The tabs, in their order."""
 
     SUMMARY = "summary"
+    VERSIONS = "versions"
     RELATED = "related"
     AUDIT = "audit"
 

@@ -95,6 +95,14 @@ class StoreAdmin(ModelAdmin):
         """Return what belongs to the record."""
         return ()
 
+    def has_versions(self, obj: DisplayModel) -> bool:  # noqa: ARG002 - for subclasses
+        """Return whether the record has a tab of versions."""
+        return False
+
+    def versions_of(self, request: HttpRequest, obj: DisplayModel) -> Sequence[Related]:  # noqa: ARG002
+        """Return the versions of the record."""
+        return ()
+
     def subject_of(self, obj: DisplayModel) -> Subject | None:  # noqa: ARG002 - for subclasses
         """Return what the trail is asked for about the record; None where no index gives it."""
         return None
@@ -198,6 +206,10 @@ class StoreAdmin(ModelAdmin):
         """Return the URL of the list."""
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
 
+    def page_context(self, request: HttpRequest, title: str) -> dict[str, Any]:
+        """Return what a page about these records needs beside its own content."""
+        return {**self.admin_site.each_context(request), "title": title, "opts": self.opts}
+
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -244,11 +256,14 @@ class StoreAdmin(ModelAdmin):
 
     def _record_context(self, request: HttpRequest, obj: DisplayModel) -> dict[str, Any]:
         subject = self.subject_of(obj) if details.has_trail() else None
-        tabs = [Tab.SUMMARY, Tab.RELATED, *([Tab.AUDIT] if subject else [])]
+        versions = [Tab.VERSIONS] if self.has_versions(obj) else []
+        tabs = [Tab.SUMMARY, *versions, Tab.RELATED, *([Tab.AUDIT] if subject else [])]
         tab = Tab.of(request) if Tab.of(request) in tabs else Tab.SUMMARY
         shown: Sequence[Related] = ()
         if tab is Tab.RELATED:
             shown = self.related_to(request, obj)
+        elif tab is Tab.VERSIONS:
+            shown = self.versions_of(request, obj)
         elif tab is Tab.AUDIT and subject:
             shown = [details.trail_of(request, subject, TRAIL_SHOWN)]
         return {

@@ -175,7 +175,7 @@ APPROVAL_ACTIONS = (
     ),
     Action(
         name="refuse", label="Refuse…", title="Refuse requests", permission="decide", button="Refuse", done="refused",
-        warning="Nothing is done. Who asked may ask again.", destructive=False, act=_decide(approvals.refuse),
+        warning="Nothing is done. Whoever asked may ask again.", destructive=False, act=_decide(approvals.refuse),
         form_class=NoForm, facts=_approval_facts, offered=_is(ApprovalStatus.PENDING),
     ),
     Action(

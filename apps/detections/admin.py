@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.html import format_html
 
 from apps.access.console import actor_of
 from apps.common.dynamodb import Page, Position
@@ -32,6 +33,13 @@ def codes(found: Detection | models.Detection) -> str:
     return ", ".join(render.words(reason["code"]) for reason in found.reasons) or render.NONE
 
 
+def _ruled_out(confidence: float) -> Any:
+    """Render how surely an honest link is ruled out; no rounding makes a certainty of it."""
+    if confidence > 0.999:
+        return format_html('<span class="number">&gt; {}&#8239;%</span>', "99.9")
+    return render.rate(confidence, digits=1)
+
+
 @admin.register(models.Detection)
 class DetectionAdmin(StoreAdmin):
     section, place = "Quantum", 3
@@ -53,9 +61,7 @@ class DetectionAdmin(StoreAdmin):
     became = column("outcome", lambda value: render.badge(value, OUTCOMES), "outcome")
     limit = column("threshold", render.rate, "threshold")
     chi_square = column("chi_square_value", lambda value: f"{value:.2f}", "χ²")
-    confidence = column(
-        "confidence_level", lambda value: render.rate(value, digits=1), "honest link ruled out"
-    )
+    confidence = column("confidence_level", _ruled_out, "honest link ruled out")
     on = column("link", render.name, "link")
     who = column("owner", people.who, "started by")
     when = column("detected_at", render.moment, "judged")
@@ -64,15 +70,13 @@ class DetectionAdmin(StoreAdmin):
     def tests_table(self, obj: models.Detection) -> Any:
         if not obj.tests:
             return "No test could be made."
-        from qkd.detection.verdict import probability_text  # noqa: PLC0415 - numpy is a fifth of a cold start
-
         return render.table(
-            ("Test", "Finding", "Chance on an honest link", "Convicts"),
+            ("Test", "Finding", "Chance on an honest link", "May convict"),
             [
                 (
                     render.heading(test["name"]),
                     test["detail"],
-                    probability_text(test["p"]),
+                    render.chance(test["p"]),
                     "yes" if test["convicts"] else "no",
                 )
                 for test in obj.tests

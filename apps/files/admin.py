@@ -1,181 +1,32 @@
 """Files in the console: list, page, and what can be done to them. Nothing here opens a file."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 
 from apps.access.console import actor_of
-from apps.access.records import Right
 from apps.common.dynamodb import Page, Position
 from apps.console import people, render
-from apps.console.actions import Action, Facts, NoForm
 from apps.console.details import Related, Subject
 from apps.console.filters import choice_filter, day_filters, exact_filter
 from apps.console.models import DisplayModel
-from apps.console.render import Tone, column
+from apps.console.render import column
 from apps.console.store_admin import UUID, StoreAdmin, partial_of
-from apps.custody import reencryption
-from apps.custody.reencryption import Suspect, SuspectKind
-from apps.files import models, services, sharing
+from apps.files import models, services
 from apps.files.console import announce_view, download_view, upload_view
-from apps.files.life import archive, deleting, versions
-from apps.files.records import File, StorageClass
+from apps.files.console.actions import ACTIONS
+from apps.files.display import READABLE, TONES, envelope_header, shared_with, versions_of
+from apps.files.records import File
 from apps.files.shown import with_defaults
 from apps.files.states import FileStatus
-
-RELATED = 25
-TONES = {
-    FileStatus.AWAITING_UPLOAD: Tone.WAIT,
-    FileStatus.AWAITING_BODY: Tone.WAIT,
-    FileStatus.ENCRYPTED: Tone.GOOD,
-    FileStatus.ARCHIVING: Tone.WAIT,
-    FileStatus.ARCHIVED: Tone.INFO,
-    FileStatus.RECALLING: Tone.WAIT,
-    FileStatus.SUPERSEDED: Tone.MUTED,
-    FileStatus.APPLIED: Tone.MUTED,
-    FileStatus.REJECTED: Tone.BAD,
-    FileStatus.DELETED: Tone.MUTED,
-    FileStatus.SHREDDING: Tone.MUTED,
-    FileStatus.SHREDDED: Tone.MUTED,
-}
-
-
-def envelope_header(envelope: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how the envelope was made: named fields only, so that nothing sealed reaches a page."""
-    header = envelope.get("header", {})
-    if not header:
-        return {}
-    return {
-        "format_version": header.get("version"),
-        "suite": header.get("suite"),
-        "body": header.get("body"),
-        "sealed_to": envelope.get("pool_suite"),
-        "bound_to_context": bool(header.get("context_digest")),
-        "passphrase_protected": bool(header.get("passphrase")),
-    }
-
-
-class ArchiveForm(forms.Form):
-    """Asks for the cold storage class."""
-
-    storage_class = forms.ChoiceField(
-        choices=[
-            (one.value, render.heading(one.value)) for one in StorageClass if one is not StorageClass.STANDARD
-        ],
-        help_text="From GLACIER and DEEP_ARCHIVE a file comes back within hours; GLACIER_IR is read at once.",
-    )
-
-
-class ShareForm(forms.Form):
-    """Asks whom a file is shared with, and until when."""
-
-    grantee = forms.CharField(
-        max_length=255, label="With", help_text="A user name, or the id of a person, service or group."
-    )
-    right = forms.ChoiceField(choices=[(one.value, render.heading(one.value)) for one in Right])
-    until = forms.DateTimeField(
-        required=False,
-        help_text="Day and time in UTC. Empty: until it is taken back.",
-        widget=forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
-    )
-
-
-def _file_facts(_request: HttpRequest, obj: DisplayModel) -> Facts:
-    if not isinstance(obj, models.File):
-        return ()
-    return (
-        ("Name", render.name(obj.name)),
-        ("Status", render.badge(obj.status, TONES)),
-        ("Owner", people.who(obj.owner)),
-        ("Size", render.size(obj.size)),
-        ("Version", render.number(obj.version)),
-    )
-
-
-def _archive(request: HttpRequest, file_id: str, given: dict[str, Any]) -> None:
-    archive.archive(file_id, storage_class=StorageClass(given["storage_class"]), actor=actor_of(request))
-
-
-def _restore(request: HttpRequest, file_id: str, given: dict[str, Any]) -> None:
-    del given
-    archive.restore(file_id, actor=actor_of(request))
-
-
-def _delete(request: HttpRequest, file_id: str, given: dict[str, Any]) -> None:
-    del given
-    deleting.delete(file_id, actor=actor_of(request))
-
-
-def _share(request: HttpRequest, file_id: str, given: dict[str, Any]) -> None:
-    until: datetime | None = given["until"]
-    sharing.share(
-        file_id,
-        grantee=people.id_of(given["grantee"]),
-        right=Right(given["right"]),
-        until=until,
-        actor=actor_of(request),
-    )
-
-
-def _reencrypt(request: HttpRequest, file_id: str, given: dict[str, Any]) -> SafeString:
-    suspect = Suspect(SuspectKind.FILE, file_id)
-    job = reencryption.start(suspect, reason=given["reason"], actor=actor_of(request))
-    return format_html("Job {} re-encrypts it.", render.link(request.user, "jobs.job", job.job_id))
 
 
 def _takes_versions(obj: models.File) -> bool:
     return obj.document_id == obj.pk and obj.status in {FileStatus.ENCRYPTED, FileStatus.ARCHIVED}
-
-
-def _in(*states: FileStatus) -> Any:
-    def offered(obj: DisplayModel) -> bool:
-        return isinstance(obj, models.File) and obj.status in states
-
-    return offered
-
-
-ACTIONS = (
-    Action(
-        name="share", label="Share…", title="Share a file", permission="share", button="Share", done="shared",
-        warning="Lets somebody else read or write this document and its versions. What they were granted before is "
-        "replaced.",
-        destructive=False, several=False, act=_share, form_class=ShareForm, facts=_file_facts,
-        offered=_in(FileStatus.ENCRYPTED, FileStatus.ARCHIVED),
-    ),
-    Action(
-        name="archive", label="Archive…", title="Archive files", permission="write", button="Archive", done="archived",
-        warning="Moves the encrypted content to cold storage, which costs less and is read later.",
-        destructive=False, act=_archive, form_class=ArchiveForm, facts=_file_facts, offered=_in(FileStatus.ENCRYPTED),
-    ),
-    Action(
-        name="restore", label="Restore…", title="Restore files", permission="write", button="Restore", done="restored",
-        warning="Brings deleted files back to where they were, and archived ones out of cold storage.",
-        destructive=False, act=_restore, form_class=NoForm, facts=_file_facts,
-        offered=_in(FileStatus.DELETED, FileStatus.ARCHIVED),
-    ),
-    Action(
-        name="reencrypt", label="Re-encrypt…", title="Re-encrypt a file", permission="custody.reencrypt_rotation", button="Re-encrypt",
-        warning="Encrypts the file and its versions again: envelope and body, with new keys.",
-        done="queued for re-encryption", destructive=False, several=False, act=_reencrypt, facts=_file_facts,
-        offered=_in(FileStatus.ENCRYPTED),
-    ),
-    Action(
-        name="delete", label="Delete…", title="Delete files", permission="write", button="Delete", done="deleted",
-        warning="Hides these files. Documents can be restored until their window ends; then their keys are destroyed "
-        "and nothing brings them back. An upload that is awaited or was rejected is deleted at once.",
-        act=_delete, form_class=NoForm, facts=_file_facts,
-        offered=_in(FileStatus.ENCRYPTED, FileStatus.ARCHIVED, FileStatus.AWAITING_UPLOAD, FileStatus.REJECTED),
-    ),
-)  # fmt: skip
 
 
 @admin.register(models.File)
@@ -253,10 +104,7 @@ class FileAdmin(StoreAdmin):
     def buttons_for(self, request: HttpRequest, obj: DisplayModel) -> list[dict[str, Any]]:
         """Return the actions, and first the download where the file can be read."""
         buttons = super().buttons_for(request, obj)
-        readable = isinstance(obj, models.File) and obj.status in {
-            FileStatus.ENCRYPTED,
-            FileStatus.SUPERSEDED,
-        }
+        readable = isinstance(obj, models.File) and obj.status in READABLE
         if isinstance(obj, models.File) and _takes_versions(obj) and self.allows(request, "write"):
             url = reverse("admin:files_file_upload") + f"?{urlencode({'document': obj.pk})}"
             buttons.insert(0, {"name": "version", "label": "New version…", "destructive": False, "url": url})
@@ -313,7 +161,7 @@ class FileAdmin(StoreAdmin):
         return Subject(by="file", value=str(obj.pk))
 
     def related_to(self, request: HttpRequest, obj: DisplayModel) -> Sequence[Related]:
-        """Return the file's keys, its versions or its document, and whom it is shared with."""
+        """Return the file's keys, its document, and whom it is shared with."""
         if not isinstance(obj, models.File):
             return ()
         viewer = request.user
@@ -331,43 +179,17 @@ class FileAdmin(StoreAdmin):
             ]
         return [
             Related(title="Keys and owner", columns=("What", "Record"), rows=keys),
-            _versions_of(request, obj.pk),
-            _shared_with(request, obj.pk),
+            shared_with(request, obj.pk),
         ]
+
+    def versions_of(self, request: HttpRequest, obj: DisplayModel) -> Sequence[Related]:
+        """Return the versions of a document; a version leads to its document instead."""
+        return [versions_of(request, obj)] if isinstance(obj, models.File) else ()
+
+    def has_versions(self, obj: DisplayModel) -> bool:
+        """Return whether it is a document, and not a version of one or an upload."""
+        waiting = {FileStatus.AWAITING_UPLOAD, FileStatus.AWAITING_BODY, FileStatus.REJECTED}
+        return isinstance(obj, models.File) and obj.document_id == obj.pk and obj.status not in waiting
 
     def find(self, request: HttpRequest, object_id: str) -> File:
         return services.find(object_id, actor=actor_of(request))
-
-
-def _versions_of(request: HttpRequest, file_id: str) -> Related:
-    page = versions.earlier_versions(file_id, actor=actor_of(request), limit=RELATED)
-    rows = [
-        (
-            render.link(request.user, "files.file", one.file_id),
-            render.number(one.version),
-            render.name(one.name),
-            render.size(one.size),
-            render.moment(one.encrypted_at),
-            render.badge(one.status, TONES),
-        )
-        for one in page.records
-    ]
-    columns = ("Version", "Number", "Name", "Size", "Encrypted", "Status")
-    return Related(
-        title="Earlier versions", columns=columns, rows=rows, note="" if rows else "None: this is the first."
-    )
-
-
-def _shared_with(request: HttpRequest, file_id: str) -> Related:
-    page = sharing.shared_with(file_id, actor=actor_of(request), limit=RELATED)
-    rows = [
-        (
-            people.who(one.grantee),
-            render.words(one.right),
-            render.moment(one.until) if one.until else "no end",
-        )
-        for one in page.records
-    ]
-    return Related(
-        title="Shared with", columns=("Whom", "Right", "Until"), rows=rows, note="" if rows else "Nobody."
-    )

@@ -71,7 +71,7 @@ def _retry(request: HttpRequest, job_id: str, given: dict[str, Any]) -> str:
 ACTIONS = (
     Action(
         name="retry", label="Retry…", title="Retry jobs", permission="cancel", button="Retry",
-        warning="Queues jobs again that failed. What they have done is kept: they go on with the rest. Mend the cause "
+        warning="Queues jobs again that failed. What they have done is kept: they go on with the rest. Fix the cause "
         "first.",
         done="queued again", destructive=False, act=_retry, form_class=NoForm, facts=_facts,
         offered=lambda obj: isinstance(obj, models.Job) and obj.state == JobState.FAILED,
@@ -106,7 +106,7 @@ class JobAdmin(StoreAdmin):
         (None, {"fields": ("what", "badge_and_why", "progress", "speed", "requested_by", "again")}),
         ("Times", {"fields": ("queued", "started", "heard", "again_at", "ended")}),
         ("Request", {"fields": ("asked",)}),
-        ("Results", {"fields": ("results",)}),
+        ("Results", {"fields": ("came_of_it",)}),
     )
     identity = column("job_id", render.code, "job")
     what = column("kind", render.words, "kind")
@@ -143,7 +143,7 @@ class JobAdmin(StoreAdmin):
         return declared.again if declared is not None and stopped else str(render.NONE)
 
     @admin.display(description="results")
-    def results(self, obj: models.Job) -> Any:
+    def came_of_it(self, obj: models.Job) -> Any:
         others = {name: value for name, value in obj.results.items() if name != "session_ids"}
         return render.document(others) if others else render.NONE
 
@@ -186,7 +186,10 @@ class JobAdmin(StoreAdmin):
         others = render.list_link(viewer, "jobs.job", "Other jobs of theirs", owner=obj.owner)
         return [
             Related(
-                title="About", columns=("What", "Record"), rows=about, note="" if about else "No record."
+                title="About",
+                columns=("What", "Record"),
+                rows=about,
+                note="" if about else "It is about no single record.",
             ),
             Related(title="Requested by", note=render.inline([people.who_whole(obj.owner), others])),
             *([Related(title="Sessions", columns=("Session",), rows=made, more=more)] if made else []),

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.safestring import SafeString
 
 from apps.access.console import actor_of
 from apps.common import aws, clock, health, standstill, turns
@@ -113,6 +115,11 @@ dashboard.register(
 )  # fmt: skip
 
 
+def _found(example: str) -> SafeString:
+    """Link to what the search box finds by an id."""
+    return render.url_link(f"{reverse('admin:find')}?{urlencode({'q': example})}", render.spelt(example))
+
+
 def _health_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Show what answers, how fast, and what is stuck with what to do then."""
     checks = [
@@ -129,7 +136,7 @@ def _health_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
             f"{one.count:,}{' or more' if one.count >= standstill.MOST else ''}",
             render.moment(one.oldest),
             one.action,
-            ", ".join(map(render.spelt, one.examples)),
+            render.inline([_found(example) for example in one.examples]),
         )
         for one in standstill.found()
     ]

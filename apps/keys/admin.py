@@ -244,11 +244,7 @@ def _import_view(model_admin: PoolKeyAdmin, request: HttpRequest) -> HttpRespons
         )
         return HttpResponseRedirect(reverse("admin:keys_poolkey_change", args=[key.key_id]))
 
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": "Import a key",
-        "opts": model_admin.opts,
-    }
+    context = model_admin.page_context(request, "Import a key")
     intro = "The key is pre-active: it encrypts nothing until a second person allows it."
     return form_page(
         request, context, ImportForm, submit, intro=intro, button="Import", back_url=model_admin.list_url()

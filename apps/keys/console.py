@@ -129,11 +129,7 @@ def _make_view(model_admin: PoolAdmin, request: HttpRequest) -> HttpResponse:
         made = pools.make(actor=actor_of(request), **form.chosen())
         return HttpResponseRedirect(reverse("admin:keys_pool_change", args=[made.name]))
 
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": "Make a pool",
-        "opts": model_admin.opts,
-    }
+    context = model_admin.page_context(request, "Make a pool")
     intro = "A pool is filled within minutes, and refilled and rotated by itself from then on."
     return form_page(
         request, context, PoolForm, submit, intro=intro, button="Make", back_url=model_admin.list_url()
@@ -155,12 +151,8 @@ def _settings_view(model_admin: PoolAdmin, request: HttpRequest, name: str) -> H
         pools.change(name, reason=form.cleaned_data["reason"], actor=actor_of(request), **changes)
         return HttpResponseRedirect(page)
 
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": f"Change pool {name}",
-        "opts": model_admin.opts,
-    }
-    intro = "Holds from now on: the next refill and the next rotation go by it."
+    context = model_admin.page_context(request, f"Change pool {name}")
+    intro = "Takes effect at the next refill and the next rotation."
     return form_page(
         request, context, ChangePoolForm, submit,
         intro=intro, button="Change", back_url=page, initial=PoolSettingsForm.of(pool),

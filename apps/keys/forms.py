@@ -77,24 +77,28 @@ class PoolSettingsForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
     )
     target = forms.IntegerField(
-        required=False, min_value=1, help_text="Active keys. Empty: the platform's setting."
+        required=False,
+        min_value=1,
+        label="Target (active keys)",
+        help_text="Empty: the platform's setting.",
     )
     rotation_days = forms.IntegerField(
         required=False,
         min_value=1,
-        help_text="Age at which its keys are rotated. Empty: the platform's setting.",
+        label="Rotated after (days)",
+        help_text="Empty: the platform's setting.",
     )
     low_water = forms.IntegerField(
         required=False,
         min_value=0,
-        label="Low-water mark",
-        help_text="Active keys. Empty: the platform's share.",
+        label="Low-water mark (active keys)",
+        help_text="Empty: the platform's share of the target.",
     )
     max_uses = forms.IntegerField(
         required=False,
         min_value=1,
-        label="Uses",
-        help_text="After which a key is rotated. Empty: the platform's setting.",
+        label="Rotated after (uses)",
+        help_text="Empty: the platform's setting.",
     )
     accepts_imports = forms.BooleanField(required=False)
 

@@ -51,7 +51,7 @@ def _revoke(request: HttpRequest, sae_id: str, given: dict[str, Any]) -> None:
 ACTIONS = (
     Action(
         name="revoke", label="Revoke…", title="Revoke applications", permission="manage", button="Revoke permanently",
-        warning="They get no key any more, nor does anybody what they asked for. This is permanent.", done="revoked",
+        warning="They receive no more keys, and nobody receives keys that they asked for. This is permanent.", done="revoked",
         act=_revoke, facts=_facts, offered=lambda obj: isinstance(obj, models.Sae) and obj.state == SaeState.ACTIVE,
     ),
 )  # fmt: skip
@@ -162,12 +162,8 @@ def _register_view(model_admin: SaeAdmin, request: HttpRequest) -> HttpResponse:
         made = saes.register(form.cleaned_data["sae_id"], actor=actor_of(request), **form.chosen())
         return HttpResponseRedirect(reverse("admin:kme_sae_change", args=[made.sae_id]))
 
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": "Register an application",
-        "opts": model_admin.opts,
-    }
-    intro = "A service is made for it, as which it acts in the trail. It is given keys as soon as it shows a certificate."
+    context = model_admin.page_context(request, "Register an application")
+    intro = "Creates a service, which the trail names for what it does. It receives keys as soon as it presents a certificate."
     return form_page(
         request, context, SaeForm, submit, intro=intro, button="Register", back_url=model_admin.list_url()
     )
@@ -188,12 +184,8 @@ def _settings_view(model_admin: SaeAdmin, request: HttpRequest, sae_id: str) -> 
         saes.change(sae_id, reason=form.cleaned_data["reason"], actor=actor_of(request), **changes)
         return HttpResponseRedirect(page)
 
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": f"Change application {sae_id}",
-        "opts": model_admin.opts,
-    }
-    intro = "Holds from its next request on."
+    context = model_admin.page_context(request, f"Change application {sae_id}")
+    intro = "Takes effect with its next request."
     return form_page(
         request, context, ChangeSaeForm, submit,
         intro=intro, button="Change", back_url=page, initial=SettingsForm.of(sae),

@@ -28,16 +28,16 @@ class SettingsForm(forms.Form):
     revoked = LinesField(
         columns=66,
         label="Refused certificates",
-        help_text="SHA-256 of certificates that do not count any more.",
+        help_text="SHA-256 of certificates that are no longer accepted.",
     )
     peers = LinesField(help_text=f"Applications that it may ask keys for, one a line; {ANY_PEER} for all.")
     keys_a_day = forms.IntegerField(
-        required=False, min_value=0, label="Keys a day", help_text="That it may ask for. Empty: any number."
+        required=False, min_value=0, label="Keys a day", help_text="How many it may ask for. Empty: no limit."
     )
     link = forms.CharField(
         required=False,
         max_length=64,
-        help_text="Over whose sessions its keys come. Empty: any of the platform's.",
+        help_text="Its keys come from sessions over this link. Empty: over any of the platform's.",
     )
 
     site = forms.CharField(

@@ -9,7 +9,6 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
 from apps.access.console import actor_of
-from apps.cases import services as cases
 from apps.common.dynamodb import Page, Position
 from apps.console import finding, kept, people, render
 from apps.console.actions import Action, Facts
@@ -17,22 +16,14 @@ from apps.console.details import Related
 from apps.console.filters import choice_filter
 from apps.console.form_page import differences, form_page
 from apps.console.models import DisplayModel
-from apps.console.render import Tone, column
+from apps.console.render import column
 from apps.console.store_admin import StoreAdmin, partial_of
 from apps.links import models, services, transitions
+from apps.links.console import related
+from apps.links.console.related import STATES
 from apps.links.forms import ChangeLinkForm, LinkForm, SettingsForm
 from apps.links.records import EVERYONE, TRANSITIONS, Link, LinkSource, LinkState
-from apps.sessions import services as sessions
-from apps.sessions.display import TONES, qber
-from apps.sessions.records import Session
 
-STATES = {
-    LinkState.ACTIVE: Tone.GOOD,
-    LinkState.PAUSED: Tone.WAIT,
-    LinkState.QUARANTINED: Tone.BAD,
-    LinkState.RETIRED: Tone.MUTED,
-}
-LATEST = 15  # sessions on a link's page
 LOOKED_THROUGH = 200  # links among which a name is looked for
 
 
@@ -180,41 +171,14 @@ class LinkAdmin(StoreAdmin):
         return services.find(object_id)
 
     def related_to(self, request: HttpRequest, obj: DisplayModel) -> Sequence[Related]:
-        """Return the link's newest sessions, and where its detections are."""
-        viewer, link = request.user, str(obj.pk)
-        found = _sessions_over(request, link)
-        rows = [
-            (
-                render.link(viewer, "qkd_sessions.session", one.session_id),
-                render.badge(one.status, TONES),
-                qber(one.estimated_qber),
-                render.number(one.final_key_length),
-                render.moment(one.timestamp),
-            )
-            for one in found
-        ]
-        every = render.list_link(viewer, "qkd_sessions.session", "All its sessions", link=link)
-        judged = render.list_link(viewer, "detections.detection", "Its detections", link=link)
-        bad = render.list_link(
-            viewer, "qkd_sessions.session", "Compromised ones", link=link, status="compromised"
-        )
-        columns = ("Session", "Status", "QBER", "Key bits", "Started")
-        note = "" if rows else "No session was run over this link yet."
-        more = render.inline([every, judged, bad])
+        """Return the link's newest sessions, where its charts stand, its cases and its history."""
+        link = str(obj.pk)
         return [
-            Related(title="Newest sessions", columns=columns, rows=rows, note=note, more=more),
-            _cases_of(request, link),
-            _history_of(link),
+            related.newest_sessions(request, link),
+            *(related.lasting_shifts(request, obj) if isinstance(obj, models.Link) else ()),
+            related.cases_of(request, link),
+            related.history_of(link),
         ]
-
-
-def _sessions_over(request: HttpRequest, link: str) -> list[Session]:
-    """Return the newest sessions over a link; of who sees their own only, those among their newest."""
-    actor = actor_of(request)
-    if actor.sees_all:
-        return sessions.listed(actor=actor, limit=LATEST, link=link).records
-    own = sessions.listed(actor=actor, limit=LOOKED_THROUGH).records
-    return [one for one in own if one.link == link][:LATEST]
 
 
 @kept.keeps_what_was_typed
@@ -230,12 +194,8 @@ def _make_view(model_admin: LinkAdmin, request: HttpRequest) -> HttpResponse:
         )
         return HttpResponseRedirect(reverse("admin:links_link_change", args=[made.link_id]))
 
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": "Make a link",
-        "opts": model_admin.opts,
-    }
-    intro = "Sessions can be run over it at once by who may use it."
+    context = model_admin.page_context(request, "Make a link")
+    intro = "Whoever may use it can run sessions over it at once."
     return form_page(
         request, context, LinkForm, submit, intro=intro, button="Make", back_url=model_admin.list_url()
     )
@@ -256,50 +216,12 @@ def _settings_view(model_admin: LinkAdmin, request: HttpRequest, link_id: str) -
         services.change(link.link_id, reason=form.cleaned_data["reason"], actor=actor_of(request), **changes)
         return HttpResponseRedirect(page)
 
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": f"Change link {link.link_id}",
-        "opts": model_admin.opts,
-    }
-    intro = "Holds for sessions from now on. The link's history keeps what was changed, by whom and why."
+    context = model_admin.page_context(request, f"Change link {link.link_id}")
+    intro = "Takes effect for new sessions. The link's history keeps what was changed, by whom and why."
     return form_page(
         request, context, ChangeLinkForm, submit,
         intro=intro, button="Change", back_url=page, initial=SettingsForm.of(link),
     )  # fmt: skip
-
-
-def _cases_of(request: HttpRequest, link: str) -> Related:
-    if not render.may_view(request.user, "cases.case"):
-        return Related(title="Cases", note="Your account may not see cases.")
-    found = cases.listed(limit=LATEST, position=None, status=None, link=link).records
-    rows = [
-        (
-            render.link(request.user, "cases.case", one.case_id),
-            render.words(one.status),
-            render.words(one.severity),
-            render.moment(one.opened_at),
-        )
-        for one in found
-    ]
-    note = "" if rows else "No case was opened about this link."
-    return Related(title="Cases", columns=("Case", "Status", "Severity", "Opened"), rows=rows, note=note)
-
-
-def _history_of(link: str) -> Related:
-    rows = [
-        (
-            render.moment(one.changed_at),
-            render.words(one.event).replace(".", ": "),
-            render.badge(one.state, STATES),
-            people.who(one.changed_by),
-            render.name(one.reason),
-        )
-        for one in services.history(link, limit=LATEST).records
-    ]
-    columns = ("Time", "What", "State after it", "By", "Reason")
-    return Related(
-        title="History", columns=columns, rows=rows, note="" if rows else "Nothing was changed yet."
-    )
 
 
 def _by_name(_request: HttpRequest, text: str) -> Iterator[finding.Hit]:

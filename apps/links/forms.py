@@ -23,6 +23,9 @@ class ParametersField(forms.JSONField):
     def __init__(self, **options: Any) -> None:
         super().__init__(required=False, widget=forms.Textarea({"rows": 3, "cols": 50}), **options)
 
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None else super().prepare_value(value)
+
     def clean(self, value: Any) -> Any:
         found = super().clean(value)
         if found is not None and not isinstance(found, dict):
@@ -38,7 +41,7 @@ class SettingsForm(forms.Form):
     site_b = forms.CharField(required=False, max_length=255, label="To site")
     users = PrincipalsField(
         label="May use it",
-        help_text=f"User names, or ids of persons, services and groups, one a line; {EVERYONE} for everybody. Its owner may anyway.",
+        help_text=f"User names, or ids of persons, services and groups, one a line; {EVERYONE} for everybody. The owner always may.",
     )
     parameters = ParametersField(
         help_text='Of the simulator {"channel": "metro"} or {"error_rate": 0.02}; of another KME base_url, peer and client; '

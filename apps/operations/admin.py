@@ -74,14 +74,13 @@ def _is_ours(obj: DisplayModel) -> bool:
 LETTER_ACTIONS = (
     Action(
         name="redrive", label="Try again…", title="Try dead letters again", permission="manage", button="Try again",
-        warning="A worker sends it through the entry that it failed in, once. What succeeds is gone; what fails again "
-        "stays. Mend the cause first.",
+        warning="A worker tries each once more. Those that succeed are removed; those that fail stay. Fix the cause first.",
         done="queued to be tried again", destructive=False, act=_redrive, form_class=NoForm, facts=_letter_facts,
         offered=_is_ours,
     ),
     Action(
         name="drop", label="Drop…", title="Drop dead letters", permission="manage", button="Drop permanently",
-        warning="Nobody tries these again. This is permanent. An upload that it tells of is still found by the sweep; "
+        warning="They are never tried again. This is permanent. The sweep still finds uploads that they were about; "
         "a job is sent again unless it has ended.",
         done="dropped", act=_drop, facts=_letter_facts,
     ),
@@ -94,8 +93,8 @@ class LetterAdmin(StoreAdmin):
     is_whole = True
     empty_text = "No dead letters. What fails at every attempt appears here."
     intro = (
-        "What failed at every attempt, the oldest first. Contents are not shown. "
-        f"At most {letters.MOST} are listed; one that is being tried just now is missing."
+        "Events and jobs that failed at every attempt, oldest first. Contents are not shown. "
+        f"At most {letters.MOST} are listed; one that is being tried right now is left out."
     )
     id_pattern = r"(?!)"  # looked for by nobody: a look receives them all
     search_fields = ()
@@ -163,14 +162,10 @@ def _redrive_all_view(model_admin: LetterAdmin, request: HttpRequest) -> HttpRes
             return HttpResponseRedirect(model_admin.list_url())
         return HttpResponseRedirect(reverse("admin:jobs_job_change", args=[job.job_id]))
 
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": "Try all dead letters again",
-        "opts": model_admin.opts,
-    }
+    context = model_admin.page_context(request, "Try all dead letters again")
     intro = (
-        f"A worker tries up to {letters.MOST} dead letters, each once. What succeeds is gone; what fails again stays. "
-        "Its job's page says how many. Mend the cause first."
+        f"A worker tries up to {letters.MOST} dead letters, once each. Those that succeed are removed; those that fail stay. "
+        "The job's page shows how many. Fix the cause first."
     )
     return form_page(
         request, context, NoForm, submit, intro=intro, button="Try all again", back_url=model_admin.list_url()
@@ -184,7 +179,7 @@ def _schedule_facts(_request: HttpRequest, obj: DisplayModel) -> Facts:
         ("What", obj.meaning),
         ("Parts", render.number(obj.parts)),
         ("Last run", render.moment(obj.started_at)),
-        ("Next run by itself", render.moment(obj.next_at)),
+        ("Next automatic run", render.moment(obj.next_at)),
     )
 
 
@@ -204,7 +199,7 @@ def _run(request: HttpRequest, name: str, given: dict[str, Any]) -> SafeString:
 SCHEDULE_ACTIONS = (
     Action(
         name="run", label="Run now…", title="Run schedules now", permission="manage", button="Run now",
-        warning="A worker runs every part, as the schedule would. A part that another run is at is left to that.",
+        warning="A worker runs every part, as the schedule would. A part that is already running is skipped.",
         done="queued to run", destructive=False, act=_run, form_class=NoForm, facts=_schedule_facts,
     ),
 )  # fmt: skip
@@ -214,7 +209,9 @@ SCHEDULE_ACTIONS = (
 class ScheduleAdmin(StoreAdmin):
     section, place = "Operations", 3
     is_whole = True
-    intro = "What runs by itself. A part runs even when another fails; its next run does what was left."
+    intro = (
+        "What runs automatically. Each part runs even if another fails; its next run picks up what was left."
+    )
     id_pattern = r"(?!)"
     search_fields = ()
     list_display = ("identity", "about", "state", "many", "last", "next")
@@ -227,7 +224,7 @@ class ScheduleAdmin(StoreAdmin):
     about = column("meaning", str, "what it does")
     many = column("parts", render.number, "parts")
     last = column("started_at", render.moment, "last run")
-    next = column("next_at", render.moment, "next run by itself")
+    next = column("next_at", render.moment, "next automatic run")
 
     @admin.display(description="state")
     def state(self, obj: models.Schedule) -> Any:
@@ -254,7 +251,7 @@ class ScheduleAdmin(StoreAdmin):
                     state,
                 )
             )
-        return render.table(("Part", "Last turn", "Last time that nothing was left", "State"), rows)
+        return render.table(("Part", "Last turn", "Last time all was done", "State"), rows)
 
     def page(
         self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str

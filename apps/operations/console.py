@@ -32,7 +32,7 @@ def _costs_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
             render.heading(one.name),
             render.number(int(count)),
             render.number(int(points[-1].total)),
-            f"$ {count * one.dollars / costs.MILLION:,.4f}",
+            _dollars(count * one.dollars / costs.MILLION),
         )
         for one, count, points in sums
     ]
@@ -42,7 +42,7 @@ def _costs_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
             f"{one.write_units:.1f}",
             f"{one.read_units:.1f}",
             f"{one.calls:.1f}",
-            f"$ {one.dollars:,.2f}",
+            _dollars(one.dollars),
         )
         for one in costs.OPERATIONS
     ]
@@ -51,7 +51,7 @@ def _costs_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
             title=f"The last {DAYS} days",
             columns=("Operation", f"In {DAYS} days", "Of these today (UTC)", "About"),
             rows=rows,
-            note=f"About $ {dollars:,.4f} for DynamoDB and S3 calls. {SHOWN}",
+            note=f"About {_dollars(dollars)} for DynamoDB and S3 calls. {SHOWN}",
         ),
         Related(
             title="Each operation",
@@ -61,6 +61,13 @@ def _costs_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         ),
     ]
     return TemplateResponse(request, "console/parts.html", context | {"parts": parts})
+
+
+def _dollars(amount: float) -> str:
+    """Return a price, which no line breaks: in cents where it has any."""
+    if not amount:
+        return "$\N{NO-BREAK SPACE}0"
+    return f"$\N{NO-BREAK SPACE}{amount:,.2f}" if amount >= 0.01 else "less than 1\N{NO-BREAK SPACE}cent"
 
 
 def _points(metric: Any, **dimensions: str) -> list[Point]:

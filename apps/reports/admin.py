@@ -41,7 +41,7 @@ def _files_of(kept: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str
 @admin.register(models.Report)
 class ReportAdmin(StoreAdmin):
     section, place = "Audit", 2
-    empty_text = "No reports yet. That of each month is made by itself; others are made when you ask."
+    empty_text = "No reports yet. One is made automatically for each month; you can make others."
     id_pattern = r"\d{4}-\d\d-\d\d-to-\d{4}-\d\d-\d\d-[0-9a-f]{8}"
     search_fields = ("report_id",)
     search_help_text = "Exact report id"
@@ -104,7 +104,7 @@ class ReportAdmin(StoreAdmin):
     def tools(self, request: HttpRequest) -> list[dict[str, str]]:
         if not self.allows(request, "make"):
             return []
-        return [{"label": "Have a report made", "url": reverse("admin:reports_report_make")}]
+        return [{"label": "Make a report", "url": reverse("admin:reports_report_make")}]
 
     def get_urls(self) -> list[URLPattern]:
         guard = self.admin_site.admin_view
@@ -131,18 +131,14 @@ def _make_view(model_admin: ReportAdmin, request: HttpRequest) -> HttpResponse:
             return HttpResponseRedirect(model_admin.list_url())
         return HttpResponseRedirect(reverse("admin:jobs_job_change", args=[job.job_id]))
 
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": "Have a report made",
-        "opts": model_admin.opts,
-    }
+    context = model_admin.page_context(request, "Make a report")
     intro = (
         "A job writes what was done in the period, by whom, what was refused, and how things stand: a page to print, a "
         "summary, and each day's entries as CSV and JSON lines. The trail keeps their digests."
     )
     return form_page(
         request, context, ReportForm, submit,
-        intro=intro, button="Have it made", back_url=model_admin.list_url(), initial=ReportForm.last_month(),
+        intro=intro, button="Make the report", back_url=model_admin.list_url(), initial=ReportForm.last_month(),
     )  # fmt: skip
 
 
@@ -154,11 +150,7 @@ def _read_view(model_admin: ReportAdmin, request: HttpRequest, report_id: str, n
     if report is None or name not in _files_of(report.files):
         raise Http404
     page = reverse("admin:reports_report_change", args=[report_id])
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": "Read a file of a report",
-        "opts": model_admin.opts,
-    }
+    context = model_admin.page_context(request, "Read a file of a report")
 
     def submit(_form: NoForm) -> HttpResponse:
         url = services.address_of(report_id, name, actor=actor_of(request))

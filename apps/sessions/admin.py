@@ -4,33 +4,29 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.access.console import actor_of
 from apps.common.dynamodb import Page, Position
-from apps.common.errors import Invalid
-from apps.console import kept, people, render
+from apps.console import people, render
 from apps.console.actions import Action, Facts
 from apps.console.details import Related, Subject
 from apps.console.filters import choice_filter, day_filters, exact_filter
-from apps.console.form_page import form_page
 from apps.console.models import DisplayModel
 from apps.console.render import column
 from apps.console.store_admin import UUID, StoreAdmin, partial_of
 from apps.custody import reencryption
 from apps.custody.reencryption import Suspect, SuspectKind
-from apps.jobs.records import Job
-from apps.sessions import blocks, finals, models, quantum_keys, services, tasks, transitions
+from apps.sessions import blocks, finals, models, quantum_keys, services, transitions
 from apps.sessions import console as _overview
 from apps.sessions.display import LENGTHS, TONES, by_basis, qber
-from apps.sessions.forms import GenerateForm
 from apps.sessions.records import KeyPurpose, Session, SessionStatus
-from apps.sessions.views import picture_view
+from apps.sessions.views import generate_view, outlook_view, picture_view
 
 __all__ = ["SessionAdmin", "_overview"]
 RELATED = 25  # quantum keys of a session
@@ -290,79 +286,3 @@ def _taken(request: HttpRequest, session_id: str) -> Related:
     note = "" if rows else "No quantum key of this session was taken."
     more = f"The newest {len(rows)}; the API lists all." if page.older else ""
     return Related(title="Quantum keys taken", columns=columns, rows=rows, note=note, more=more)
-
-
-@kept.keeps_what_was_typed
-def generate_view(model_admin: SessionAdmin, request: HttpRequest) -> HttpResponse:
-    """Generate sessions from the form."""
-    if not model_admin.allows(request, "generate"):
-        raise PermissionDenied
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": "Generate a session",
-        "opts": model_admin.opts,
-        "outlook_url": reverse("admin:qkd_sessions_session_outlook"),
-    }
-    return form_page(
-        request,
-        context,
-        GenerateForm,
-        lambda form: _generated(request, form),
-        intro="Runs BB84 from the first photon to the final key. The detector then judges the session.",
-        button="Generate",
-        back_url=model_admin.list_url(),
-        template="console/generate.html",
-    )
-
-
-def outlook_view(model_admin: SessionAdmin, request: HttpRequest) -> HttpResponse:
-    """Tell what the form's session is expected to do; nothing is run."""
-    if not model_admin.allows(request, "generate"):
-        raise PermissionDenied
-    form = GenerateForm(request.GET)
-    if not form.is_valid():
-        return JsonResponse({"text": "Fill in the form to see what to expect.", "feasible": False})
-    try:
-        found = services.outlook(form.to_request())
-    except Invalid as error:
-        return JsonResponse({"text": error.detail, "feasible": False})
-    if not found.feasible:
-        return JsonResponse({"text": f"No key to expect: {found.reason}.", "feasible": False})
-    plural = "" if found.quantum_keys == 1 else "s"
-    keys = (
-        f"{found.quantum_keys:,} quantum key{plural}"
-        if found.quantum_keys
-        else "no quantum key (it is a study)"
-    )
-    text = (
-        f"To expect: QBER {100 * found.expected_qber:.2f} %, {found.pulses:,} pulses, {found.expected_sifted:,} sifted "
-        f"bits, {keys}; about {max(0.1, found.seconds):.1f} s."
-    )
-    return JsonResponse({"text": text, "feasible": True})
-
-
-def _generated(request: HttpRequest, form: GenerateForm) -> HttpResponse:
-    """Generate the session, or queue a job for several or where it takes too long, and lead there."""
-    asked, actor, count = form.to_request(), actor_of(request), int(form.cleaned_data["count"])
-    if count > 1:
-        job = tasks.generate_later(asked, count=count, actor=actor)
-        messages.success(request, f"A job runs {count:,} sessions.")
-        return _onwards(request, "jobs.job", job.job_id)
-    made = tasks.generate_now_or_later(asked, actor=actor)
-    if isinstance(made, Job):
-        messages.success(request, "This session takes too long for a request, so a job runs it.")
-        return _onwards(request, "jobs.job", made.job_id)
-    if made.reason:
-        messages.warning(request, f"The session produced no key: {made.reason}.")
-    else:
-        messages.success(
-            request,
-            f"The session produced a key of {made.final_key_length:,} bits. It is now being judged.",
-        )
-    return _onwards(request, "qkd_sessions.session", made.session_id)
-
-
-def _onwards(request: HttpRequest, target: str, pk: str) -> HttpResponse:
-    if not render.may_view(request.user, target):
-        return HttpResponseRedirect(reverse("admin:index"))
-    return HttpResponseRedirect(reverse(f"admin:{target.replace('.', '_')}_change", args=[pk]))

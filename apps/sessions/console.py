@@ -169,7 +169,7 @@ def _backlog(_request: HttpRequest) -> Iterator[Item]:
     if longest is not None and longest.timestamp < clock.ago(LATE_SECONDS):
         url = reverse("admin:qkd_sessions_session_changelist") + f"?status={SessionStatus.PENDING}"
         yield Item(
-            text=f"{count:,}{' or more' if count == services.MOST else ''} sessions wait for their verdict.",
+            text=f"{count:,}{' or more' if count == services.MOST else ''} {'session waits for its' if count == 1 else 'sessions wait for their'} verdict.",
             url=url,
             since=longest.timestamp,
         )

@@ -1,17 +1,26 @@
-"""The page that explains a session of BB84: where its bits went, its errors, its channel, and photons to watch."""
+"""Pages of sessions: the form that generates them, and the one that explains BB84 by one of them.
+
+That one shows where its bits went, its errors, its channel, and photons to watch.
+"""
 
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.admin import AdminSite
-from django.http import Http404, HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from apps.access.console import actor_of
-from apps.common.errors import NotFound
-from apps.console import render
-from apps.sessions import picture, services
+from apps.common.errors import Invalid, NotFound
+from apps.console import kept, render
+from apps.console.form_page import form_page
+from apps.console.store_admin import StoreAdmin
+from apps.jobs.records import Job
+from apps.sessions import picture, services, tasks
+from apps.sessions.forms import GenerateForm
 from apps.sessions.picture import BasisErrors, Photon
 from apps.sessions.records import Session
 
@@ -146,3 +155,76 @@ def _key_bit(one: Photon) -> dict[str, Any]:
     if not one.sifted or one.compared:
         return {"text": ""}
     return {"text": one.bob_bit, "tone": "error" if one.error else "kept"}
+
+
+@kept.keeps_what_was_typed
+def generate_view(model_admin: StoreAdmin, request: HttpRequest) -> HttpResponse:
+    """Generate sessions from the form."""
+    if not model_admin.allows(request, "generate"):
+        raise PermissionDenied
+    context = model_admin.page_context(request, "Generate a session") | {
+        "outlook_url": reverse("admin:qkd_sessions_session_outlook")
+    }
+    return form_page(
+        request,
+        context,
+        GenerateForm,
+        lambda form: _generated(request, form),
+        intro="Runs BB84 from the first photon to the final key. The detector then judges the session.",
+        button="Generate",
+        back_url=model_admin.list_url(),
+        template="console/generate.html",
+    )
+
+
+def outlook_view(model_admin: StoreAdmin, request: HttpRequest) -> HttpResponse:
+    """Tell what the form's session is expected to do; nothing is run."""
+    if not model_admin.allows(request, "generate"):
+        raise PermissionDenied
+    form = GenerateForm(request.GET)
+    if not form.is_valid():
+        return JsonResponse({"text": "Fill in the form to see what to expect.", "feasible": False})
+    try:
+        found = services.outlook(form.to_request())
+    except Invalid as error:
+        return JsonResponse({"text": error.detail, "feasible": False})
+    if not found.feasible:
+        return JsonResponse({"text": f"No key to expect: {found.reason}.", "feasible": False})
+    plural = "" if found.quantum_keys == 1 else "s"
+    keys = (
+        f"{found.quantum_keys:,} quantum key{plural}"
+        if found.quantum_keys
+        else "no quantum key (it is a study)"
+    )
+    text = (
+        f"To expect: QBER {100 * found.expected_qber:.2f} %, {found.pulses:,} pulses, {found.expected_sifted:,} sifted "
+        f"bits, {keys}; about {max(0.1, found.seconds):.1f} s."
+    )
+    return JsonResponse({"text": text, "feasible": True})
+
+
+def _generated(request: HttpRequest, form: GenerateForm) -> HttpResponse:
+    """Generate the session, or queue a job for several or where it takes too long, and lead there."""
+    asked, actor, count = form.to_request(), actor_of(request), int(form.cleaned_data["count"])
+    if count > 1:
+        job = tasks.generate_later(asked, count=count, actor=actor)
+        messages.success(request, f"A job runs {count:,} sessions.")
+        return _onwards(request, "jobs.job", job.job_id)
+    made = tasks.generate_now_or_later(asked, actor=actor)
+    if isinstance(made, Job):
+        messages.success(request, "This session takes too long for a request, so a job runs it.")
+        return _onwards(request, "jobs.job", made.job_id)
+    if made.reason:
+        messages.warning(request, f"The session produced no key: {made.reason}.")
+    else:
+        messages.success(
+            request,
+            f"The session produced a key of {made.final_key_length:,} bits. It is now being judged.",
+        )
+    return _onwards(request, "qkd_sessions.session", made.session_id)
+
+
+def _onwards(request: HttpRequest, target: str, pk: str) -> HttpResponse:
+    if not render.may_view(request.user, target):
+        return HttpResponseRedirect(reverse("admin:index"))
+    return HttpResponseRedirect(reverse(f"admin:{target.replace('.', '_')}_change", args=[pk]))

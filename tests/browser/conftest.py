@@ -33,8 +33,9 @@ FLAGS = (
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """The system's Chromium; CHROMIUM names another one."""
+def chromium(live_server: Any) -> Iterator[Browser]:
+    """The system's Chromium; CHROMIUM names another one. It ends before the server, so that no request outlives that."""
+    live_server.thread.httpd.daemon_threads = False  # then closing the server waits for those under way
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if not path:
         pytest.fail("The browser tests need Chromium: install it, or name it in CHROMIUM.", pytrace=False)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 
+from apps.access import api_keys
 from apps.access.models import User
 from apps.audit import services as audit
 from apps.custody import approvals
@@ -58,6 +59,10 @@ def addresses(filled: Demo) -> dict[str, str]:
         "overview": "/admin/",
         **{f"list-{url.rstrip('/').rpartition('/')[2]}": url for url in (*LISTS.values(), *OTHERS.values())},
         "people": "/admin/access/user/",
+        "person": f"/admin/access/user/{User.objects.earliest('date_joined').pk}/change/",
+        "groups": "/admin/auth/group/",
+        "quotas": f"/admin/access/apikey/quotas/{api_keys.find(filled.key_id).principal_id}/",
+        "file-versions": f"/admin/files/file/{filled.file.file_id}/change/?tab=versions",
         "issue": "/admin/access/apikey/issue/",
         "found": "/admin/find/?q=de",
         **details,

@@ -2,17 +2,21 @@
 
 import base64
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 
+from apps.access.models import User
 from apps.access.store import ApiKeyTable
 from apps.audit import services as audit
 from apps.console.models import DisplayModel, NotInTheDatabase
 from apps.files.store import FileTable
 from apps.keys.models import PoolKey
+from apps.sessions import drift
 from tests import requirement
 from tests.console.demo import SEALED, Demo
 from tests.console.pages import (
@@ -185,3 +189,41 @@ def test_the_database_is_never_asked_for_a_record(console: Client, filled: Demo)
         with pytest.raises(NotInTheDatabase, match="services"):
             attempt()
     assert issubclass(PoolKey, DisplayModel)
+
+
+@requirement("F1", "D4")
+def test_a_link_says_where_its_charts_stand_and_since_when(
+    console: Client, filled: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = change(LINKS, "metro")
+    html = console.get(url, {"tab": "related"}).content.decode()
+    assert html.count(">cannot tell</span>") == 4
+    assert "Cannot tell: 0 ready sessions have these counts" in html
+    since = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
+    shifted = replace(
+        drift.of_link("metro")[0], standing=drift.Standing.SHIFTED, says="More errors, over 12 sessions in a row.",
+        total=14.2, run=12, since=since,
+    )  # fmt: skip
+    monkeypatch.setattr(drift, "of_link", lambda _link: (shifted,))
+    html = console.get(url, {"tab": "related"}).content.decode()
+    assert ">shifted</span>" in html
+    assert "More errors, over 12 sessions in a row." in html
+    assert "2026-11-20 06:00:00" in html
+    assert "14.2 of 11.1" in html
+
+
+@requirement("F1", "F6")
+def test_where_charts_stand_is_for_the_links_owner_and_who_sees_everything(filled: Demo, db: None) -> None:
+    user = User.objects.create_user("own", is_staff=True)
+    user.user_permissions.add(*Permission.objects.filter(codename__in=("view_link", "view_session")))
+    client = Client()
+    client.force_login(user)
+    url = change(LINKS, "metro")
+    assert "Lasting shifts" not in client.get(url, {"tab": "related"}).content.decode()
+
+
+@requirement("F1")
+def test_what_a_job_made_reads_as_words(console: Client, filled: Demo) -> None:
+    html = console.get(change(JOBS, filled.job.job_id)).content.decode()
+    assert "{&quot;" not in html
+    assert "session_ids" not in html

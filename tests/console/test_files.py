@@ -8,6 +8,7 @@ from django.test import Client
 
 from apps.audit import services as audit
 from apps.files import services as files
+from apps.files.life import versions
 from apps.files.states import FileStatus
 from apps.files.trail import FileEvent
 from tests import requirement
@@ -130,3 +131,33 @@ def test_the_next_version_of_a_document_is_uploaded_from_its_page(console: Clien
     assert console.get(f"{FILES}upload/", {"document": "nosuch"}).status_code == 404
     assert console.get(f"{FILES}upload/", {"document": made.file_id}).status_code == 404
     assert console.post(ANNOUNCE, {"name": "a", "document": "nosuch"}).status_code == 404
+
+
+@requirement("F2", "E6")
+def test_the_versions_of_a_document_are_listed_with_their_state_and_are_read(
+    console: Client, stock: Any
+) -> None:
+    document = encrypted_file(console).file_id
+    url = f"{FILES}{document}/change/"
+    assert "no earlier version" in console.get(url, {"tab": "versions"}).content.decode()
+    told = console.post(ANNOUNCE, {"name": "b.txt", "document": document}).json()
+    deliver(put(told["fields"]["key"], b"other words").event)
+    html = console.get(url, {"tab": "versions"}).content.decode()
+    assert html.count("Download…</a></td>") == 2
+    assert ">superseded</span>" in html
+    (earlier,) = versions.earlier_versions(document, actor=ALICE, limit=5).records
+    page = console.get(f"{FILES}{earlier.file_id}/change/")
+    assert "versions" not in page.context["tabs"]
+    assert (
+        f"{FILES}{document}/change/"
+        in console.get(f"{FILES}{earlier.file_id}/change/", {"tab": "related"}).content.decode()
+    )
+    address = f"{FILES}{earlier.file_id}/download/"
+    assert console.post(address, {"once": console.get(address).context["once"]}).context["found"]
+
+
+def test_who_may_not_decrypt_is_offered_no_version_to_download(person: Any, filled: Demo) -> None:
+    client = person("files.view_file")
+    html = client.get(f"{FILES}{filled.file.file_id}/change/", {"tab": "versions"}).content.decode()
+    assert "Versions" in html
+    assert "Download" not in html

@@ -11,6 +11,7 @@ from apps.console import render
 from tests import requirement
 from tests.console.demo import Demo
 from tests.console.pages import AUDIT, POOL, SESSIONS, Elements, crawled, kind_of
+from tests.console.weights import MAX_BYTES, whole_weight
 
 
 def assert_strict(page: Any, address: str) -> None:
@@ -21,7 +22,7 @@ def assert_strict(page: Any, address: str) -> None:
     assert Elements(page.content.decode()).inline() == [], address
 
 
-@requirement("F1", "F6")
+@requirement("F1", "F6", "F7")
 def test_every_link_leads_somewhere_and_every_page_is_strict(console: Client, filled: Demo) -> None:
     kinds = set()
     for address, page in crawled(console, of_a_kind=2):
@@ -29,6 +30,7 @@ def test_every_link_leads_somewhere_and_every_page_is_strict(console: Client, fi
         kinds.add(kind_of(address))
         if page.headers["Content-Type"].startswith("text/html"):
             assert_strict(page, address)
+            assert whole_weight(page, address) <= MAX_BYTES, address
     assert len(kinds) > 40
 
 

@@ -1,7 +1,6 @@
 """API keys issued and rotated at the console: their secret is shown once, in the answer that made it."""
 
 from datetime import timedelta
-from typing import Any
 
 from django import forms
 from django.core.exceptions import PermissionDenied
@@ -68,7 +67,7 @@ def issue_view(model_admin: StoreAdmin, request: HttpRequest) -> HttpResponse:
         return _shown(model_admin, request, caller.key_id, secret, "The service and its key were made")
 
     intro = "A key lets a program act as a service or a person. It is shown once."
-    context = _context(model_admin, request, "Issue an API key")
+    context = model_admin.page_context(request, "Issue an API key")
     return form_page(
         request, context, IssueForm, submit, intro=intro, button="Issue", back_url=model_admin.list_url()
     )
@@ -88,7 +87,7 @@ def rotate_view(model_admin: StoreAdmin, request: HttpRequest, key_id: str) -> H
         return _shown(model_admin, request, key.key_id, secret, "The new key was issued", note)
 
     intro = f"Issues a second key for {before.principal_id} with the limits of {key_id}. What it owns stays its own."
-    context = _context(model_admin, request, "Rotate an API key")
+    context = model_admin.page_context(request, "Rotate an API key")
     back_url = reverse("admin:access_apikey_change", args=[key_id])
     return form_page(request, context, RotateForm, submit, intro=intro, button="Rotate", back_url=back_url)
 
@@ -98,10 +97,6 @@ def _find(key_id: str) -> ApiKey:
         return api_keys.find(key_id)
     except NotFound:
         raise Http404 from None
-
-
-def _context(model_admin: StoreAdmin, request: HttpRequest, title: str) -> dict[str, Any]:
-    return {**model_admin.admin_site.each_context(request), "title": title, "opts": model_admin.opts}
 
 
 def _shown(
@@ -114,5 +109,5 @@ def _shown(
         "note": note,
         "key_url": reverse("admin:access_apikey_change", args=[key_id]),
     }
-    context = _context(model_admin, request, "Copy the key") | page
+    context = model_admin.page_context(request, "Copy the key") | page
     return TemplateResponse(request, "access/secret.html", context).render()

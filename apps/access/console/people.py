@@ -15,6 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.text import capfirst
 
 from apps.access import people, principals, ready_roles, recorded_changes, second_factors
 from apps.access.console import actor_of, picker
@@ -24,6 +25,7 @@ from apps.access.roles import Role
 from apps.access.trail import UserEvent
 from apps.access.users import User
 from apps.audit.services import record
+from apps.console import render
 
 ROLES = [("", "Decides nothing"), *((role.value, role.value.capitalize()) for role in Role)]
 
@@ -70,6 +72,14 @@ def _within_rights(base: "type[forms.ModelForm[Any]]", editor: User) -> "type[fo
 
 class RecordedChanges:
     """Write into the trail what the admin writes into its log; both are undone together with the change."""
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Title the list with what it lists."""
+        title = {"title": capfirst(self.opts.verbose_name_plural)}  # type: ignore[attr-defined]
+        answer: HttpResponse = super().changelist_view(request, title | (extra_context or {}))  # type: ignore[misc]
+        return answer
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         recorded_changes.record_made(obj, actor=actor_of(request))
@@ -123,10 +133,10 @@ class PersonAdmin(RecordedChanges, UserAdmin):  # type: ignore[type-arg]
     section, place = "Access", 2
     form = PersonForm
     change_form_template = "access/person.html"
-    list_display = ("username", "email", "first_name", "last_name", "is_active", "last_login")
+    list_display = ("username", "email", "first_name", "last_name", "is_active", "signed_in")
     list_filter = ("is_active", "groups")
     show_facets = admin.ShowFacets.NEVER
-    readonly_fields = ("last_login", "date_joined")
+    readonly_fields = ("signed_in", "joined")
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         ("Person", {"fields": ("first_name", "last_name", "email")}),
@@ -135,8 +145,16 @@ class PersonAdmin(RecordedChanges, UserAdmin):  # type: ignore[type-arg]
             "Rights beside the role, at the console only",
             {"fields": ("groups", "user_permissions", "is_superuser"), "classes": ("collapse",)},
         ),
-        ("Dates", {"fields": ("last_login", "date_joined")}),
+        ("Dates", {"fields": ("signed_in", "joined")}),
     )
+
+    @admin.display(description="last sign-in", ordering="last_login")
+    def signed_in(self, obj: User) -> Any:
+        return render.moment(obj.last_login)
+
+    @admin.display(description="made")
+    def joined(self, obj: User) -> Any:
+        return render.moment(obj.date_joined)
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> "type[forms.ModelForm[Any]]":  # type: ignore[override]
         return _within_rights(super().get_form(request, obj, **kwargs), cast("User", request.user))

@@ -95,7 +95,7 @@ def _asked(
 ) -> HttpResponse:
     if not request.user.has_perm(REPLACE):
         raise PermissionDenied
-    context = {**model_admin.admin_site.each_context(request), "title": title, "opts": model_admin.opts}
+    context = model_admin.page_context(request, title)
     return form_page(
         request, context, form_class, submit, intro=intro, button=button, back_url=model_admin.list_url()
     )
@@ -138,7 +138,7 @@ def retire_view(model_admin: RootKeyAdmin, request: HttpRequest) -> HttpResponse
         return HttpResponseRedirect(model_admin.list_url())
 
     intro = (
-        "Forgets the older root keys for good. It is refused while anything is wrapped under one of them. "
+        "Forgets the older root keys. This is permanent, and refused while anything is wrapped under one of them. "
         "A backup from before their rotation opens only with them."
     )
     return _asked(

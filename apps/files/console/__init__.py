@@ -59,9 +59,7 @@ def upload_view(model_admin: StoreAdmin, request: HttpRequest) -> HttpResponse:
     if not model_admin.allows(request, "write"):
         raise PermissionDenied
     context = {
-        **model_admin.admin_site.each_context(request),
-        "title": "Upload files",
-        "opts": model_admin.opts,
+        **model_admin.page_context(request, "Upload files"),
         "announce_url": reverse("admin:files_file_announce"),
         "limit": settings.UPLOAD_MAX_BYTES,
         "limit_text": render.size(settings.UPLOAD_MAX_BYTES),
@@ -176,9 +174,7 @@ def _download_page(
     found: downloads.Download | None,
 ) -> HttpResponse:
     context: dict[str, Any] = {
-        **model_admin.admin_site.each_context(request),
-        "title": "Download a file",
-        "opts": model_admin.opts,
+        **model_admin.page_context(request, "Download a file"),
         "file_name": render.name(file.name),
         "size": render.size(getattr(file, "size", None)),
         "found": found,

@@ -1,0 +1,1 @@
+"""Parts of a link's page at the console."""
