@@ -41,6 +41,7 @@ from apps.sessions import leases
 from apps.sessions import services as sessions
 from apps.sessions.records import Session
 from qkd import randomness
+from qkdplatform import celery  # noqa: F401 - before any test: a task that one changes is then that of one application
 from tests import aws_calls
 from tests.fault_table import each_call, pytest_terminal_summary  # noqa: F401 - a fixture and a hook
 from tests.moto_answers import fast_answers
