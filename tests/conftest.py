@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -141,9 +140,6 @@ def _however_slow() -> None:
 
     No cache grows old within a test: calls would be made that are not expected. What threads wait for comes at last.
     """
-    import_module(
-        "qkdplatform.celery"
-    )  # tasks are those of this app from the first test on, whichever that is
     leases.WAIT_SECONDS = sinks.BUSY_SECONDS = LIMIT_SECONDS
     for module in [one for name, one in sys.modules.items() if name.startswith("apps.")]:
         for cache in vars(module).values():
