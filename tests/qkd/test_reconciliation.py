@@ -305,14 +305,14 @@ class Spoiled(cascade.Memory):
     ["numpy", pytest.param("numba", marks=pytest.mark.skipif(find_spec("numba") is None, reason="no numba"))],
 )
 @given(
-    length=st.integers(1, 6000),
+    length=st.integers(1, 3000),
     qber=st.floats(0, 0.5),
     claimed=st.floats(0, 0.2),
-    frame_bits=st.integers(50, 1500),
+    frame_bits=st.integers(50, 800),
     low_latency=st.booleans(),
     workers=st.sampled_from([1, 2]),
 )
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_what_memory_held_before_changes_no_bit_and_no_count(
     kernel, length, qber, claimed, frame_bits, low_latency, workers
 ):
@@ -336,7 +336,7 @@ def test_what_memory_held_before_changes_no_bit_and_no_count(
         return AliceReconciliation(whole, frame_bits=frame_bits, epsilon_cor=1e-15)
 
     with (
-        mock.patch("qkd.reconciliation.frames._BATCH_BITS", 1 << 11),
+        mock.patch("qkd.reconciliation.frames._BATCH_BITS", 1 << 10),
         mock.patch("qkd.reconciliation.local.Memory", Spoiled),
     ):
         by_messages = figures(bob.one_after_the_other, new_alice())
