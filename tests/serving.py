@@ -93,7 +93,7 @@ def proxied(port: int) -> Iterator[int]:
         proxy.server_close()
 
 
-def exchange(port: int, sent: bytes, *, seconds: float = 10) -> bytes:
+def exchange(port: int, sent: bytes, *, seconds: float = 240) -> bytes:
     """All that comes back on one connection for these bytes, until it is closed."""
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
         connection.sendall(sent)
