@@ -3,6 +3,7 @@
 import io
 import json
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -241,13 +242,13 @@ def test_what_is_not_possible_is_said_before_anything_is_done(arguments, code, s
 @requirement("G8")
 def test_every_bucket_of_a_stage_is_emptied_before_its_stack_is_removed(monkeypatch, tmp_path):
     """CloudFormation removes no bucket that holds anything: reports and results of queries lie in that of exports."""
-    told, calls = {"UploadsBucket": "u", "ExportsBucket": "e", "SecretId": "s"}, []
+    told, calls = {"UploadsBucket": "u", "ExportsBucket": "e", "SecretId": "s"}, list[str]()
     made = SimpleNamespace(
         outputs=lambda _stack: told,
         empty_bucket=lambda name: calls.append(f"empty {name}"),
         remove_stack=lambda name: calls.append(f"remove {name}"),
     )
-    removed = SimpleNamespace(
+    removed: Any = SimpleNamespace(
         config=SimpleNamespace(stage="pr1", deletion_protection=False),
         cloud=made,
         settings_path=tmp_path / "none",

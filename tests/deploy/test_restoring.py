@@ -4,6 +4,7 @@ import io
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import boto3
 import pytest
@@ -19,7 +20,7 @@ from deploy import __main__ as commands
 from deploy import backups
 from deploy.cloud import DeployFailed
 from deploy.stages import BadStage, read_config
-from deploy.steps import Deployment
+from deploy.steps import STEPS, Deployment
 from qkdseal.__main__ import main as qkdseal
 from tests import requirement
 
@@ -56,10 +57,10 @@ def stage(monkeypatch, tmp_path):
         (target / "secret.json").write_text(json.dumps(KEPT))
         return 2
 
-    monkeypatch.setattr(backups.backups, "extract", extract)
+    monkeypatch.setattr("apps.stack.backups.extract", extract)
     (tmp_path / "monday").write_text("a backup")
     with mock_aws():
-        clients = {
+        clients: dict[str, Any] = {
             name: boto3.client(name, region_name="us-east-1") for name in ("dynamodb", "secretsmanager")
         }
         clients["lambda"] = Functions()
@@ -161,7 +162,7 @@ def test_people_come_back_in_the_groups_that_were_made_here(stage, tmp_path, mon
 def test_the_api_answers_again_only_when_no_quantum_key_of_the_backup_is_in_use(
     fails, stage, tmp_path, monkeypatch
 ):
-    deployment = SimpleNamespace(
+    deployment: Any = SimpleNamespace(
         config=SimpleNamespace(stage="pr1", api_function="api", worker_function="worker")
     )
     asked = []
@@ -173,7 +174,7 @@ def test_the_api_answers_again_only_when_no_quantum_key_of_the_backup_is_in_use(
         return "3 quantum keys are out of use.\n"
 
     monkeypatch.setattr(backups.StageData, "of", lambda _deployment: stage)
-    monkeypatch.setattr(commands.steps, "manage", manage)
+    monkeypatch.setattr("deploy.steps.manage", manage)
     words = [str(tmp_path / "monday"), "me"]
     if fails:
         with pytest.raises(backups.HalfRestored, match="API stays stopped"):
@@ -186,7 +187,7 @@ def test_the_api_answers_again_only_when_no_quantum_key_of_the_backup_is_in_use(
 
 def test_tables_are_made_without_anything_that_fills_them(monkeypatch):
     done: list[str] = []
-    made = [(name, lambda _deployment, name=name: done.append(name)) for name, _ in commands.STEPS]
+    made = [(name, lambda _deployment, name=name: done.append(name)) for name, _ in STEPS]
     monkeypatch.setattr(commands, "STEPS", tuple(made))
     monkeypatch.setattr(commands, "plan", lambda *_: 0)
     monkeypatch.setenv("UNTIL", "secrets")
