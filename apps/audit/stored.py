@@ -93,7 +93,7 @@ def _is_in(
     stored = item.get(feed)
     if not name or stored is None:
         return not name and stored is None
-    listed, _, shard = stored["S"].rpartition("#")
+    listed, _, shard = _text(item, feed).rpartition("#")
     return listed == name and shard in allowed
 
 
@@ -135,5 +135,7 @@ def _text(item: Mapping[str, Mapping[str, Any]], name: str) -> str:
 
 def _places(item: Mapping[str, Mapping[str, Any]]) -> list[str]:
     row = EntryTable.from_raw_data(dict(item))
+    if row.malformed:  # by what the hash does not cover: the content is as it was written
+        return [f"it is malformed ({row.malformed})"]
     places = misplaced(row, row.record())
     return [f"it was moved in or hidden from lists ({', '.join(places)})"] if places else []

@@ -12,6 +12,7 @@ from apps.following.records import Move, PlaceMoved
 from apps.following.store import PlaceTable, seal
 
 _CONTENDED = frozenset({"TransactionConflict", "ConditionalCheckFailed"})
+_INVALID = frozenset({"ValidationError", "ValidationException"})
 _BUSY = frozenset({"TransactionInProgressException", "TransactionConflictException"})
 
 
@@ -29,11 +30,19 @@ def move(moves: Sequence[Move], also: Callable[[TransactWrite], None] | None = N
             for one in moves:
                 _add(write, one)
     except TransactWriteError as error:
-        reasons = error.cancellation_reasons
-        codes = {reason.code for reason in reasons if reason is not None} if reasons else {code_of(error)}
-        if codes <= _CONTENDED | _BUSY:
+        if _codes(error) <= _CONTENDED | _BUSY:
             raise PlaceMoved from error
         raise
+
+
+def is_invalid(error: TransactWriteError) -> bool:
+    """Return whether a row holds what nothing can be added to, so that no repetition would help."""
+    return not _codes(error).isdisjoint(_INVALID)
+
+
+def _codes(error: TransactWriteError) -> set[str | None]:
+    reasons = error.cancellation_reasons
+    return {reason.code for reason in reasons if reason is not None} if reasons else {code_of(error)}
 
 
 def begin_again(forged: PlaceTable, sequence: int) -> None:

@@ -93,6 +93,11 @@ def task_named(name: str) -> "Task[[str], None]":
     raise UnknownKind("No kind of job has this task.")
 
 
+def is_known(kind: str) -> bool:
+    """Return whether an app declares a kind: a job may be of one that another release had."""
+    return kind in all_kinds()
+
+
 def is_shared(kind: str) -> bool:
     """Return whether jobs of a kind go through the queue that all principals share."""
     return _declared(kind).queue_setting == SHARED

@@ -256,7 +256,8 @@ def _placed(jobs: Iterable[Job]) -> Iterator[Job]:
     """Those that a worker would start now: of each owner's that wait, the first, for the places that are left to it."""
     left: dict[str, int] = {}
     for job in jobs:
-        if job.state is JobState.QUEUED and kinds.is_shared(job.kind):
+        # Of an unknown kind it is yielded, too: sending it fails, and the others are sent
+        if job.state is JobState.QUEUED and kinds.is_known(job.kind) and kinds.is_shared(job.kind):
             if job.owner not in left:
                 free = shares.free_places(job.owner)
                 left[job.owner] = free + SPARE if free else 0

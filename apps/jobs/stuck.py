@@ -47,7 +47,7 @@ def _since(job: Job, seconds: int) -> bool:
 def _is_untaken(job: Job) -> bool:
     if not _since(job, services.UNTAKEN_SECONDS):
         return False
-    return not kinds.is_shared(job.kind) or shares.has_room(job)
+    return not kinds.is_known(job.kind) or not kinds.is_shared(job.kind) or shares.has_room(job)
 
 
 def _told(jobs: list[Job]) -> Iterator[tuple[str, datetime]]:

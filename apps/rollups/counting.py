@@ -6,6 +6,7 @@ from datetime import datetime
 from zlib import crc32
 
 from django.conf import settings
+from pynamodb.exceptions import TransactWriteError
 from pynamodb.transactions import TransactWrite
 
 from apps.audit.records import Entry
@@ -60,7 +61,7 @@ def take(entries: Sequence[Entry], moves: Sequence[Move]) -> None:
     for entry in entries:
         more = _sums_of(entry, moves)
         if len(sums.keys() | more.keys()) > MOST_ROWS:
-            places.move(list(ends.values()), _adding(sums))
+            _add(sums, list(ends.values()))
             sums, ends = {}, {}
         for key, (count, total) in more.items():
             known = sums.setdefault(key, [0, 0.0])
@@ -75,7 +76,7 @@ def take(entries: Sequence[Entry], moves: Sequence[Move]) -> None:
         ends[chain] = Move(now.follower, chain, before, now.after)
     moved = [move for move in ends.values() if move.after > move.before]
     if moved:
-        places.move(moved, _adding(sums))
+        _add(sums, moved)
 
 
 def _sums_of(entry: Entry, moves: Sequence[Move]) -> _Sums:
@@ -102,19 +103,24 @@ def _key(name: str, period: Period, moment: datetime, part: int) -> tuple[str, s
     return store.key_of(name, period, start), f"{start.strftime(store.BUCKET)}#{part:02d}", ends
 
 
-def _adding(sums: _Sums) -> "_Adding":
-    return _Adding(sums)
+def _add(sums: _Sums, moves: Sequence[Move]) -> None:
+    """Add sums and move places in one transaction. Rows that somebody spoiled begin again: else nothing went on.
 
+    Raises:
+        PlaceMoved: another process is at the same entries.
+    """
+    rows = [
+        Rollup(series, bucket, int(count), round(total, 6), ttl)
+        for (series, bucket, ttl), (count, total) in sums.items()
+    ]
 
-class _Adding:
-    """Adds the sums to a transaction."""
-
-    def __init__(self, sums: _Sums) -> None:
-        self._rows = [
-            Rollup(series, bucket, int(count), round(total, 6), ttl)
-            for (series, bucket, ttl), (count, total) in sums.items()
-        ]
-
-    def __call__(self, write: TransactWrite) -> None:
-        for row in self._rows:
+    def adding(write: TransactWrite) -> None:
+        for row in rows:
             store.add(write, row)
+
+    try:
+        places.move(moves, adding)
+    except TransactWriteError as error:
+        if not places.is_invalid(error) or not [row for row in rows if store.remove_spoiled(row)]:
+            raise
+        places.move(moves, adding)

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.exceptions import DeleteError
 from pynamodb.transactions import TransactWrite
 
 from apps.common.dynamodb import Table, meta
+from apps.common.transient import code_of
 from apps.rollups.records import Period, Rollup
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,23 @@ def add(write: TransactWrite, row: Rollup) -> None:
             RollupTable.ttl.set(row.ttl),
         ],
     )
+
+
+def remove_spoiled(row: Rollup) -> bool:
+    """Remove a row whose sums are no numbers: nothing can be added to them; return whether it was one."""
+    is_spoiled = [
+        one.exists() & ~one.is_type()  # type: ignore[no-untyped-call] # PynamoDB's
+        for one in (RollupTable.number, RollupTable.total)
+    ]
+    found = RollupTable(row.series, row.bucket)
+    try:
+        found.delete(condition=is_spoiled[0] | is_spoiled[1])
+    except DeleteError as error:
+        if code_of(error) != "ConditionalCheckFailedException":
+            raise
+        return False
+    log.error("the row %s was no rollup and is begun again", found.row_name)
+    return True
 
 
 def rows(series: str, period: Period, since: datetime, until: datetime) -> Iterator[RollupTable]:

@@ -346,6 +346,8 @@ def find_block(block_id: str) -> KeyBlock | None:
 def find_block_with_key(block_id: str) -> tuple[KeyBlock | None, WithKey | None]:
     """One block, and by the same call its session and that one's final key: None instead where one of them is forged."""
     session_id = session_of_block(block_id)
+    if not is_key(session_id):  # DynamoDB refuses the whole call; whoever reads the block is told what it is
+        return find_block(block_id), None
     try:
         block, session, final = find_together(
             (KeyBlockTable, block_id), (SessionTable, session_id), (FinalKeyTable, session_id)

@@ -67,6 +67,7 @@ SPOILED: dict[str, dict[str, Any]] = {
     "another key": {"hashed_under": {"S": "00000000"}},
     "tags that are none": {"rows": {"S": '{"files/x": 7}'}},
     "an unknown event": {"event": {"S": "no.such"}},
+    "no list, and a number for a tag": {"feed": None, "tag": {"N": "7"}},
 }
 
 

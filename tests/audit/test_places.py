@@ -39,6 +39,10 @@ def linked(entry: Entry) -> Entry:
     return chain.as_link(entry, after=chain.genesis(entry.chain), key=KEYS.current)
 
 
+def as_stored_now(entry: Entry) -> dict[str, Any]:
+    return EntryTable.of(entry).serialize()
+
+
 def whole_row(entry: Entry) -> dict[str, Any]:
     """A row with all its fields, as it was stored before."""
     return places.as_told(EntryTable.of(entry).serialize())
@@ -80,6 +84,23 @@ def test_a_place_that_was_changed_changes_what_the_entry_says(name: str):
     )
     before = whole_row(linked(ENCRYPTED)) | {name: {"S": "2026-01-01T00:00:00.000000Z#0"}}
     assert list(check(before, KEYS).wrong) == [f"it was moved in or hidden from lists ({name})"]
+
+
+@requirement("D3", "I10")
+@pytest.mark.parametrize("make_row", [as_stored_now, whole_row], ids=["of now", "of before"])
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        {name: {"N": "7"}}
+        for name in ("feed", "sort", "actor_feed", "key_feed", "session_feed", "file_feed", "approval_feed")
+    ]
+    + [{"feed": {"S": "others#0"}, "tag": {"N": "7"}}],
+    ids=str,
+)
+def test_a_place_of_another_type_is_named(make_row, spoiled: dict[str, Any]):
+    """The archive's bucket takes what an index would refuse."""
+    item = make_row(linked(ENCRYPTED)) | spoiled
+    assert check(item, KEYS).wrong
 
 
 @requirement("D3")

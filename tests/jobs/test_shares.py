@@ -9,8 +9,9 @@ import pytest
 
 from apps.audit.records import Actor, ActorKind
 from apps.audit.services import transaction
+from apps.common import clock
 from apps.custody.job_kinds import CustodyJob
-from apps.jobs import control, heartbeats, kinds, running, shares
+from apps.jobs import control, heartbeats, kinds, running, shares, stuck
 from apps.jobs import services as jobs
 from apps.jobs.records import JobState, Share
 from apps.jobs.store import JobTable, ShareTable
@@ -181,6 +182,24 @@ def test_a_backlog_of_one_owner_is_sent_place_by_place_and_keeps_nobody_elses_wa
     sent.clear()
     assert jobs.send_lost(seconds=-1) == len(sent) == 2 + jobs.SPARE + 1
     assert sent == [*(job.job_id for job in backlog[: 2 + jobs.SPARE]), other.job_id]
+
+
+@requirement("I11", "I4")
+def test_a_job_of_a_kind_that_this_release_does_not_know_keeps_nobody_elses_waiting(sent, later):
+    """Another release has queued it: sending it fails and is told, once the others were sent."""
+    unknown = save(
+        JobTable.of(replace(asked(), job_id="unknown", kind="of tomorrow", created_at=clock.ago(60)))
+    )
+    others = [asked(), asked(BOB)]
+    sent.clear()
+    with pytest.raises(ExceptionGroup, match="1 of"):
+        jobs.send_lost(seconds=-1)
+    assert {job.job_id for job in others} <= set(sent)
+    assert unknown.job_id not in sent
+    later(seconds=stuck.LATE * jobs.UNTAKEN_SECONDS + 1)
+    assert any("unknown (of tomorrow)" in one.examples for one in stuck._jobs()), (
+        "and operators are told of it"
+    )
 
 
 class Workers:

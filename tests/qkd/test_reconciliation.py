@@ -5,6 +5,7 @@ import math
 import os
 import threading
 from importlib.util import find_spec
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -287,6 +288,60 @@ def test_without_messages_the_same_is_asked_counted_and_found(
     by_messages = figures()
     for workers in (1, 2, 20):
         assert figures(workers) == by_messages
+
+
+class Spoiled(cascade.Memory):
+    """Memory whose arrays hold anything at first, as if it had been another session's."""
+
+    def array(self, name, size, dtype):
+        found = super().array(name, size, dtype)
+        found.view(np.uint8)[:] = np.random.default_rng(size).integers(0, 256, found.nbytes, np.uint8)
+        return found
+
+
+@requirement("A4")
+@pytest.mark.parametrize(
+    "kernel",
+    ["numpy", pytest.param("numba", marks=pytest.mark.skipif(find_spec("numba") is None, reason="no numba"))],
+)
+@given(
+    length=st.integers(1, 3000),
+    qber=st.floats(0, 0.5),
+    claimed=st.floats(0, 0.2),
+    frame_bits=st.integers(50, 800),
+    low_latency=st.booleans(),
+    workers=st.sampled_from([1, 2]),
+)
+@settings(max_examples=10, deadline=None)
+def test_what_memory_held_before_changes_no_bit_and_no_count(
+    kernel, length, qber, claimed, frame_bits, low_latency, workers
+):
+    whole, received = noisy_pair(length, qber, length)
+
+    def figures(correct_all, alice):
+        channel = LocalChannel(alice.answer)
+        result = reconcile_as_bob(
+            received, channel, claimed, seed=6, kernel=kernel, frame_bits=frame_bits,
+            low_latency=low_latency, correct_all=correct_all,
+        )  # fmt: skip
+        return (
+            result.bits.tobytes(),
+            result.verified,
+            result.round_trips,
+            result.leaked_bits,
+            alice.leaked_bits,
+        )
+
+    def new_alice():
+        return AliceReconciliation(whole, frame_bits=frame_bits, epsilon_cor=1e-15)
+
+    with (
+        mock.patch("qkd.reconciliation.frames._BATCH_BITS", 1 << 10),
+        mock.patch("qkd.reconciliation.local.Memory", Spoiled),
+    ):
+        by_messages = figures(bob.one_after_the_other, new_alice())
+        beside = new_alice()
+        assert figures(local.AtOnce(beside, workers), beside) == by_messages
 
 
 @requirement("A4")

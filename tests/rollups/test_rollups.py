@@ -10,6 +10,7 @@ from apps.audit.records import Actor, ActorKind
 from apps.audit.services import transaction
 from apps.audit.store import EntryTable
 from apps.common import clock
+from apps.common.aws import client
 from apps.detections import services as detections
 from apps.files.trail import FileEvent, MessageEvent
 from apps.following import places
@@ -27,6 +28,7 @@ from tests import requirement
 from tests.conftest import TESTS
 from tests.detections.test_services import pending
 from tests.faults import counted
+from tests.tables import rows
 from tests.trail_stream import event, records
 
 pytestmark = requirement("F3")
@@ -82,6 +84,25 @@ def test_the_sums_hold_under_retries_losses_and_other_orders(aws, monkeypatch):
     following.catch_up()
     assert total(ENCRYPTIONS) == 48
     assert total(ENCRYPTED_BYTES) == 12_000
+
+
+@requirement("I10")
+@pytest.mark.parametrize("spoiled", [{"S": "many"}, {"NULL": True}], ids=str)
+@pytest.mark.parametrize("name", ["number", "total"])
+def test_what_somebody_spoiled_begins_again_and_stops_no_counting(aws, settings, name, spoiled):
+    settings.ROLLUP_PARTS = 1  # so that it is added to
+    worked(2)
+    handler(event(records()), None)
+    table = RollupTable.Meta.table_name
+    item = next(item for item in rows(table) if item["series"]["S"].startswith(f"{ENCRYPTIONS.name}|hour"))
+    client("dynamodb").put_item(TableName=table, Item=item | {name: spoiled})
+    before = total(ENCRYPTED_BYTES)
+    worked(2)
+    handler(event(records()), None)
+    assert 2 * 4 <= total(ENCRYPTIONS) <= 4 * 4
+    assert total(ENCRYPTED_BYTES) == 2 * before, "what stands in other rows is whole"
+    handler(event(records()), None)
+    assert total(ENCRYPTED_BYTES) == 2 * before
 
 
 def test_entries_that_touch_many_series_take_several_transactions_and_count_once(aws, monkeypatch):

@@ -52,7 +52,7 @@ from qkdplatform.lambda_handler import handler
 from tests import requirement
 from tests.conftest import TESTS, Api
 from tests.events import stream_insert
-from tests.faults import Fault, injected
+from tests.faults import Fault, injected, watched
 from tests.queues import into
 from tests.sessions.links import a_link
 from tests.sessions.ready import long, ready
@@ -309,6 +309,25 @@ def test_a_changed_block_gives_no_key(stock, name: str, value: dict[str, Any]):
     else:
         with pytest.raises(StockEmpty):
             offering.offer()
+
+
+@requirement("I10")
+@pytest.mark.parametrize("block_id", ["of no session", ":7", "another:0"])
+def test_a_block_that_somebody_made_up_stops_nobody(stock, monkeypatch, block_id: str):
+    name, key = KeyBlockTable.Meta.table_name, block_key(stock.session_id)
+    item = client("dynamodb").get_item(TableName=name, Key=key)["Item"]
+    client("dynamodb").put_item(TableName=name, Item=item | {"block_id": {"S": block_id}})
+    as_new_process()
+    monkeypatch.setattr("random.sample", lambda ids, _: sorted(ids, key=lambda one: one != block_id))
+
+    def as_dynamodb_does(call: Any, aws: Any, operation: str, arguments: dict[str, Any]) -> Any:
+        assert operation != "BatchGetItem" or "{'S': ''}" not in str(arguments), (
+            "refused, and the call with it"
+        )
+        return call(aws, operation, arguments)
+
+    with watched(as_dynamodb_does):
+        assert offering.offer().session_id == stock.session_id
 
 
 @requirement("I3", "I10")
