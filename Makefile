@@ -77,10 +77,10 @@ roles: ## the policies that given roles need (power-user mode), as: make roles S
 	$(INSTALL) infra
 	@cd infra && $(SILENT) ../.venv-infra/bin/python app.py $(STAGE) --roles
 
-plan deploy undeploy: ## show, deploy or remove a stage: make deploy STAGE=dev [FROM=edge]; make undeploy STAGE=pr761 YES=pr761
+plan deploy undeploy: ## show, deploy or remove a stage: make deploy STAGE=dev [FROM=edge] [UNTIL=edge]; make undeploy STAGE=pr761 YES=pr761
 	$(INSTALL) dev
 	$(INSTALL) infra
-	@$(SILENT) YES=$(YES) $(BIN)/python -m deploy $@ $(STAGE) $(FROM)
+	@$(SILENT) YES=$(YES) UNTIL=$(UNTIL) $(BIN)/python -m deploy $@ $(STAGE) $(FROM)
 
 rollback: ## bring back the version of the code before: make rollback STAGE=dev [COUNT=1]
 	$(INSTALL) dev

@@ -14,6 +14,7 @@ from deploy.cloud import Cloud, DeployFailed
 from deploy.stages import BadStage, read_config
 from deploy.steps import STEPS, Deployment
 
+ASIDE = "set_keys_aside"
 STACKS = ("network", "state", "edge", "observability", "analytics", "governance")
 
 
@@ -30,6 +31,9 @@ def main(arguments: list[str]) -> int:
     except (DeployFailed, ClientError, BotoCoreError) as error:
         print(f"Failed: {error}\nIt can be run again: what is done stays.", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}.", file=sys.stderr)
+        return 1
 
 
 def plan(deployment: Deployment, _words: list[str]) -> int:
@@ -45,14 +49,15 @@ def plan(deployment: Deployment, _words: list[str]) -> int:
 
 
 def deploy(deployment: Deployment, words: list[str]) -> int:
-    """Run the steps in their order, from one on where its name is given."""
+    """Run the steps in their order, from one on and until another one where their names are given."""
     names = [name for name, _ in STEPS]
-    first = words[0] if words else names[0]
-    if first not in names:
-        raise BadStage(f"FROM must be one of {', '.join(names)}, not {first!r}.")
+    first, last = words[0] if words else names[0], os.environ.get("UNTIL") or names[-1]
+    for told, name in (("FROM", first), ("UNTIL", last)):
+        if name not in names:
+            raise BadStage(f"{told} must be one of {', '.join(names)}, not {name!r}.")
     plan(deployment, [])
     start = names.index(first)
-    for number, (name, step) in enumerate(STEPS[start:], start + 1):
+    for number, (name, step) in enumerate(STEPS[start : names.index(last) + 1], start + 1):
         print(f"{number}/{len(STEPS)} {name}", flush=True)
         if name in {"functions", "edge"} and not deployment.package:
             steps.package(deployment)
@@ -73,9 +78,9 @@ def undeploy(deployment: Deployment, _words: list[str]) -> int:
     for name in ("governance", "analytics", "observability", "edge"):
         deployment.cloud.remove_stack(deployment.stack(name))
     outputs = deployment.cloud.outputs(deployment.stack("state"))
-    for name in ("UploadsBucket", "EncryptedBucket", "DownloadsBucket", "CheckpointsBucket"):
-        if name in outputs:
-            deployment.cloud.empty_bucket(outputs[name])
+    for name, bucket in outputs.items():
+        if name.endswith("Bucket"):
+            deployment.cloud.empty_bucket(bucket)
     for name in ("state", "network"):
         deployment.cloud.remove_stack(deployment.stack(name))
     print(f"Stage {config.stage} is removed. The bucket {deployment.bucket} keeps its packages.")
@@ -128,15 +133,31 @@ def backup(deployment: Deployment, words: list[str]) -> int:
 
 
 def restore(deployment: Deployment, words: list[str]) -> int:
-    """Bring a backup into the empty tables of a stage."""
+    """Bring a backup into the empty tables of a stage, and take its quantum keys out of use before the API answers."""
     place, key = map(Path, words)
     data = backups.StageData.of(deployment)
     with data.at_rest():
         rows = data.restore(place, key=key)
-    print(
-        f"{rows:,} rows restored. Before anybody encrypts: make manage STAGE={deployment.config.stage} DO=set_keys_aside"
-    )
+        print(f"{rows:,} rows restored.")
+        if data.functions:
+            data.start(deployment.config.worker_function)
+            print(_keys_aside(deployment), end="")
+    if not data.functions:
+        stage = deployment.config.stage
+        print(
+            f"As soon as it runs: make deploy STAGE={stage} FROM=package; make manage STAGE={stage} DO={ASIDE}"
+        )
     return 0
+
+
+def _keys_aside(deployment: Deployment) -> str:
+    try:
+        return steps.manage(deployment, ASIDE)
+    except (DeployFailed, ClientError, BotoCoreError) as error:
+        raise backups.HalfRestored(
+            f"The rows are there, and their quantum keys still in use: {error}\nThe API stays stopped. make manage "
+            f"STAGE={deployment.config.stage} DO={ASIDE}, then make deploy STAGE={deployment.config.stage} FROM=package."
+        ) from error
 
 
 VERBS = {

@@ -4,15 +4,18 @@ Objects are not in it: S3 gives an object that is written again another version'
 buckets keep versions, and ``undelete`` takes back what was deleted; docs/operations.md says what stands against the loss
 of a whole bucket. A backup opens for its recipient alone, as those of ``apps.stack.backups`` do, whose format it has.
 
-Rows are those of one moment only while nothing writes: ``at_rest`` stops both functions meanwhile.
+Rows are those of one moment only while nothing writes: ``at_rest`` stops both functions meanwhile. A restore that ends
+in its midst leaves them stopped: with half of its tables a stage would take the bodies of the other half for orphans.
 """
 
 import base64
+import hashlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,13 +25,22 @@ from typing import Any, Self
 from apps.stack import backups, uv
 from apps.stack.backups import BackupFailed
 from deploy import pack
-from deploy.steps import Deployment
+from deploy.steps import Deployment, exists
 
 WRITTEN = 25  # rows of one BatchWriteItem
 TRIES = 8
-# What is of persons; permissions and the ready roles' groups are made by migrate
-PEOPLE = ("access.User", "account", "mfa", "socialaccount")
-SECRET, USERS, TABLES = "secret.json", "users.json", "tables"
+FIRST_WAIT = 0.1  # seconds after which rows that a table did not take are sent again; doubled each time
+# Permissions are made by migrate, as are the ready roles' groups: so groups go by their names
+PEOPLE = {
+    "groups.json": ("auth.Group", "--natural-primary", "--natural-foreign"),
+    "users.json": ("access.User", "account", "mfa", "socialaccount", "--natural-foreign"),
+}
+SECRET, TABLES, DATABASE = "secret.json", "tables", "DATABASE_URL"
+UNDER_WAY = "RESTORING"  # in the secret, the SHA-256 of the backup whose rows are being written: it may be given again
+
+
+class HalfRestored(BackupFailed):
+    """A restore ended in its midst: some of the backup is there, and the functions stay stopped. It can be given again."""
 
 
 @dataclass
@@ -47,20 +59,29 @@ class StageData:
         config, client = deployment.config, deployment.cloud.client
         name = f"{config.prefix}/platform"
         found = json.loads(client("secretsmanager").get_secret_value(SecretId=name)["SecretString"])
-        functions = (config.api_function, config.worker_function)
-        return cls(client, config.prefix, name, str(found["DATABASE_URL"]), functions)
+        both = (config.api_function, config.worker_function)
+        functions = tuple(function for function in both if exists(deployment, function))
+        return cls(client, config.prefix, name, str(found[DATABASE]), functions)
 
     @contextmanager
     def at_rest(self) -> Iterator[None]:
         """Let neither function begin anything. Who is at work has fifteen minutes at most: begin when the queues are empty."""
-        functions = self.client("lambda")
-        for name in self.functions:
-            functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+        functions, stays = self.client("lambda"), False
         try:
-            yield
-        finally:
             for name in self.functions:
-                functions.delete_function_concurrency(FunctionName=name)
+                functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+            yield
+        except HalfRestored:
+            stays = True
+            raise
+        finally:
+            if not stays:
+                self.start(*self.functions)
+
+    def start(self, *functions: str) -> None:
+        """Let functions begin again. Idempotent."""
+        for name in functions:
+            self.client("lambda").delete_function_concurrency(FunctionName=name)
 
     def make(self, *, recipient: Path, out: Path) -> str:
         """Write a backup; return its SHA-256.
@@ -74,20 +95,52 @@ class StageData:
         """Bring a backup into empty tables and a database without users; return the number of rows.
 
         Raises:
-            BackupFailed: a table is missing or has rows, or the backup does not open.
+            HalfRestored: it began, and did not come to its end.
+            BackupFailed: a table is missing or has rows, or the backup does not open; nothing was changed.
         """
         with tempfile.TemporaryDirectory(prefix="qkd-restore-") as place:  # 0700, and gone in any case
             folder = Path(place)
             backups.extract(backup, key=key, target=folder)
             pages = sorted((folder / TABLES).glob("*/*.json"))
-            self._demand_empty({page.parent.name for page in pages})
-            if self.secret:
-                manager = self.client("secretsmanager")
-                manager.put_secret_value(SecretId=self.secret, SecretString=(folder / SECRET).read_text())
-            if self.database:
-                self._django("migrate", "--no-input")
-                self._django("loaddata", str(folder / USERS))
-            return sum(self._write(page.parent.name, json.loads(page.read_text())) for page in pages)
+            with backup.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if self._secret().get(UNDER_WAY) != digest:
+                self._demand_empty({page.parent.name for page in pages})
+            try:
+                self._bring_people(folder)
+                self._bring_secret(folder, {UNDER_WAY: digest})
+                rows = sum(self._write(page.parent.name, json.loads(page.read_text())) for page in pages)
+                self._bring_secret(folder, {})
+            except BaseException as error:
+                raise HalfRestored(
+                    f"The restore ended in its midst: {error or type(error).__name__}\nThe functions of the stage stay "
+                    "stopped. Give the same command again, with this backup."
+                ) from error
+            return rows
+
+    def _bring_people(self, folder: Path) -> None:
+        if self.database:
+            self._django("migrate", "--no-input")
+            self._django("loaddata", *(str(folder / name) for name in PEOPLE))
+            self._django("migrate", "--no-input")  # the ready roles are what they are in this release
+
+    def _bring_secret(self, folder: Path, mark: dict[str, str]) -> None:
+        """The backup's keys; where the users are says the stage, whose database may be another one by now."""
+        if self.secret:
+            kept = json.loads((folder / SECRET).read_text())
+            kept.pop(UNDER_WAY, None)
+            own = {DATABASE: self.database} if self.database else {}
+            manager = self.client("secretsmanager")
+            manager.put_secret_value(SecretId=self.secret, SecretString=json.dumps(kept | own | mark))
+
+    def _secret(self) -> dict[str, str]:
+        if not self.secret:
+            return {}
+        manager = self.client("secretsmanager")
+        found: dict[str, str] = json.loads(
+            manager.get_secret_value(SecretId=self.secret)["SecretString"] or "{}"
+        )
+        return found
 
     def undelete(self, bucket: str) -> int:
         """Take back what was deleted from a bucket with versions: remove the marks of it; return how many."""
@@ -101,11 +154,10 @@ class StageData:
     def _archive(self) -> Iterator[bytes]:
         yield from backups.begin()
         if self.secret:
-            told = self.client("secretsmanager").get_secret_value(SecretId=self.secret)["SecretString"]
-            yield from backups.entry(SECRET, told.encode())
+            yield from backups.entry(SECRET, json.dumps(self._secret()).encode())
         if self.database:
-            words = ("dumpdata", *PEOPLE, "--natural-foreign")
-            yield from backups.entry(USERS, self._django(*words).encode())
+            for name, words in PEOPLE.items():
+                yield from backups.entry(name, self._django("dumpdata", *words).encode())
         scan = self.client("dynamodb").get_paginator("scan")
         for table in sorted(self._tables()):
             for number, page in enumerate(scan.paginate(TableName=table, ConsistentRead=True)):
@@ -124,7 +176,7 @@ class StageData:
             table = f"{self.prefix}-{name}"
             if table not in there:
                 raise BackupFailed(
-                    f"The table {table} is missing. Make it first: make deploy STAGE=… FROM=state"
+                    f"The table {table} is missing. Make it first: make deploy STAGE=… UNTIL=secrets"
                 )
             if self.client("dynamodb").scan(TableName=table, Limit=1, ConsistentRead=True)["Items"]:
                 raise BackupFailed(
@@ -136,14 +188,13 @@ class StageData:
         for start in range(0, len(rows), WRITTEN):
             puts = [{"PutRequest": {"Item": _as_bytes(row)}} for row in rows[start : start + WRITTEN]]
             left: Any = {table: puts}
-            for _ in range(TRIES):
+            for attempt in range(TRIES):
                 left = client.batch_write_item(RequestItems=left).get("UnprocessedItems")
                 if not left:
                     break
+                time.sleep(FIRST_WAIT * 2**attempt)
             else:
-                raise BackupFailed(
-                    f"{table} does not take its rows: its capacity is too small. Nothing may use the stage now."
-                )
+                raise BackupFailed(f"{table} does not take its rows: its capacity is too small.")
         return len(rows)
 
     def _django(self, *words: str) -> str:

@@ -257,7 +257,7 @@ def _zappa(deployment: Deployment, api_id: str) -> None:
     )
     zappa.write(settings, deployment.settings_path)
     for name in settings:
-        verb = "update" if _exists(deployment, f"qkdplatform-{name}") else "deploy"
+        verb = "update" if exists(deployment, f"qkdplatform-{name}") else "deploy"
         words = [
             verb,
             name,
@@ -269,7 +269,8 @@ def _zappa(deployment: Deployment, api_id: str) -> None:
         _program([str(Path(sys.executable).parent / "zappa"), *words], {})
 
 
-def _exists(deployment: Deployment, function: str) -> bool:
+def exists(deployment: Deployment, function: str) -> bool:
+    """Return whether a function is there."""
     try:
         deployment.cloud.client("lambda").get_function(FunctionName=function)
     except ClientError as error:

@@ -52,7 +52,9 @@ class Buckets(Construct):
         )
         self.checkpoints = self._bucket("checkpoints", versioned=True, locked=True, rules=[incomplete])
         # Reports, and the trail as a SIEM reads it: versioned, so that what was overwritten is seen
-        results = s3.LifecycleRule(prefix="athena/", expiration=cdk.Duration.days(7))
+        results = s3.LifecycleRule(
+            prefix="athena/", expiration=cdk.Duration.days(7), noncurrent_version_expiration=DAY
+        )
         self.exports = self._bucket("exports", versioned=True, rules=[results, incomplete])
         self._notify(events)
 

@@ -5,7 +5,7 @@ the rows of that index, up to ``READS`` Queries of them a page: such a page says
 hold fewer than asked for, or none, and still have a next one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -122,9 +122,23 @@ def _by_time(whose: str | None, wanted: Wanted) -> _Look:
         page = partial(store.files_page, owner=whose, **given)
 
     def read(limit: int, position: Position | None) -> Page[File]:
-        return page(limit=limit, position=position)
+        found = page(limit=limit, position=position)
+        return found if rest == Wanted() else replace(found, records=list(_in_order(found.records, position)))
 
     return _Look(read, store.place_by_time, rest, since=wanted.uploaded_after)
+
+
+def _in_order(files: Iterable[File], position: Position | None) -> Iterator[File]:
+    """Those that stand below each other: a new version moves its document up, and the index is a moment behind.
+
+    Whoever went on from such a row's place would begin the list again.
+    """
+    above = None if position is None else position.sort
+    for file in files:
+        place = store.place_by_time(file)
+        if above is None or place < above:
+            above = place
+            yield file
 
 
 def _found(look: _Look, wanted: Wanted, limit: int, position: Position | None) -> Found:

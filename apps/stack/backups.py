@@ -73,9 +73,9 @@ def write(pieces: Iterable[bytes], *, recipient: Path, out: Path) -> str:
         BackupFailed: a name is taken, or the recipient's document is none.
     """
     suite, public_key = _public_key(recipient)
-    part = out.with_name(f"{out.name}.part")
     if out.exists():
         raise BackupFailed(f"{out} is there already.")
+    part = out.with_name(f"{out.name}.part")
     with _part(part) as file:
         try:
             line, key = _sealed(suite, public_key)

@@ -16,6 +16,7 @@ from apps.audit import services as audit
 from apps.audit.records import Outcome
 from apps.console.actions import Action
 from apps.console.store_admin import StoreAdmin
+from qkdplatform import console_urls  # noqa: F401 - registers what every_action goes through
 from tests import requirement
 from tests.console.demo import Demo
 from tests.console.pages import FILES, JOBS, SESSIONS, crawled

@@ -87,3 +87,13 @@ def test_there_is_a_way_from_a_persons_page_and_none_to_who_was_never_admitted(
     assert page_of(user.principal_id) in page
     assert console.get(page_of(user.principal_id)).status_code == 200
     assert console.get(page_of("service:nosuch")).status_code == 404
+
+
+def test_quotas_of_who_has_no_user_here_are_set_as_well(
+    console: Client, aws: None, admitted_admin: None
+) -> None:
+    """A token's subject may be anything; a user's id is a UUID."""
+    owner = principals.admit_person("ada-9", "Ada", role=Role.CLIENT, actor=TESTS).principal_id
+    assert console.get(page_of(owner)).status_code == 200
+    send(console, page_of(owner), keys="5")
+    assert principals.find(owner).quotas == {"keys": 5}

@@ -13,7 +13,6 @@ from apps.access.roles import Role
 from apps.audit import writing
 from apps.common import aws, dynamodb
 from apps.detections import services as detections
-from apps.files.bodies.objects import ObjectGone
 from apps.keys import services as keys
 from apps.sessions import services as sessions
 from apps.stack import resources
@@ -81,6 +80,11 @@ def wiped(stage, tmp_path):
     writing.known_chains.cache_clear()
 
 
+def rows_of(stage):
+    pages = aws.client("dynamodb").get_paginator("scan").paginate
+    return sum(page["Count"] for table in stage._tables() for page in pages(TableName=table))
+
+
 @requirement("G5", "I3", "I4")
 def test_a_stage_is_exported_wiped_and_restored(stage, tmp_path, capsys):
     keys.create(4, actor=TESTS)
@@ -101,14 +105,19 @@ def test_a_stage_is_exported_wiped_and_restored(stage, tmp_path, capsys):
     with pytest.raises(BackupFailed, match="has rows"):
         stage.restore(backup, key=key)
 
+    count = rows_of(stage)
     wiped(stage, tmp_path)
-    assert stage.restore(backup, key=key) > 100
-    with pytest.raises(ObjectGone):
-        plaintext_of(upload.file_id)
+    assert stage.restore(backup, key=key) == rows_of(stage) == count
+    s3, content = aws.client("s3"), b"content" * 1000
+    assert plaintext_of(upload.file_id) == content, "records name versions, which are under the marks"
+    assert "Contents" not in s3.list_objects_v2(Bucket=settings.ENCRYPTED_BUCKET)
     assert stage.undelete(settings.ENCRYPTED_BUCKET) == 1
+    assert s3.list_objects_v2(Bucket=settings.ENCRYPTED_BUCKET)["KeyCount"] == 1, (
+        "so that it does not end there"
+    )
     stage.undelete(settings.CHECKPOINTS_BUCKET)
 
-    assert plaintext_of(upload.file_id) == b"content" * 1000
+    assert plaintext_of(upload.file_id) == content
     assert api.post("decrypt", message).json()["plaintext"] == "before"
     assert stage._django("dumpdata", "access.User", "mfa") == people
     assert "as before" in aws.client("secretsmanager").get_secret_value(SecretId=stage.secret)["SecretString"]

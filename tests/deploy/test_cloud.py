@@ -3,13 +3,14 @@
 import io
 import json
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from deploy import steps
-from deploy.__main__ import main
+from deploy.__main__ import main, undeploy
 from deploy.cloud import Cloud, DeployFailed
 from deploy.stages import read_config
 from deploy.steps import Deployment
@@ -236,3 +237,24 @@ def test_what_is_not_possible_is_said_before_anything_is_done(arguments, code, s
     with mock_aws():
         assert main(arguments) == code
     assert said in capsys.readouterr().err
+
+
+@requirement("G8")
+def test_every_bucket_of_a_stage_is_emptied_before_its_stack_is_removed(monkeypatch, tmp_path):
+    """CloudFormation removes no bucket that holds anything: reports and results of queries lie in that of exports."""
+    told, calls = {"UploadsBucket": "u", "ExportsBucket": "e", "SecretId": "s"}, list[str]()
+    made = SimpleNamespace(
+        outputs=lambda _stack: told,
+        empty_bucket=lambda name: calls.append(f"empty {name}"),
+        remove_stack=lambda name: calls.append(f"remove {name}"),
+    )
+    removed: Any = SimpleNamespace(
+        config=SimpleNamespace(stage="pr1", deletion_protection=False),
+        cloud=made,
+        settings_path=tmp_path / "none",
+        stack=lambda name: name,
+        bucket="packages",
+    )
+    monkeypatch.setenv("YES", "pr1")
+    assert undeploy(removed, []) == 0
+    assert calls[-4:] == ["empty u", "empty e", "remove state", "remove network"]

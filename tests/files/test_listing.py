@@ -159,6 +159,16 @@ def test_a_file_that_is_renamed_meanwhile_does_not_end_a_page(api, files):
     ]
 
 
+@requirement("E6", "I6")
+def test_a_file_whose_new_version_was_encrypted_meanwhile_does_not_begin_the_list_again(api, stock):
+    """Likewise by time: the row is the newest by now, and its index entry still stands further down."""
+    made = [api.post("files", {"name": name, "attributes": {"colour": "red"}}).json() for name in "dcba"]
+    newest, earliest = (record_of(one["file"]["file_id"]) for one in (made[-1], made[0]))
+    FileTable.get(newest.file_id).update([FileTable.sort.set(f"{store.place_by_time(earliest)}-")])
+    assert found(api, "attribute=colour:red&limit=3", pages=1) == ["b", "c", "d"]
+    assert found(api, "attribute=colour:red&limit=2", pages=2) == ["b", "c", "d"]
+
+
 @pytest.fixture
 def customers(api, other_api, stock):
     """Files of three customers, and one of another owner."""

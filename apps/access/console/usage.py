@@ -13,8 +13,7 @@ from apps.access import principals, quotas
 from apps.access.console import actor_of
 from apps.access.quotas import ABOUT, MOST, Quota, Usage
 from apps.access.records import Principal, PrincipalNotFound
-from apps.access.users import User
-from apps.console import kept, render
+from apps.console import kept, people, render
 from apps.console.details import Related
 from apps.console.form_page import differences, form_page
 from apps.console.render import Tone
@@ -112,7 +111,6 @@ def quotas_view(model_admin: StoreAdmin, request: HttpRequest, principal_id: str
 
 
 def _back(principal: Principal) -> str:
-    kind, _, identifier = principal.principal_id.partition(":")
-    if kind == "user" and User.objects.filter(pk=identifier).exists():
-        return reverse("admin:access_user_change", args=[identifier])
+    if people.name_of(principal.principal_id):  # of a person who has no user here, the id is any text
+        return reverse("admin:access_user_change", args=[principal.principal_id.partition(":")[2]])
     return reverse("admin:access_apikey_changelist")
