@@ -22,9 +22,9 @@ class Operation:
         return self.write_units * WRITE_DOLLARS + self.read_units * READ_DOLLARS + self.s3_calls * S3_DOLLARS
 
 
-ENCRYPT = Operation("encrypt a message", 17.4, 0.1, 1.1, 0.0)
+ENCRYPT = Operation("encrypt a message", 17.4, 0.1, 1.2, 0.0)
 DECRYPT = Operation("decrypt a message", 9.0, 2.0, 3.0, 0.0)
-UPLOAD = Operation("upload a file", 64.0, 2.0, 13.0, 5.0)
+UPLOAD = Operation("upload a file", 57.0, 2.0, 13.0, 5.0)
 READ = Operation("read a file", 9.0, 3.0, 5.0, 1.0)
 SESSION = Operation("run a session of 256 bits, and judge it", 42.0, 4.5, 7.0, 0.0)
 OPERATIONS = (

@@ -57,17 +57,20 @@ def redrive(work: Work) -> bool:
 def run_schedule(work: Work) -> bool:
     """Run the parts of a schedule, each for its slice; where the worker's time ends before the last, the next goes on.
 
-    A cancellation is seen between two parts.
+    A cancellation is seen between two parts. Retried, it runs those that failed.
     """
     schedule = Schedule(str(work.job.parameters["schedule"]))
+    parts = {part.name for part in scheduling.parts_of(schedule)}
     ran, failed = (list(work.job.results.get(name, ())) for name in ("ran", "failed"))
+    if parts <= set(ran):
+        ran, failed = [name for name in ran if name not in failed], []
     for one in scheduling.each_part(schedule, but=ran):
         ran.append(one.part)
         if one.error is not None:
             failed.append(one.part)
             log.error("%s: %r failed", schedule, one.part, exc_info=one.error)
         work.report(done=len(ran), results={"ran": ran, **({"failed": failed} if failed else {})})
-    if not {part.name for part in scheduling.parts_of(schedule)} <= set(ran):
+    if not parts <= set(ran):
         return False
     if failed:
         raise Refused(

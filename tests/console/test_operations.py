@@ -247,6 +247,12 @@ def test_a_schedule_that_a_workers_time_ends_in_goes_on_with_the_rest(
     ended = jobs.find(job.job_id, actor=ALICE)
     assert (ran, ended.state, int(ended.done)) == (["a", "b", "c"], JobState.FAILED, 3)
     assert ended.error == "Parts failed: b. The log says why; the schedule's next run tries again."
+    ran = have_parts(monkeypatch, "a", "b", "c")
+    jobs.retry(job.job_id, actor=ALICE)
+    tasks.run_schedule(job.job_id)
+    again = jobs.find(job.job_id, actor=ALICE)
+    assert (ran, again.state, int(again.done)) == (["b"], JobState.SUCCEEDED, 3), "what failed"
+    assert again.results == {"ran": ["a", "c", "b"]}
 
 
 def test_the_intervals_are_those_of_the_deployment() -> None:
