@@ -81,10 +81,10 @@ class Sync:
                     )
                 self._receive(path, there[path], place_for(path, folder), state, told, report)
 
-            self._each(there, receive, told, report)
-            if told.delete:
+            if told.delete:  # first: what is there may go to the place here of what is there no longer
                 gone = [path for path in state.paths() if path not in there]
                 self._each(gone, lambda path: self._remove(path, folder, state, told, report), told, report)
+            self._each(there, receive, told, report)
         return report
 
     def _synced(self, folder: Path, name: str) -> Any:

@@ -242,6 +242,21 @@ def test_names_there_that_are_one_here_do_not_take_each_others_place(client, pla
         assert (folder / "x" / "a_").read_bytes() == b"0"
 
 
+@requirement("C8", "I4")
+@pytest.mark.parametrize("options", [{}, {"overwrite": True}], ids=["plain", "overwrite"])
+@pytest.mark.parametrize("content", [b"1", b"2"], ids=["renamed", "another"])
+def test_what_is_no_longer_there_does_not_take_its_successor_of_one_name_here_along(
+    content, options, client, platform, folder
+):
+    before = platform.put_file(b"1", source_path="x/a\x02")
+    client.sync.down("x")
+    del platform.files[before.file_id]
+    platform.put_file(content, source_path="x/a\x01")
+    for _ in range(2):
+        assert client.sync.down("x", delete=True, **options).failed == {}
+        assert (folder / "x" / "a_").read_bytes() == content
+
+
 @requirement("C8")
 def test_a_folder_without_a_name_needs_one(client):
     with pytest.raises(Unfit, match="Give one"):
