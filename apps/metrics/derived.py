@@ -20,6 +20,7 @@ from apps.metrics.catalog import (
 )
 
 Detail = Mapping[str, Any]
+MOST = 10**18  # what is larger counts nothing, as what is no number: no table could add it up
 UNKNOWN = "unknown"  # of entries of a release that did not say it
 
 
@@ -44,7 +45,8 @@ def samples(event: str, outcome: str, detail: Detail) -> Iterator[Sample]:
 
 def _number(detail: Detail, name: str, default: float = 0) -> float:
     found = detail.get(name, default)
-    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else default
+    is_number = isinstance(found, int | float) and not isinstance(found, bool)
+    return float(found) if is_number and -MOST < found < MOST else default
 
 
 def _text(detail: Detail, name: str) -> str:

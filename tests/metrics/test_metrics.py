@@ -1,6 +1,7 @@
 """One list of metrics; what is recorded is shown, in the log or at /metrics, and never fails a request (B6, G4)."""
 
 import json
+import math
 import os
 import re
 import sqlite3
@@ -235,13 +236,20 @@ def test_what_callers_choose_does_not_fill_the_memory():
 
 
 @pytest.mark.parametrize(
-    "detail", [{}, {"size": "x", "messages": None, "qber": True, "link": 3, "bits": [], "keys": {}}]
+    "detail",
+    [
+        {},
+        {"size": "x", "messages": None, "qber": True, "link": 3, "bits": [], "keys": {}},
+        {"size": math.nan, "messages": math.inf, "qber": -math.inf, "bits": 10**400, "keys": 1e300},
+    ],
+    ids=["nothing", "other types", "what no table stores"],
 )
 def test_whatever_an_entry_holds_can_be_counted(detail):
     for event in derived._COUNTED:
         for sample in derived.samples(event, "ok", detail):
             assert sample.dimensions.keys() == set(sample.metric.dimensions)
             assert isinstance(sample.value, float | int)
+            assert abs(sample.value) <= derived.MOST
 
 
 def test_one_gauge_that_fails_keeps_no_other_from_being_read(scraped, aws, caplog):
