@@ -149,7 +149,8 @@ def _show(item: Any, line: Line | None) -> None:
     if not isinstance(item, dict):
         call.show({"result": item}, as_cell(item))  # one value as it is
     else:
-        call.show(item, line(item) if line and "file_id" in item else None)  # what is no file has no such line
+        # What is no file has no such line
+        call.show(item, line(item) if line and "file_id" in item else None)
 
 
 def _show_list(items: Iterator[dict[str, Any]], columns: Sequence[str], line: Line | None) -> None:
