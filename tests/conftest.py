@@ -24,11 +24,12 @@ from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
 
 from apps.access import api_keys as access
+from apps.access import onlookers
 from apps.access.authentication import as_actor
 from apps.access.roles import Role
 from apps.audit import writing
 from apps.audit.records import system
-from apps.common import clock
+from apps.common import clock, health
 from apps.common.aws import client
 from apps.common.caching import TimedCache
 from apps.common.dynamodb import all_tables
@@ -141,6 +142,7 @@ def _however_slow() -> None:
     No cache grows old within a test: calls would be made that are not expected. What threads wait for comes at last.
     """
     leases.WAIT_SECONDS = sinks.BUSY_SECONDS = LIMIT_SECONDS
+    health.PROBE_SECONDS = onlookers.ASK_SECONDS = LIMIT_SECONDS
     for module in [one for name, one in sys.modules.items() if name.startswith("apps.")]:
         for cache in vars(module).values():
             # Not isinstance, which asks a task of Celery for what it stands for

@@ -147,9 +147,10 @@ def _sentence(text: str) -> str:
 def _show(item: Any, line: Line | None) -> None:
     call = invocation()
     if not isinstance(item, dict):
-        item = {"result": item}
-        line = lambda found: as_cell(found["result"])  # noqa: E731 - one value as it is
-    call.show(item, line(item) if line and "file_id" in item else None)  # what is no file has no such line
+        call.show({"result": item}, as_cell(item))  # one value as it is
+    else:
+        # What is no file has no such line
+        call.show(item, line(item) if line and "file_id" in item else None)
 
 
 def _show_list(items: Iterator[dict[str, Any]], columns: Sequence[str], line: Line | None) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit
 from django.conf import settings
 from django.contrib.messages import get_messages
 from django.contrib.staticfiles import finders
-from django.urls import resolve
+from django.urls import resolve, reverse
 
 LISTS = {
     "qkd_sessions.view_session": "/admin/qkd_sessions/session/",
@@ -127,7 +127,7 @@ def crawled(client: Any, *, of_a_kind: int) -> Iterator[tuple[str, Any]]:
         kinds[kind_of(address)] += 1
         if kinds[kind_of(address)] > of_a_kind:
             continue
-        page = client.get(address)
+        page = client.get(address, follow=path == reverse("admin:find"))  # which leads to what was found
         yield address, page
         if page.status_code == 200 and page.headers["Content-Type"].startswith("text/html"):
             fresh = [target for target in links_of(page, address) if target not in seen]

@@ -175,20 +175,20 @@ def test_5_the_audit_trail_verifies_and_names_an_edited_entry(platform):
     entry = dynamodb(platform).scan(TableName=table, Limit=1)["Items"][0]
     key = {"chain": entry["chain"], "sequence": entry["sequence"]}
 
-    def set_actor(value):
+    def set_event(value):
         dynamodb(platform).update_item(
             TableName=table,
             Key=key,
-            UpdateExpression="SET actor = :actor",
-            ExpressionAttributeValues={":actor": value},
+            UpdateExpression="SET event = :event",
+            ExpressionAttributeValues={":event": value},
         )
 
-    set_actor({"S": "user:mallory"})
+    set_event({"S": "nothing.happened"})
     edited = managed(platform, "verify_audit")
     assert edited.returncode == 1
     assert (
         f"chain {entry['chain']['S']}, entry {entry['sequence']['N']}: its content was changed"
         in edited.stderr
     )
-    set_actor(entry["actor"])
+    set_event(entry["event"])
     assert managed(platform, "verify_audit").returncode == 0
