@@ -202,8 +202,7 @@ def privacy_amplification() -> None:
     frees larger ones before it amplifies; a process that only amplifies never does.
     """
     fresh = {power: _amplified(power) for power in (4, 5, 6, 7)}
-    del_me = np.empty(1 << 24, np.uint8)
-    del del_me
+    np.empty(1 << 24, np.uint8)  # given back at once
     rows = [[f"10^{power}", f"{first:.0f}", f"{_amplified(power):.0f}"] for power, first in fresh.items()]
     header = ["bits", "fresh process", "after larger arrays"]
     table(f"Privacy amplification, Mbit/s, best of {AMPLIFY_REPEATS}", header, rows)

@@ -111,7 +111,7 @@ def _standing(
     elif spoke:
         ago = chart.sessions - 1 - chart.alarms[-1]
         standing = Standing.SHIFTED
-        says = f"{looks_for[0].upper()}{looks_for[1:]}, found {ago} sessions ago. Later sessions are held against what came since."
+        says = f"{looks_for[0].upper()}{looks_for[1:]}, found {ago} session{'s' * (ago != 1)} ago. Later sessions are held against what came since."
     elif run:
         standing = Standing.BUILDING
         says = f"Not enough to say: {chart.statistic:.1f} of {limit:.1f}, above 0 over {in_a_row}."
