@@ -16,7 +16,7 @@ from qkdclient.local_uploads import LocalUploads
 from qkdclient.locks import PRIVATE
 from qkdclient.pace import Pace
 from qkdclient.progress import Progress, silent
-from qkdclient.targets import Target, target_in
+from qkdclient.targets import Target, target_of
 from qkdclient.uploads import Uploads
 
 WAIT_SECONDS = 60.0
@@ -175,7 +175,7 @@ class Files(FileRecords):
             Damaged: what came is not what was stored; no file is left.
         """
         file = self.get(file_id)
-        target = target_in(file["name"], file_id, output, overwrite=overwrite, mode=mode)
+        target = target_of(file["name"], file_id, output, overwrite=overwrite, mode=mode)
         if target.is_stream:
             with target.path.open("wb") as out:
                 self._downloads.to_stream(file, out, passphrase, progress, local=local)

@@ -12,7 +12,7 @@ from qkdclient.keeping import fetch
 from qkdclient.locks import PRIVATE
 from qkdclient.names import shown
 from qkdclient.resources import Resource
-from qkdclient.targets import part_of, target_in
+from qkdclient.targets import part_of, target_of
 
 INDEX = "files.json"  # names the files of a report that has many
 
@@ -45,7 +45,7 @@ class Reports(Resource):
             Busy: another process downloads it to the same place.
             Damaged: what came is not what the report names; no file is left.
         """
-        target = target_in(name, name, output, overwrite=overwrite, mode=mode)
+        target = target_of(name, name, output, overwrite=overwrite, mode=mode)
         if target.is_stream:
             with target.path.open("wb") as out:
                 self.write_to(report_id, name, out)

@@ -48,20 +48,6 @@ class Target:
 
 
 def target_of(
-    name: str, file_id: str, output: str | Path | None, *, overwrite: bool = False, mode: int = PRIVATE
-) -> Target:
-    """Where a file goes: the file that ``output`` names, its own name in that folder, or in this one."""
-    own = own_name(name, otherwise=file_id)
-    if output is None:
-        return Target(Path(own), overwrite, mode)
-    if os.fspath(output).endswith(os.sep) or Path(output).is_dir():
-        return Target(Path(output, own), overwrite, mode)
-    path = Path(output)
-    # Of a link, what it points to is written, as by every other program
-    return Target(path.resolve() if path.is_symlink() else path, True, mode)
-
-
-def target_in(
     name: str,
     file_id: str,
     output: str | os.PathLike[str] | None,
@@ -69,14 +55,22 @@ def target_in(
     overwrite: bool = False,
     mode: int = PRIVATE,
 ) -> Target:
-    """As ``target_of``; a folder that ``output`` names by a slash at its end is made.
+    """Where a file goes: the file that ``output`` names, its own name in that folder, or in this one.
+
+    A folder that ``output`` names by a slash at its end is made.
 
     Raises:
         Exists: what is there takes bytes as they come, and nobody named it.
     """
-    place = None if output is None else os.fspath(output)
-    target = target_of(name, file_id, place, overwrite=overwrite, mode=mode)
-    if place is not None and place.endswith(os.sep):
+    own = own_name(name, otherwise=file_id)
+    place = "" if output is None else os.fspath(output)
+    if output is None or place.endswith(os.sep) or Path(place).is_dir():
+        target = Target(Path(place, own), overwrite, mode)
+    else:
+        path = Path(place)
+        # Of a link, what it points to is written, as by every other program
+        target = Target(path.resolve() if path.is_symlink() else path, True, mode)
+    if place.endswith(os.sep):
         target.path.parent.mkdir(parents=True, exist_ok=True)
     if target.is_stream and not target.overwrite:
         raise Exists(f"{shown(target.path)} is no file. Give another place with -o.")

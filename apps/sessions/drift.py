@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from django.utils.text import capfirst
+
 from apps.sessions import evidence, store
 from apps.sessions.link_statistics import CHARTED, LATEST
 from apps.sessions.records import Session, SessionStatus
@@ -107,11 +109,11 @@ def _standing(
     looks_for, limit = about[1], stated[0]
     in_a_row = f"{run} sessions in a row" if run > 1 else "the newest session"
     if chart.speaks:
-        standing, says = Standing.SHIFTED, f"{looks_for[0].upper()}{looks_for[1:]}, over {in_a_row}."
+        standing, says = Standing.SHIFTED, f"{capfirst(looks_for)}, over {in_a_row}."
     elif spoke:
         ago = chart.sessions - 1 - chart.alarms[-1]
         standing = Standing.SHIFTED
-        says = f"{looks_for[0].upper()}{looks_for[1:]}, found {ago} session{'s' * (ago != 1)} ago. Later sessions are held against what came since."
+        says = f"{capfirst(looks_for)}, found {ago} session{'s' * (ago != 1)} ago. Later sessions are held against what came since."
     elif run:
         standing = Standing.BUILDING
         says = f"Not enough to say: {chart.statistic:.1f} of {limit:.1f}, above 0 over {in_a_row}."

@@ -97,6 +97,24 @@ def passphrase_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--output``, ``--force`` and ``--mode`` of a command that downloads."""
+    for add in (
+        click.option(
+            "--mode", type=Mode(), default="600", show_default=True, help="Permissions of the new file."
+        ),
+        click.option("--force", is_flag=True, help="Overwrite what has the file's own name."),
+        click.option(
+            "-o",
+            "--output",
+            metavar="PLACE",
+            help="A path, a folder, or - for standard output; by default the file's name.",
+        ),
+    ):
+        function = add(function)
+    return function
+
+
 def _ask(_context: click.Context, _parameter: click.Parameter, wanted: bool) -> str | None:
     if not wanted:
         return None

@@ -7,7 +7,7 @@ import click
 
 from qkdclient.cli.generic import ABOUT
 from qkdclient.cli.invocation import say
-from qkdclient.cli.options import Group, Mode, invocation
+from qkdclient.cli.options import Group, invocation, output_options
 from qkdclient.errors import ClientError
 from qkdclient.names import shown
 
@@ -20,14 +20,7 @@ def reports() -> None:
 @reports.command("get-file")
 @click.argument("report_id", metavar="REPORT_ID")
 @click.argument("name", metavar="NAME")
-@click.option(
-    "-o",
-    "--output",
-    metavar="PLACE",
-    help="A path, a folder, or - for standard output; by default the file's name.",
-)
-@click.option("--force", is_flag=True, help="Overwrite what has the file's own name.")
-@click.option("--mode", type=Mode(), default="600", show_default=True, help="Permissions of the new file.")
+@output_options
 def get_file(report_id: str, name: str, output: str | None, force: bool, **options: Any) -> None:
     """Download a file of a report; its SHA-256 is compared with the report's."""
     call = invocation()

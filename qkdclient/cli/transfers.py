@@ -8,7 +8,14 @@ import click
 
 from qkdclient.announcing import AWAITED, File
 from qkdclient.cli.invocation import Invocation, is_terminal, say
-from qkdclient.cli.options import Command, Mode, Seconds, attributes_of, invocation, passphrase_option
+from qkdclient.cli.options import (
+    Command,
+    Seconds,
+    attributes_of,
+    invocation,
+    output_options,
+    passphrase_option,
+)
 from qkdclient.client import Client
 from qkdclient.errors import ClientError, Exit
 from qkdclient.names import shown
@@ -107,14 +114,7 @@ def upload(paths: tuple[str, ...], name: str | None, jobs: int, wait: float, **o
 
 @click.command(cls=Command)
 @click.argument("file_ids", metavar="FILE_ID...", nargs=-1, required=True)
-@click.option(
-    "-o",
-    "--output",
-    metavar="PLACE",
-    help="A path, a folder, or - for standard output; by default the file's name.",
-)
-@click.option("--force", is_flag=True, help="Overwrite what has the file's own name.")
-@click.option("--mode", type=Mode(), default="600", show_default=True, help="Permissions of the new file.")
+@output_options
 @LOCAL
 @passphrase_option
 @JOBS

@@ -1,6 +1,7 @@
 """What belongs to a link, on its page: its sessions, lasting shifts, cases, and what was changed of it."""
 
 from django.http import HttpRequest
+from django.utils.text import capfirst
 
 from apps.access.console import actor_of
 from apps.cases import services as cases
@@ -72,7 +73,7 @@ def lasting_shifts(request: HttpRequest, link: models.Link) -> list[Related]:
     found = drift.of_link(str(link.pk))
     rows = [
         (
-            f"{one.looks_for[0].upper()}{one.looks_for[1:]}",
+            capfirst(one.looks_for),
             render.badge(one.standing, STANDINGS),
             one.says,
             render.moment(one.since),
