@@ -70,6 +70,8 @@ RIGHTS = (
         ("DeleteObject", "DeleteObjectVersion"),
         (BUCKET + "uploads/*", BUCKET + "encrypted/*", BUCKET + "downloads/*"),
     ),
+    # Bodies in cold storage are thawed before they are copied back
+    Right(BOTH, "s3", ("RestoreObject",), (BUCKET + "encrypted/*",)),
     # An upload that was not announced says by its tags whose it is
     Right(BOTH, "s3", ("GetObjectTagging", "GetObjectVersionTagging"), (BUCKET + "uploads/*",)),
     Right(

@@ -27,6 +27,7 @@ spec.loader.exec_module(rights)
 ACTIONS = {
     "s3:AbortMultipartUpload": ["s3:AbortMultipartUpload"],
     "s3:CompleteMultipartUpload": ["s3:PutObject"],
+    "s3:CopyObject": ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"],
     "s3:CreateMultipartUpload": ["s3:PutObject"],
     "s3:DeleteObject": ["s3:DeleteObject", "s3:DeleteObjectVersion"],
     "s3:GeneratePresignedPost": ["s3:PutObject"],
@@ -40,6 +41,7 @@ ACTIONS = {
     "s3:ListParts": ["s3:ListMultipartUploadParts"],
     "s3:PutObject": ["s3:PutObject", "s3:PutObjectRetention"],  # with a lock: checkpoints
     "s3:UploadPart": ["s3:PutObject"],
+    "s3:UploadPartCopy": ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"],
     # An action for each of the items; kombu and PynamoDB make these calls
     "dynamodb:TransactWriteItems": [
         f"dynamodb:{name}" for name in ("ConditionCheckItem", "DeleteItem", "PutItem", "UpdateItem")
@@ -91,8 +93,9 @@ def calls_in(source):
     tree = ast.parse(source)
     named: dict[str, str] = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and (service := service_of(node.value)):
-            named |= {target.id: service for target in node.targets if isinstance(target, ast.Name)}
+        if isinstance(node, ast.Assign | ast.AnnAssign) and (service := service_of(node.value)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            named |= {target.id: service for target in targets if isinstance(target, ast.Name)}
     for node in ast.walk(tree):
         if not isinstance(node, ast.Attribute):
             continue
