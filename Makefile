@@ -44,11 +44,11 @@ restore: ## a backup into a new LOCAL_DIR, or the empty tables of a STAGE: make 
 
 test: ## all tests on all cores, the browser's and the embedded stack's among them
 	$(INSTALL) dev
-	$(BIN)/python -m pytest -n auto --dist loadscope
+	$(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder
 
 coverage: ## the same, with coverage, which has to be above 90 %: 1.5 times slower
 	$(INSTALL) dev
-	$(BIN)/python -m pytest -n auto --dist loadscope --cov --cov-report=
+	$(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder --cov --cov-report=
 	$(BIN)/coverage report --skip-covered --skip-empty
 
 check: ## locks, format, lint, types, import contracts, security, templates, Django's own checks

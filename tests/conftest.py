@@ -1,11 +1,13 @@
 """Fixtures for all tests: AWS in process, with the platform's tables and buckets."""
 
-import copy
 import json
+import os
+import pickle
 import random
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -22,6 +24,8 @@ from hypothesis import HealthCheck
 from hypothesis import settings as drawn
 from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
+from moto.s3.models import s3_backends
+from moto.sqs.models import sqs_backends
 
 from apps.access import api_keys as access
 from apps.access import onlookers
@@ -30,7 +34,6 @@ from apps.access.roles import Role
 from apps.audit import writing
 from apps.audit.records import system
 from apps.common import clock, health
-from apps.common.aws import client
 from apps.common.caching import TimedCache
 from apps.common.dynamodb import all_tables
 from apps.detections import services as detections
@@ -45,6 +48,7 @@ from qkdplatform import celery  # noqa: F401 - before any test: a task that one 
 from tests import aws_calls
 from tests.fault_table import each_call, pytest_terminal_summary  # noqa: F401 - a fixture and a hook
 from tests.moto_answers import fast_answers
+from tests.moto_sizes import fast_sizes
 from tests.moto_transactions import fast_transactions
 from tests.waiting import LIMIT_SECONDS
 
@@ -60,14 +64,19 @@ BUCKETS = (
     settings.DOWNLOADS_BUCKET,
     settings.EXPORTS_BUCKET,
 )
+LONG = {"e2e", "browser", "stack"}  # folders whose tests start processes
 SLOW_SECONDS = (
     1800  # of one slow test, unless it says so itself: it hangs, then, also on a machine that is very busy
 )
-_blank_tables: dict[str, Any] = {}
+_blank_tables = b""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give slow tests their time: the limit of the others ended tables of failing calls in their midst."""
+    """Begin with what takes long, so that no worker ends minutes after the others; give slow tests their time.
+
+    The limit of the others ended tables of failing calls in their midst.
+    """
+    items.sort(key=lambda item: item.path.parent.name not in LONG)  # as they were, otherwise
     for item in items:
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SLOW_SECONDS))
@@ -90,49 +99,59 @@ def empty_aws() -> Iterator[None]:
         mock_aws(),
         fast_transactions(),
         fast_answers(),
+        fast_sizes(),
     ):
         writing.known_chains.cache_clear()
         _make_tables()
-        for bucket in BUCKETS:
-            client("s3").create_bucket(Bucket=bucket)
-        for bucket in (settings.UPLOADS_BUCKET, settings.ENCRYPTED_BUCKET):
-            client("s3").put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-        client("s3").create_bucket(Bucket=settings.CHECKPOINTS_BUCKET, ObjectLockEnabledForBucket=True)
-        for queue in (settings.JOBS_QUEUE, settings.CUSTODY_QUEUE, settings.DEAD_LETTER_QUEUE):
-            client("sqs").create_queue(QueueName=queue)
+        _make_buckets_and_queues()
         yield
     forget_everything()
 
 
 def _make_tables() -> None:
     """Made once and copied from then on: making them takes longer than most tests."""
+    global _blank_tables  # noqa: PLW0603 - of this process
     tables = dynamodb_backends[ACCOUNT][settings.AWS_REGION].tables
     if not _blank_tables:
         for table in all_tables():
             table.create_table(wait=False)
-        _blank_tables.update(copy.deepcopy(tables))
-    else:
-        tables.update(copy.deepcopy(_blank_tables))
+        _blank_tables = pickle.dumps(dict(tables))
+    tables.update(pickle.loads(_blank_tables))  # noqa: S301 - our own
 
 
-_draws = random.Random()
+def _make_buckets_and_queues() -> None:
+    """By moto's own functions: ten calls of a client would take longer than most tests."""
+    buckets = s3_backends[ACCOUNT]["aws"]
+    for name in (*BUCKETS, settings.CHECKPOINTS_BUCKET):
+        bucket = buckets.create_bucket(name, settings.AWS_REGION)
+        bucket.object_lock_enabled = name == settings.CHECKPOINTS_BUCKET
+        if name in {settings.UPLOADS_BUCKET, settings.ENCRYPTED_BUCKET, settings.CHECKPOINTS_BUCKET}:
+            bucket.versioning_status = "Enabled"
+    for name in (settings.JOBS_QUEUE, settings.CUSTODY_QUEUE, settings.DEAD_LETTER_QUEUE):
+        sqs_backends[ACCOUNT][settings.AWS_REGION].create_queue(name)
+
+
+_draws, _ids = random.Random(), random.Random()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose how Hypothesis draws, before a test module is imported, and what sessions of the engine are made of.
+    """Choose how Hypothesis draws, before a test module is imported, and what sessions of the engine and ids are made of.
 
-    Thousands of tests run a session that is to be ready: by a draw of its own each time, a clean one would be doubted,
-    or a frame not corrected, as rarely as that is, but at some time.
+    Thousands of tests run a session that is to be ready, or go by which of four keys is picked: by a draw of its own
+    each time, a clean one would be doubted, or a frame not corrected, as rarely as that is, but at some time.
     """
     by_chance = config.option.markexpr == "slow"
     drawn.load_profile("random" if by_chance else "same")
     if not by_chance:
         vars(randomness)["os"] = SimpleNamespace(urandom=_draws.randbytes)
+        vars(uuid)["os"] = SimpleNamespace(**vars(os) | {"urandom": _ids.randbytes})
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let the sessions of a test be the same in each run."""
-    _draws.seed(item.nodeid)
+    """Let what is drawn for a test be the same in each run; DRAWS names another one."""
+    seed = os.environ.get("DRAWS", "") + item.nodeid
+    for one in (_draws, _ids, random):
+        one.seed(seed)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -29,3 +29,6 @@ from qkdplatform.settings import *  # noqa: F403 - after the environment
 
 INSTALLED_APPS += ["allauth.socialaccount.providers.openid_connect"]  # noqa: F405 - tests name pools themselves
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast; tests only
+WHITENOISE_AUTOREFRESH = (
+    True  # a file is looked for when it is asked for; not all of them for each client of a test
+)

@@ -182,10 +182,10 @@ def created(api: Api, pool, stock) -> dict[str, tuple[str, object]]:
     rows_under(pool[2], 1)
     rotated = api.post(f"keys/{pool[2].key_id}/rotate", {"reason": "x"}).json()
     api.post(f"jobs/{rotated['job_id']}/cancel")
+    api.post(f"keys/{pool[1].key_id}/revoke", {"reason": "x"})  # before a message could be sealed to it
     recipient = base64.b64encode(kem.generate_key_pair().public_key).decode()
     used = api.post("encrypt", MESSAGE).json()["package"]["envelope"]["header"]["quantum_key_id"]
     principals.make_group("x", group_id="x", actor=TESTS)
-    api.post(f"keys/{pool[1].key_id}/revoke", {"reason": "x"})
     return {
         "qkd/generate": ("qkd/generate", {"key_length": 256}),
         "qkd/batches": ("qkd/batches", {"count": 2}),
