@@ -2,6 +2,7 @@
 
 Run as a program in the embedded AWS's environment. Beside the state stands POWER_DIR: ``files/<inode>`` is a file as it was
 when it was last flushed, ``folders/<inode>`` the names of a folder then. ``pins`` keeps inodes from being used again.
+While there is a file ``slow`` the disk takes nothing, and ``waits`` says that something waits for it.
 """
 
 import contextlib
@@ -9,6 +10,7 @@ import json
 import os
 import shutil
 import stat
+import time
 from pathlib import Path
 
 from apps.stack.embedded import surroundings
@@ -27,6 +29,9 @@ def pin(path, inode):
 
 
 def fsync(descriptor):
+    while (PLACE / "slow").exists():
+        (PLACE / "waits").touch()
+        time.sleep(0.02)
     real(descriptor)
     found, path = os.fstat(descriptor), str(Path(f"/proc/self/fd/{descriptor}").readlink())
     if stat.S_ISDIR(found.st_mode):

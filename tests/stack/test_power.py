@@ -4,16 +4,19 @@ import json
 import os
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from apps.stack import testing
+from apps.stack import pulse, testing
 from apps.stack.configuration import ROOT
 from apps.stack.embedded.journal import DamagedJournal, Journal
+from apps.stack.ports import status_of
 from tests import requirement
 from tests.stack.conftest import Stack
 from tests.stack.test_durability import TABLE, items, make_table
+from tests.waiting import LIMIT_SECONDS, wait_for
 
 WRITERS = 4
 
@@ -119,6 +122,23 @@ def test_whatever_was_acknowledged_survives_a_power_cut(stack):
         found |= {message["Body"] for message in told}
     assert set(kept.messages) <= found
     assert min(len(kept.items), len(kept.objects), len(kept.messages)) > 30 * WRITERS
+
+
+@requirement("G1", "E5")
+def test_whether_it_lives_is_answered_while_the_disk_takes_nothing(stack):
+    """It was not, and the supervisor ends an embedded AWS that does not answer for half a minute."""
+    make_table(stack)
+    slow = stack.power / "slow"
+    slow.touch()
+    with ThreadPoolExecutor(1) as thread:
+        put = thread.submit(stack.client("dynamodb").put_item, TableName=TABLE, Item={"id": {"S": "slow"}})
+        try:
+            wait_for((stack.power / "waits").exists)
+            assert status_of("127.0.0.1", stack.port, pulse.ALIVE_PATH, seconds=LIMIT_SECONDS) == 200
+            assert not put.done()
+        finally:
+            slow.unlink()
+        put.result()
 
 
 FIRST = ["flushed", 0]
