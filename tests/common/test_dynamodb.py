@@ -44,7 +44,7 @@ def test_what_the_database_left_out_is_not_taken_for_absent(stock):
 def test_threads_that_use_a_table_first_at_once_share_its_connection(aws, monkeypatch):
     """A worker's two threads met so in a start: one of them told the client of a table twice, and none worked again."""
     SessionTable.find("none")
-    shared = SessionTable._connection.connection
+    shared = SessionTable._get_connection().connection
     name, switching = SessionTable.Meta.table_name, sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:

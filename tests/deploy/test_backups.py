@@ -3,7 +3,6 @@
 import io
 import json
 import uuid
-from importlib import import_module
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from django.core.management import call_command
 
 from apps.access.roles import Role
 from apps.audit import writing
-from apps.common import aws
+from apps.common import aws, dynamodb
 from apps.detections import services as detections
 from apps.keys import services as keys
 from apps.sessions import services as sessions
@@ -77,7 +76,7 @@ def wiped(stage, tmp_path):
     aws.client("secretsmanager").put_secret_value(SecretId=stage.secret, SecretString="{}")
     stage.database = f"sqlite:///{tmp_path}/fresh.sqlite3"
     forget_everything()
-    import_module("apps.common.dynamodb.connection")._made.cache_clear()
+    dynamodb.forget_connection()
     writing.known_chains.cache_clear()
 
 

@@ -48,3 +48,8 @@ def _made() -> Connection:
     return ToldConnection(
         region=settings.AWS_REGION, connect_timeout_seconds=3, read_timeout_seconds=10, max_retry_attempts=3
     )
+
+
+def forget_connection() -> None:
+    """Let the next caller make one anew: it keeps to the endpoint that it was made for."""
+    _made.cache_clear()
