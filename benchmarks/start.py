@@ -9,7 +9,6 @@ first, what is behind is done meanwhile.
 
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,9 +16,7 @@ import uuid
 from dataclasses import replace
 from pathlib import Path
 
-from apps.stack import layout
-from apps.stack.configuration import ROOT, Configuration
-from benchmarks.embedded import ROWS, fill, running, start_without_lists, timed
+from benchmarks.embedded import ROWS, fill, in_its_environment, running, start_without_lists, timed
 from benchmarks.report import load, machine, table
 from tests.running import Run
 
@@ -37,7 +34,7 @@ def main() -> None:
         start_without_lists(first.folder)
         with running(first.folder) as (writing, _):
             writing.children()["relay"].send_signal(signal.SIGSTOP)
-            taken = timed(lambda: in_its_environment(writing, "run", str(PENDING)))
+            taken = timed(lambda: in_its_environment(writing, "benchmarks.start", "run", str(PENDING)))
             writing.children()["relay"].send_signal(signal.SIGCONT)
         with running(first.folder) as (second, started):
             left = pending(second)
@@ -56,16 +53,7 @@ def main() -> None:
 
 def pending(run: Run) -> int:
     """How many sessions wait for their verdict."""
-    return int(in_its_environment(run, "count"))
-
-
-def in_its_environment(run: Run, *words: str) -> str:
-    """Run this module as a process of the platform."""
-    own = {"LOCAL_DIR": str(run.folder), "PORT": str(run.port), "AWS_PORT": str(run.aws_port)}
-    environment = Configuration.read(own).environment(os.environ, layout.own_secrets(run.folder))
-    command = [sys.executable, "-m", "benchmarks.start", *words]
-    done = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    return done.stdout.strip()
+    return int(in_its_environment(run, "benchmarks.start", "count"))
 
 
 def inside(words: list[str]) -> None:
