@@ -41,7 +41,8 @@ def a_day(monkeypatch: pytest.MonkeyPatch) -> str:
         ago[0] = timedelta(hours=HOURS * (1 - number / SESSIONS))
         link = list(SITES)[number % 2]
         wave = 0.006 * math.sin(number / 4)
-        tapped = {"eavesdropper": {"kind": "intercept_resend", "fraction": 1.0}} if number == 27 else {}
+        eve: dict[str, Any] = {"eavesdropper": {"kind": "intercept_resend", "fraction": 1.0}}
+        tapped = eve if number == 27 else {}
         rate = 0.14 if number == 30 else (0.032 if link == "harbour" else 0.017) + wave
         made = make_session(rate, link=link, key_length=1024, **tapped)
     ago[0] = timedelta(minutes=4)
