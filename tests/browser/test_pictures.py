@@ -46,7 +46,7 @@ def a_day(monkeypatch: pytest.MonkeyPatch) -> str:
         rate = 0.14 if number == 30 else (0.032 if link == "harbour" else 0.017) + wave
         made = make_session(rate, link=link, key_length=1024, **tapped)
     ago[0] = timedelta(minutes=4)
-    for number, name in enumerate(("Rahmenvertrag 2026.pdf", "Lageplan.dwg", "Protokoll.pdf")):
+    for number, name in enumerate(("Rahmenvertrag 2026.pdf", "Lageplan.dwg", "Protokoll.pdf", "Aufmaß.xlsx")):
         make_file(number, name, pool[number], made)
     make_job(7, 20)
     ago[0] = timedelta(minutes=1)
@@ -64,7 +64,7 @@ def test_the_pictures_of_the_readme_are_taken(
     sign_in(User.objects.create_superuser("administrator", password=None))
     page = watched.page
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
-    page.set_viewport_size({"width": WIDTH, "height": 900})
+    page.set_viewport_size({"width": WIDTH, "height": 960})
     watched.open("/admin/")
     expect(page.locator("canvas")).to_be_visible()
     expect(page.locator("#health")).to_have_class("health tone-dot-good")
