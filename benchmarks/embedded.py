@@ -65,17 +65,18 @@ def running(folder: Path) -> Iterator[tuple[Run, float]]:
 
 def fill(run: Run, *more: str) -> None:
     """Write the rows in the environment of the platform, which has ended; ``more`` says of what else."""
-    snapshot = run.folder / "aws" / "dynamodb.json"
-    in_its_environment(run, "benchmarks.many_rows", str(snapshot), str(ROWS), *more)
-
-
-def in_its_environment(run: Run, module: str, *words: str) -> str:
-    """Run a module as a process of the platform, and return what it prints."""
     own = {"LOCAL_DIR": str(run.folder), "PORT": str(run.port), "AWS_PORT": str(run.aws_port)}
-    environment = Configuration.read(own).environment(os.environ, layout.own_secrets(run.folder))
-    command = [sys.executable, "-m", module, *words]
-    done = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    return done.stdout.strip()
+    configuration = Configuration.read(own)
+    environment = configuration.environment(os.environ, layout.own_secrets(run.folder))
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.many_rows",
+        str(run.folder / "aws" / "dynamodb.json"),
+        str(ROWS),
+        *more,
+    ]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
 
 
 def measure(run: Run, filled: float, started: float, without: float) -> None:

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.embedded import ROWS, fill, in_its_environment, running, start_without_lists
+from benchmarks.embedded import ROWS, fill, running, start_without_lists
 from benchmarks.report import load, machine, table
+from benchmarks.start import in_its_environment
 
 TURNS = 20
 DEEP = 10  # the page of a list that is reached by "Older"
@@ -73,7 +74,7 @@ def main() -> None:
         fill(first, "sessions")
         start_without_lists(first.folder)
         with running(first.folder) as (second, _):
-            print(in_its_environment(second, "benchmarks.pages", "inside", str(second.port)))
+            print(in_its_environment(second, "inside", str(second.port), module="benchmarks.pages"))
     print(load())
 
 

@@ -9,6 +9,7 @@ first, what is behind is done meanwhile.
 
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -16,7 +17,9 @@ import uuid
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.embedded import ROWS, fill, in_its_environment, running, start_without_lists, timed
+from apps.stack import layout
+from apps.stack.configuration import ROOT, Configuration
+from benchmarks.embedded import ROWS, fill, running, start_without_lists, timed
 from benchmarks.report import load, machine, table
 from tests.running import Run
 
@@ -34,7 +37,7 @@ def main() -> None:
         start_without_lists(first.folder)
         with running(first.folder) as (writing, _):
             writing.children()["relay"].send_signal(signal.SIGSTOP)
-            taken = timed(lambda: in_its_environment(writing, "benchmarks.start", "run", str(PENDING)))
+            taken = timed(lambda: in_its_environment(writing, "run", str(PENDING)))
             writing.children()["relay"].send_signal(signal.SIGCONT)
         with running(first.folder) as (second, started):
             left = pending(second)
@@ -53,7 +56,16 @@ def main() -> None:
 
 def pending(run: Run) -> int:
     """How many sessions wait for their verdict."""
-    return int(in_its_environment(run, "benchmarks.start", "count"))
+    return int(in_its_environment(run, "count"))
+
+
+def in_its_environment(run: Run, *words: str, module: str = "benchmarks.start") -> str:
+    """Run a benchmark's module as a process of the platform."""
+    own = {"LOCAL_DIR": str(run.folder), "PORT": str(run.port), "AWS_PORT": str(run.aws_port)}
+    environment = Configuration.read(own).environment(os.environ, layout.own_secrets(run.folder))
+    command = [sys.executable, "-m", module, *words]
+    done = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout.strip()
 
 
 def inside(words: list[str]) -> None:
@@ -63,6 +75,7 @@ def inside(words: list[str]) -> None:
     django.setup()
     from apps.audit.records import system
     from apps.audit.tagging import tag_row
+    from apps.common import clock
     from apps.common.aws import client
     from apps.sessions import services
     from apps.sessions.store import SessionTable
@@ -74,7 +87,8 @@ def inside(words: list[str]) -> None:
         made = services.generate(request, actor=system("benchmark"))
         with SessionTable.batch_write() as batch:
             for _ in range(int(words[1])):
-                row = SessionTable.of(replace(made, session_id=str(uuid.uuid4()), tag=""))
+                copied = replace(made, session_id=str(uuid.uuid4()), timestamp=clock.now(), tag="")
+                row = SessionTable.of(copied)
                 tag_row(row)
                 batch.save(row)
         return
