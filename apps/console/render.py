@@ -269,7 +269,8 @@ def duration(seconds: float | None) -> str:
     """
     if seconds is None:
         return str(NONE)
-    left, parts = int(seconds), []
+    left = int(seconds)
+    parts: list[tuple[int, str]] = []
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
         count, left = divmod(left, length)
         if count or parts:
