@@ -14,6 +14,7 @@ from apps.stack.embedded.journal import DamagedJournal, Journal
 from tests import requirement
 from tests.stack.conftest import Stack
 from tests.stack.test_durability import TABLE, items, make_table
+from tests.waiting import LIMIT_SECONDS
 
 WRITERS = 4
 
@@ -105,7 +106,7 @@ def test_whatever_was_acknowledged_survives_a_power_cut(stack):
     writers = [threading.Thread(target=kept.write, args=(number,)) for number in range(WRITERS)]
     for writer in writers:
         writer.start()
-    assert kept.enough.wait(120)
+    assert kept.enough.wait(LIMIT_SECONDS)
     stack.cut()
     for writer in writers:
         writer.join()
