@@ -19,6 +19,7 @@ from unittest import mock
 import pytest
 from botocore.client import BaseClient
 from django.conf import settings
+from django.core.cache import cache
 from django.test import Client
 from django.urls import clear_script_prefix
 from hypothesis import HealthCheck
@@ -130,8 +131,8 @@ def _await_asking() -> None:
 
 def _forget_what_outlives_a_process() -> None:
     """Drop what else is kept for a while, and would be for ever as no cache grows old here."""
-    for cache in _caches:
-        cache.clear()
+    for kept in _caches:
+        kept.clear()
     slots._own, slots._threads = threading.local(), itertools.count()
     asking.forget_rest()
     expiring._noted.clear()
@@ -154,6 +155,8 @@ def _make_buckets_and_queues() -> None:
     """By moto's own functions: ten calls of a client would take longer than most tests."""
     buckets = s3_backends[ACCOUNT]["aws"]
     for name in (*BUCKETS, settings.CHECKPOINTS_BUCKET):
+        if name in buckets.buckets:  # one within another
+            continue
         bucket = buckets.create_bucket(name, settings.AWS_REGION)
         bucket.object_lock_enabled = name == settings.CHECKPOINTS_BUCKET
         if name in {settings.UPLOADS_BUCKET, settings.ENCRYPTED_BUCKET, settings.CHECKPOINTS_BUCKET}:
@@ -214,15 +217,14 @@ def _however_slow() -> None:
     shares.SEEN_SECONDS = tokens.ANSWER_SECONDS = LIMIT_SECONDS
     slots._first = 10  # was drawn before anything was seeded; slots of as many digits are rows of one size
     sending.SECONDS = Timeout(connect=LIMIT_SECONDS, read=LIMIT_SECONDS)
-    vars(Throttle)["__init__"].__kwdefaults__["clock"] = lambda: (
-        HALF_PAST
-    )  # requests are counted anew each minute
+    # Requests are counted anew each minute
+    vars(Throttle)["__init__"].__kwdefaults__["clock"] = lambda: HALF_PAST
     for module in [one for name, one in sys.modules.items() if name.startswith("apps.")]:
-        for cache in vars(module).values():
+        for kept in vars(module).values():
             # Not isinstance, which asks a task of Celery for what it stands for
-            if type(cache) is TimedCache and cache._clock is time.monotonic:
-                cache._clock = lambda: 0.0
-                _caches.append(cache)
+            if type(kept) is TimedCache and kept._clock is time.monotonic:
+                kept._clock = lambda: 0.0
+                _caches.append(kept)
 
 
 @pytest.fixture(autouse=True)
@@ -233,6 +235,18 @@ def no_request_left() -> Iterator[None]:
     tracing.forget()
     idempotency.end()
     preconditions.end()
+
+
+@pytest.fixture(autouse=True)
+def _no_counts_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Empty the cache that processes share after a test whose requests are committed: no model of Django's stands for it."""
+    marked = request.node.get_closest_marker("django_db")
+    if marked and marked.kwargs.get("transaction"):
+        request.getfixturevalue("transactional_db")  # before this one, so that it is there when this one ends
+        yield
+        cache.clear()
+    else:
+        yield
 
 
 @pytest.fixture
