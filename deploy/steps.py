@@ -109,8 +109,17 @@ def fill_secret(deployment: Deployment) -> None:
 
 
 def package(deployment: Deployment) -> None:
-    """Pack, and upload what is new."""
+    """Pack, and upload what is new.
+
+    Raises:
+        DeployFailed: it cannot be packed, or AWS would not run it.
+    """
     try:
+        if pack.python_version() == pack.TOO_OLD_ON_AWS and not os.environ.get("AWS_ENDPOINT_URL"):
+            raise DeployFailed(
+                f"Lambda runs Python {pack.TOO_OLD_ON_AWS} on Amazon Linux 2, whose glibc does not load what is packed. "
+                "Deploy with 3.12 or 3.13: rm -r .venv; make install PYTHON=python3.13"
+            )
         deployment.package = pack.pack(BUILD)
     except pack.Unpackable as error:
         raise DeployFailed(str(error)) from None

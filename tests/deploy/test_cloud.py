@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from deploy import steps
+from deploy import pack, steps
 from deploy.__main__ import main
 from deploy.cloud import Cloud, DeployFailed
 from deploy.stages import read_config
@@ -120,6 +120,27 @@ def test_the_bucket_of_packages_is_private_and_made_once(deployment):
     assert deployment.bucket == "qkd-pr761-123456789012-packages"
     blocked = s3.get_public_access_block(Bucket=deployment.bucket)["PublicAccessBlockConfiguration"]
     assert set(blocked.values()) == {True}
+
+
+@requirement("G8")
+@pytest.mark.parametrize(
+    ("python", "endpoint", "packed"),
+    [("3.11", "", False), ("3.11", "http://127.0.0.1:1", True), ("3.12", "", True)],
+    ids=["on-aws", "embedded", "newer"],
+)
+def test_what_amazon_linux_would_not_load_is_not_deployed(python, endpoint, packed, deployment, monkeypatch):
+    asked = []
+
+    def packing(build):
+        asked.append(build)
+        raise pack.Unpackable("enough")
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setattr(pack, "python_version", lambda: python)
+    monkeypatch.setattr(pack, "pack", packing)
+    with pytest.raises(DeployFailed, match="enough" if packed else r"3\.12 or 3\.13"):
+        steps.package(deployment)
+    assert bool(asked) is packed
 
 
 @requirement("G8")
