@@ -20,6 +20,21 @@ ROLE = "qkd-api-gateway-logs"
 POLICY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}]}'
 
 
+class Account:
+    """API Gateway's setting of an account (moto's needs a library that is not here)."""
+
+    def __init__(self):
+        self.told: dict[str, str] = {}
+
+    def get_account(self):
+        return self.told
+
+    def update_account(self, **words):
+        (one,) = words["patchOperations"]
+        assert (one["op"], one["path"]) == ("replace", "/cloudwatchRoleArn")
+        self.told["cloudwatchRoleArn"] = one["value"]
+
+
 @pytest.fixture
 def cloud(monkeypatch):
     with mock_aws():
@@ -27,6 +42,8 @@ def cloud(monkeypatch):
         # AWS's own policies are not there, and take a second to load
         policy = made.client("iam").create_policy(PolicyName="logs", PolicyDocument=POLICY)["Policy"]
         monkeypatch.setattr(gateway, "LOGS_POLICY", policy["Arn"])
+        account, real = Account(), made.client
+        monkeypatch.setattr(made, "client", lambda name: account if name == "apigateway" else real(name))
         yield made
 
 
@@ -117,7 +134,7 @@ def test_what_the_stacks_changed_of_the_api_is_deployed_before_the_stage_is_set(
     [("qkd.example.com", "Point qkd.example.com to target.example"), ("", "does not answer")],
 )
 def test_an_address_that_does_not_answer_is_named_with_what_to_do(domain, said, config, monkeypatch):
-    told = dataclasses.replace(config, domain_name=domain)
+    told = dataclasses.replace(config, domain_name=domain, certificate_arn="arn:x")
     outputs = {"DomainTarget": "target.example"} if domain else {}
     deployment: Any = Deployment(told, SimpleNamespace(outputs=lambda _: outputs))  # type: ignore[arg-type]
     monkeypatch.setattr(steps, "base_url", lambda _: "https://qkd.example.com")

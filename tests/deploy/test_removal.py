@@ -95,6 +95,7 @@ def api(cloud, monkeypatch, tmp_path):
     there, ran = {"qkdplatform-pr1", "qkdplatform-pr1-worker"}, list[str]()
     made = Deployment(read_config("pr1"), cloud)
     monkeypatch.setattr("deploy.steps.BUILD", tmp_path)
+    monkeypatch.setattr(Deployment, "api_id", "")
     monkeypatch.setattr(cloud, "outputs", lambda name: OUTPUTS if name == STACK else {})
     monkeypatch.setattr(removal, "exists", lambda _deployment, function: function in there)
     cloud.client("logs").create_log_group(logGroupName=gateway.log_group(made.config))
