@@ -5,7 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from apps.stack.backups import BackupFailed
 from deploy import backups, removal, steps
@@ -26,6 +26,12 @@ def main(arguments: list[str]) -> int:
         return VERBS[verb](deployment, words)
     except (BadStage, BackupFailed) as error:
         print(error, file=sys.stderr)
+        return 2
+    except NoCredentialsError:
+        print(
+            "No credentials of AWS are in this shell: aws configure, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+            file=sys.stderr,
+        )
         return 2
     except (DeployFailed, ClientError, BotoCoreError) as error:
         print(f"Failed: {error}\nIt can be run again: what is done stays.", file=sys.stderr)

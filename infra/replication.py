@@ -4,10 +4,13 @@ Records name the versions of objects. S3's replication keeps their ids, there an
 anew gets other ones, and no record leads to it.
 """
 
+from typing import Any
+
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
+from buckets import Buckets
 from config import Config
 from constructs import Construct
 
@@ -23,9 +26,7 @@ READ = (
 class Replication(Construct):
     """The role by which S3 replicates, and the rule of each bucket. Deletions are not replicated: that is the point."""
 
-    def __init__(
-        self, scope: Construct, config: Config, key: kms.IKey, buckets: dict[str, s3.Bucket]
-    ) -> None:
+    def __init__(self, scope: Construct, config: Config, key: kms.IKey, buckets: Buckets) -> None:
         super().__init__(scope, "Replication")
         self._config, self._key = config, key
         self.role = iam.Role(
@@ -36,12 +37,16 @@ class Replication(Construct):
         )
         self._allow(["kms:Decrypt"], key.key_arn)
         self._allow(["kms:Encrypt"], config.replicas_key_arn)
-        for target, bucket in buckets.items():
-            self._replicate(bucket, target)
+        for name, bucket, target in (
+            ("encrypted", buckets.encrypted, config.bodies_replica_arn),
+            ("checkpoints", buckets.checkpoints, config.checkpoints_replica_arn),
+        ):
+            self._replicate(name, bucket, target)
 
-    def _replicate(self, bucket: s3.Bucket, target: str) -> None:
+    def _replicate(self, name: str, bucket: s3.Bucket, target: str) -> None:
         # By its name: an ARN of the bucket would be circular, as the bucket names the role
-        own = f"arn:{cdk.Aws.PARTITION}:s3:::{bucket.physical_name}"
+        account = cdk.Stack.of(self).account
+        own = f"arn:{cdk.Aws.PARTITION}:s3:::{self._config.prefix}-{account}-{name}"
         self._allow(["s3:GetReplicationConfiguration", "s3:ListBucket"], own)
         self._allow([f"s3:{name}" for name in READ], f"{own}/*")
         self._allow(["s3:ReplicateObject", "s3:ReplicateTags"], f"{target}/*")
@@ -62,7 +67,7 @@ class Replication(Construct):
                 bucket=target, encryption_configuration=encryption
             ),
         )
-        raw = bucket.node.default_child
+        raw: Any = bucket.node.default_child
         raw.replication_configuration = s3.CfnBucket.ReplicationConfigurationProperty(
             role=self.role.role_arn, rules=[rule]
         )

@@ -42,11 +42,7 @@ class State(cdk.Stack):
         self.queues = Queues(self, config, self.keys.messages)
         self.buckets = Buckets(self, config, self.keys.data, self.queues.upload_events)
         if config.bodies_replica_arn:
-            found = {
-                config.bodies_replica_arn: self.buckets.encrypted,
-                config.checkpoints_replica_arn: self.buckets.checkpoints,
-            }
-            Replication(self, config, self.keys.data, found)
+            Replication(self, config, self.keys.data, self.buckets)
         self.alerts = self._alerts()
         self.bus = events.EventBus(self, "Bus", event_bus_name=config.prefix)  # of domain events
         self.secret = self._secret("platform", "Secrets of the platform; `make deploy` fills it once")

@@ -5,7 +5,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, NoCredentialsError
 from moto import mock_aws
 
 from deploy import pack, steps
@@ -183,6 +183,16 @@ def test_without_a_database_it_says_what_is_missing_and_makes_nothing(deployment
     with pytest.raises(DeployFailed, match="DATABASE_URL"):
         steps.fill_secret(deployment)
     assert platform_secret() == {"SEED": "x"}
+
+
+@requirement("G8")
+def test_without_credentials_it_says_where_they_come_from(monkeypatch, capsys):
+    def refuse(_region):
+        raise NoCredentialsError
+
+    monkeypatch.setattr("deploy.__main__.Cloud", refuse)
+    assert main(["plan", "dev"]) == 2
+    assert "aws configure" in capsys.readouterr().err
 
 
 def answering(monkeypatch, deployment, payload, *, failed=False):
