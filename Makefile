@@ -1,6 +1,8 @@
 PYTHON ?= python3
 STAGE ?= dev
 BIN = .venv/bin
+# One more than there are cores: tests of processes that they start wait now and then
+WORKERS ?= $(shell expr $$(nproc) + 1)
 INSTALL = @$(PYTHON) -m apps.stack.install
 LOCKS = $(PYTHON) -m apps.stack.locks
 # Settings of a deployed stage, for checks only: nothing is reached with them.
@@ -48,11 +50,11 @@ undelete: ## take back what was deleted from a bucket of a STAGE: make undelete 
 
 test: ## all tests on all cores, the browser's and the embedded stack's among them
 	$(INSTALL) dev
-	$(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 coverage: ## the same, with coverage, which has to be above 90 %: 1.5 times slower
 	$(INSTALL) dev
-	$(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder --cov --cov-report=
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder --cov --cov-report=
 	$(BIN)/coverage report --skip-covered --skip-empty
 
 check: ## locks, format, lint, types, import contracts, security, templates, Django's own checks

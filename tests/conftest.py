@@ -18,6 +18,7 @@ from unittest import mock
 import pytest
 from botocore.client import BaseClient
 from django.conf import settings
+from django.core.cache import cache
 from django.test import Client
 from django.urls import clear_script_prefix
 from hypothesis import HealthCheck
@@ -123,6 +124,8 @@ def _make_buckets_and_queues() -> None:
     """By moto's own functions: ten calls of a client would take longer than most tests."""
     buckets = s3_backends[ACCOUNT]["aws"]
     for name in (*BUCKETS, settings.CHECKPOINTS_BUCKET):
+        if name in buckets.buckets:  # one within another
+            continue
         bucket = buckets.create_bucket(name, settings.AWS_REGION)
         bucket.object_lock_enabled = name == settings.CHECKPOINTS_BUCKET
         if name in {settings.UPLOADS_BUCKET, settings.ENCRYPTED_BUCKET, settings.CHECKPOINTS_BUCKET}:
@@ -163,10 +166,10 @@ def _however_slow() -> None:
     leases.WAIT_SECONDS = sinks.BUSY_SECONDS = LIMIT_SECONDS
     health.PROBE_SECONDS = onlookers.ASK_SECONDS = LIMIT_SECONDS
     for module in [one for name, one in sys.modules.items() if name.startswith("apps.")]:
-        for cache in vars(module).values():
+        for kept in vars(module).values():
             # Not isinstance, which asks a task of Celery for what it stands for
-            if type(cache) is TimedCache and cache._clock is time.monotonic:
-                cache._clock = lambda: 0.0
+            if type(kept) is TimedCache and kept._clock is time.monotonic:
+                kept._clock = lambda: 0.0
 
 
 @pytest.fixture(autouse=True)
@@ -174,6 +177,18 @@ def no_prefix_left() -> Iterator[None]:
     """Forget the stage that a request through Lambda's entry came by: links of later tests would begin with it."""
     yield
     clear_script_prefix()
+
+
+@pytest.fixture(autouse=True)
+def _no_counts_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Empty the cache that processes share after a test whose requests are committed: no model of Django's stands for it."""
+    marked = request.node.get_closest_marker("django_db")
+    if marked and marked.kwargs.get("transaction"):
+        request.getfixturevalue("transactional_db")  # before this one, so that it is there when this one ends
+        yield
+        cache.clear()
+    else:
+        yield
 
 
 @pytest.fixture

@@ -29,5 +29,5 @@ def on_embedded_aws(folder: Path, *, services: str = "") -> Iterator[None]:
 
 def _forget() -> None:
     aws.client.cache_clear()  # type: ignore[attr-defined]  # mypy loses it with the overloads
-    dynamodb.connection.cache_clear()
+    dynamodb.forget_connection()
     writing.known_chains.cache_clear()

@@ -19,8 +19,11 @@ from django.core.management import call_command
 from django.db import DatabaseError
 
 from apps.audit.records import SWEEPER
+from apps.common import aws
+from apps.common.dynamodb import all_tables
 from apps.common.root_keys.configured import root_key
 from apps.common.root_keys.interface import RootKeyUnavailable
+from apps.common.scheduling import Schedule, parts_of
 from apps.custody import restoring
 from apps.detections import services as detections
 from apps.jobs import control
@@ -62,6 +65,7 @@ def prepare() -> None:
     """
     root_key()  # before there is anything that needs it: see layout.check_keys
     call_command("migrate", interactive=False, verbosity=0)
+    load()
     wait_for(settings.AWS_ENDPOINT_URL)
     resources.ensure()
     know_the_root_key()
@@ -69,6 +73,14 @@ def prepare() -> None:
     free_jobs()
     set_restored_keys_aside()
     fill()
+
+
+def load() -> None:
+    """What is used once the embedded AWS answers: it reads its state on another core meanwhile."""
+    parts_of(Schedule.REFILL)
+    all_tables()
+    for service in ("dynamodb", "sqs", "s3"):
+        aws.client(service)
 
 
 def set_restored_keys_aside() -> None:

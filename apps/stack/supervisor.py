@@ -73,16 +73,21 @@ class Supervisor:
             self._spawn(name)
         self._wait("the embedded AWS and its tables", lambda: self.children["prepare"].exit_code == 0)
         del self.children["prepare"]
-        for name in ("web", "relay", "worker", "custody", "kme"):
-            if name in self._commands and name not in early:
-                self._spawn(name)
+        if not early:
+            self._spawn("web")
         self._wait("the console", lambda: self._status(LIVE_PATH) == 200)
+        ready = self._status(READY_PATH) == 200
+        # After it: what loads beside the console makes it wait
+        for name in ("relay", "worker", "custody", "kme"):
+            if name in self._commands:
+                self._spawn(name)
         deadline = time.monotonic() + READY_SECONDS
-        while self._status(READY_PATH) != 200:
+        while not ready:
             self._check()
             if time.monotonic() > deadline:
                 return self._not_ready()
             time.sleep(POLL_SECONDS * 4)
+            ready = self._status(READY_PATH) == 200
         return []
 
     def watch(self) -> None:

@@ -12,7 +12,7 @@ from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer
 from waitress.task import ErrorTask, WSGITask
 
-from apps.common import problems
+from apps.common import aws, health, problems
 from apps.stack.lanes import Lanes
 from apps.stack.serving import Serving, leave
 from qkdplatform.wsgi import application
@@ -67,9 +67,17 @@ def make_server(served: Any, *, host: str, port: int) -> Any:
     )
 
 
+def load() -> None:
+    """What requests need, before they come in threads, and while the embedded AWS still reads its state."""
+    reverse("home")  # imports the parts of the URLconf
+    health.declared()
+    for service in ("dynamodb", "sqs", "s3"):
+        aws.client(service)
+
+
 def main() -> None:
     host, port = sys.argv[1:]
-    reverse("home")  # imports the parts of the URLconf now, before requests come in threads
+    load()
     serving = Serving(make_server(application, host=host, port=int(port)))
     signal.signal(signal.SIGTERM, serving.tell)
     signal.signal(signal.SIGINT, serving.tell)

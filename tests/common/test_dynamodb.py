@@ -1,4 +1,6 @@
-"""Records of several tables, read by one call."""
+"""Records of several tables, read by one call; and the connection that all tables share."""
+
+import sys
 
 import pytest
 
@@ -8,6 +10,7 @@ from apps.sessions.store import FinalKeyTable, SessionTable
 from tests import requirement
 from tests.faults import counted, watched
 from tests.finals import final_key
+from tests.threads import together
 
 
 @requirement("C3", "G6")
@@ -35,3 +38,19 @@ def test_what_the_database_left_out_is_not_taken_for_absent(stock):
 
     with watched(throttled), pytest.raises(Unavailable):
         find_together((SessionTable, stock.session_id), (FinalKeyTable, stock.session_id))
+
+
+@requirement("G5", "I1")
+def test_threads_that_use_a_table_first_at_once_share_its_connection(aws, monkeypatch):
+    """A worker's two threads met so in a start: one of them told the client of a table twice, and none worked again."""
+    SessionTable.find("none")
+    shared = SessionTable._get_connection().connection
+    name, switching = SessionTable.Meta.table_name, sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(20):
+            monkeypatch.setattr(SessionTable, "_connection", None)
+            del shared._tables[name]
+            assert together(8, lambda: SessionTable._get_connection().connection) == [shared] * 8
+    finally:
+        sys.setswitchinterval(switching)

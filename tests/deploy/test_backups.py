@@ -76,7 +76,7 @@ def wiped(stage, tmp_path):
     aws.client("secretsmanager").put_secret_value(SecretId=stage.secret, SecretString="{}")
     stage.database = f"sqlite:///{tmp_path}/fresh.sqlite3"
     forget_everything()
-    dynamodb.connection.cache_clear()
+    dynamodb.forget_connection()
     writing.known_chains.cache_clear()
 
 

@@ -8,7 +8,7 @@ from apps.common.dynamodb.attributes import (
     TimeAttribute,
     WordsAttribute,
 )
-from apps.common.dynamodb.connection import connection
+from apps.common.dynamodb.connection import connection, forget_connection
 from apps.common.dynamodb.feeds import (
     Page,
     Position,
@@ -45,6 +45,7 @@ __all__ = [
     "count",
     "feed",
     "find_together",
+    "forget_connection",
     "index",
     "is_key",
     "keys_index",

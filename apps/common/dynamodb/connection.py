@@ -1,5 +1,6 @@
 """This process's connection to DynamoDB."""
 
+import threading
 import time
 from functools import cache
 from typing import Any
@@ -33,9 +34,22 @@ class ToldConnection(Connection):
         return answer
 
 
-@cache
+_making = threading.Lock()
+
+
 def connection() -> Connection:
-    """Return this process's connection to DynamoDB."""
+    """Return this process's connection to DynamoDB, the same one for every thread."""
+    with _making:
+        return _made()
+
+
+@cache
+def _made() -> Connection:
     return ToldConnection(
         region=settings.AWS_REGION, connect_timeout_seconds=3, read_timeout_seconds=10, max_retry_attempts=3
     )
+
+
+def forget_connection() -> None:
+    """Let the next caller make one anew: it keeps to the endpoint that it was made for."""
+    _made.cache_clear()

@@ -69,12 +69,17 @@ class Table(Model, Generic[RecordT]):
 
     @classmethod
     def _get_connection(cls) -> TableConnection:
-        """Share one client between all tables: making one for each takes longer than a cold start may."""
-        made = super()._get_connection()
-        with _sharing:
-            if made.connection is not connection():
-                connection().add_meta_table(made.get_meta_table())
-                made.connection = connection()
+        """Share one client between all tables: making one for each takes longer than a cold start may.
+
+        By one thread at a time: two that made one each would both tell the shared client of the table, which refuses.
+        """
+        made = cls._connection
+        if made is None or made.connection is not connection():
+            with _sharing:
+                made = super()._get_connection()
+                if made.connection is not connection():
+                    connection().add_meta_table(made.get_meta_table())
+                    made.connection = connection()
         return made
 
     @classmethod
