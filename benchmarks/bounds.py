@@ -117,7 +117,7 @@ def _single_photons() -> None:
 def _sifted_by_serfling(parameters: SessionParameters) -> int:
     """Plan with the published bound in place of ours."""
 
-    def published(*, errors: int, sample_bits: int, **others: object) -> int:
+    def published(*, errors: int, sample_bits: int, devices: object, **others: object) -> int:  # noqa: ARG001 - ideal
         return finite_key.tomamichel2012_length(
             qber=errors / sample_bits,
             sample_bits=sample_bits,

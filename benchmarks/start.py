@@ -59,11 +59,11 @@ def pending(run: Run) -> int:
     return int(in_its_environment(run, "count"))
 
 
-def in_its_environment(run: Run, *words: str) -> str:
-    """Run this module as a process of the platform."""
+def in_its_environment(run: Run, *words: str, module: str = "benchmarks.start") -> str:
+    """Run a benchmark's module as a process of the platform."""
     own = {"LOCAL_DIR": str(run.folder), "PORT": str(run.port), "AWS_PORT": str(run.aws_port)}
     environment = Configuration.read(own).environment(os.environ, layout.own_secrets(run.folder))
-    command = [sys.executable, "-m", "benchmarks.start", *words]
+    command = [sys.executable, "-m", module, *words]
     done = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     return done.stdout.strip()
 
@@ -75,6 +75,7 @@ def inside(words: list[str]) -> None:
     django.setup()
     from apps.audit.records import system
     from apps.audit.tagging import tag_row
+    from apps.common import clock
     from apps.common.aws import client
     from apps.sessions import services
     from apps.sessions.store import SessionTable
@@ -86,7 +87,8 @@ def inside(words: list[str]) -> None:
         made = services.generate(request, actor=system("benchmark"))
         with SessionTable.batch_write() as batch:
             for _ in range(int(words[1])):
-                row = SessionTable.of(replace(made, session_id=str(uuid.uuid4()), tag=""))
+                copied = replace(made, session_id=str(uuid.uuid4()), timestamp=clock.now(), tag="")
+                row = SessionTable.of(copied)
                 tag_row(row)
                 batch.save(row)
         return

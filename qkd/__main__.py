@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from qkd import attacks, channel, cli
+from qkd import attacks, channel, cli, cli_attack
 from qkd.plots import PlotUnavailable
 from qkd.vocabulary import DEFAULT_KEY_LENGTH
 
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     attack = _add(
         commands,
         "attack",
-        cli.attack_sweep,
+        cli_attack.attack,
         "sweep an attack from none to all pulses: QBER and Eve's information",
     )
     _link(attack, attack=True)
@@ -67,7 +67,15 @@ def _parser() -> argparse.ArgumentParser:
         help="how often the judge finds each eavesdropper at each strength, on four links",
     )
     attack.add_argument(
-        "--draws", type=int, default=200, help="sessions judged for each with --power (default: %(default)s)"
+        "--roc",
+        action="store_true",
+        help="how often honest sessions and a few eavesdroppers are found at each false-alarm level, on four links",
+    )
+    attack.add_argument(
+        "--draws",
+        type=int,
+        default=200,
+        help="sessions judged for each with --power and --roc (default: %(default)s)",
     )
     bench = _add(commands, "bench", cli.bench, "measure the speed of this machine on one core")
     bench.add_argument(

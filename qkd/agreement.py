@@ -24,7 +24,7 @@ from qkd.finite_key import (
 )
 from qkd.vocabulary import MAX_KEY_LENGTH
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 """Of the messages between Alice and Bob and of what each does with them."""
 
 ANNOUNCEMENT = struct.Struct(">H32s")

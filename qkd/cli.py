@@ -5,12 +5,9 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, TypeVar
-
-import numpy as np
+from typing import TypeVar
 
 from qkd import attacks, channel, keyrate, plots, protocols, session, speed
-from qkd.detection.power import power
 from qkd.records import SessionParameters
 from qkd.results import SessionResult
 
@@ -50,7 +47,8 @@ def progress(items: Sequence[Item], label: str) -> Iterator[Item]:
         sys.stderr.write("\r\x1b[K")
 
 
-def _parameters(options: argparse.Namespace, **changes: object) -> SessionParameters:
+def parameters_of(options: argparse.Namespace, **changes: object) -> SessionParameters:
+    """Return what the options ask of a session."""
     link = channel.preset(options.channel) if options.channel else None
     if options.distance is not None:
         if link is None:
@@ -64,7 +62,7 @@ def _parameters(options: argparse.Namespace, **changes: object) -> SessionParame
     }
     if "attack" in options:
         given |= {
-            "attack": _attack(options),
+            "attack": attack_of(options),
             "seed": options.seed,
             "low_latency": options.low_latency,
             "variable_length": options.variable_length,
@@ -73,13 +71,14 @@ def _parameters(options: argparse.Namespace, **changes: object) -> SessionParame
     return SessionParameters(**(given | changes))  # type: ignore[arg-type] # they check themselves
 
 
-def _attack(options: argparse.Namespace) -> attacks.Attack:
+def attack_of(options: argparse.Namespace) -> attacks.Attack:
+    """Return the eavesdropper that the options name."""
     return attacks.attack(options.attack, fraction=options.fraction, blocking=options.blocking)
 
 
 def run_session(options: argparse.Namespace) -> Report:
     """Run one session."""
-    result = session.run(_parameters(options))
+    result = session.run(parameters_of(options))
     if options.plot:
         plots.draw_bits(options.plot, result.lengths())
     status = 0 if result.aborted is None else EXIT_NO_KEY
@@ -109,7 +108,7 @@ def plan_session(options: argparse.Namespace) -> Report:
     """Plan a session and say what its key takes."""
     if not (math.isfinite(options.pulse_rate) and options.pulse_rate > 0):
         raise ValueError("pulse-rate must be above 0 Hz")
-    planned = session.plan(_parameters(options))
+    planned = session.plan(parameters_of(options))
     seconds = planned.seconds(options.pulse_rate)
     document = asdict(planned) | {"seconds": seconds, "pulse_rate_hz": options.pulse_rate}
     if not planned.feasible:
@@ -190,88 +189,6 @@ def rate_curves(options: argparse.Namespace) -> Report:
         lines.append(f"{km:8.1f}  " + "".join(f"{values[index]:>23.3e}" for values in found.values()))
     document = {"figure": options.figure, "distances_km": distances, "rates": found}
     return Report("\n".join(lines), document)
-
-
-POWER_CHANNELS = ("lab", "metro_50km", "gys2005", "lim2014")
-POWER_FRACTIONS = (0.05, 0.1, 0.2, 0.5, 1.0)
-
-
-def attack_power(options: argparse.Namespace) -> Report:
-    """Judge drawn sessions of every eavesdropper and strength: how often is she found?"""
-    if not 1 <= options.draws <= 10**7:
-        raise ValueError("draws must be an integer in [1, 10,000,000]")
-    names = [options.channel] if options.channel else list(POWER_CHANNELS)
-    kinds = (
-        [_attack(options)] if options.attack != "none" else [attacks.attack(kind) for kind in attacks.KINDS]
-    )
-    listening = [kind.on_share(share) for kind in kinds if kind.parts for share in POWER_FRACTIONS]
-    cells = [(name, eavesdropper) for name in names for eavesdropper in (attacks.NoAttack(), *listening)]
-    rows = [_power_row(options, name, eavesdropper) for name, eavesdropper in progress(cells, "cell")]
-    if options.plot:
-        plots.draw_power(options.plot, rows)
-    lines = [f"{'channel':<12}{'eavesdropper':<40}{'convicted':>10}{'at 1e-3':>10}{'flagged':>10}"]
-    lines += [
-        f"{row['channel']:<12}{row['attack']:<40}{row['convicted']:>10.2%}{row['convicted_early']:>10.2%}"
-        f"{row['flagged']:>10.2%}"
-        for row in rows
-    ]
-    return Report("\n".join(lines), {"draws": options.draws, "rows": rows})
-
-
-def _power_row(options: argparse.Namespace, name: str, eavesdropper: attacks.Attack) -> dict[str, Any]:
-    parameters = SessionParameters(channel=channel.preset(name), key_length=options.key_length)
-    planned = session.plan(parameters)
-    found = power(
-        planned,
-        session.agree(parameters, planned),
-        eavesdropper,
-        draws=options.draws,
-        rng=np.random.default_rng(options.seed),
-    )
-    shown = "none" if isinstance(eavesdropper, attacks.NoAttack) else str(eavesdropper)
-    kind = shown.partition(":")[0]
-    share = eavesdropper.parts[0].fraction if eavesdropper.parts else 0.0
-    return {"channel": name, "attack": shown, "kind": kind, "fraction": share} | asdict(found)
-
-
-def attack_sweep(options: argparse.Namespace) -> Report:
-    """Run sessions under growing fractions of an attack."""
-    if options.power:
-        return attack_power(options)
-    if not 2 <= options.points <= 1001:
-        raise ValueError("points must be an integer in [2, 1001]")
-    if options.attack == "none":
-        options.attack = "intercept_resend"
-    whole = _attack(options)
-    fractions = [index / (options.points - 1) for index in range(options.points)]
-    rows = [_attack_row(options, whole, fraction) for fraction in progress(fractions, "fraction")]
-    if options.plot:
-        plots.draw_attack(options.plot, options.attack, rows)
-    lines = ["fraction   QBER  expected  Eve's bit per bit  expected  secret bits  outcome"]
-    lines += [
-        f"{row['fraction']:8.3f} {row['qber']:6.2%} {row['expected_qber']:9.2%} {row['eve_information']:18.3f} "
-        f"{row['expected_eve_information']:9.3f} {row['secret_bits']:12,}  {row['aborted'] or 'key'}"
-        for row in rows
-    ]
-    return Report("\n".join(lines), {"attack": options.attack, "rows": rows})
-
-
-def _attack_row(options: argparse.Namespace, whole: attacks.Attack, fraction: float) -> dict[str, Any]:
-    """Run a session under a share of an attack and set theory beside it."""
-    eavesdropper = whole.on_share(fraction)
-    parameters = _parameters(options, attack=eavesdropper)
-    result = session.run(parameters)
-    theory = attacks.expectation(result.plan.channel, eavesdropper)
-    return {
-        "fraction": fraction,
-        "qber": result.qber,
-        "expected_qber": theory.qber,
-        "eve_information": result.eve_information_bits / max(1, result.sifted_length),
-        "expected_eve_information": theory.information,
-        "secret_bits": result.bound_length,
-        "final": result.final_length,
-        "aborted": None if result.aborted is None else result.aborted.code.value,
-    }
 
 
 def bench(options: argparse.Namespace) -> Report:

@@ -2,22 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qkd.detection.power import Scores
 
 
 class PlotUnavailable(Exception):
     """matplotlib is not installed."""
 
 
-def _figure(beside: int = 1) -> tuple[Any, Any]:
+def _figure(beside: int = 1, rows: int = 1) -> tuple[Any, Any]:
     if find_spec("matplotlib") is None:
         raise PlotUnavailable("--plot needs matplotlib (pip install matplotlib)")
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - optional
     from matplotlib.figure import Figure  # noqa: PLC0415 - optional
 
-    figure = Figure(figsize=(8 if beside == 1 else 4 * beside, 5), layout="constrained")
+    figure = Figure(figsize=(8 if beside == 1 else 4 * beside, 1 + 4 * rows), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.subplots() if beside == 1 else list(figure.subplots(1, beside, sharey=True))
+    if beside == rows == 1:
+        return figure, figure.subplots()
+    return figure, list(figure.subplots(rows, beside, sharey="row").flat)
 
 
 def draw_rates(path: str, distances_km: Sequence[float], curves: Mapping[str, Sequence[float]]) -> None:
@@ -71,6 +76,49 @@ def draw_bits(path: str, lengths: Mapping[str, int]) -> None:
     axes.margins(x=0.2)
     axes.invert_yaxis()
     figure.savefig(path)
+
+
+def draw_levels(path: str, drawn: Sequence[tuple[str, str, "Scores"]]) -> None:
+    """Draw what levels are worth, by link, into a file.
+
+    Above, how often honest sessions are found at a stated level, which must not exceed it; below, how often those of each
+    eavesdropper are, over how often honest ones are (ROC). Dotted are the tests that convict nobody.
+
+    Raises:
+        PlotUnavailable: matplotlib is not installed.
+    """
+    levels = [10 ** (step / 10) for step in range(-80, 1)]
+    links = list(dict.fromkeys(link for link, _, _ in drawn))
+    figure, grid = _figure(len(links), rows=2)
+    for index, link in enumerate(links):
+        stated, roc = grid[index], grid[len(links) + index]
+        cells = {shown: found for name, shown, found in drawn if name == link}
+        honest = cells.pop("none")
+        stated.plot([1e-5, 1], [1e-5, 1], "k--", linewidth=0.8, label="stated")
+        stated.set(
+            title=link, xlabel="stated level", xscale="log", yscale="log", xlim=(1e-5, 1), ylim=(1e-5, 1)
+        )
+        roc.set(xlabel="honest sessions found", xscale="log", xlim=(1e-4, 1), ylim=(-0.03, 1.03))
+        for tests, style in (("convicting", "-"), ("others", ":")):
+            false = [honest.below(level, tests) for level in levels]
+            _along(stated, levels, false, style, label=tests, color="C0")
+            for color, (shown, found) in enumerate(cells.items()):
+                true = [found.below(level, tests) for level in levels]
+                label = shown.replace("_", " ") if style == "-" else None
+                _along(roc, false, true, style, label=label, color=f"C{color + 1}")
+        for axes in (stated, roc):
+            axes.grid(alpha=0.3)
+    grid[0].set(ylabel="honest sessions found")
+    grid[len(links)].set(ylabel="attacked sessions found")
+    grid[0].legend(fontsize="small")
+    grid[-1].legend(fontsize="small", loc="lower right")
+    figure.savefig(path)
+
+
+def _along(axes: Any, x: Sequence[float], y: Sequence[float], style: str, **how: Any) -> None:
+    """Draw a curve; points at nothing have no place on a logarithmic axis."""
+    points = [(a, b) for a, b in zip(x, y, strict=True) if a > 0]
+    axes.plot([a for a, _ in points], [b for _, b in points], style, **how)
 
 
 def draw_power(path: str, rows: Sequence[Mapping[str, Any]]) -> None:

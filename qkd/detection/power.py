@@ -13,7 +13,8 @@ from qkd import agreement
 from qkd.attacks import Attack, Expectation, expectation
 from qkd.bb84 import DIAGONAL, RECTILINEAR
 from qkd.detection.evidence import Clicks, Evidence
-from qkd.detection.judgement import DEFAULT_THRESHOLD, judge
+from qkd.detection.judgement import DEFAULT_SIGNIFICANCE, DEFAULT_THRESHOLD, judge
+from qkd.detection.verdict import Test, Verdict
 from qkd.estimation import BasisCounts
 from qkd.finite_key import DecoyCounts
 from qkd.planning import Plan
@@ -56,6 +57,43 @@ def power(
         early += verdict.is_compromised or verdict.p < 1e-3
         flagged += verdict.is_anomalous
     return Power(convicted / draws, early / draws, flagged / draws, draws)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """P-values of drawn sessions, of the tests of each kind together: what a verdict would be at any level.
+
+    Attributes:
+        convicting: of the convicting tests, shape (draws,), [0, 1]; 0 where a rule convicts whatever they say.
+        others: of those that draw attention only, likewise.
+    """
+
+    convicting: np.ndarray[tuple[int], np.dtype[np.float64]]
+    others: np.ndarray[tuple[int], np.dtype[np.float64]]
+
+    def below(self, level: float, tests: str) -> float:
+        """Return the part of the sessions that tests of a kind, ``convicting`` or ``others``, find at a level."""
+        values = self.convicting if tests == "convicting" else self.others
+        return float(np.mean(values < level))
+
+
+def scores(
+    plan: Plan, agreed: agreement.Agreement, attack: Attack, *, draws: int, rng: np.random.Generator
+) -> Scores:
+    """Return the p-values of drawn sessions under an attack; arguments are those of ``power``."""
+    theory = expectation(plan.channel, attack)
+    found = np.array([_scored(judge(draw(plan, agreed, theory, rng))) for _ in range(draws)])
+    return Scores(found[:, 0], found[:, 1])
+
+
+def _scored(verdict: Verdict) -> tuple[float, float]:
+    by_rule = verdict.is_compromised and verdict.p >= DEFAULT_SIGNIFICANCE
+    return 0.0 if by_rule else verdict.p, _together([test for test in verdict.tests if not test.convicts])
+
+
+def _together(tests: list[Test]) -> float:
+    """Return the p-value of tests together, as ``judge`` does it (Bonferroni)."""
+    return min(1.0, len(tests) * min(test.p for test in tests)) if tests else 1.0
 
 
 def draw(plan: Plan, agreed: agreement.Agreement, theory: Expectation, rng: np.random.Generator) -> Evidence:

@@ -79,8 +79,9 @@ def lim2014_bounds(
     ratio = single_errors / single_test
     if ratio >= 0.5:
         return SinglePhotons(vacuum, single, 0.5)
-    sampling = _published_sampling if published else _exact_sampling
-    phase_error = ratio + sampling(share, single_errors, single_test, single)
+    # Failing with share^2, smoothing costs share: the only tail here about what nobody measured
+    sampling, chance = (_published_sampling, share) if published else (_exact_sampling, share**2)
+    phase_error = ratio + sampling(chance, single_errors, single_test, single)
     return SinglePhotons(vacuum, single, min(0.5, phase_error))
 
 
@@ -99,9 +100,11 @@ def lim2014_length(
 
     l = floor(s_0 + s_1 (1 - h(phi)) - leak_EC - 6 log2(21/eps_sec) - log2(2/eps_cor)).
 
-    Two of the tails in s_0, s_1 and phi are tighter than published, each at its published share eps_sec/21: the
-    counts of an intensity are held against their expectations by Hoeffding's theorem 1 instead of the inequality
-    that follows from it, and the phase errors against those of the test basis by the hypergeometric tail itself.
+    Two of the tails in s_0, s_1 and phi are tighter than published: the counts of an intensity are held against their
+    expectations by Hoeffding's theorem 1 instead of the inequality that follows from it, at the published share
+    eps_sec/21, and the phase errors against those of the test basis by the hypergeometric tail itself, at the square of
+    that share: a smoothing of alpha allows errors that are more with probability alpha^2 (Tomamichel et al. 2012,
+    lemma 3). The published text takes alpha, and an expression that is about as wide as the tail at alpha^2.
 
     Args:
         counts: signal, decoy, weakest, with mu1 > mu2 + mu3 and mu2 > mu3 >= 0.
@@ -220,8 +223,8 @@ def _vacuum_and_single(
 def _published_sampling(share: float, errors: float, sample: float, rest: float) -> float:
     """Return gamma(a, b, c, d) of equation 5: from the errors of the test basis to the phase errors of the key basis.
 
-    The published expression is a normal approximation, which exceeds its share of epsilon_sec where the sample has
-    few errors, and is zero at none. There the exact tail decides.
+    The published expression is a normal approximation, which fails more often than with the share of epsilon_sec that it
+    is stated for where the sample has few errors, and is zero at none. There the exact tail decides.
     """
     ratio = errors / sample
     exact = _exact_sampling(share, errors, sample, rest) if errors <= FEW_ERRORS else 0.0
@@ -232,12 +235,12 @@ def _published_sampling(share: float, errors: float, sample: float, rest: float)
     return max(exact, math.sqrt(spread * (1 - ratio) * ratio / math.log(2) * math.log2(inner)))
 
 
-def _exact_sampling(share: float, errors: float, sample: float, rest: float) -> float:
-    """Return by how much the phase error rate can exceed the error rate of the test basis, by the exact tail.
+def _exact_sampling(chance: float, errors: float, sample: float, rest: float) -> float:
+    """Return by how much the phase error rate can exceed the error rate of the test basis, save with that chance.
 
     The counts are bounds and no whole numbers: each is rounded to the side that allows more errors.
     """
     compared, others = max(1, math.floor(sample)), max(1, math.ceil(rest))
     seen = min(compared, math.ceil(errors))
-    most = most_errors(sample=compared, rest=others, seen=seen, epsilon=share)
+    most = most_errors(sample=compared, rest=others, seen=seen, epsilon=chance)
     return max(0.0, most / rest - errors / sample)

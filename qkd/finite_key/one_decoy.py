@@ -69,7 +69,8 @@ def rusca2018_bounds(
     (mu1, mu2), tau1 = (count.intensity for count in counts), _emission(1, counts)
     wrong = max(0.0, tau1 * (errors[0][1] - errors[1][0]) / (mu1 - mu2))
     compared, others = max(1, math.floor(single_test)), max(1, math.ceil(single))
-    most = most_errors(sample=compared, rest=others, seen=min(compared, math.ceil(wrong)), epsilon=share)
+    # As in ``lim2014_bounds``: phase errors are measured by nobody, and failing with share^2 costs share
+    most = most_errors(sample=compared, rest=others, seen=min(compared, math.ceil(wrong)), epsilon=share**2)
     return SinglePhotons(vacuum, single, min(0.5, most / single))
 
 
@@ -104,7 +105,7 @@ def rusca2018_length(
     Raises:
         ValueError: intensities that the bound does not cover, or an argument outside its range.
 
-    Source: Rusca, Boaron, Grünenfelder, Martin, Zbinden, Appl. Phys. Lett. 112, 171104 (2018), equations 1 to 8.
+    Source: Rusca, Boaron, Grünenfelder, Martin, Zbinden, Appl. Phys. Lett. 112, 171104 (2018), equations A1 to A25.
     """
     for name, count in (
         ("leaked_bits", leaked_bits),

@@ -9,7 +9,8 @@ from qkd.__main__ import main
 from qkd.attacks import NoAttack, attack, expectation
 from qkd.channel import preset
 from qkd.detection import evidence_of
-from qkd.detection.power import draw, power
+from qkd.detection.judgement import ATTENTION_SIGNIFICANCE, DEFAULT_SIGNIFICANCE
+from qkd.detection.power import draw, power, scores
 from qkd.session import SessionParameters, agree, plan, run
 from tests import requirement
 
@@ -99,3 +100,36 @@ def test_the_command_prints_the_power_of_each_cell(capsys):
     assert all(0 <= row["convicted"] <= row["convicted_early"] <= 1 for row in rows)
     with pytest.raises(SystemExit):
         main(["attack", "--power", "--draws", "0"])
+
+
+@requirement("B7")
+@pytest.mark.parametrize("eavesdropper", ["none", "photon_number_splitting:0.05", "detector_blinding:0.1"])
+def test_scores_are_what_verdicts_decide_by(eavesdropper):
+    settled, agreed = planned("gys2005")
+    listening = attack(eavesdropper)
+    found = power(settled, agreed, listening, draws=60, rng=np.random.default_rng(5))
+    told = scores(settled, agreed, listening, draws=60, rng=np.random.default_rng(5))
+    assert told.below(DEFAULT_SIGNIFICANCE, "convicting") == found.convicted
+    assert told.below(1e-3, "convicting") == found.convicted_early
+    flagged = (told.convicting < DEFAULT_SIGNIFICANCE) | (told.others < ATTENTION_SIGNIFICANCE)
+    assert flagged.mean() == found.flagged
+
+
+@requirement("B7")
+def test_the_command_prints_and_draws_what_levels_are_worth(capsys, tmp_path):
+    picture = tmp_path / "levels.png"
+    given = ["attack", "--roc", "--draws", "30", "--seed", "1", "--channel", "lab", "--plot", str(picture)]
+    assert main([*given, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["attack"].partition(":")[0] for row in rows[::2]] == [
+        "none",
+        "intercept_resend",
+        "photon_number_splitting",
+        "detector_blinding",
+    ]
+    for row in rows:
+        assert list(row["found"].values()) == sorted(row["found"].values(), reverse=True)
+    honest, intercepted = rows[0]["found"], rows[2]["found"]
+    assert honest["0.001"] == 0
+    assert intercepted["0.001"] > 0.5
+    assert picture.read_bytes().startswith(b"\x89PNG")

@@ -19,6 +19,7 @@ from qkd.finite_key import (
     OneDecoyCounts,
     lim2014_bounds,
     rusca2018_bounds,
+    rusca2018_length,
     single_photon_length,
 )
 from qkd.finite_key.sampling import expected_range, most_errors, most_of
@@ -205,3 +206,87 @@ def test_no_decoy_bound_is_above_the_photons_that_there_were(dark, single, sever
     assert found.vacuum <= dark + 3
     assert found.single <= single + 3
     assert found.phase_error >= min(0.5, wrong_single / (single // 4 + 1))
+
+
+# Counts, leak and length of an example that adomasbaliuka/formal-qkd (Lean) computes with proven rounding
+LIGHTS, CHANCES = (0.51, 0.15), (0.7, 0.3)
+KEY, KEY_ERRORS, TEST, TEST_ERRORS = (8875913, 1124087), (185856, 26055), (165048, 20902), (3456, 484)
+LEAKED, PUBLISHED = 1776924, 1464719
+
+
+def published_one_decoy_length(epsilon):
+    """Rusca et al. 2018, equations A2 to A25, from the paper alone."""
+    share = epsilon / 19
+    tau0, tau1 = (sum(p * photons(n, mu) for mu, p in zip(LIGHTS, CHANCES, strict=True)) for n in (0, 1))
+    (mu1, mu2), (scale1, scale2) = (
+        LIGHTS,
+        [math.exp(mu) / p for mu, p in zip(LIGHTS, CHANCES, strict=True)],
+    )
+
+    def spread(count):
+        return math.sqrt(count * math.log(1 / share) / 2)
+
+    def single(clicks, errors):
+        far = spread(sum(clicks))
+        empty = 2 * (tau0 * scale2 * (errors[1] + spread(sum(errors))) + far)
+        few, many = scale2 * (clicks[1] - far), scale1 * (clicks[0] + far)
+        bracket = few - mu2**2 / mu1**2 * many - (mu1**2 - mu2**2) / mu1**2 * empty / tau0
+        none = max(0.0, tau0 / (mu1 - mu2) * (mu1 * few - mu2 * many))
+        return none, tau1 * mu1 / (mu2 * (mu1 - mu2)) * bracket
+
+    (empty, s), (_, t) = single(KEY, KEY_ERRORS), single(TEST, TEST_ERRORS)
+    far = spread(sum(TEST_ERRORS))
+    wrong = tau1 / (mu1 - mu2) * (scale1 * (TEST_ERRORS[0] + far) - scale2 * (TEST_ERRORS[1] - far)) / t
+    width = (s + t) * (1 - wrong) * wrong / (s * t)
+    phase = wrong + math.sqrt(
+        width / math.log(2) * math.log2((s + t) / (s * t * (1 - wrong) * wrong) / share**2)
+    )
+    entropy = -phase * math.log2(phase) - (1 - phase) * math.log2(1 - phase)
+    rest = LEAKED + 6 * math.log2(1 / share) + math.log2(2e15)
+    return s, phase, math.floor(empty + s * (1 - entropy) - rest)
+
+
+@requirement("A12", "I7")
+def test_the_published_one_decoy_formula_is_that_of_a_proven_program_and_ours_gives_more():
+    single, phase, length = published_one_decoy_length(1e-9)
+    assert length == PUBLISHED
+    rows = zip(LIGHTS, CHANCES, KEY, KEY_ERRORS, TEST, TEST_ERRORS, strict=True)
+    counts = [
+        OneDecoyCounts(intensity=mu, probability=p, key_clicks=n, key_errors=m, test_clicks=k, test_errors=e)
+        for mu, p, n, m, k, e in rows
+    ]
+    found = rusca2018_bounds(counts, epsilon_sec=1e-9)
+    assert found.single > single
+    assert found.phase_error < phase
+    assert rusca2018_length(counts, leaked_bits=LEAKED) > length
+
+
+@requirement("A12", "I7")
+@pytest.mark.parametrize("epsilon", [1e-3, 1e-9])
+@pytest.mark.parametrize("lights", [(0.5, 0.1, 2e-4), (0.5, 0.15)])
+def test_the_phase_errors_of_decoys_are_those_of_the_tail_at_the_square_of_its_share(epsilon, lights):
+    """A smoothing by alpha stands for errors that are more with probability alpha squared: Tomamichel 2012, lemma 3."""
+    chances = (0.5, 0.3, 0.2) if len(lights) == 3 else (0.6, 0.4)
+    key, test = yields(50, 10**5, 10**4, lights, chances), yields(10, 2 * 10**4, 2 * 10**3, lights, chances)
+    share = Fraction(epsilon) / (21 if len(lights) == 3 else 19)
+
+    def bounds(clicks, others):
+        rows = zip(lights, chances, clicks, others, strict=True)
+        decoys = [
+            DecoyCounts(intensity=mu, probability=p, key_clicks=n, test_clicks=k, test_errors=0)
+            for mu, p, n, k in rows
+        ]
+        if len(lights) == 3:
+            return lim2014_bounds(decoys, epsilon_sec=epsilon)
+        return rusca2018_bounds(
+            [OneDecoyCounts(**asdict(one), key_errors=0) for one in decoys], epsilon_sec=epsilon
+        )
+
+    found, of_test = bounds(key, test), bounds(test, key)
+    rest, sample = math.ceil(found.single), math.floor(of_test.single)
+    allowed = found.phase_error * found.single
+    assert 0 < allowed < rest / 20
+    most = round(allowed)
+    none_seen = [Fraction(math.perm(rest, n), math.perm(rest + sample, n)) for n in (most, most + 1)]
+    assert none_seen[1] <= share**2 * Fraction(1000001, 1000000)
+    assert none_seen[0] > share**2 * Fraction(9, 10) ** 2

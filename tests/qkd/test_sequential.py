@@ -76,6 +76,20 @@ def test_windows_of_a_long_link_speak_no_more_often_than_stated(rate):
     assert spoke <= 1
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("limit", [6.0, 8.0, 10.0, LIMIT])
+@pytest.mark.parametrize(("rate", "bits"), [(1e-3, 500), (0.02, 4000)])
+def test_up_to_the_limit_itself_it_speaks_no_more_often_than_stated(rate, bits, limit, capsys):
+    """Links of 1,500 sessions, as many as make a dozen alarms due; at the limit itself five million sessions."""
+    rng, links = np.random.default_rng(21), math.ceil(12 * run_length(limit) / 1500)
+    alarms = sum(len(chart(drawn(rng, rate, 1500, bits), limit=limit).alarms) for _ in range(links))
+    due = links * 1500 / run_length(limit)
+    with capsys.disabled():
+        print(f"\n| {limit} | {rate:.1%} | {links * 1500:,} | {due:.1f} | {alarms} |")  # noqa: T201 - for docs/detection.md
+    assert alarms < due + 3 * math.sqrt(due)
+
+
 def test_a_restless_link_is_left_alone():
     rng = np.random.default_rng(14)
     runs = [
