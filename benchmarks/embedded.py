@@ -63,8 +63,8 @@ def running(folder: Path) -> Iterator[tuple[Run, float]]:
         run.close()
 
 
-def fill(run: Run) -> None:
-    """Write the rows in the environment of the platform, which has ended."""
+def fill(run: Run, *more: str) -> None:
+    """Write the rows in the environment of the platform, which has ended; ``more`` says of what else."""
     own = {"LOCAL_DIR": str(run.folder), "PORT": str(run.port), "AWS_PORT": str(run.aws_port)}
     configuration = Configuration.read(own)
     environment = configuration.environment(os.environ, layout.own_secrets(run.folder))
@@ -74,6 +74,7 @@ def fill(run: Run) -> None:
         "benchmarks.many_rows",
         str(run.folder / "aws" / "dynamodb.json"),
         str(ROWS),
+        *more,
     ]
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
 

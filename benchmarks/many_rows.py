@@ -1,4 +1,4 @@
-"""Fills a stopped platform's tables: ``python -m benchmarks.many_rows <snapshot> <rows>``, in its environment.
+"""Fills a stopped platform's tables: ``python -m benchmarks.many_rows <snapshot> <rows> [sessions]``, in its environment.
 
 Each table gets as many rows, tagged as the platform tags them, and as large as the platform writes them. They are
 written into the snapshot of the embedded AWS: through its API 300,000 rows take the better part of an hour.
@@ -32,6 +32,8 @@ from apps.files.trail import FileEvent
 from apps.jobs.records import Job, JobState
 from apps.jobs.store import JobTable
 from apps.sessions.job_kinds import SessionJob
+from apps.sessions.records import Session, SessionStatus
+from apps.sessions.store import SessionTable
 from qkdseal.kem import Suite
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -101,6 +103,51 @@ def entry(number: int) -> Entry:
     )
 
 
+def session(number: int, begins: datetime) -> Session:
+    """A session that was judged; of the newest, every hundredth was tapped."""
+    moment = begins + timedelta(seconds=number)
+    tapped = number % 100 == 0
+    return Session(
+        session_id=str(UUID(int=number)),
+        timestamp=moment,
+        status=SessionStatus.COMPROMISED if tapped else SessionStatus.READY,
+        owner=OWNER,
+        link="default",
+        key_length=256,
+        parameters={
+            "key_length": 256,
+            "error_rate": 0.02,
+            "eavesdropper": {"kind": "none"},
+            "link": "default",
+        },
+        expected_qber=0.02,
+        estimated_qber=0.25 if tapped else 0.02,
+        qber_low=0.22 if tapped else 0.015,
+        qber_high=0.28 if tapped else 0.03,
+        counts={"n_rect": 400, "errors_rect": 8, "n_diag": 400, "errors_diag": 8},
+        ledger={
+            "lengths": {
+                "raw": 4000,
+                "detected": 4000,
+                "sifted": 2000,
+                "sampled": 800,
+                "kept": 1200,
+                "final": 256,
+            }
+        },
+        sifted_key_length=2000,
+        corrected_key_length=1200,
+        final_key_length=0 if tapped else 256,
+        secret=True,
+        reason_code=None,
+        reason=None,
+        duration_ms=8.0,
+        keys_total=0 if tapped else 1,
+        keys_taken=0 if tapped else 1,
+        judged_at=moment,
+    )
+
+
 def items(table: Any, records: Iterable[Any]) -> Iterator[dict[str, Any]]:
     """The records as DynamoDB keeps them, in JSON."""
     for record in records:
@@ -120,13 +167,16 @@ def packed(item: dict[str, Any]) -> str:
     return json.dumps(item, separators=(",", ":"))
 
 
-def rows(table: Any, make: Callable[[int], Any], count: int) -> Iterator[str]:
+def rows(table: Any, make: Callable[[int], Any], count: int, begins: datetime = FIRST) -> Iterator[str]:
     """So many rows as JSON: only the newest are made one by one, as no page that is measured shows others."""
     (pattern,) = map(packed, items(table, [make(PATTERN)]))
     own = [(str(UUID(int=PATTERN)), lambda number: str(UUID(int=number)))]
     own += [(str(PATTERN), str)]
     own += [
-        (clock.as_text(FIRST + timedelta(seconds=PATTERN + more)), partial(_moment, more=more))
+        (
+            clock.as_text(begins + timedelta(seconds=PATTERN + more)),
+            partial(_moment, begins=begins, more=more),
+        )
         for more in (0, 1)
     ]
     for number in range(max(0, count - MADE)):
@@ -137,8 +187,8 @@ def rows(table: Any, make: Callable[[int], Any], count: int) -> Iterator[str]:
     yield from map(packed, items(table, map(make, range(max(0, count - MADE), count))))
 
 
-def _moment(number: int, *, more: int) -> str:
-    return clock.as_text(FIRST + timedelta(seconds=number + more))
+def _moment(number: int, *, begins: datetime, more: int) -> str:
+    return clock.as_text(begins + timedelta(seconds=number + more))
 
 
 def lines(table: Any, made: Iterable[str]) -> Iterator[bytes]:
@@ -152,8 +202,8 @@ def lines(table: Any, made: Iterable[str]) -> Iterator[bytes]:
         yield f"{json.dumps(partition)}\t{json.dumps(sort)}\t{text}\n".encode()
 
 
-def fill(snapshot: Path, count: int) -> None:
-    """Put rows behind those that a stopped embedded AWS has in its snapshot."""
+def fill(snapshot: Path, count: int, *, sessions: bool = False) -> None:
+    """Put rows behind those that a stopped embedded AWS has in its snapshot; sessions end now, one a second."""
     with snapshot.open("r+b") as file:
         file.seek(-len(END), os.SEEK_END)
         if file.read() != END:
@@ -161,12 +211,16 @@ def fill(snapshot: Path, count: int) -> None:
         file.seek(-len(END), os.SEEK_END)
         for table, make in ((FileTable, document), (JobTable, job), (EntryTable, entry)):
             file.writelines(lines(table, rows(table, make, count)))
+        if sessions:
+            begins = clock.ago(count).replace(microsecond=0)
+            made = rows(SessionTable, partial(session, begins=begins), count, begins)
+            file.writelines(lines(SessionTable, made))
         file.write(END)
 
 
 def main() -> None:
-    """Fill files, jobs and the trail."""
-    fill(Path(sys.argv[1]), int(sys.argv[2]))
+    """Fill files, jobs and the trail, and sessions where asked."""
+    fill(Path(sys.argv[1]), int(sys.argv[2]), sessions=sys.argv[3:] == ["sessions"])
 
 
 if __name__ == "__main__":

@@ -262,15 +262,20 @@ def chance(p: float) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Return a span of time in its two largest units."""
+    """Return a span of time in its largest unit and the next one.
+
+    >>> duration(82_826), duration(82_860), duration(59)
+    ('23 h', '23 h 1 min', '59 s')
+    """
     if seconds is None:
         return str(NONE)
-    left, parts = int(seconds), []
+    left = int(seconds)
+    parts: list[tuple[int, str]] = []
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
         count, left = divmod(left, length)
-        if count:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2]) or "0 s"
+        if count or parts:
+            parts.append((count, unit))
+    return " ".join(f"{count} {unit}" for count, unit in parts[:2] if count) or "0 s"
 
 
 def inline(parts: Sequence[Any]) -> SafeString:

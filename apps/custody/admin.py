@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -17,9 +18,10 @@ from apps.console.details import Related, Subject
 from apps.console.filters import choice_filter, day_filters, exact_filter
 from apps.console.models import DisplayModel
 from apps.console.render import Tone, column
-from apps.console.store_admin import StoreAdmin
+from apps.console.store_admin import StoreAdmin, partial_of
 from apps.custody import activation, approvals, destruction, models, retirement
 from apps.custody import console as _overview
+from apps.custody.console import exports
 from apps.custody.console import root as _root
 from apps.custody.records import Approval, ApprovalStatus, Guarded
 from apps.files.keys import rewrap
@@ -231,6 +233,9 @@ class ApprovalAdmin(StoreAdmin):
     def about(self, obj: models.Approval) -> Any:
         if obj.action == Guarded.RECOVER:
             return render.name(obj.subject)
+        if obj.action == Guarded.EXPORT_QUANTUM_KEY:  # which is shown with its session
+            session = obj.subject.partition(".")[0]
+            return render.link(obj.viewer, "qkd_sessions.session", session, render.short(obj.subject))
         return render.link(obj.viewer, "keys.poolkey", obj.subject)
 
     def page(
@@ -243,6 +248,23 @@ class ApprovalAdmin(StoreAdmin):
     def find(self, request: HttpRequest, object_id: str) -> Approval:
         del request
         return approvals.find(object_id)
+
+    def buttons_for(self, request: HttpRequest, obj: DisplayModel) -> list[dict[str, Any]]:
+        """Return the actions, and first the export that a second person allowed: what it gives out is a file."""
+        buttons = super().buttons_for(request, obj)
+        if not (_is(ApprovalStatus.APPROVED)(obj) and getattr(obj, "action", "") in exports.EXPORTS):
+            return buttons
+        if not self.allows(request, "use"):
+            return buttons
+        url = exports.address(str(obj.pk))
+        return [{"name": "export", "label": "Carry out…", "destructive": True, "url": url}, *buttons]
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(partial_of(exports.export_view, self))
+        return [
+            path("<str:approval_id>/give-out/", view, name="custody_approval_give_out"),
+            *super().get_urls(),
+        ]
 
     def subject_of(self, obj: DisplayModel) -> Subject:
         return Subject(by="approval", value=str(obj.pk))

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from apps.access.console import actor_of
+from apps.cases.records import case_id_of
 from apps.common.dynamodb import Page, Position
 from apps.console import people, render
 from apps.console.details import Related, Subject
@@ -38,6 +39,13 @@ def _ruled_out(confidence: float) -> Any:
     if confidence > 0.999:
         return format_html('<span class="number">&gt; {}&#8239;%</span>', "99.9")
     return render.rate(confidence, digits=1)
+
+
+def _case_of(request: HttpRequest, obj: DisplayModel) -> list[Related]:
+    """Link to the case that a verdict which is not clean has opened."""
+    if not isinstance(obj, models.Detection) or verdict_of(obj) is Verdict.CLEAN:
+        return []
+    return [Related(title="Case", note=render.link(request.user, "cases.case", case_id_of(str(obj.pk))))]
 
 
 @admin.register(models.Detection)
@@ -114,6 +122,7 @@ class DetectionAdmin(StoreAdmin):
         taken = render.inline([session, "what its keys encrypted is among its related records"])
         return [
             Related(title="Session", note=taken),
+            *_case_of(request, obj),
             Related(title="Link", note=render.link(request.user, "links.link", link, render.name(link))),
         ]
 

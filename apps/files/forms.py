@@ -18,6 +18,16 @@ class ArchiveForm(forms.Form):
     )
 
 
+class UnshareForm(forms.Form):
+    """Asks from whom a file is taken back."""
+
+    grantee = forms.CharField(
+        max_length=255,
+        label="With",
+        help_text="A user name, or the id of a person, service or group that it is shared with.",
+    )
+
+
 class ShareForm(forms.Form):
     """Asks whom a file is shared with, and until when."""
 

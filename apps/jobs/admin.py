@@ -30,6 +30,7 @@ ABOUT = {  # a job's parameters, and the records that they name
     "old_key_id": "keys.poolkey",
     "file_id": "files.file",
     "rotation_id": "custody.rotation",
+    "case_id": "cases.case",
 }
 
 

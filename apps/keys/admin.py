@@ -214,8 +214,15 @@ class PoolKeyAdmin(StoreAdmin):
         return Subject(by="key", value=str(obj.pk))
 
     def related_to(self, request: HttpRequest, obj: DisplayModel) -> Sequence[Related]:
-        """Return the key's rotation with its job and successor, and the files that need it."""
-        return [*_rotation_of(request, str(obj.pk)), _files_of(request, str(obj.pk))]
+        """Return the key's rotation with its job and successor, the files that need it, and what was asked for it."""
+        asked = render.list_link(
+            request.user, "custody.approval", "Requests about this key", subject=str(obj.pk)
+        )
+        return [
+            *_rotation_of(request, str(obj.pk)),
+            _files_of(request, str(obj.pk)),
+            Related(title="Approvals", note=asked),
+        ]
 
     def tools(self, request: HttpRequest) -> list[dict[str, str]]:
         if not self.allows(request, "import"):

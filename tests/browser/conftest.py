@@ -104,11 +104,11 @@ class Watched:
         self.page.goto(self.origin + path)
         return self.page
 
-    def shoot(self, name: str) -> None:
-        """Keep a picture where BROWSER_SHOTS says, for a person to look at."""
+    def shoot(self, name: str, *, whole: bool = True) -> None:
+        """Keep a picture where BROWSER_SHOTS says, for a person to look at: of the whole page, or of the window."""
         if self.shots is not None:
             self.shots.mkdir(parents=True, exist_ok=True)
-            self.page.screenshot(path=self.shots / f"{name}.png", full_page=True)
+            self.page.screenshot(path=self.shots / f"{name}.png", full_page=whole)
 
 
 @pytest.fixture

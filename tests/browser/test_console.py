@@ -172,6 +172,10 @@ def test_a_pending_session_renews_itself_without_loading_the_page_again(
     detections.judge(filled.pending.session_id, actor=ALICE)
     expect(page.locator(".working")).to_be_hidden()
     expect(page.locator("#live .badge").first).to_have_text("ready")
+    expect(
+        page.get_by_role("link", name="Revoke…")
+    ).to_be_visible()  # which a session that waits does not offer
+    expect(page.locator(".tabs a[aria-current]")).to_have_count(1)
     assert signed_in.documents == before
     assert signed_in.problems == []
 

@@ -1,4 +1,4 @@
-"""Twelve things that operators come to the console for, with the clicks and pages that docs/console.md says they take.
+"""Thirteen things that operators come to the console for, with the clicks and pages that docs/console.md says they take.
 
 Two run with the other tests; the rest are slow, as each drives a browser through half a dozen pages.
 """
@@ -16,6 +16,9 @@ from apps.access import api_keys, principals, ready_roles
 from apps.access.records import KeyStatus
 from apps.access.roles import Role
 from apps.access.users import User
+from apps.alerts import admin as overview
+from apps.alerts import services as alerts
+from apps.alerts.conditions import COMPROMISED, Noticed
 from apps.audit import tasks as audit_tasks
 from apps.audit.records import system
 from apps.common import clock
@@ -257,6 +260,20 @@ def test_a_job_that_runs_wild_is_cancelled(operator: Operator, filled: Demo) -> 
     expect(operator.page.locator(".messagelist")).to_contain_text("7 of 20 steps were done and are kept")
     assert jobs.find(filled.job.job_id, actor=ALICE).cancel_requested
     operator.has_done("A job runs wild")
+
+
+@pytest.mark.slow
+def test_an_alert_is_followed_to_its_case(operator: Operator, filled: Demo) -> None:
+    session = filled.compromised.session_id
+    alerts.raise_alert(Noticed(COMPROMISED, "metro", {"case_id": f"case-{session}", "session_id": session}))
+    overview.forget()
+    operator = Operator(operator.watched)
+    operator.link(re.compile("An alert is open"))
+    expect(operator.page.locator("#live")).to_contain_text("Open the case")
+    operator.link("Related")
+    operator.link(f"case-{session}")
+    expect(operator.page.locator("h1")).to_contain_text("Case")
+    operator.has_done("An alert came")
 
 
 @pytest.mark.slow

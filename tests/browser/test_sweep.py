@@ -5,10 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.test import Client
 
-from apps.access import api_keys
+from apps.access import api_keys, ready_roles
 from apps.access.models import User
+from apps.access.roles import Role
+from apps.alerts import services as alerts
+from apps.alerts.conditions import COMPROMISED, Noticed
 from apps.audit import services as audit
 from apps.custody import approvals
 from apps.custody.records import Guarded
@@ -16,21 +19,14 @@ from tests import requirement
 from tests.browser.accessibility import violations
 from tests.browser.conftest import Watched
 from tests.console.demo import ALICE, Demo
-from tests.console.pages import LISTS, OTHERS
+from tests.console.pages import LISTS, OTHERS, crawled, kind_of
 from tests.console.test_operations import dead_event
+from tests.console.test_roles import NO_PAGES, everything  # noqa: F401 - a record in every list
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 SIZES = {"wide": (1400, 900), "narrow": (390, 844)}
 MAX_PAGE_BYTES = 500 * 1024
-VIEWER = [*LISTS]
-OPERATOR = [
-    *LISTS, "qkd_sessions.generate_session", "qkd_sessions.revoke_session", "custody.reencrypt_rotation",
-    "keys.rotate_poolkey", "keys.revoke_poolkey", "keys.suspend_poolkey", "keys.destroy_poolkey",
-    "keys.manage_pool", "custody.decide_approval", "custody.use_approval", "custody.resume_rotation",
-    "jobs.cancel_job",
-]  # fmt: skip
-AUDITOR = ["audit.view_entry", "audit.verify_audit", "jobs.view_job"]
-ROLES = {"viewer": VIEWER, "operator": OPERATOR, "auditor": AUDITOR, "administrator": ["*"]}
+LOOKS = {"wide-light": ("wide", "light"), "narrow-dark": ("narrow", "dark")}  # an administrator has all four
 
 
 def addresses(filled: Demo) -> dict[str, str]:
@@ -39,9 +35,14 @@ def addresses(filled: Demo) -> dict[str, str]:
     entry = audit.entries_page(limit=3).records[-1]
     key, session = filled.pool_keys[5].key_id, filled.ready.session_id
     rotation = f"rot-{filled.pool_keys[0].key_id}"
+    tapped = filled.compromised.session_id
+    alert = alerts.raise_alert(
+        Noticed(COMPROMISED, "metro", {"case_id": f"case-{tapped}", "session_id": tapped})
+    )
     details = {
+        "alert": f"/admin/alerts/alert/{alert.alert_id}/change/",
         "session": f"/admin/qkd_sessions/session/{session}/change/",
-        "detection": f"/admin/detections/detection/{filled.compromised.session_id}/change/",
+        "detection": f"/admin/detections/detection/{tapped}/change/",
         "pool-key": f"/admin/keys/poolkey/{key}/change/",
         "pool": "/admin/keys/pool/default/change/",
         "rotation": f"/admin/custody/rotation/{rotation}/change/",
@@ -61,6 +62,8 @@ def addresses(filled: Demo) -> dict[str, str]:
         "people": "/admin/access/user/",
         "person": f"/admin/access/user/{User.objects.earliest('date_joined').pk}/change/",
         "groups": "/admin/auth/group/",
+        "add-person": "/admin/access/user/add/",
+        "your-sign-in": "/accounts/2fa/",
         "quotas": f"/admin/access/apikey/quotas/{api_keys.find(filled.key_id).principal_id}/",
         "file-versions": f"/admin/files/file/{filled.file.file_id}/change/?tab=versions",
         "issue": "/admin/access/apikey/issue/",
@@ -68,12 +71,13 @@ def addresses(filled: Demo) -> dict[str, str]:
         **details,
         **tabs,
         "action-revoke": f"/admin/keys/poolkey/do/revoke/?id={key}&id={filled.pool_keys[6].key_id}",
+        "action-share": f"/admin/files/file/do/unshare/?id={filled.file.file_id}",
         "action-session": f"/admin/qkd_sessions/session/do/revoke/?id={session}",
         "action-approve": f"/admin/custody/approval/do/approve/?id={asked.approval_id}",
         "action-cancel": f"/admin/jobs/job/do/cancel/?id={filled.job.job_id}",
         "generate": "/admin/qkd_sessions/session/generate/",
         "picture": f"/admin/qkd_sessions/session/{session}/picture/?eve=yes",
-        "case": f"/admin/cases/case/case-{filled.compromised.session_id}/change/",
+        "case": f"/admin/cases/case/case-{tapped}/change/",
         "health": "/admin/page/health/",
         "stock": "/admin/page/stock/",
         "upload": "/admin/files/file/upload/",
@@ -98,15 +102,24 @@ def addresses(filled: Demo) -> dict[str, str]:
     }
 
 
-def someone(role: str) -> User:
-    """A person of a role."""
-    if role == "administrator":
-        return User.objects.create_superuser(role, password=None)
-    user = User.objects.create_user(role, is_staff=True)
-    for name in ROLES[role]:
-        app, codename = name.split(".")
-        user.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
-    return user
+def look(watched: Watched, size: str, scheme: Any) -> None:
+    """Have a window of this size, in this scheme, without motion."""
+    width, height = SIZES[size]
+    watched.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    watched.page.set_viewport_size({"width": width, "height": height})
+
+
+def faults_of(watched: Watched, url: str) -> list[str]:
+    """What is wrong with the page that is open: for who cannot see well, on a small screen, on a slow line."""
+    page = watched.page
+    found = violations(page)
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    if overflow > 0:
+        found.append(f"is {overflow} pixels too wide")
+    weight = page.evaluate("performance.getEntries().reduce((sum, one) => sum + (one.transferSize || 0), 0)")
+    if weight > MAX_PAGE_BYTES:
+        found.append(f"weighs {weight} bytes")
+    return [f"{url}: {one}" for one in found]
 
 
 @requirement("F1", "F7")
@@ -115,11 +128,8 @@ def someone(role: str) -> User:
 def test_every_page_is_right(
     watched: Watched, sign_in: Callable[[User], None], filled: Demo, scheme: Any, size: str
 ) -> None:
-    sign_in(someone("administrator"))
-    page = watched.page
-    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    width, height = SIZES[size]
-    page.set_viewport_size({"width": width, "height": height})
+    sign_in(User.objects.create_superuser("administrator", password=None))
+    look(watched, size, scheme)
     wrong: list[str] = []
     chosen = os.environ.get("BROWSER_PAGES", "").split()  # for a quick look at a few
     for name, url in addresses(filled).items():
@@ -127,37 +137,34 @@ def test_every_page_is_right(
             continue
         watched.open(url)
         watched.shoot(f"{size}-{scheme}-{name}")
-        wrong += [f"{url}: {one}" for one in violations(page)]
-        overflow = page.evaluate(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        if overflow > 0:
-            wrong.append(f"{url} is {overflow} pixels too wide")
-        weight = page.evaluate(
-            "performance.getEntries().reduce((sum, one) => sum + (one.transferSize || 0), 0)"
-        )
-        if weight > MAX_PAGE_BYTES:
-            wrong.append(f"{url} weighs {weight} bytes")
+        wrong += faults_of(watched, url)
     assert not wrong, "\n".join(wrong)
     assert not watched.problems, "\n".join(watched.problems)
 
 
 @requirement("F1", "F6")
-@pytest.mark.parametrize("role", [role for role in ROLES if role != "administrator"])
-def test_each_role_sees_its_pages_without_an_error(
-    watched: Watched, sign_in: Callable[[User], None], filled: Demo, role: str
+@pytest.mark.parametrize("shown", LOOKS)
+@pytest.mark.parametrize("role", list(Role))
+def test_each_role_finds_every_page_right_that_it_is_led_to(
+    watched: Watched,
+    sign_in: Callable[[User], None],
+    everything: Demo,  # noqa: F811 - imported as a fixture
+    role: Role,
+    shown: str,
 ) -> None:
-    user = someone(role)
+    """One page of each kind: lists, records with their tabs, actions, forms."""
+    user = User.objects.create_user(f"a {role}", is_staff=True)
+    ready_roles.put_into(user, role)
     sign_in(user)
+    client = Client()
+    client.force_login(user)
+    look(watched, *LOOKS[shown])
     wrong: list[str] = []
-    page = watched.open("/admin/")
-    wrong += violations(page)
-    links = page.locator("#nav-sidebar a").evaluate_all(
-        "found => found.map((one) => one.getAttribute('href'))"
-    )
-    assert links
-    for url in links:
-        watched.open(url)
-        wrong += [f"{url}: {one}" for one in violations(page)]
-    assert wrong == []
-    assert watched.problems == []
+    for number, (url, answer) in enumerate(crawled(client, of_a_kind=1)):
+        is_page = answer.headers["Content-Type"].startswith("text/html")
+        if answer.status_code == 200 and is_page and kind_of(url)[0] not in NO_PAGES:
+            watched.open(url)
+            watched.shoot(f"{role}-{shown}-{number:03}-{kind_of(url)[0].partition(':')[2]}")
+            wrong += faults_of(watched, url)
+    assert not wrong, "\n".join(wrong)
+    assert not watched.problems, "\n".join(watched.problems)

@@ -18,6 +18,7 @@ from tests.console import demo
 @pytest.fixture(autouse=True)
 def nothing_known() -> Iterator[None]:
     """Forget what a process remembers of the trail, the people and the queues between two pages."""
+    from apps.alerts import admin as alerts
     from apps.audit import admin as entries
     from apps.audit import console as trail
     from apps.console import people
@@ -25,6 +26,7 @@ def nothing_known() -> Iterator[None]:
     from apps.jobs import console as jobs
 
     yield
+    alerts.forget()
     trail._kept.clear()
     entries._held.clear()
     people.forget()

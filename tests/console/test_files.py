@@ -6,6 +6,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from apps.access import api_keys
 from apps.audit import services as audit
 from apps.files import services as files
 from apps.files.life import versions
@@ -115,6 +116,23 @@ def test_first_steps_lead_from_nothing_to_the_trail_and_go_away(console: Client,
     assert address in shown()
     console.post(address, {"once": console.get(address).context["once"]})
     assert shown() == ""
+
+
+@requirement("F2")
+def test_a_file_is_shared_and_taken_back(console: Client, filled: Demo, admitted_admin: None) -> None:
+    service = api_keys.find(filled.key_id).principal_id
+
+    def shared() -> str:
+        return console.get(f"{FILES}{filled.file.file_id}/change/", {"tab": "related"}).content.decode()
+
+    act(console, FILES, "share", [filled.file.file_id], grantee=service, right="read", until="")
+    assert service in shared()
+    asked = console.get(f"{FILES}do/unshare/", {"id": filled.file.file_id}).content.decode()
+    assert service in asked, "the page says with whom"
+    act(console, FILES, "unshare", [filled.file.file_id], grantee=service)
+    assert service not in shared()
+    again = act(console, FILES, "unshare", [filled.file.file_id], grantee=service)
+    assert "no such grant" in again.content.decode()
 
 
 @requirement("F2", "E6")

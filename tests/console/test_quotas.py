@@ -89,6 +89,18 @@ def test_there_is_a_way_from_a_persons_page_and_none_to_who_was_never_admitted(
     assert console.get(page_of("service:nosuch")).status_code == 404
 
 
+def test_of_a_person_without_a_role_it_is_said_what_to_do_first(
+    console: Client, admitted_admin: None
+) -> None:
+    new = User.objects.create_user("newcomer", is_staff=True)
+    person = f"/admin/access/user/{new.pk}/change/"
+    assert page_of(new.principal_id) in console.get(person).content.decode()
+    page = console.get(page_of(new.principal_id))
+    assert page.status_code == 200
+    assert "newcomer has none yet" in page.content.decode()
+    assert f'<a href="{person}">' in page.content.decode()
+
+
 def test_quotas_of_who_has_no_user_here_are_set_as_well(
     console: Client, aws: None, admitted_admin: None
 ) -> None:

@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
@@ -86,7 +87,7 @@ def quotas_view(model_admin: StoreAdmin, request: HttpRequest, principal_id: str
     try:
         principal = principals.find(principal_id)
     except PrincipalNotFound:
-        raise Http404 from None
+        return _never_admitted(model_admin, request, principal_id)
 
     def submit(form: QuotasForm) -> HttpResponse:
         now = {quota.value: (principal.quotas or {}).get(quota.value) for quota in Quota}
@@ -106,11 +107,30 @@ def quotas_view(model_admin: StoreAdmin, request: HttpRequest, principal_id: str
     )
     return form_page(
         request, context, QuotasForm, submit, intro=intro, button="Change", back_url=_back(principal),
-        template="access/quotas.html", initial=principal.quotas,
+        template="console/parts_form.html", initial=principal.quotas,
     )  # fmt: skip
+
+
+def _never_admitted(model_admin: StoreAdmin, request: HttpRequest, principal_id: str) -> HttpResponse:
+    """Say how a person comes to have quotas, who has a user here and no role."""
+    name = people.name_of(principal_id)
+    if not name:
+        raise Http404
+    shown = render.spelt(name)
+    part = Related(
+        title="No role yet",
+        note=f"Quotas are set for who has a role. {shown} has none yet.",
+        more=render.url_link(_person(principal_id), f"Choose a role for {shown} first"),
+    )
+    context = model_admin.page_context(request, f"Quotas of {shown}") | {"parts": [part]}
+    return TemplateResponse(request, "console/parts.html", context)
 
 
 def _back(principal: Principal) -> str:
     if people.name_of(principal.principal_id):  # of a person who has no user here, the id is any text
-        return reverse("admin:access_user_change", args=[principal.principal_id.partition(":")[2]])
+        return _person(principal.principal_id)
     return reverse("admin:access_apikey_changelist")
+
+
+def _person(principal_id: str) -> str:
+    return reverse("admin:access_user_change", args=[principal_id.partition(":")[2]])

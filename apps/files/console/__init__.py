@@ -182,6 +182,7 @@ def _download_page(
         "form": form,
         "once": once.new_token(),
         "back_url": reverse("admin:files_file_change", args=[file.file_id]),
+        "may_see_trail": request.user.has_perm("audit.view_entry"),
     }
     return TemplateResponse(
         request, "files/download.html", context

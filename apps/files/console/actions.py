@@ -15,8 +15,8 @@ from apps.console.models import DisplayModel
 from apps.custody import reencryption
 from apps.custody.reencryption import Suspect, SuspectKind
 from apps.files import models, sharing
-from apps.files.display import TONES
-from apps.files.forms import ArchiveForm, ShareForm
+from apps.files.display import RELATED, TONES
+from apps.files.forms import ArchiveForm, ShareForm, UnshareForm
 from apps.files.life import archive, deleting
 from apps.files.records import StorageClass
 from apps.files.states import FileStatus
@@ -32,6 +32,13 @@ def _file_facts(_request: HttpRequest, obj: DisplayModel) -> Facts:
         ("Size", render.size(obj.size)),
         ("Version", render.number(obj.version)),
     )
+
+
+def _shared_facts(request: HttpRequest, obj: DisplayModel) -> Facts:
+    """Return what a file is, and with whom it is shared now."""
+    page = sharing.shared_with(str(obj.pk), actor=actor_of(request), limit=RELATED)
+    grantees = render.inline([people.who_whole(one.grantee) for one in page.records])
+    return (*_file_facts(request, obj), ("Shared with", grantees))
 
 
 def _archive(request: HttpRequest, file_id: str, given: dict[str, Any]) -> None:
@@ -59,6 +66,10 @@ def _share(request: HttpRequest, file_id: str, given: dict[str, Any]) -> None:
     )
 
 
+def _unshare(request: HttpRequest, file_id: str, given: dict[str, Any]) -> None:
+    sharing.unshare(file_id, grantee=people.id_of(given["grantee"]), actor=actor_of(request))
+
+
 def _reencrypt(request: HttpRequest, file_id: str, given: dict[str, Any]) -> SafeString:
     suspect = Suspect(SuspectKind.FILE, file_id)
     job = reencryption.start(suspect, reason=given["reason"], actor=actor_of(request))
@@ -78,6 +89,13 @@ ACTIONS = (
         warning="Lets somebody else read or write this document and its versions. What they were granted before is "
         "replaced.",
         destructive=False, several=False, act=_share, form_class=ShareForm, facts=_file_facts,
+        offered=_in(FileStatus.ENCRYPTED, FileStatus.ARCHIVED),
+    ),
+    Action(
+        name="unshare", label="Stop sharing…", title="Stop sharing a file", permission="share", button="Stop sharing",
+        warning="Takes the document and its versions back from somebody, at once. What they have read, they may have "
+        "kept.",
+        done="shared no more", several=False, act=_unshare, form_class=UnshareForm, facts=_shared_facts,
         offered=_in(FileStatus.ENCRYPTED, FileStatus.ARCHIVED),
     ),
     Action(

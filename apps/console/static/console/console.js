@@ -1,6 +1,7 @@
 'use strict';
 // On every page: times in the viewer's zone, ids copied, forms sent once, the health dot, and records that are at work.
 {
+    const BESIDE = '#content-main > .object-tools, #content-main > .tabs';
     const LIVE = { headers: { 'X-Console-Live': '1' }, credentials: 'same-origin', redirect: 'manual' };
 
     // Times are written in UTC; the title keeps UTC, the text becomes the viewer's own time
@@ -67,10 +68,13 @@
             if (answer.ok) {
                 const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
                 const fresh = page.getElementById('live');
-                const tools = page.querySelector('#content-main > .object-tools');
-                const shown = document.querySelector('#content-main > .object-tools');
                 if (fresh) {
-                    if (shown && tools) { shown.replaceWith(tools); }
+                    // What can be done with it, and its parts, are those of its new state
+                    const [before, after] = [document, page].map((one) => [...one.querySelectorAll(BESIDE)]);
+                    if (before.map((one) => one.outerHTML).join() !== after.map((one) => one.outerHTML).join()) {
+                        for (const old of before) { old.remove(); }
+                        document.getElementById('content-main').prepend(...after);
+                    }
                     live.replaceWith(fresh);
                     localise(fresh);
                     return schedule(fresh);

@@ -1,0 +1,150 @@
+"""What the console's pages take over many rows: calls to AWS, bytes, milliseconds.
+
+    python -m benchmarks.pages     BENCHMARK_ROWS (100,000) files, jobs, entries and sessions
+
+They are made for an administrator in a process of its own, in the environment of the platform that runs, so that its
+calls can be counted. Calls and bytes are the same however busy the machine is; milliseconds are not.
+"""
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.embedded import ROWS, fill, running, start_without_lists
+from benchmarks.report import load, machine, table
+from benchmarks.start import in_its_environment
+
+TURNS = 20
+DEEP = 10  # the page of a list that is reached by "Older"
+ONE_QUERY = 1  # of an index that holds keys only, and a BatchGetItem of the rows
+OVERVIEW = 12  # without those
+MOST_KIB = 500
+LISTS = {
+    "files": "files/file",
+    "sessions": "qkd_sessions/session",
+    "detections": "detections/detection",
+    "jobs": "jobs/job",
+    "entries": "audit/entry",
+    "pool keys": "keys/poolkey",
+    "API keys": "access/apikey",
+    "links": "links/link",
+}
+FILTERED = {
+    "files of one status": "files/file/?status=encrypted",
+    "files by the beginning of a name": "files/file/?name=document%20999",
+    "sessions that were tapped": "qkd_sessions/session/?status=compromised",
+    "entries about one file": "audit/entry/?file=00000000-0000-0000-0000-000000000001",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one page took: the first time in this process, and then."""
+
+    name: str
+    calls: Counter[str]
+    size: int
+    first: float
+    median: float
+    cpu: float
+    most: int | None = None
+
+    def row(self) -> tuple[object, ...]:
+        """The page as a row of the table."""
+        asked = sum(self.calls.values()) - self.calls["BatchGetItem"]
+        wanted = "" if self.most is None else f" (≤ {self.most}{'' if asked <= self.most else ': too many'})"
+        kib = f"{self.size / 1024:.0f}{'' if self.size <= MOST_KIB * 1024 else ': too large'}"
+        milliseconds = (f"{seconds * 1000:.0f}" for seconds in (self.first, self.median, self.cpu))
+        return (self.name, f"{asked}{wanted}", self.calls["BatchGetItem"], kib, *milliseconds)
+
+
+def main() -> None:
+    """Fill a platform, start it again, and have the pages made."""
+    print(f"{machine()}; {load()}", flush=True)
+    with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as folder:
+        with running(Path(folder) / "local") as (first, _):
+            pass
+        fill(first, "sessions")
+        start_without_lists(first.folder)
+        with running(first.folder) as (second, _):
+            print(in_its_environment(second, "inside", str(second.port), module="benchmarks.pages"))
+    print(load())
+
+
+def inside(port: str) -> None:
+    """Make each page in this process, and print what it took."""
+    import django
+
+    django.setup()
+    from django.test import Client
+
+    from apps.access.users import User
+
+    client = Client(headers={"host": f"localhost:{port}"})
+    client.force_login(User.objects.filter(is_superuser=True).earliest("date_joined"))
+    rows = [taken(client, *page).row() for page in pages(client)]
+    columns = ("page", "calls to AWS", "and BatchGetItem", "KiB of HTML", "first ms", "median ms", "CPU ms")
+    table(f"The console over {ROWS:,} files, jobs, entries and sessions ({load()})", columns, rows)
+
+
+def pages(client: Any) -> Iterator[tuple[str, str, int | None]]:
+    """The pages: how each is called, its address, and the most calls that are wanted of it."""
+    yield "overview", "/admin/", OVERVIEW
+    yield "overview, renewed", "/admin/dashboard/data/", OVERVIEW
+    for name, path in LISTS.items():
+        yield f"list of {name}", f"/admin/{path}/", ONE_QUERY
+    for name, path in FILTERED.items():
+        yield f"list of {name}", f"/admin/{path}", ONE_QUERY
+    for name in ("files", "entries"):
+        yield f"page {DEEP} of the list of {name}", deep(client, f"/admin/{LISTS[name]}/"), ONE_QUERY
+    for name in ("files", "sessions", "jobs", "entries"):
+        newest = client.get(f"/admin/{LISTS[name]}/").context["cl"].result_list[0]
+        for tab in ("summary", "related", "audit") if name != "entries" else ("summary", "related"):
+            address = f"/admin/{LISTS[name]}/{newest.pk}/change/?tab={tab}"
+            yield f"one of the {name}, {tab}", address, None
+    for name in ("health", "stock", "costs"):
+        yield name, f"/admin/page/{name}/", None
+
+
+def deep(client: Any, address: str) -> str:
+    """The address of a page further back in a list."""
+    at = address
+    for _ in range(DEEP - 1):
+        at = address + client.get(at).context["cl"].older
+    return at
+
+
+def taken(client: Any, name: str, address: str, most: int | None) -> Taken:
+    """Make a page, and then again and again."""
+    from tests.faults import Call, watched
+
+    calls = Counter[str]()
+
+    def counted(call: Call, aws: Any, operation: str, arguments: dict[str, Any]) -> Any:
+        calls[operation] += 1
+        return call(aws, operation, arguments)
+
+    def made() -> tuple[float, float, int]:
+        wall, cpu = time.perf_counter(), time.process_time()
+        answer = client.get(address)
+        if answer.status_code != 200:
+            raise ValueError(f"{address} is {answer.status_code}.")
+        return time.perf_counter() - wall, time.process_time() - cpu, len(answer.content)
+
+    first, _, size = made()
+    turns = [made()[:2] for _ in range(TURNS)]
+    with watched(counted):
+        made()
+    median, cpu = (statistics.median(figures) for figures in zip(*turns, strict=True))
+    return Taken(name, calls, size, first, median, cpu, most)
+
+
+if __name__ == "__main__":
+    inside(sys.argv[2]) if sys.argv[1:2] == ["inside"] else main()
