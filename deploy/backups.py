@@ -4,8 +4,9 @@ Objects are not in it: S3 gives an object that is written again another version'
 buckets keep versions, and ``undelete`` takes back what was deleted; docs/operations.md says what stands against the loss
 of a whole bucket. A backup opens for its recipient alone, as those of ``apps.stack.backups`` do, whose format it has.
 
-Rows are those of one moment only while nothing writes: ``at_rest`` stops both functions meanwhile. A restore that ends
-in its midst leaves them stopped: with half of its tables a stage would take the bodies of the other half for orphans.
+Rows are those of one moment only while nothing writes: ``at_rest`` stops both functions, waits until those at work have
+ended, and no backup is kept beside which the trail moved on. A restore that ends in its midst leaves them stopped: with
+half of its tables a stage would take the bodies of the other half for orphans.
 """
 
 import base64
@@ -24,7 +25,7 @@ from typing import Any, Self
 
 from apps.stack import backups, uv
 from apps.stack.backups import BackupFailed
-from deploy import pack
+from deploy import at_work, pack
 from deploy.steps import Deployment, exists
 
 WRITTEN = 25  # rows of one BatchWriteItem
@@ -65,11 +66,17 @@ class StageData:
 
     @contextmanager
     def at_rest(self) -> Iterator[None]:
-        """Let neither function begin anything. Who is at work has fifteen minutes at most: begin when the queues are empty."""
+        """Let neither function begin anything, and whoever is at work end: in a minute, or a quarter of an hour at most.
+
+        Raises:
+            BackupFailed: something goes on that is no function of the stage.
+        """
         functions, stays = self.client("lambda"), False
         try:
             for name in self.functions:
                 functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+            if self.functions:
+                at_work.wait_for_rest(self.client, self.prefix)
             yield
         except HalfRestored:
             stays = True
@@ -87,7 +94,8 @@ class StageData:
         """Write a backup; return its SHA-256.
 
         Raises:
-            BackupFailed: a name is taken, the recipient's document is none, or the database does not answer from here.
+            BackupFailed: a name is taken, the recipient's document is none, the database does not answer from here, or
+                the stage was changed meanwhile.
         """
         return backups.write(self._archive(), recipient=recipient, out=out)
 
@@ -152,6 +160,7 @@ class StageData:
         return taken
 
     def _archive(self) -> Iterator[bytes]:
+        before = at_work.heads(self.client, self.prefix)
         yield from backups.begin()
         if self.secret:
             yield from backups.entry(SECRET, json.dumps(self._secret()).encode())
@@ -163,6 +172,11 @@ class StageData:
             for number, page in enumerate(scan.paginate(TableName=table, ConsistentRead=True)):
                 name = f"{TABLES}/{table.removeprefix(self.prefix + '-')}/{number:08d}.json"
                 yield from backups.entry(name, json.dumps(page["Items"], default=_as_text).encode())
+        if at_work.heads(self.client, self.prefix) != before:
+            raise BackupFailed(
+                "The stage was changed while it was read, so that its rows are not those of one moment. No backup was "
+                "kept. Give the same command again."
+            )
         yield backups.END
 
     def _tables(self) -> set[str]:

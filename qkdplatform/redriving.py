@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 log = logging.getLogger(__name__)
-HIDDEN_SECONDS = 900  # while one is tried, and at the latest until it is seen again
 ENTRY = "qkdplatform.lambda_handler.handler"
 Entry = Callable[[Any, Any], Any]
 
@@ -43,33 +42,41 @@ class Tried:
     error: str | None = None  # empty where it succeeded: the kind of the failure, never its text
 
 
-def redrive(*, limit: int, only: Collection[str] | None = None) -> Iterator[Tried]:
+def redrive(
+    *,
+    limit: int,
+    only: Collection[str] | None = None,
+    but: Collection[str] = (),
+    tell: Callable[[Tried], None] = lambda _: None,
+) -> Iterator[Tried]:
     """Try dead letters again, each once.
 
     Args:
         limit: of letters.
         only: ids of those that are tried; None for all. The others are shown again at the end.
+        but: ids of those that are not.
+        tell: told what became of a letter before that is deleted; where it fails the letter stays.
     """
     sqs, left = aws.client("sqs"), []
     entry: Entry = import_string(ENTRY)  # imported where it is needed: it sets Django up
     url = sqs.get_queue_url(QueueName=settings.DEAD_LETTER_QUEUE)["QueueUrl"]
-    wanted, count = None if only is None else set(only), 0
+    wanted, count = None if only is None else set(only).difference(but), 0
     try:
         while count < limit and (wanted is None or wanted):
             message = _next(url)
             if message is None:
                 return
-            if wanted is not None and message["MessageId"] not in wanted:
-                left.append(message["ReceiptHandle"])
+            left.append(message["ReceiptHandle"])
+            if message["MessageId"] in but or (wanted is not None and message["MessageId"] not in wanted):
                 continue
             count += 1
             tried = _try(message, entry)
             if wanted is not None:
                 wanted.discard(tried.message_id)
+            tell(tried)
             if tried.error is None:
+                left.remove(message["ReceiptHandle"])
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-            else:
-                left.append(message["ReceiptHandle"])
             yield tried
     finally:
         for handle in left:
@@ -78,7 +85,7 @@ def redrive(*, limit: int, only: Collection[str] | None = None) -> Iterator[Trie
 
 def _next(url: str) -> "MessageTypeDef | None":
     received = aws.client("sqs").receive_message(
-        QueueUrl=url, MaxNumberOfMessages=1, VisibilityTimeout=HIDDEN_SECONDS, WaitTimeSeconds=1
+        QueueUrl=url, MaxNumberOfMessages=1, VisibilityTimeout=letters.HELD_SECONDS, WaitTimeSeconds=1
     )
     return next(iter(received.get("Messages", [])), None)
 

@@ -16,6 +16,7 @@ SLEEPS = {
     "tests/jobs/test_cancelled.py": "between two looks",
     "tests/jobs/test_outages.py": "between two looks",
     "tests/qkdclient/test_strange.py": "between two looks",
+    "tests/stack/power_script.py": "between two looks",
     "tests/stack/test_ordered.py": "a slow test lets a minute pass",
     "tests/stack/serving_script.py": "between two looks, and a request that hangs until the worker is ended",
     "tests/stack/test_run.py": "an answer from before has to be too old; a run is killed anywhere in the middle",

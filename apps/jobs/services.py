@@ -230,11 +230,18 @@ def look_again(job_id: str) -> None:
 
 
 def send_next(owner: str) -> None:
-    """Send the message of an owner's job that waits for the place that has become free; the sweep does so too."""
+    """Send the messages of an owner's jobs that wait, for all places that are free; the sweep does so too.
+
+    Not for the one that has become free alone: of two jobs that end before a worker takes up the next, both would send
+    that one. A message too many has nothing to do.
+    """
     try:
-        waiting = shares.next_waiting(owner)
-        if waiting is not None and shares.has_room(waiting):
-            kinds.send(waiting.kind, waiting.job_id)
+        free: int | None = None
+        for job in shares.waiting(owner):
+            free = shares.free_places(owner) if free is None else free - 1
+            if free <= 0:
+                return
+            kinds.send(job.kind, job.job_id)
     except Exception:  # the work before it has ended, and its message must not come again
         log.exception("the next job of %s is not sent yet", owner)
 

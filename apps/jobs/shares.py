@@ -5,6 +5,8 @@ done with; the next one is sent when a place becomes free. So thousands of messa
 in moments, and the workers that are left serve the others.
 """
 
+from collections.abc import Iterator
+
 from django.conf import settings
 from pynamodb.exceptions import PutError
 
@@ -16,7 +18,7 @@ from apps.jobs.records import Job, JobState, Share
 from apps.jobs.store import JobTable, ShareTable
 
 ATTEMPTS = 10  # workers that take a place of one principal at the same moment
-LOOKED_AT = 20  # waiting jobs that are looked at for one that is due
+LOOKED_AT = 20  # jobs that are looked at for some that are due
 
 
 class TooManyJobs(Refused):
@@ -66,12 +68,11 @@ def take_place(job: Job) -> bool:
     return False  # the sweep sends it again
 
 
-def next_waiting(owner: str) -> Job | None:
-    """The job that has waited longest of those that are due and wait for a place; None where none does."""
-    for job in store.open_of(owner, limit=LOOKED_AT):
-        if job.state is JobState.QUEUED and job.is_due:
-            return job
-    return None
+def waiting(owner: str) -> Iterator[Job]:
+    """Jobs that are due and wait for a place, the one that has waited longest first."""
+    return (
+        job for job in store.open_of(owner, limit=LOOKED_AT) if job.state is JobState.QUEUED and job.is_due
+    )
 
 
 def _share(principal: str) -> Share:

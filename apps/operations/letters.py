@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 MOST = 100  # letters that are looked at
 BATCH = 10  # that SQS gives at a time
 LOOK_SECONDS = 20  # while a look lasts; a process that ends within it hides them no longer
+HELD_SECONDS = 900  # while one is tried again, and at the latest until it is seen again
 NAME = 120  # characters of a name that is shown
 
 

@@ -1,16 +1,18 @@
 """What operators asked for, in the background. A message carries the job's id only."""
 
 import logging
+from typing import Any
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
 from apps.audit.records import Outcome, system
 from apps.audit.services import record
-from apps.common import scheduling
-from apps.common.errors import Refused
+from apps.common import clock, scheduling
+from apps.common.errors import Refused, Unavailable
 from apps.common.scheduling import Schedule
 from apps.jobs.running import Work, job_task
+from apps.operations import letters
 from apps.operations.job_kinds import OperationsJob
 from apps.operations.trail import OperationEvent
 
@@ -18,18 +20,19 @@ log = logging.getLogger(__name__)
 REDRIVER = system("redriver")
 
 
-@job_task(
-    OperationsJob.REDRIVE, failure="The dead letters could not be tried again; those that were not stay."
-)
-def redrive(work: Work) -> bool:
-    """Try dead letters again, each once; a cancellation is seen between two."""
-    wanted = work.job.parameters.get("message_ids")
-    only = None if wanted is None else frozenset(map(str, wanted))
-    done, failed = 0, {}
-    for tried in import_string(settings.REDRIVER)(limit=int(work.job.total), only=only):
-        done += 1
-        if tried.error is not None:
-            failed[tried.message_id] = tried.error
+class _Trying:
+    """Dead letters as they are tried: what became of them until now is in the job's results, for the next worker too."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self.done = int(work.job.done)
+        self.failed: dict[str, str] = dict(work.job.results.get("failed_again", {}))
+        self.hidden_before: str | None = work.job.results.get("hidden_since")
+        if not self.hidden_before:  # it came to its end and is retried: those that failed are tried once more
+            self.done, self.failed = self.done - len(self.failed), {}
+
+    def tell(self, tried: Any) -> None:
+        """Leave an entry on one that was tried, before it is deleted."""
         record(
             REDRIVER,
             OperationEvent.LETTER_REDRIVEN,
@@ -37,13 +40,57 @@ def redrive(work: Work) -> bool:
             message_id=tried.message_id,
             what=tried.what,
             error=tried.error,
-            job_id=work.job.job_id,
+            job_id=self._work.job.job_id,
         )
-        told = {"succeeded": done - len(failed), **({"failed_again": failed} if failed else {})}
-        work.report(done=done, results=told)
-    if failed:
-        raise Refused(f"{len(failed):,} of {done:,} failed again and stay. The log says where.")
-    if not done:
+
+    def count(self, tried: Any) -> None:
+        """Count one that was tried; from now on another one may be hidden."""
+        self.done += 1
+        if tried.error is not None:
+            self.failed[tried.message_id] = tried.error
+        self.store(hidden_since=clock.as_text(clock.now()))
+
+    def store(self, **hidden: str) -> None:
+        """Store how far the job is.
+
+        Raises:
+            JobCancelled, JobTakenOver, OutOfTime: as ``Work.report``.
+        """
+        told = {"succeeded": self.done - len(self.failed), "failed_again": self.failed, **hidden}
+        results = {name: value for name, value in told.items() if value or name == "succeeded"}
+        self._work.report(done=self.done, results=results)
+
+
+@job_task(
+    OperationsJob.REDRIVE, failure="The dead letters could not be tried again; those that were not stay."
+)
+def redrive(work: Work) -> bool:
+    """Try dead letters again, each once; a cancellation is seen between two.
+
+    A worker that is killed leaves what it had received hidden. So each says since when that may be: the next one waits
+    for those letters, and counts what is still not there as tried, since that is when a letter is deleted.
+    """
+    trying, total = _Trying(work), int(work.job.total)
+    hidden, wanted = trying.hidden_before, work.job.parameters.get("message_ids")
+    trying.store(hidden_since=clock.as_text(clock.now()))
+    for tried in import_string(settings.REDRIVER)(
+        limit=total - trying.done,
+        only=None if wanted is None else frozenset(map(str, wanted)),
+        but=frozenset(trying.failed),
+        tell=trying.tell,
+    ):
+        trying.count(tried)
+    if hidden and trying.done < total:
+        if clock.is_recent(clock.from_text(hidden), seconds=letters.HELD_SECONDS):
+            trying.store(hidden_since=hidden)
+            raise Unavailable(
+                "A worker that ended hides dead letters still, for a quarter of an hour at most."
+            )
+        trying.done = total
+    trying.store()
+    if trying.failed:
+        raise Refused(f"{len(trying.failed):,} of {trying.done:,} failed again and stay. The log says where.")
+    if not trying.done:
         raise Refused(
             "None of these dead letters is there now: they were tried, dropped, or are held elsewhere."
         )

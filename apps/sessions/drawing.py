@@ -47,7 +47,7 @@ def draw(
         lease = held.check_out(wanted)
         if lease is None:
             listed = free(passed, tried)
-            lease = _lease_one(held, wanted, listed, passed)
+            lease = _lease_one(held, wanted, listed, tried)
             # Those beside a leased one were not tried: they are what is left where its session proves damaged
             tried.update(listed if lease is None else [lease.block.block_id])
             if lease is None and (listed or held.wait(wanted, until=until)):
@@ -72,9 +72,13 @@ def draw(
 
 
 def _lease_one(
-    held: leases.Leases, wanted: leases.Wanted, block_ids: list[str], passed: set[str]
+    held: leases.Leases, wanted: leases.Wanted, block_ids: list[str], tried: set[str]
 ) -> Lease | None:
-    """Claim one of some blocks, at random, so that processes seldom choose the same one."""
+    """Claim one of some blocks, at random, so that processes seldom choose the same one.
+
+    One that is forged joins those that were tried. It says nothing of the session that its name tells: that is whose
+    keys somebody wants to be passed over.
+    """
     for block_id in random.sample(block_ids, len(block_ids)):
         if not held.claim(block_id):
             continue
@@ -85,7 +89,7 @@ def _lease_one(
             if block is not None and store.is_free(block) and wanted(block):
                 lease = held.keep(block, beside)
         except RecordForged:  # logged there
-            passed.add(store.session_of_block(block_id))
+            tried.add(block_id)
         finally:
             if lease is None:
                 held.drop(block_id)

@@ -61,13 +61,17 @@ class Child:
         self.process.wait()
 
     def tail(self, lines: int = 20) -> str:
-        """The last lines of its log."""
+        """The last lines of its log; none where a full disk kept that from being made again."""
+        if not self.log.exists():
+            return ""
         with self.log.open("rb") as file:
             file.seek(max(0, self.log.stat().st_size - TAIL_BYTES))
             return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-lines:])
 
     def new_errors(self) -> list[str]:
         """Lines logged since the last call that report an error."""
+        if not self.log.exists():
+            return []
         with self.log.open("rb") as file:
             file.seek(self._shown)
             block = file.read()

@@ -1,5 +1,8 @@
 """Runs waitress until it is told to stop, and ends within GRACE_SECONDS whatever its requests wait for.
 
+It also ends where it cannot go on, so that the supervisor starts another one: what refuses connections and lives, nobody
+would notice.
+
 Waitress itself ends by an exception that a signal raises wherever it is just then, which finalizers and thunks swallow;
 it then sends nothing more, and waits for each lane of threads in turn.
 """
@@ -18,6 +21,13 @@ TURN_SECONDS = 1.0  # of the loop that waits: how late a signal may be seen at w
 ENDING_TURN_SECONDS = 0.05
 
 
+log = logging.getLogger(__name__)
+
+
+class NoLongerListens(Exception):
+    """Waitress closed its own socket: an error on the way to a new connection does that."""
+
+
 class Serving:
     """A server that runs, and how it ends."""
 
@@ -31,9 +41,15 @@ class Serving:
         self._server.pull_trigger()
 
     def run(self) -> bool:
-        """Serve until told to stop; return whether every request under way was answered."""
+        """Serve until told to stop; return whether every request under way was answered.
+
+        Raises:
+            NoLongerListens: nobody is answered any more.
+        """
         while not self._told:
             self._turn(TURN_SECONDS)
+            if self._server.socket is None:
+                raise NoLongerListens
         return self._end()
 
     def _end(self) -> bool:
@@ -53,11 +69,22 @@ class Serving:
         return any(channel.total_outbufs_len for channel in self._server.active_channels.values())
 
     def _turn(self, seconds: float) -> None:
-        # The map of the server's sockets is waitress's own way to share a loop
-        wasyncore.loop(timeout=seconds, map=self._server._map, count=1)  # noqa: SLF001
+        # The map of the server's sockets is waitress's own way to share a loop. By poll: select raises for the 1024th file
+        # of a process, and for a socket that a thread closed meanwhile, and that would end the server
+        wasyncore.loop(timeout=seconds, use_poll=True, map=self._server._map, count=1)  # noqa: SLF001
 
 
-def leave() -> NoReturn:
+def serve(serving: Serving) -> NoReturn:
+    """Serve, and end this process with 0 where it was told to stop, with 1 where it cannot go on."""
+    try:
+        serving.run()
+    except Exception:
+        log.exception("the web worker cannot go on")
+        leave(1)
+    leave(0)
+
+
+def leave(code: int) -> NoReturn:
     """End this process now: a thread that still waits for something would hold the interpreter's own end up.
 
     Nothing is lost with it: what was acknowledged is in AWS.
@@ -65,4 +92,4 @@ def leave() -> NoReturn:
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(code)

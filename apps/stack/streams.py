@@ -40,7 +40,14 @@ class Checkpoints:
             self._known.pop(f"{table}/{shard}", None)
         else:
             self._known[f"{table}/{shard}"] = sequence
-        write_private(self._path, json.dumps(self._known))
+        try:
+            write_private(self._path, json.dumps(self._known))
+        except (
+            OSError
+        ) as error:  # a full disk, say: a relay that ended for that would in the end take all parts with it
+            log.warning(
+                "a place in %s is not kept (%s): a restart delivers it again", table, type(error).__name__
+            )
 
 
 def _places_in(path: Path) -> dict[str, str]:

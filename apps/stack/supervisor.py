@@ -108,10 +108,7 @@ class Supervisor:
             self._end_if_frozen(self.children["aws"])
             for name in [name for name, moment in self._due.items() if moment <= time.monotonic()]:
                 del self._due[name]
-                self._spawn(name)
-                if name == "aws":
-                    self._pulse.expect_later()  # whatever ended it: its journal may be long
-                    self._renew_workers()
+                self._start_again(name)
             time.sleep(POLL_SECONDS * 4)
 
     def _ended(self, child: Child, exit_code: int) -> None:
@@ -124,6 +121,21 @@ class Supervisor:
         )
         say(child.tail(5))
         self._due[child.name] = time.monotonic() + wait
+
+    def _start_again(self, name: str) -> None:
+        """Start a part again; where that fails it counts as one that ended, and comes later."""
+        try:
+            self._spawn(name)
+        except OSError as error:
+            wait = self._restarts.wait_after(name, 1, now=time.monotonic())
+            if wait is None:
+                raise ChildEnded(self.children[name], f"it cannot be started: {error.strerror}") from error
+            say(f"[{name}] cannot be started ({error.strerror}), trying it again in {wait:.1f} s")
+            self._due[name] = time.monotonic() + wait
+            return
+        if name == "aws":
+            self._pulse.expect_later()  # whatever ended it: its journal may be long
+            self._renew_workers()
 
     def _renew_workers(self) -> None:
         """Start Celery's workers again: one whose connection was refused may go on without ever polling again.
@@ -158,7 +170,12 @@ class Supervisor:
         environment = self._aws_environment if name == "aws" else self._environment
         child = Child(name, self._commands[name], environment, folder / "logs")
         self.children[name] = child
-        remember(folder / "children.json", self.children.values())
+        try:
+            remember(folder / "children.json", self.children.values())
+        except (
+            OSError
+        ) as error:  # a full disk, say: only a next start would want to know, if this process is killed
+            say(f"[{name}] runs, and children.json does not say so: {error.strerror}")
         return child
 
     def _wait(self, what: str, ready: Callable[[], bool]) -> None:

@@ -14,7 +14,7 @@ from waitress.task import ErrorTask, WSGITask
 
 from apps.common import aws, health, problems
 from apps.stack.lanes import Lanes
-from apps.stack.serving import Serving, leave
+from apps.stack.serving import Serving, serve
 from qkdplatform.wsgi import application
 
 THREADS = 8
@@ -81,8 +81,7 @@ def main() -> None:
     serving = Serving(make_server(application, host=host, port=int(port)))
     signal.signal(signal.SIGTERM, serving.tell)
     signal.signal(signal.SIGINT, serving.tell)
-    serving.run()
-    leave()
+    serve(serving)
 
 
 if __name__ == "__main__":

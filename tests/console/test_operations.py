@@ -111,6 +111,20 @@ def test_what_fails_again_stays_in_sight_and_its_job_says_so(console: Client, en
     assert {one.outcome for one in newest("letter.redriven")} == {"ok", "failed"}
 
 
+def test_a_job_that_is_retried_tries_what_failed_once_more(console: Client, entry: list[Any]) -> None:
+    broken, _fine = dead_event({"fails": True}), dead_event()
+    job = letters.redrive_later(actor=ALICE)
+    tasks.redrive(job.job_id)
+    jobs.retry(job.job_id, actor=ALICE)
+    tasks.redrive(job.job_id)
+    assert entry.count({"fails": True}) == 2
+    assert len(entry) == 3
+    assert jobs.find(job.job_id, actor=ALICE).results == {
+        "succeeded": 1,
+        "failed_again": {broken: "ValueError"},
+    }
+
+
 def test_a_letter_that_is_gone_fails_its_job(console: Client, entry: list[Any]) -> None:
     gone, other = dead_event(), dead("a poem")
     act(console, LETTERS, "redrive", [gone])

@@ -29,7 +29,7 @@ from tests import requirement
 from tests.conftest import TESTS
 from tests.custody.files import encrypted
 from tests.custody.people import ALICE, BOB, admit, key_of, program_of
-from tests.faults import Fault
+from tests.faults import TELLING
 from tests.keys.rewriting import rewritten
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("four_eyes")]
@@ -306,7 +306,7 @@ def test_an_active_key_cannot_be_asked_to_be_destroyed(pool):
 
 
 @requirement("I1", "I5")
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", TELLING)
 def test_no_failed_call_half_destroys_a_key(aws, monkeypatch, fault, each_call):
     real = clock.now
 

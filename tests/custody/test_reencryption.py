@@ -34,7 +34,7 @@ from qkdseal.body import CHUNK_SIZE
 from qkdseal.envelope import Envelope
 from tests import requirement
 from tests.conftest import TESTS
-from tests.faults import Fault
+from tests.faults import TELLING
 from tests.files.test_documents import replaced
 from tests.queues import die, into
 from tests.sessions.ready import long
@@ -265,7 +265,7 @@ def test_a_job_waits_for_quantum_keys_to_be_made(api, plenty, sent, monkeypatch)
 
 
 @requirement("I1", "I3", "I4")
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", TELLING)
 def test_whichever_call_fails_the_file_opens_and_asking_again_finishes(api, plenty, fault, each_call):
     contents = {}
 

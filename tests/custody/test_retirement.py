@@ -22,7 +22,7 @@ from tests import requirement
 from tests.conftest import TESTS
 from tests.console.pages import POOL, act, messages_of
 from tests.custody.files import rows_under
-from tests.faults import Fault
+from tests.faults import TELLING
 from tests.keys.rewriting import rewritten
 from tests.queues import into
 from tests.threads import together
@@ -198,7 +198,7 @@ def test_without_any_other_key_a_rotation_is_not_finished_before_there_is_one(aw
 
 
 @requirement("C5", "C6", "I1")
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", TELLING)
 def test_no_failed_call_leaves_a_key_out_of_use_without_a_job(pool, sent, fault, each_call):
     def prepare():
         (key,) = keys.create(1, actor=TESTS)

@@ -28,7 +28,7 @@ from tests import requirement
 from tests.conftest import TESTS
 from tests.custody.files import encrypted, plaintext_of
 from tests.custody.processes import process_starts
-from tests.faults import Fault
+from tests.faults import TELLING
 from tests.finals import final_key
 
 CONTEXT = {"record": "test", "id": "1"}
@@ -86,7 +86,7 @@ def test_an_old_root_key_is_retired_only_when_nothing_is_under_it(own_stock, poo
 
 
 @requirement("C10", "I4")
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", TELLING)
 def test_no_failed_call_of_a_root_key_rotation_loses_a_secret(own_root, aws, fault, each_call):
     before = {key.key_id: seeds.seed_of(key) for key in keys.create(1, actor=TESTS)}
     session_id = sessions.generate(sessions.GenerateRequest(), actor=TESTS).session_id

@@ -17,7 +17,7 @@ from apps.access.models import User
 from apps.access.roles import Role
 from apps.stack.backups import BackupFailed
 from deploy import __main__ as commands
-from deploy import backups
+from deploy import at_work, backups
 from deploy.cloud import DeployFailed
 from deploy.stages import BadStage, read_config
 from deploy.steps import STEPS, Deployment
@@ -58,6 +58,7 @@ def stage(monkeypatch, tmp_path):
         return 2
 
     monkeypatch.setattr("apps.stack.backups.extract", extract)
+    monkeypatch.setattr(at_work, "QUIET_SECONDS", 0.0)  # nobody is at work
     (tmp_path / "monday").write_text("a backup")
     with mock_aws():
         clients: dict[str, Any] = {
@@ -97,6 +98,13 @@ def test_a_stage_that_cannot_be_stopped_whole_is_not_left_half_stopped(stage):
     with pytest.raises(PermissionError), stage.at_rest():
         pytest.fail("it was not at rest")
     assert stopped(stage) == set()
+
+
+def test_a_stage_is_at_rest_once_those_at_work_have_ended(stage, monkeypatch):
+    waited = []
+    monkeypatch.setattr(at_work, "wait_for_rest", lambda *_: waited.append(set(stopped(stage))))
+    with stage.at_rest():
+        assert waited == [{"api", "worker"}], "nobody begins meanwhile"
 
 
 def test_what_fails_before_anything_is_written_lets_the_stage_go_on(stage, tmp_path):

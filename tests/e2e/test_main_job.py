@@ -92,9 +92,9 @@ def test_1_an_eavesdropper_leaves_a_detection_and_no_key(platform):
         ("nothing.txt", b""),
         ("Übergröße & leere Zeichen.bin", b"x" * 70_001),
         ("..%2f..%2fetc%2fpasswd", b"data, never a path"),
-        ("archive.tar", os.urandom(1 << 20) * 100),
+        ("archive.tar", os.urandom(1 << 20) * 65),  # a job decrypts it
     ],
-    ids=["pdf", "empty", "umlauts", "path-tricks", "100-MiB"],
+    ids=["pdf", "empty", "umlauts", "path-tricks", "65-MiB"],
 )
 def test_2_an_upload_is_encrypted_and_comes_back(platform, name, content):
     file_id = platform.upload(name, content)
@@ -168,9 +168,6 @@ def test_every_dependency_is_ready(platform):
 @local
 @requirement("D3")
 def test_5_the_audit_trail_verifies_and_names_an_edited_entry(platform):
-    whole = managed(platform, "verify_audit")
-    assert whole.returncode == 0, whole.stderr
-    assert "OK: " in whole.stdout
     table = "qkd-local-audit"
     entry = dynamodb(platform).scan(TableName=table, Limit=1)["Items"][0]
     key = {"chain": entry["chain"], "sequence": entry["sequence"]}
@@ -191,4 +188,6 @@ def test_5_the_audit_trail_verifies_and_names_an_edited_entry(platform):
         in edited.stderr
     )
     set_event(entry["event"])
-    assert managed(platform, "verify_audit").returncode == 0
+    whole = managed(platform, "verify_audit")
+    assert whole.returncode == 0, whole.stderr
+    assert "OK: " in whole.stdout

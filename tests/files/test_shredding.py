@@ -22,7 +22,7 @@ from qkdplatform.lambda_handler import handler
 from qkdseal.body import seal_bytes
 from tests import requirement
 from tests.conftest import TESTS
-from tests.faults import Fault
+from tests.faults import TELLING
 from tests.files.test_documents import encrypted, replaced
 from tests.tables import rows, versions
 from tests.uploads import deliver, plaintext_of, put, record_of
@@ -111,7 +111,7 @@ def test_a_body_that_its_client_encrypted_is_removed_too(api, stock, later):
 
 
 @requirement("I1", "I4")
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", TELLING)
 def test_whichever_call_fails_the_next_sweep_finishes(api, pool, later, fault, each_call):
     made = sessions.generate(sessions.GenerateRequest(key_length=32_768, error_rate=0.01), actor=TESTS)
     detections.judge(made.session_id, actor=TESTS)

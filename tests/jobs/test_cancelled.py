@@ -9,6 +9,7 @@ from django.conf import settings as django_settings
 
 from apps.common import clock, scheduling
 from apps.common.aws import client
+from apps.common.scheduling import Schedule
 from apps.custody import reencryption, retirement
 from apps.custody import tasks as custody
 from apps.custody.reencryption import Suspect, SuspectKind
@@ -40,6 +41,14 @@ from tests.uploads import plaintext_of, put, record_of, registered
 
 MIB = 2**20
 ENCRYPTED = django_settings.ENCRYPTED_BUCKET
+SETTLING = {
+    "jobs sent again",
+    "uploads encrypted",
+    "uploads given up",
+    "stale uploads aborted",
+    "reservations ended",
+    "orphaned bodies removed",
+}
 SLOW = 240.0  # seconds that a cancelled job of these tests may go on: it would take ten minutes
 
 
@@ -55,17 +64,6 @@ def sent(monkeypatch):
     ):
         monkeypatch.setattr(task, "apply_async", into(ids))
     return ids
-
-
-@pytest.fixture
-def _own_parts(monkeypatch):
-    """A sweep has the parts alone that settle jobs, uploads and reservations; ``each_call`` sweeps a hundred times."""
-    own, parts_of = {"jobs", "files", "sessions"}, scheduling.parts_of
-    monkeypatch.setattr(
-        scheduling,
-        "parts_of",
-        lambda schedule: [part for part in parts_of(schedule) if part.run.__module__.split(".")[1] in own],
-    )
 
 
 @pytest.fixture
@@ -93,6 +91,14 @@ def cancel_within(monkeypatch, owner, name, job_id, *, call=1):
 
 def open_uploads():
     return client("s3").list_multipart_uploads(Bucket=ENCRYPTED).get("Uploads", [])
+
+
+def swept_of_uploads():
+    """Run the parts of a sweep that settle jobs, uploads and reservations, without their turns."""
+    parts = [part for part in scheduling.parts_of(Schedule.SWEEP) if part.name in SETTLING]
+    assert len(parts) == len(SETTLING)
+    for part in parts:
+        part.run()
 
 
 def held_reservations():
@@ -205,7 +211,6 @@ def test_a_cancelled_encryption_leaves_the_plaintext_and_nothing_else(api, uploa
 
 
 @requirement("C9", "C6", "I1", "I4")
-@pytest.mark.usefixtures("_own_parts")
 @pytest.mark.parametrize("fault", TELLING)
 def test_whichever_call_fails_a_cancelled_encryption_leaves_nothing_half_done(
     api, stock, sent, settings, monkeypatch, fault, each_call
@@ -240,7 +245,7 @@ def test_whichever_call_fails_a_cancelled_encryption_leaves_nothing_half_done(
             if not job_of(job_id).state.ended:
                 die(job_id)
                 files.encrypt_upload(job_id)  # its message is delivered again
-            sweep()
+            swept_of_uploads()
             assert held_reservations() == [], place
             if is_cancelled:
                 assert job_of(job_id).state is JobState.CANCELLED, place

@@ -19,7 +19,7 @@ from apps.jobs.trail import JobEvent
 from apps.sessions.job_kinds import SessionJob
 from tests import requirement
 from tests.conftest import TESTS
-from tests.faults import Fault
+from tests.faults import TELLING
 from tests.queues import die
 from tests.tables import save
 
@@ -230,7 +230,7 @@ def test_start_cancel_and_end_raced_by_threads_leave_what_their_callers_were_tol
 
 
 @requirement("A9", "I4")
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", TELLING)
 def test_whichever_call_fails_a_job_ends_once_its_message_is_delivered_again(aws, fault, each_call):
     for place, job in each_call("work on a job", fault, queued, lambda job: work(job.job_id)):
         state = now(job).state
@@ -242,7 +242,7 @@ def test_whichever_call_fails_a_job_ends_once_its_message_is_delivered_again(aws
 
 
 @requirement("A9", "I4")
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", TELLING)
 def test_whichever_call_fails_a_failed_job_can_be_sent_again(aws, fault, each_call, monkeypatch):
     monkeypatch.setattr(jobs, "RESENT_FIRST", 0)
     for place, job in each_call(
@@ -275,7 +275,7 @@ def test_a_job_that_fails_again_and_again_is_sent_again_after_ever_longer_waits(
 
 @requirement("A9", "I1", "I4")
 @pytest.mark.parametrize("under_way", [False, True])
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", TELLING)
 def test_whichever_call_fails_a_cancellation_holds_once_it_is_asked_for_again(
     aws, fault, under_way, each_call
 ):
@@ -297,7 +297,7 @@ def test_whichever_call_fails_a_cancellation_holds_once_it_is_asked_for_again(
 
 
 @requirement("A9", "I4")
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", TELLING)
 def test_whichever_call_fails_a_cancelled_worker_s_job_ends_as_cancelled(aws, fault, each_call):
     def prepare():
         under_way = started()

@@ -53,7 +53,8 @@ def killed(after, *, of=()):
         yield calls
 
 
-def deliver_until_ended(task, job_id):
+def deliver_until_ended(task, job_id, passes=lambda: None):
+    """Deliver a job's message again and again; ``passes`` is the time between two."""
     for _ in range(MOST_DELIVERIES):
         job = services.get(job_id)
         assert job is not None
@@ -61,6 +62,7 @@ def deliver_until_ended(task, job_id):
             return job
         die(job_id)
         task(job_id)
+        passes()
     return services.get(job_id)
 
 

@@ -1,6 +1,7 @@
 """Every other kind of job, its worker killed between two calls of it: delivered again, it ends as if nothing had been (A9, C6)."""
 
 import base64
+import json
 import os
 import uuid
 from collections.abc import Callable
@@ -12,12 +13,14 @@ from typing import Any
 
 import pytest
 import requests
+from django.conf import settings as django_settings
+from moto.core.utils import unix_time_millis
 
 from apps.access.roles import Role
 from apps.audit import archive, archiving, checkpointing, writing
 from apps.audit import tasks as audit
 from apps.audit.records import SWEEPER
-from apps.audit.services import record
+from apps.audit.services import entries_page, record
 from apps.audit.verification import Depth, verify
 from apps.common import clock, scheduling
 from apps.common.aws import client
@@ -37,8 +40,9 @@ from apps.jobs import services as jobs
 from apps.jobs.records import JobState
 from apps.keys import recovery_seal, wrapped_secrets
 from apps.keys import services as keys
-from apps.operations import running
+from apps.operations import letters, running
 from apps.operations import tasks as operations
+from apps.operations.trail import OperationEvent
 from apps.reports import services as reports
 from apps.reports import tasks as reporting
 from apps.sessions.store import QuantumKeyTable
@@ -65,6 +69,7 @@ class Given:
     sent: list[str]
     later: Callable[..., None]
     bucket: str
+    passes: Callable[[], None] = lambda: None  # time, between two deliveries
 
     def upload(self, content: bytes = CONTENT) -> Any:
         found = registered(self.api, content)
@@ -188,6 +193,30 @@ def run_schedule(given: Given) -> Subject:
     return job.job_id, lambda: sorted(jobs.find(job.job_id, actor=TESTS).results["ran"]) == parts
 
 
+def redrive(given: Given) -> Subject:
+    """Two events that Lambda gave up; while one is tried it is hidden, also where nobody is at it any more."""
+    given.passes = lambda: given.later(seconds=letters.HELD_SECONDS)
+    uploads = [registered(given.api, b"small") for _ in range(2)]
+    ids = {given_up(upload.event) for upload in uploads}
+    job = letters.redrive_later(actor=TESTS)
+
+    def is_done() -> bool:
+        entries = entries_page(limit=200).records
+        told = {one.detail["message_id"] for one in entries if one.event == OperationEvent.LETTER_REDRIVEN}
+        results = jobs.find(job.job_id, actor=TESTS).results
+        is_gone = letters.look() == [] and all(upload.is_safe for upload in uploads)
+        return is_gone and told == ids and results == {"succeeded": 2}
+
+    return job.job_id, is_done
+
+
+def given_up(event: dict[str, Any]) -> str:
+    """Put an event into the queue of dead letters, as Lambda does; its id there."""
+    sqs, document = client("sqs"), {"requestContext": {}, "requestPayload": event}
+    url = sqs.get_queue_url(QueueName=django_settings.DEAD_LETTER_QUEUE)["QueueUrl"]
+    return sqs.send_message(QueueUrl=url, MessageBody=json.dumps(document))["MessageId"]
+
+
 KINDS: dict[str, tuple[Any, Callable[[Given], Subject]]] = {
     "reencrypt": (custody.reencrypt_files, reencrypt),
     "encrypt": (files.encrypt_upload, encrypt),
@@ -200,6 +229,7 @@ KINDS: dict[str, tuple[Any, Callable[[Given], Subject]]] = {
     "rotate_root": (custody.rotate_root, rotate_root),
     "seal": (custody.seal_secrets, seal),
     "run_schedule": (operations.run_schedule, run_schedule),
+    "redrive": (operations.redrive, redrive),
 }
 WRITES = ("Put", "Update", "Delete", "Transact", "BatchWrite", "Complete", "Copy")
 
@@ -225,6 +255,10 @@ def world(settings, monkeypatch, tmp_path):
             moved = [timedelta()]
             ids: list[str] = []
             patches.setattr(clock, "now", lambda: now() + moved[0])
+            patches.setattr(
+                "moto.sqs.models.unix_time_millis",
+                lambda: unix_time_millis() + 1000 * moved[0].total_seconds(),
+            )
             settings.ROOT_KEY = f"local:{tmp_path / uuid.uuid4().hex}"
             settings.RECOVERY_PUBLIC_KEY = ""
             configured.root_key.cache_clear()
@@ -245,14 +279,14 @@ def world(settings, monkeypatch, tmp_path):
     configured.root_key.cache_clear()
 
 
-def kill_and_deliver(task, job_id, after, *, of=()):
+def kill_and_deliver(task, job_id, after, passes, *, of=()):
     """Kill the worker after so many calls, deliver the job to fresh ones until it has ended; return the calls until then."""
     with killed(after, of=of) as calls, suppress(Killed):
         task(job_id)
     forget_everything()
     configured.root_key.cache_clear()
     writing.known_chains().names = ["007"]
-    ended = deliver_until_ended(task, job_id)
+    ended = deliver_until_ended(task, job_id, passes)
     assert ended.state is JobState.SUCCEEDED, f"{after}: {calls[-1]}: {ended.error}"
     return list(calls)
 
@@ -285,7 +319,7 @@ def killed_at(world, kind, after, *, of=()):
     task, start = KINDS[kind]
     with world() as given:
         job_id, is_done = start(given)
-        calls = kill_and_deliver(task, job_id, after, of=of)
+        calls = kill_and_deliver(task, job_id, after, given.passes, of=of)
         assert is_done(), f"{after}: {calls[-1]}"
         assert taken_twice() == 0, f"{after}: {calls[-1]}"
         assert verify().problems == [], f"{after}: {calls[-1]}"

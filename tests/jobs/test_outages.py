@@ -29,7 +29,7 @@ from qkdplatform.celery import app
 from tests import requirement
 from tests.conftest import TESTS
 from tests.custody.files import rows_under
-from tests.faults import URL, Fault, watched
+from tests.faults import TELLING, URL, watched
 from tests.queues import die
 from tests.tables import rows
 
@@ -379,7 +379,7 @@ def test_every_kind_is_heard_of_while_a_step_takes_long(pool, sent, settings, mo
 
 
 @requirement("C6", "I4")
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", TELLING)
 def test_whichever_call_fails_while_a_job_is_put_back_it_is_done_in_the_end(
     aws, sent, fault, each_call, monkeypatch
 ):

@@ -74,6 +74,21 @@ def test_jobs_of_one_principal_beyond_its_places_stay_queued_and_follow_each_oth
 
 
 @requirement("I11")
+def test_jobs_that_end_before_the_next_is_taken_up_leave_no_place_empty(sent, settings):
+    """Both sent the same one, and the other place stayed empty until the sweep."""
+    settings.JOBS_RUNNING_PER_PRINCIPAL = 2
+    runs = [running._start(SessionJob.GENERATE, asked().job_id) for _ in range(2)]
+    waiting = [asked() for _ in range(3)]
+    sent.clear()
+    for run in runs:
+        assert run is not None
+        control.end(run)
+        jobs.send_next(str(ALICE))
+    assert set(sent) == {job.job_id for job in waiting[:2]}
+    assert len(sent) == 3, "a message too many, for a job that is no longer queued by then"
+
+
+@requirement("I11")
 def test_another_principal_s_job_runs_beside(sent, settings):
     settings.JOBS_RUNNING_PER_PRINCIPAL = 1
     first, other = asked(), asked(BOB)

@@ -12,7 +12,7 @@ from apps.sessions.records import BlockState, KeyPurpose, SessionStatus, Session
 from apps.sessions.trail import SessionEvent
 from tests import requirement
 from tests.conftest import TESTS
-from tests.faults import Fault, counted
+from tests.faults import TELLING, counted
 from tests.sessions.ready import long, ready
 
 
@@ -62,7 +62,7 @@ def test_four_thousand_keys_are_revoked_in_a_few_writes(pool):
 
 
 @requirement("C3", "I3", "I4")
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", TELLING)
 def test_a_revocation_that_was_interrupted_is_finished_by_the_next(pool, fault, each_call):
     """A session in use: its row is revoked first, then each block."""
 
@@ -101,7 +101,7 @@ def test_whoever_comes_by_a_revoked_session_closes_what_was_left_open(pool, monk
 
 
 @requirement("I1", "I4")
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", TELLING)
 def test_no_failed_call_half_revokes_a_session(aws, fault, each_call):
     def revoke(made):
         transitions.revoke(made.session_id, reason="x", actor=TESTS)

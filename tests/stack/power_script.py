@@ -2,6 +2,8 @@
 
 Run as a program in the embedded AWS's environment. Beside the state stands POWER_DIR: ``files/<inode>`` is a file as it was
 when it was last flushed, ``folders/<inode>`` the names of a folder then. ``pins`` keeps inodes from being used again.
+While there is a file ``slow`` the disk takes nothing whose path has the text in it, and ``waits`` says that something
+waits for it. Of what is flushed together, copies of versions come last.
 """
 
 import contextlib
@@ -9,16 +11,17 @@ import json
 import os
 import shutil
 import stat
+import time
 from pathlib import Path
 
 from apps.stack.embedded import surroundings
 
 surroundings.set_up()
 
-from apps.stack.embedded import durability, server  # noqa: E402 - see above
+from apps.stack.embedded import disk, durability, server  # noqa: E402 - see above
 
 PLACE = Path(os.environ["POWER_DIR"])
-real = os.fsync
+real, flush = os.fsync, disk.flush
 
 
 def pin(path, inode):
@@ -26,9 +29,18 @@ def pin(path, inode):
         os.link(path, PLACE / "pins" / str(inode))
 
 
+def is_slow(path):
+    with contextlib.suppress(FileNotFoundError):
+        return (PLACE / "slow").read_text() in path
+    return False
+
+
 def fsync(descriptor):
-    real(descriptor)
     found, path = os.fstat(descriptor), str(Path(f"/proc/self/fd/{descriptor}").readlink())
+    while is_slow(path):
+        (PLACE / "waits").touch()
+        time.sleep(0.02)
+    real(descriptor)
     if stat.S_ISDIR(found.st_mode):
         names = {}
         for entry in os.scandir(path):
@@ -50,6 +62,7 @@ def fsync(descriptor):
 for folder in ("files", "folders", "pins"):
     (PLACE / folder).mkdir(parents=True)
 os.fsync = fsync
+disk.flush = lambda paths: flush(sorted(paths, key=lambda path: ".versions" in path.parts))
 durability.COMPACT_ENTRIES = 60
 durability.SNAPSHOT_SECONDS = 0.3
 server.main()

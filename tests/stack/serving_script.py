@@ -1,6 +1,7 @@
-"""A web worker as ``make run`` has it, whose requests hang, wait for a file, or have the signal come in a bad moment."""
+"""A web worker as ``make run`` has it, whose requests hang, wait for a file, or have something happen to it in a bad moment."""
 
 import os
+import resource
 import signal
 import sys
 import time
@@ -11,11 +12,15 @@ import django
 
 django.setup()
 
-from apps.stack.serving import Serving, leave  # noqa: E402 - see above
+from apps.stack.serving import Serving, serve  # noqa: E402 - see above
 from apps.stack.web import make_server  # noqa: E402
 
 pool = ThreadPoolExecutor()
-begun, released = map(Path, sys.argv[1:])
+begun, released = map(Path, sys.argv[1:3])
+opened = int(sys.argv[3])
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2 * opened)), hard))
+files = [os.open(os.devnull, os.O_RDONLY) for _ in range(opened)]  # its sockets have higher numbers
 answered = bytes(8_000_000)
 
 
@@ -23,6 +28,8 @@ def application(environ, start_response):
     path = environ["PATH_INFO"]
     if path == "/thunk":
         server.trigger.pull_trigger(lambda: os.kill(os.getpid(), signal.SIGTERM))
+    elif path == "/broken":
+        server.trigger.pull_trigger(server.handle_close)  # as an error on the way to a connection does
     elif path == "/waits":
         begun.touch()
         while not released.exists():
@@ -37,5 +44,4 @@ server = make_server(application, host="127.0.0.1", port=0)
 serving = Serving(server)
 signal.signal(signal.SIGTERM, serving.tell)
 print(server.effective_port, flush=True)  # noqa: T201 - for the test
-serving.run()
-leave()
+serve(serving)

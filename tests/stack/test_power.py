@@ -4,16 +4,19 @@ import json
 import os
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from apps.stack import testing
+from apps.stack import pulse, testing
 from apps.stack.configuration import ROOT
 from apps.stack.embedded.journal import DamagedJournal, Journal
+from apps.stack.ports import status_of
 from tests import requirement
 from tests.stack.conftest import Stack
 from tests.stack.test_durability import TABLE, items, make_table
+from tests.waiting import LIMIT_SECONDS, wait_for
 
 WRITERS = 4
 
@@ -119,6 +122,41 @@ def test_whatever_was_acknowledged_survives_a_power_cut(stack):
         found |= {message["Body"] for message in told}
     assert set(kept.messages) <= found
     assert min(len(kept.items), len(kept.objects), len(kept.messages)) > 30 * WRITERS
+
+
+@requirement("G1", "I4")
+def test_a_version_is_on_the_disk_as_one_of_the_past_before_another_takes_its_place(stack):
+    """Files are flushed in any order: where its copy came last, a power cut took what had been acknowledged."""
+    s3 = stack.client("s3")
+    s3.create_bucket(Bucket="kept")
+    s3.put_bucket_versioning(Bucket="kept", VersioningConfiguration={"Status": "Enabled"})
+    first = s3.put_object(Bucket="kept", Key="deep/er", Body=b"first")["VersionId"]
+    (stack.power / "slow").write_text("/.versions")
+    with ThreadPoolExecutor(1) as thread:
+        second = thread.submit(s3.put_object, Bucket="kept", Key="deep/er", Body=b"second")
+        wait_for((stack.power / "waits").exists)
+        stack.cut()
+        assert second.exception() is not None
+    stack.start()
+    answer = stack.client("s3").get_object(Bucket="kept", Key="deep/er", VersionId=first)
+    assert answer["Body"].read() == b"first"
+
+
+@requirement("G1", "E5")
+def test_whether_it_lives_is_answered_while_the_disk_takes_nothing(stack):
+    """It was not, and the supervisor ends an embedded AWS that does not answer for half a minute."""
+    make_table(stack)
+    slow = stack.power / "slow"
+    slow.touch()
+    with ThreadPoolExecutor(1) as thread:
+        put = thread.submit(stack.client("dynamodb").put_item, TableName=TABLE, Item={"id": {"S": "slow"}})
+        try:
+            wait_for((stack.power / "waits").exists)
+            assert status_of("127.0.0.1", stack.port, pulse.ALIVE_PATH, seconds=LIMIT_SECONDS) == 200
+            assert not put.done()
+        finally:
+            slow.unlink()
+        put.result()
 
 
 FIRST = ["flushed", 0]

@@ -256,6 +256,14 @@ def test_damaged_checkpoints_start_from_the_oldest(tmp_path, left, caplog):
     assert streams.Checkpoints(path).get("sessions", "shard-1") == "42"
 
 
+def test_a_place_that_cannot_be_kept_does_not_end_the_relay(tmp_path, caplog):
+    """On a full disk it ended six times in two minutes, and the supervisor gave up all parts with it."""
+    places = streams.Checkpoints(tmp_path / "no such folder" / "checkpoints.json")
+    places.put("sessions", "shard-1", "42")
+    assert places.get("sessions", "shard-1") == "42"
+    assert "a place in sessions is not kept" in caplog.text
+
+
 def test_checkpoints_outlive_the_relay(tmp_path):
     path = tmp_path / "checkpoints.json"
     streams.Checkpoints(path).put("sessions", "shard-1", "42")

@@ -16,12 +16,16 @@ from tests.waiting import LIMIT_SECONDS, wait_for
 class Worker:
     """One web worker in a process of its own."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *, files=0):
         self.begun, self.released = folder / "begun", folder / "released"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.stack.serving_script", str(self.begun), str(self.released)],
+            [
+                *(sys.executable, "-m", "tests.stack.serving_script"),
+                *(str(self.begun), str(self.released), str(files)),
+            ],
             cwd=ROOT,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
         )
         assert self.process.stdout
@@ -78,3 +82,30 @@ def test_a_signal_that_comes_in_the_middle_of_a_thunk_is_not_lost(worker):
     assert len(asked.getresponse().read()) == 8_000_000
     asked.close()
     assert worker.process.wait(timeout=LIMIT_SECONDS) == 0
+
+
+@requirement("G1", "E5")
+def test_one_that_no_longer_listens_ends_so_that_it_is_started_again(worker):
+    """It lived on, refused every connection, and nobody noticed."""
+    asked = worker.asked("/broken")
+    assert worker.process.wait(timeout=LIMIT_SECONDS) == 1
+    asked.close()
+    said = "".join(worker.process.communicate())
+    assert "the web worker cannot go on" in said
+    assert "NoLongerListens" in said
+
+
+@requirement("G1", "E5")
+def test_one_that_has_a_thousand_files_open_answers(tmp_path):
+    """``select`` takes none that is numbered beyond 1023: with its 1024th file, it ended."""
+    made = Worker(tmp_path, files=1024)
+    try:
+        made.released.touch()
+        asked = made.asked("/waits")
+        assert len(asked.getresponse().read()) == 8_000_000
+        asked.close()
+        made.process.terminate()
+        assert made.process.wait(timeout=LIMIT_SECONDS) == 0
+    finally:
+        made.process.kill()
+        made.process.communicate()

@@ -207,6 +207,30 @@ def test_a_part_that_ends_is_started_again(programs, quick, announced, started, 
 
 
 @requirement("G1")
+@pytest.mark.parametrize("what", ["Child", "remember"])
+def test_a_full_disk_does_not_end_all_parts_while_one_is_started_again(
+    programs, quick, announced, started, monkeypatch, capsys, tmp_path, what
+):
+    """Its log cannot be made, or children.json not be written: the supervisor ended with a traceback, and all with it."""
+    programs["relay"] = dies(announced, "once")
+    real, failures = getattr(supervisor, what), [OSError(28, "No space left on device")]
+
+    def fails_once(*arguments):
+        if announced.mark.exists() and failures:
+            if what == "Child":
+                (tmp_path / "logs" / "relay.log").unlink()  # the last one was put aside
+            raise failures.pop()
+        return real(*arguments)
+
+    monkeypatch.setattr(supervisor, what, fails_once)
+    announced.then(monkeypatch, lambda: wait_for(lambda: started.count("relay") > 1))
+    assert run.main() == 0
+    said = capsys.readouterr().out
+    assert failures == []
+    assert "No space left on device" in said
+
+
+@requirement("G1")
 def test_a_part_that_never_stays_is_given_up_with_the_reason(programs, quick, announced, monkeypatch, capsys):
     programs["relay"] = dies(announced, "always")
     announced.then(monkeypatch, lambda: wait_for(announced.ended.is_set))

@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 
+import psutil
 import pytest
 
 from tests import requirement
@@ -70,6 +71,7 @@ def test_nothing_acknowledged_is_lost_wrong_or_stuck(platform, log, disk, capsys
         "quiet after s": round(quiet, 1),
         "lost": lost,
         "wrong": wrong + log.wrong,
+        "MiB left on its disk": psutil.disk_usage(str(platform.folder)).free >> 20,
         "scan": scan(platform),
     }
     report["dead letters"] = redriven.stdout.splitlines()[-3:] or redriven.stderr.splitlines()[-3:]

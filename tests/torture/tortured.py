@@ -129,7 +129,7 @@ class Platform:
         """Call the API, again where a part is just being started: whoever reads back waits for it.
 
         Raises:
-            RequestException: it was not there for two minutes.
+            AssertionError: it was not there for two minutes, which says what is there instead.
         """
         deadline = time.monotonic() + AWAY_SECONDS
         while True:
@@ -137,7 +137,7 @@ class Platform:
                 answer = self.call(method, path, body)
             except requests.RequestException as error:
                 if time.monotonic() > deadline:
-                    raise
+                    raise AssertionError(f"{method} {path}: {error}\n{self.state()}") from error
                 self.said.append(f"(torture) {method} {path}: {type(error).__name__}")
             else:
                 if answer.status_code not in {429, 502, 503, 504} or time.monotonic() > deadline:
@@ -145,6 +145,14 @@ class Platform:
                 self.said.append(f"(torture) {method} {path}: {answer.status_code} {answer.text[:200]}")
             self.ensure_running()
             time.sleep(2)
+
+    def state(self) -> str:
+        """What there is of it, where nothing answers: its parts, and the last words of those that answer."""
+        words = [f"supervisor {self.process.poll()}, parts {sorted(self.children())}", *self.said[-20:]]
+        for name in ("web", "aws"):
+            log = self.folder / "logs" / f"{name}.log"
+            words += [f"{log}:", log.read_text(errors="replace")[-2000:] if log.exists() else "is missing"]
+        return "\n".join(words)
 
     def environment(self) -> dict[str, str]:
         """The platform's, for a command beside it."""

@@ -330,6 +330,19 @@ def test_a_block_that_somebody_made_up_stops_nobody(stock, monkeypatch, block_id
         assert offering.offer().session_id == stock.session_id
 
 
+@requirement("I10")
+def test_made_up_blocks_that_are_named_after_a_session_do_not_keep_its_keys_from_anybody(stock, monkeypatch):
+    """They come first, and more than are looked at; for the first of them the whole session was passed over."""
+    monkeypatch.setattr(offering, "CANDIDATES", 2)
+    name, key = KeyBlockTable.Meta.table_name, block_key(stock.session_id)
+    item = client("dynamodb").get_item(TableName=name, Key=key)["Item"]
+    for number in range(900, 904):
+        made_up = block_key(stock.session_id, number) | {"until": {"S": "2020-01-01T00:00:00.000000Z"}}
+        client("dynamodb").put_item(TableName=name, Item=item | made_up)
+    as_new_process()
+    assert offering.offer().session_id == stock.session_id
+
+
 @requirement("I3", "I10")
 def test_a_block_set_back_gives_no_key_twice_and_stops_nobody(pool, settings):
     settings.STOCK_RESERVED = 0  # one principal takes them all

@@ -19,7 +19,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 _FROM_ELSEWHERE = frozenset({"cross-site", "same-site"})
 _ADMIN = ("/_ministack", "/_localstack", "/_aws")
-_READY = frozenset({"/_ministack/health", "/_ministack/ready"})
+READY = frozenset({"/_ministack/health", "/_ministack/ready"})
 
 
 class Guard:
@@ -46,7 +46,7 @@ class Guard:
             return "site"
         if _is_presigned(scope) and not presigned.is_valid(scope, self._secret):
             return "signature"
-        if scope["path"].startswith(_ADMIN) and scope["path"] not in _READY:
+        if scope["path"].startswith(_ADMIN) and scope["path"] not in READY:
             return "path"
         return None
 

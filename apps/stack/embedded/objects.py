@@ -64,6 +64,7 @@ class FlushedObjects:
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
         self._root = Path(s3.DATA_DIR).parent
+        self._displaced = Path(s3.DATA_DIR) / s3._VERSIONS_DIR  # noqa: SLF001
         self._known: set[Path] = set()  # folders that are on the disk, or noted
 
     def install(self) -> None:
@@ -75,7 +76,8 @@ class FlushedObjects:
         """Write a file, to be flushed with its folders before the answer leaves.
 
         One that takes another's place is flushed before: what was there was acknowledged, and must not become a file
-        that a power cut left empty.
+        that a power cut left empty. So is the copy of a version that another one is about to take the place of: files
+        are flushed in any order, and of an acknowledged version only the name would be left.
         """
         file = Path(path)
         if file.exists():
@@ -85,7 +87,11 @@ class FlushedObjects:
             temporary.replace(file)
         else:
             self._atomic_write(path, data, text=text)
-        self._disk.note(file, *self._folders_of(file))
+        changed = [file, *self._folders_of(file)]
+        if self._displaced in file.parents:
+            flush(changed)
+        else:
+            self._disk.note(*changed)
 
     def _folders_of(self, file: Path) -> list[Path]:
         """The folder of a file, and those above it that may be as new."""

@@ -15,7 +15,7 @@ from ministack import app as ministack
 from apps.stack.embedded import room
 from apps.stack.embedded.durability import Durability
 from apps.stack.embedded.ending import cannot_start
-from apps.stack.embedded.guard import Guard, Message, Receive, Scope, Send, refuse
+from apps.stack.embedded.guard import READY, Guard, Message, Receive, Scope, Send, refuse
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -38,6 +38,9 @@ class Server:
             reason = self._guard.refusal(scope) if self._restored else "start: the state is not there"
             if reason is not None:
                 await refuse(send, reason)
+            elif scope["path"] in READY:
+                # Tells of no change, so it waits for no flush: a slow disk is no reason to start this process again
+                await ministack.app(scope, receive, send)
             elif (full := self._room.refusal(scope)) is not None:
                 await room.refuse(scope, send, full)
             else:
