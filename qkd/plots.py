@@ -94,6 +94,12 @@ def draw_levels(path: str, drawn: Sequence[tuple[str, str, "Scores"]]) -> None:
         stated, roc = grid[index], grid[len(links) + index]
         cells = {shown: found for name, shown, found in drawn if name == link}
         honest = cells.pop("none")
+        spread = [2 * (level / honest.convicting.size) ** 0.5 for level in levels]
+        low = [max(1e-9, level - far) for level, far in zip(levels, spread, strict=True)]
+        high = [level + far for level, far in zip(levels, spread, strict=True)]
+        stated.fill_between(
+            levels, low, high, color="k", alpha=0.1, linewidth=0, label="chance of these draws: 2 deviations"
+        )
         stated.plot([1e-5, 1], [1e-5, 1], "k--", linewidth=0.8, label="stated")
         stated.set(
             title=link, xlabel="stated level", xscale="log", yscale="log", xlim=(1e-5, 1), ylim=(1e-5, 1)
@@ -111,7 +117,7 @@ def draw_levels(path: str, drawn: Sequence[tuple[str, str, "Scores"]]) -> None:
     grid[0].set(ylabel="honest sessions found")
     grid[len(links)].set(ylabel="attacked sessions found")
     grid[0].legend(fontsize="small")
-    grid[-1].legend(fontsize="small", loc="lower right")
+    figure.legend(*grid[-1].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     figure.savefig(path)
 
 
