@@ -101,6 +101,13 @@ def test_the_first_call_of_the_api_imports_nothing_heavy_and_no_page_of_the_cons
     assert len(found["modules"]) < OF_THE_API
 
 
+@requirement("H1")
+def test_an_address_in_an_answer_of_the_api_is_found_without_the_console():
+    found = started("/api/problems")
+    assert 'href="/api/problems/not-found"' in found["answer"]["body"]
+    assert "qkdplatform.console_urls" not in found["modules"]
+
+
 @requirement("H1", "E5")
 @pytest.mark.parametrize("asked", [{}, {"Accept": "text/html"}, {"If-None-Match": "x"}, {"Accept": "*/*"}])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST"])
