@@ -50,11 +50,11 @@ def _left_of_sessions(_request: HttpRequest, chosen: list[DisplayModel]) -> list
     found = [obj for obj in chosen if isinstance(obj, models.Session) and obj.status == SessionStatus.READY]
     lost = sum(max(0, obj.keys_total - obj.keys_taken) for obj in found)
     taken = sum(obj.keys_taken for obj in found)
-    told = [f"{lost:,} quantum keys leave the stock and are never used."]
+    one = "quantum key leaves the stock and is" if lost == 1 else "quantum keys leave the stock and are"
+    told = [f"{lost:,} {one} never used."]
     if taken:
-        told.append(
-            f"{taken:,} that were taken still open what they encrypted. Re-encrypt it if they may be known."
-        )
+        one = "that was taken still opens what it" if taken == 1 else "that were taken still open what they"
+        told.append(f"{taken:,} {one} encrypted. Re-encrypt it if it may be known.")
     return told
 
 

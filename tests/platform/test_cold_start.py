@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 from apps.common import liveness
 from apps.stack.configuration import ROOT
 from tests import requirement
+from tests.waiting import LIMIT_SECONDS
 
 # A fifth to a third of a cold start each, or of no use there
 HEAVY = {"numpy", "scipy", "gmpy2", "numba", "matplotlib", "zappa"}
@@ -76,7 +77,7 @@ def started(path, *, script_path=None, site=None, method="GET"):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=LIMIT_SECONDS,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout.splitlines()[-1])
