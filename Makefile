@@ -12,7 +12,7 @@ PRODUCTION = QKD_STAGE=production DJANGO_SECRET_KEY="$$($(BIN)/python -c 'import
 # The CDK asks for a newer Node than distributions have, and works with it
 SILENT = JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=1 JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION=1 JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=1
 .DEFAULT_GOAL := help
-.PHONY: help install run run-two-sites manage demo backup restore test coverage check e2e slow torture fuzz bench pages package check-infra roles plan deploy undeploy rollback e2e-deploy lock audit sbom clean
+.PHONY: help install run run-two-sites manage demo backup restore undelete test coverage check e2e slow torture fuzz bench pages package check-infra roles plan deploy undeploy rollback e2e-deploy lock audit sbom clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / {printf "make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,10 @@ backup: ## the stopped platform's LOCAL_DIR, or a STAGE, encrypted: make backup 
 restore: ## a backup into a new LOCAL_DIR, or the empty tables of a STAGE: make restore BACKUP=monday.backup KEY=recipient.json LOCAL_DIR=restored
 	$(INSTALL) $(if $(filter command line,$(origin STAGE)),dev,run)
 	@exec $(BIN)/python -m $(if $(filter command line,$(origin STAGE)),deploy restore $(STAGE) "$(BACKUP)" "$(KEY)",apps.stack.backups restore "$(BACKUP)" --key "$(KEY)")
+
+undelete: ## take back what was deleted from a bucket of a STAGE: make undelete STAGE=dev BUCKET=encrypted
+	$(INSTALL) dev
+	@$(BIN)/python -m deploy undelete $(STAGE) $(BUCKET)
 
 test: ## all tests on all cores, the browser's and the embedded stack's among them
 	$(INSTALL) dev

@@ -1,15 +1,14 @@
-"""``python -m deploy plan|deploy|undeploy|rollback|manage|backup|restore <stage> [words]``: what the targets of the Makefile run."""
+"""``python -m deploy plan|deploy|undeploy|rollback|manage|backup|restore|undelete <stage> [words]``: what the targets of the Makefile run."""
 
 import os
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from apps.stack.backups import BackupFailed
-from deploy import backups, steps
+from deploy import backups, removal, steps
 from deploy.cloud import Cloud, DeployFailed
 from deploy.stages import BadStage, read_config
 from deploy.steps import STEPS, Deployment
@@ -27,6 +26,12 @@ def main(arguments: list[str]) -> int:
         return VERBS[verb](deployment, words)
     except (BadStage, BackupFailed) as error:
         print(error, file=sys.stderr)
+        return 2
+    except NoCredentialsError:
+        print(
+            "No credentials of AWS are in this shell: aws configure, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+            file=sys.stderr,
+        )
         return 2
     except (DeployFailed, ClientError, BotoCoreError) as error:
         print(f"Failed: {error}\nIt can be run again: what is done stays.", file=sys.stderr)
@@ -63,45 +68,6 @@ def deploy(deployment: Deployment, words: list[str]) -> int:
             steps.package(deployment)
         step(deployment)
     return 0
-
-
-def undeploy(deployment: Deployment, _words: list[str]) -> int:
-    """Remove a stage, and its data where the configuration lets it."""
-    config = deployment.config
-    refuse_unless_confirmed(config, os.environ.get("YES", ""))
-    if deployment.settings_path.exists():
-        for name in (f"{config.stage}-worker", config.stage):
-            words = ["undeploy", name, "--yes", "--settings_file", str(deployment.settings_path)]
-            subprocess.run(
-                [str(Path(sys.executable).parent / "zappa"), *words], cwd=steps.BUILD.parent, check=False
-            )
-    for name in ("governance", "analytics", "observability", "edge"):
-        deployment.cloud.remove_stack(deployment.stack(name))
-    outputs = deployment.cloud.outputs(deployment.stack("state"))
-    for name, bucket in outputs.items():
-        if name.endswith("Bucket"):
-            deployment.cloud.empty_bucket(bucket)
-    for name in ("state", "network"):
-        deployment.cloud.remove_stack(deployment.stack(name))
-    print(f"Stage {config.stage} is removed. The bucket {deployment.bucket} keeps its packages.")
-    return 0
-
-
-def refuse_unless_confirmed(config: object, confirmed: str) -> None:
-    """Let data go only where deletion protection is off, and the stage's name was typed.
-
-    Raises:
-        BadStage: not so.
-    """
-    stage, protected = getattr(config, "stage", ""), getattr(config, "deletion_protection", True)
-    if protected:
-        raise BadStage(
-            f"{stage} is protected from deletion. Set deletion_protection = false in infra/stages.toml and deploy it first."
-        )
-    if confirmed != stage:
-        raise BadStage(
-            f"This removes the data of {stage}, too. Say so: make undeploy STAGE={stage} YES={stage}"
-        )
 
 
 def rollback(deployment: Deployment, words: list[str]) -> int:
@@ -150,6 +116,17 @@ def restore(deployment: Deployment, words: list[str]) -> int:
     return 0
 
 
+def undelete(deployment: Deployment, words: list[str]) -> int:
+    """Take back what was deleted from one of a stage's buckets."""
+    kind = words[0] if words else ""
+    bucket = deployment.outputs.get(f"{kind.title()}Bucket")
+    if not bucket:
+        raise BadStage(f"BUCKET must be encrypted, checkpoints, uploads or exports, not {kind!r}.")
+    taken = backups.StageData(deployment.cloud.client, deployment.config.prefix).undelete(bucket)
+    print(f"{bucket}: {taken} objects are back.")
+    return 0
+
+
 def _keys_aside(deployment: Deployment) -> str:
     try:
         return steps.manage(deployment, ASIDE)
@@ -163,11 +140,12 @@ def _keys_aside(deployment: Deployment) -> str:
 VERBS = {
     "plan": plan,
     "deploy": deploy,
-    "undeploy": undeploy,
+    "undeploy": removal.undeploy,
     "rollback": rollback,
     "manage": manage,
     "backup": backup,
     "restore": restore,
+    "undelete": undelete,
 }
 
 if __name__ == "__main__":

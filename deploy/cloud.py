@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -102,20 +103,40 @@ class Cloud:
             raise DeployFailed(f"{stack}: {error.response['Error'].get('Message', error)}") from None
         return self._settled(stack)
 
-    def remove_stack(self, stack: str) -> None:
-        """Remove a stack with all that it does not retain. Idempotent."""
+    def protect(self, stack: str, *, on: bool) -> None:
+        """Have CloudFormation refuse to remove a stack, or let it. A template cannot say it."""
+        formation = self.client("cloudformation")
+        formation.update_termination_protection(StackName=stack, EnableTerminationProtection=on)
+
+    def is_protected(self, stack: str) -> bool:
+        """Return whether CloudFormation refuses to remove a stack."""
+        return bool((self._stack(stack) or {}).get("EnableTerminationProtection"))
+
+    def remove_stack(self, stack: str, *, keep: Collection[str] = ()) -> None:
+        """Remove a stack with all that it does not retain. Idempotent.
+
+        Args:
+            stack: its name.
+            keep: names of what may stay where it cannot be removed: buckets that are not empty.
+
+        Raises:
+            DeployFailed: something else of it cannot be removed.
+        """
         if self.status(stack) == "absent":
             return
-        self.client("cloudformation").delete_stack(StackName=stack)
-        deadline = time.monotonic() + LIMIT_SECONDS
-        while (state := self.status(stack)) not in {"absent", "DELETE_COMPLETE"}:
-            if state == "DELETE_FAILED" or time.monotonic() > deadline:
-                raise DeployFailed(f"{stack} was not removed: {self._reasons(stack)}")
-            time.sleep(POLL_SECONDS)
+        formation = self.client("cloudformation")
+        formation.delete_stack(StackName=stack)
+        if self._is_gone(stack):
+            return
+        kept = self._logical_ids(stack, keep)
+        if kept:  # CloudFormation takes such a list only after it failed
+            formation.delete_stack(StackName=stack, RetainResources=kept)
+        if not kept or not self._is_gone(stack):
+            raise DeployFailed(f"{stack} was not removed: {self._reasons(stack)}")
 
     def empty_bucket(self, name: str) -> int:
-        """Remove every version of every object; return how many."""
-        s3, removed = self.client("s3"), 0
+        """Remove every version of every object that S3 lets go; return how many stay, as those under object lock do."""
+        s3, left = self.client("s3"), 0
         try:
             for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
                 found = [
@@ -123,12 +144,13 @@ class Cloud:
                     for one in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
                 ]
                 if found:
-                    s3.delete_objects(Bucket=name, Delete={"Objects": found, "Quiet": True})
-                    removed += len(found)
+                    told = {"Objects": found, "Quiet": True}
+                    answer = s3.delete_objects(Bucket=name, Delete=told, BypassGovernanceRetention=True)
+                    left += len(answer.get("Errors", []))
         except ClientError as error:
             if error.response["Error"]["Code"] != "NoSuchBucket":
                 raise
-        return removed
+        return left
 
     def invoke(self, function: str, event: dict[str, object]) -> Any:
         """Call a function and return its answer.
@@ -150,6 +172,22 @@ class Cloud:
                 return None
             raise
         return None if found["StackStatus"] == "DELETE_COMPLETE" else found
+
+    def _is_gone(self, stack: str) -> bool:
+        """Wait until a stack is removed, or was not."""
+        deadline = time.monotonic() + LIMIT_SECONDS
+        while (state := self.status(stack)) != "absent":
+            if state == "DELETE_FAILED":
+                return False
+            if time.monotonic() > deadline:
+                raise DeployFailed(f"{stack} is still {state}. Run it again later.")
+            time.sleep(POLL_SECONDS)
+        return True
+
+    def _logical_ids(self, stack: str, names: Collection[str]) -> list[str]:
+        pages = self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
+        resources = (one for page in pages for one in page["StackResourceSummaries"])
+        return [one["LogicalResourceId"] for one in resources if one.get("PhysicalResourceId") in names]
 
     def _settled(self, stack: str) -> str:
         deadline = time.monotonic() + LIMIT_SECONDS

@@ -18,6 +18,9 @@ ROOT = uv.ROOT
 BUILD = ROOT / "build"
 PLATFORM = "x86_64-manylinux_2_28"  # glibc of Amazon Linux 2023, which Lambda's Python 3.12 and later run on
 SUPPORTED = ((3, 11), (3, 14))  # from, before: what Lambda and Zappa both run
+TOO_OLD_ON_AWS = (
+    "3.11"  # on Amazon Linux 2, glibc 2.26; enough for trying the package on a machine with a newer one
+)
 # For collecting static files only: nothing is reached with them
 SETTINGS = {
     "QKD_STAGE": "package",

@@ -15,7 +15,7 @@ import requests
 from botocore.exceptions import ClientError
 
 from apps.stack import uv
-from deploy import pack, zappa
+from deploy import gateway, pack, zappa
 from deploy.cloud import Cloud, DeployFailed
 
 BUILD = uv.ROOT / "build"
@@ -48,6 +48,12 @@ class Deployment:
         return BUILD / f"zappa_settings.{self.config.stage}.json"
 
     @property
+    def outputs(self) -> dict[str, str]:
+        """What the stacks put out that the functions stand on; nothing where there are none."""
+        cloud = self.cloud
+        return cloud.outputs(self.stack("network")) | cloud.outputs(self.stack("state"))
+
+    @property
     def api_id(self) -> str:
         """The id of Zappa's API; empty where there is none."""
         pages = self.cloud.client("apigateway").get_paginator("get_rest_apis").paginate()
@@ -78,6 +84,7 @@ def state(deployment: Deployment) -> None:
     """Make or update what has state, and the network where there is one."""
     for name in ("network", "state"):
         _deploy(deployment, name)
+    deployment.cloud.protect(deployment.stack("state"), on=deployment.config.deletion_protection)
 
 
 def fill_secret(deployment: Deployment) -> None:
@@ -102,8 +109,17 @@ def fill_secret(deployment: Deployment) -> None:
 
 
 def package(deployment: Deployment) -> None:
-    """Pack, and upload what is new."""
+    """Pack, and upload what is new.
+
+    Raises:
+        DeployFailed: it cannot be packed, or AWS would not run it.
+    """
     try:
+        if pack.python_version() == pack.TOO_OLD_ON_AWS and not os.environ.get("AWS_ENDPOINT_URL"):
+            raise DeployFailed(
+                f"Lambda runs Python {pack.TOO_OLD_ON_AWS} on Amazon Linux 2, whose glibc does not load what is packed. "
+                "Deploy with 3.12 or 3.13: rm -r .venv; make install PYTHON=python3.13"
+            )
         deployment.package = pack.pack(BUILD)
     except pack.Unpackable as error:
         raise DeployFailed(str(error)) from None
@@ -148,43 +164,19 @@ def take_earlier(deployment: Deployment, count: int) -> None:
 
 def edge(deployment: Deployment) -> None:
     """Make or update what stands around the functions; then the stage's own settings, which Zappa resets."""
+    config, cloud = deployment.config, deployment.cloud
     templates(deployment)
+    if config.logs or config.kme_domain_name:
+        gateway.let_it_log(cloud, config)
     for name in ("edge", "observability", "analytics", "governance"):
         _deploy(deployment, name)
+    gateway.publish(cloud, config, deployment.api_id)
     patch_stage(deployment)
 
 
 def patch_stage(deployment: Deployment) -> None:
     """Limit the stage, and have it log, measure and trace."""
-    config = deployment.config
-    group = f"/aws/apigateway/{config.prefix}"
-    logs = deployment.cloud.client("logs")
-    try:
-        logs.create_log_group(logGroupName=group)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceAlreadyExistsException":
-            raise
-    logs.put_retention_policy(logGroupName=group, retentionInDays=config.log_retention_days)
-    arn = f"arn:aws:logs:{config.region}:{deployment.cloud.account}:log-group:{group}"
-    deployment.cloud.client("apigateway").update_stage(
-        restApiId=deployment.api_id, stageName=config.stage, patchOperations=stage_patch(config, arn)
-    )
-
-
-def stage_patch(config: Any, log_group_arn: str) -> list[dict[str, str]]:
-    """Return the operations that set a stage's own settings. No access log holds a header, a query or a body."""
-    fields = ("requestId", "identity.sourceIp", "httpMethod", "resourcePath", "status", "responseLatency")
-    line = json.dumps({name.rpartition(".")[2]: f"$context.{name}" for name in fields})
-    wanted = {
-        "/*/*/throttling/rateLimit": str(config.throttle_rate),
-        "/*/*/throttling/burstLimit": str(config.throttle_burst),
-        "/*/*/metrics/enabled": "true",
-        "/*/*/logging/dataTrace": "false",
-        "/tracingEnabled": "true",
-    }
-    if config.logs:
-        wanted |= {"/accessLogSettings/destinationArn": log_group_arn, "/accessLogSettings/format": line}
-    return [{"op": "replace", "path": path, "value": value} for path, value in wanted.items()]
+    gateway.patch_stage(deployment.cloud, deployment.config, deployment.api_id)
 
 
 def migrate(deployment: Deployment) -> None:
@@ -207,9 +199,21 @@ def refill(deployment: Deployment) -> None:
 
 
 def smoke(deployment: Deployment) -> None:
-    """Ask the API for its health, from outside."""
+    """Ask the API for its health, from outside.
+
+    Raises:
+        DeployFailed: it does not answer, or not well.
+    """
     url = base_url(deployment)
-    answer = requests.get(f"{url}/api/v1/health", timeout=SMOKE_SECONDS)
+    if deployment.config.endpoint_type == "PRIVATE":
+        deployment.said(f"  {url} answers in its network only: ask for /api/v1/health there.")
+        return
+    try:
+        answer = requests.get(f"{url}/api/v1/health", timeout=SMOKE_SECONDS)
+    except requests.RequestException as error:
+        target = deployment.cloud.outputs(deployment.stack("edge")).get("DomainTarget")
+        hint = f" Point {deployment.config.domain_name} to {target} by DNS." if target else ""
+        raise DeployFailed(f"{url} does not answer: {error}.{hint}") from None
     if answer.status_code != 200:
         raise DeployFailed(f"{url} answers {answer.status_code}.")
     deployment.said(f"  {url}/admin/ and {url}/api/docs")
@@ -248,12 +252,12 @@ def _deploy(deployment: Deployment, name: str) -> None:
 
 
 def _zappa(deployment: Deployment, api_id: str) -> None:
-    config = deployment.config
-    outputs = deployment.cloud.outputs(deployment.stack("network")) | deployment.cloud.outputs(
-        deployment.stack("state")
-    )
     settings = zappa.render(
-        config, outputs, api_id=api_id, bucket=deployment.bucket, runtime=deployment.package["runtime"]
+        deployment.config,
+        deployment.outputs,
+        api_id=api_id,
+        bucket=deployment.bucket,
+        runtime=deployment.package["runtime"],
     )
     zappa.write(settings, deployment.settings_path)
     for name in settings:

@@ -12,6 +12,7 @@ from apps.stack import uv
 
 SOURCE = uv.ROOT / "zappa_settings.json"
 SECRETS = ("DJANGO_SECRET_KEY", "API_KEY_PEPPER", "AUDIT_KEY", "RECORD_KEY", "METADATA_KEY", "DATABASE_URL")
+POLICY = "apigateway_policy"
 PREVIOUS = tuple(f"{name}_PREVIOUS" for name in SECRETS if name != "DATABASE_URL")
 
 
@@ -33,6 +34,7 @@ def variables(config: Any, outputs: Mapping[str, str], *, api_id: str) -> dict[s
         "TABLE_PREFIX": config.prefix,
         "KME_DOMAIN": config.kme_domain_name,
         "ROOT_KEY": f"kms:{outputs['RootKey']}",
+        **({"ROOT_KEY_PREVIOUS": f"kms:{old}"} if (old := config.previous_root_key_arn) else {}),
         "UPLOADS_BUCKET": outputs["UploadsBucket"],
         "ENCRYPTED_BUCKET": outputs["EncryptedBucket"],
         "DOWNLOADS_BUCKET": outputs["DownloadsBucket"],
@@ -49,6 +51,8 @@ def variables(config: Any, outputs: Mapping[str, str], *, api_id: str) -> dict[s
         "EVENT_BUS": outputs["EventBusName"],
         "CORS_ALLOWED_ORIGINS": ",".join(config.cors_origins),
         **({"ANALYTICS_EXPORT": "true"} if config.analytics else {}),
+        # What nobody may remove would hold up the removal of the stage for as long as it is locked
+        **({"CHECKPOINT_LOCK_MODE": "GOVERNANCE"} if config.removable else {}),
         **_tokens(config, outputs),
         **{name: reference + name for name in (*SECRETS, *PREVIOUS)},
         **config.variables,
@@ -84,6 +88,8 @@ def render(
         "role_arn": outputs["ApiRoleArn"],
         "endpoint_configuration": [config.endpoint_type],
     }  # fmt: skip
+    if config.endpoint_type == "PRIVATE":  # API Gateway deploys none without a policy
+        api[POLICY] = private_policy(config.vpc_endpoint_id or outputs["ApiEndpointId"])
     if config.provisioned_concurrency:
         api["lambda_concurrency"] = None
         api["provisioned_concurrency"] = config.provisioned_concurrency
@@ -96,6 +102,18 @@ def render(
     return {config.stage: api, f"{config.stage}-worker": worker}
 
 
+def private_policy(endpoint: str) -> dict[str, Any]:
+    """Return the policy of a private API: whoever comes by an endpoint may ask, and the API itself looks at the key."""
+    condition = {"StringEquals": {"aws:SourceVpce": endpoint}}
+    allowed = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "execute-api:Invoke",
+        "Resource": "execute-api:/*",
+    }
+    return {"Version": "2012-10-17", "Statement": [allowed | {"Condition": condition}]}
+
+
 def _network(config: Any, outputs: Mapping[str, str]) -> dict[str, Any]:
     subnets = list(config.subnet_ids) or [s for s in outputs.get("SubnetIds", "").split(",") if s]
     groups = list(config.security_group_ids) or [
@@ -105,6 +123,13 @@ def _network(config: Any, outputs: Mapping[str, str]) -> dict[str, Any]:
 
 
 def write(settings: Mapping[str, Any], path: Path) -> None:
-    """Put the settings where Zappa is told to read them."""
+    """Put the settings where Zappa is told to read them; a policy, into a file beside them, as it reads one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    written = {}
+    for name, one in settings.items():
+        written[name] = dict(one)
+        if policy := one.get(POLICY):
+            place = path.with_suffix(".policy.json")
+            place.write_text(json.dumps(policy, indent=2) + "\n", encoding="utf-8")
+            written[name][POLICY] = str(place)
+    path.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")

@@ -71,6 +71,7 @@ class Config:
     worker_concurrency: int = 5  # messages of each queue at a time
     provisioned_concurrency: int = 0
     event_processing: bool = True  # mappings of the stream and the queues
+    previous_root_key_arn: str = ""  # still unwraps: of a removed stage, or until `root_key rotate`
     role_arn: str = ""  # both functions' role; empty: made. Given: power-user mode, see `make roles`
 
     # Data
@@ -87,6 +88,10 @@ class Config:
     checkpoint_key: bool = (
         False  # checkpoints are signed by a KMS key of their own (ML-DSA-65), not by a wrapped one
     )
+    # Encrypted bodies and checkpoints replicated to buckets with versions, as in another region: all three, or none
+    bodies_replica_arn: str = ""
+    checkpoints_replica_arn: str = ""  # with object lock
+    replicas_key_arn: str = ""  # a KMS key of their region
     kms_window_days: int = 7
     dead_letter_days: int = 14
     max_receives: int = 5
@@ -119,11 +124,23 @@ class Config:
                 raise BadConfig(f"{name} must lie between {low} and {high}, not {getattr(self, name)}.")
         if self.endpoint_type == "PRIVATE" and not (self.vpc or self.vpc_endpoint_id):
             raise BadConfig("A PRIVATE API needs vpc = true, or a vpc_endpoint_id.")
+        if self.endpoint_type == "PRIVATE" and self.domain_name:
+            raise BadConfig("domain_name is for a REGIONAL API: a public domain leads to no private one.")
         self._check_domains()
         if bool(self.subnet_ids) != bool(self.vpc_id):
             raise BadConfig("A given VPC needs both vpc_id and subnet_ids.")
+        self._check_replicas()
         if self.quicksight_principal_arn and not self.analytics:
             raise BadConfig("quicksight_principal_arn needs analytics = true.")
+
+    def _check_replicas(self) -> None:
+        told = {self.bodies_replica_arn, self.checkpoints_replica_arn, self.replicas_key_arn}
+        if "" in told and told != {""}:
+            raise BadConfig(
+                "bodies_replica_arn, checkpoints_replica_arn and replicas_key_arn belong together."
+            )
+        if self.bodies_replica_arn and not self.versioning:
+            raise BadConfig("bodies_replica_arn needs versioning = true.")
 
     def _check_domains(self) -> None:
         if self.domain_name and not self.certificate_arn:

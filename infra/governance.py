@@ -53,11 +53,47 @@ class Governance(cdk.Stack):
             [cloudtrail.S3EventSelector(bucket=bucket) for bucket in state.buckets.all],
             include_management_events=True,
         )
+        recorded = self._recorder(kept)
         for name in MANAGED:
-            rules.ManagedRule(self, "".join(part.title() for part in name.split("_")), identifier=name)
+            rule = rules.ManagedRule(self, "".join(part.title() for part in name.split("_")), identifier=name)
+            rule.node.add_dependency(*recorded)
         self._backups(config, state)
         guardduty.CfnDetector(self, "Threats", enable=True, finding_publishing_frequency="FIFTEEN_MINUTES")
         securityhub.CfnHub(self, "Hub", enable_default_standards=True)
+
+    def _recorder(self, kept: s3.Bucket) -> list[cdk.CfnResource]:
+        """What Config has to have before it takes a rule. Recorder and channel wait for each other: neither may depend."""
+        role = iam.Role(
+            self,
+            "RecorderRole",
+            assumed_by=iam.ServicePrincipal("config.amazonaws.com"),
+            managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name("service-role/AWS_ConfigRole")],
+        )
+        own = {"StringEquals": {"aws:SourceAccount": self.account}}
+        for actions, resource in (
+            (["s3:GetBucketAcl", "s3:ListBucket"], kept.bucket_arn),
+            (["s3:PutObject"], kept.arn_for_objects(f"config/AWSLogs/{self.account}/Config/*")),
+        ):
+            kept.add_to_resource_policy(
+                iam.PolicyStatement(
+                    actions=actions,
+                    principals=[iam.ServicePrincipal("config.amazonaws.com")],
+                    resources=[resource],
+                    conditions=own,
+                )
+            )
+        everything = rules.CfnConfigurationRecorder.RecordingGroupProperty(
+            all_supported=True, include_global_resource_types=True
+        )
+        recorder = rules.CfnConfigurationRecorder(
+            self, "Recorder", role_arn=role.role_arn, recording_group=everything
+        )
+        channel = rules.CfnDeliveryChannel(
+            self, "Channel", s3_bucket_name=kept.bucket_name, s3_key_prefix="config"
+        )
+        if kept.policy is not None:
+            channel.node.add_dependency(kept.policy)
+        return [recorder, channel]
 
     def _backups(self, config: Config, state: State) -> None:
         vault = backup.BackupVault(

@@ -44,10 +44,14 @@ class Network(cdk.Stack):
         services = dict(SERVICES)
         if config.endpoint_type == "PRIVATE" and not config.vpc_endpoint_id:
             services["Api"] = ec2.InterfaceVpcEndpointAwsService.APIGATEWAY
-        for name, service in services.items():
-            self.vpc.add_interface_endpoint(
+        made = {
+            name: self.vpc.add_interface_endpoint(
                 name, service=service, security_groups=[self.endpoints], open=False, private_dns_enabled=True
             )
+            for name, service in services.items()
+        }
+        if "Api" in made:
+            cdk.CfnOutput(self, "ApiEndpointId", value=made["Api"].vpc_endpoint_id)
         cdk.CfnOutput(self, "SubnetIds", value=",".join(s.subnet_id for s in self.vpc.isolated_subnets))
         cdk.CfnOutput(self, "SecurityGroupIds", value=self.functions.security_group_id)
         cdk.CfnOutput(self, "DatabaseSecurityGroupId", value=self.database.security_group_id)

@@ -51,7 +51,7 @@ RIGHTS = (
     Right(
         frozenset({WORKER}),
         "dynamodb",
-        ("DescribeStream", "GetRecords", "GetShardIterator"),
+        ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"),  # Lambda asks for all of them
         tuple(
             f"arn:{{partition}}:dynamodb:{{region}}:{{account}}:table/{{prefix}}-{table}/stream/*"
             for table in ("sessions", "audit")
@@ -116,6 +116,8 @@ RIGHTS = (
     ),
     Right(BOTH, "kms", ("Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey"), ("{root_key}",)),
     Right(BOTH, "kms", ("Decrypt", "GenerateDataKey"), ("{data_key}", "{messages_key}")),
+    # Where a stage has one: until everything is wrapped under its own
+    Right(BOTH, "kms", ("Decrypt", "DescribeKey"), ("{previous_root_key}",)),
     # Where a stage has one; `manage.py checkpoint` and the sweep run on the worker
     Right(frozenset({WORKER}), "kms", ("GetPublicKey", "Sign"), ("{checkpoints_key}",)),
     Right(
@@ -160,6 +162,10 @@ def statements(function: str, values: dict[str, str], *, vpc: bool) -> list[dict
             "Resource": [resource.format(**values) for resource in right.resources],
         }
         for right in (*RIGHTS, *(NETWORK if vpc else ()))
-        if function in right.functions
-        and ("checkpoints_key" in values or "{checkpoints_key}" not in right.resources)
+        if function in right.functions and _has_keys(right, values)
     ]
+
+
+def _has_keys(right: Right, values: dict[str, str]) -> bool:
+    """Return whether the stage has the keys that a right is about."""
+    return {one.strip("{}") for one in right.resources if one.startswith("{")} <= values.keys()

@@ -24,6 +24,7 @@ class Roles(Construct):
             "data_key": keys.data.key_arn,
             "messages_key": keys.messages.key_arn,
             **({"checkpoints_key": keys.checkpoints.key_arn} if keys.checkpoints else {}),
+            **_previous(config),
         }
         self.api = self._role(config, rights.API, config.api_function, values)
         self.worker = self._role(config, rights.WORKER, config.worker_function, values)
@@ -37,11 +38,18 @@ class Roles(Construct):
             description=f"{config.prefix}: the {function} function",
         )
         vpc = config.vpc or bool(config.vpc_id)
-        own = f"arn:{cdk.Aws.PARTITION}:lambda:{config.region}:{values['account']}:function:{function_name}"
-        invoke = {"Effect": "Allow", "Action": ["lambda:InvokeFunction"], "Resource": [own, f"{own}:*"]}
-        for statement in [*rights.statements(function, values, vpc=vpc), invoke]:
+        for statement in [*rights.statements(function, values, vpc=vpc), _invoke(function_name, values)]:
             role.add_to_policy(iam.PolicyStatement.from_json(statement))
         return role
+
+
+def _previous(config: Config) -> dict[str, str]:
+    return {"previous_root_key": config.previous_root_key_arn} if config.previous_root_key_arn else {}
+
+
+def _invoke(function_name: str, values: dict[str, str]) -> dict[str, object]:
+    own = "arn:{partition}:lambda:{region}:{account}:function:".format(**values) + function_name
+    return {"Effect": "Allow", "Action": ["lambda:InvokeFunction"], "Resource": [own, f"{own}:*"]}
 
 
 def names(config: Config, account: str) -> dict[str, str]:
@@ -56,16 +64,37 @@ def names(config: Config, account: str) -> dict[str, str]:
 
 
 def policies(config: Config, account: str) -> str:
-    """Write the policies that a given role needs (power-user mode), as JSON documents by function."""
-    arn = f"arn:aws:kms:{config.region}:{account}:alias/{config.prefix}-"
+    """Write the policies that a given role needs (power-user mode), as JSON documents by function.
+
+    The ids of the keys are not known before they are made, and a policy takes no alias for a key: so they are
+    told by a condition.
+    """
     keys = ("root", "data", "messages", *(["checkpoints"] if config.checkpoint_key else []))
     values = names(config, account) | {
         "partition": "aws",
-        **{f"{key}_key": f"{arn}{key}" for key in keys},
+        **{f"{key}_key": f"alias/{config.prefix}-{key}" for key in keys},
+        **_previous(config),
     }
-    vpc = config.vpc or bool(config.vpc_id)
+    vpc, any_key = config.vpc or bool(config.vpc_id), f"arn:aws:kms:{config.region}:{account}:key/*"
     documents = {
-        function: {"Version": "2012-10-17", "Statement": rights.statements(function, values, vpc=vpc)}
-        for function in (rights.API, rights.WORKER)
+        function: {
+            "Version": "2012-10-17",
+            "Statement": [
+                *(_by_alias(one, any_key) for one in rights.statements(function, values, vpc=vpc)),
+                _invoke(name, values),
+            ],
+        }
+        for function, name in (
+            (rights.API, config.api_function),
+            (rights.WORKER, config.worker_function),
+        )
     }
     return json.dumps(documents, indent=2)
+
+
+def _by_alias(statement: dict[str, object], any_key: str) -> dict[str, object]:
+    aliases = statement["Resource"]
+    if not str(aliases[0]).startswith("alias/"):  # type: ignore[index]
+        return statement
+    condition = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": aliases}}
+    return statement | {"Resource": [any_key], "Condition": condition}

@@ -15,6 +15,7 @@ from constructs import Construct
 from identity import Identity
 from keys import Keys
 from queues import Queues
+from replication import Replication
 from roles import Roles
 from tables import Tables
 
@@ -33,14 +34,15 @@ class State(cdk.Stack):
         scopes: list[str],
         **more: Any,
     ) -> None:
-        super().__init__(
-            scope, f"{config.prefix}-state", termination_protection=config.deletion_protection, **more
-        )
+        # Whether it may be removed says a step of the deployment: no template can
+        super().__init__(scope, f"{config.prefix}-state", **more)
         self.config = config
         self.keys = Keys(self, config)
         self.tables = Tables(self, config, self.keys.data, models)
         self.queues = Queues(self, config, self.keys.messages)
         self.buckets = Buckets(self, config, self.keys.data, self.queues.upload_events)
+        if config.bodies_replica_arn:
+            Replication(self, config, self.keys.data, self.buckets)
         self.alerts = self._alerts()
         self.bus = events.EventBus(self, "Bus", event_bus_name=config.prefix)  # of domain events
         self.secret = self._secret("platform", "Secrets of the platform; `make deploy` fills it once")
@@ -97,6 +99,7 @@ class State(cdk.Stack):
             "DownloadsBucket": self.buckets.downloads.bucket_name,
             "CheckpointsBucket": self.buckets.checkpoints.bucket_name,
             "ExportsBucket": self.buckets.exports.bucket_name,
+            "AccessLogsBucket": self.buckets.logs.bucket_name,  # emptied before it is removed
             "JobsQueueUrl": self.queues.jobs.queue_url,
             "JobsQueueArn": self.queues.jobs.queue_arn,
             "CustodyQueueUrl": self.queues.custody.queue_url,

@@ -1,5 +1,6 @@
 """Fixtures for all tests: AWS in process, with the platform's tables and buckets."""
 
+import itertools
 import json
 import os
 import pickle
@@ -27,21 +28,29 @@ from moto import mock_aws
 from moto.dynamodb.models import dynamodb_backends
 from moto.s3.models import s3_backends
 from moto.sqs.models import sqs_backends
+from urllib3 import Timeout
 
 from apps.access import api_keys as access
-from apps.access import onlookers
+from apps.access import onlookers, tokens
 from apps.access.authentication import as_actor
 from apps.access.roles import Role
+from apps.access.throttles import Throttle
 from apps.audit import writing
 from apps.audit.records import system
-from apps.common import clock, health
+from apps.common import clock, health, idempotency, preconditions, standstill, tracing
 from apps.common.caching import TimedCache
 from apps.common.dynamodb import all_tables
 from apps.detections import services as detections
+from apps.following import services as following
 from apps.keys import services as keys
+from apps.keys import slots
 from apps.keys.records import PoolKey
+from apps.kme import expiring, transport
+from apps.kme.sites import asking
 from apps.metrics import sinks
-from apps.sessions import leases
+from apps.notices import sending
+from apps.notices import services as notices
+from apps.sessions import leases, shares
 from apps.sessions import services as sessions
 from apps.sessions.records import Session
 from qkd import randomness
@@ -69,6 +78,8 @@ LONG = {"e2e", "browser", "stack"}  # folders whose tests start processes
 SLOW_SECONDS = (
     1800  # of one slow test, unless it says so itself: it hangs, then, also on a machine that is very busy
 )
+_caches: list[TimedCache[Any]] = []
+HALF_PAST = 1_800_000_030.0  # seconds since the epoch: half a minute has passed
 _blank_tables = b""
 
 
@@ -106,7 +117,27 @@ def empty_aws() -> Iterator[None]:
         _make_tables()
         _make_buckets_and_queues()
         yield
+        _await_asking()
     forget_everything()
+    _forget_what_outlives_a_process()
+
+
+def _await_asking() -> None:
+    """Let nobody ask AWS any more who did so in the background: their calls would be another test's."""
+    for thread in threading.enumerate():
+        if thread.name == "standstill" or thread.name.startswith("ready-"):
+            thread.join(LIMIT_SECONDS)
+
+
+def _forget_what_outlives_a_process() -> None:
+    """Drop what else is kept for a while, and would be for ever as no cache grows old here."""
+    for kept in _caches:
+        kept.clear()
+    slots._own, slots._threads = threading.local(), itertools.count()
+    asking.forget_rest()
+    expiring._noted.clear()
+    health.forget()
+    standstill.forget()
 
 
 def _make_tables() -> None:
@@ -135,6 +166,7 @@ def _make_buckets_and_queues() -> None:
 
 
 _draws, _ids = random.Random(), random.Random()
+SEEDED: tuple[Any, ...] = (_draws, _ids, random)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -152,9 +184,24 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let what is drawn for a test be the same in each run; DRAWS names another one."""
-    seed = os.environ.get("DRAWS", "") + item.nodeid
-    for one in (_draws, _ids, random):
-        one.seed(seed)
+    _draw_as(item.nodeid)
+
+
+def _draw_as(name: str) -> None:
+    for one in SEEDED:
+        one.seed(os.environ.get("DRAWS", "") + name)
+
+
+@contextmanager
+def drawn_once(name: str) -> Iterator[None]:
+    """Draw the same whichever test comes first, for what that makes for all of its process."""
+    before = [one.getstate() for one in SEEDED]
+    _draw_as(name)
+    try:
+        yield
+    finally:
+        for one, state in zip(SEEDED, before, strict=True):
+            one.setstate(state)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -165,18 +212,29 @@ def _however_slow() -> None:
     """
     leases.WAIT_SECONDS = sinks.BUSY_SECONDS = LIMIT_SECONDS
     health.PROBE_SECONDS = onlookers.ASK_SECONDS = LIMIT_SECONDS
+    transport.CONNECT_SECONDS = transport.READ_SECONDS = transport.WHOLE_SECONDS = LIMIT_SECONDS
+    asking.REST_SECONDS = following.CATCH_UP_SECONDS = notices.AT_ONCE_SECONDS = LIMIT_SECONDS
+    shares.SEEN_SECONDS = tokens.ANSWER_SECONDS = LIMIT_SECONDS
+    slots._first = 10  # was drawn before anything was seeded; slots of as many digits are rows of one size
+    sending.SECONDS = Timeout(connect=LIMIT_SECONDS, read=LIMIT_SECONDS)
+    # Requests are counted anew each minute
+    vars(Throttle)["__init__"].__kwdefaults__["clock"] = lambda: HALF_PAST
     for module in [one for name, one in sys.modules.items() if name.startswith("apps.")]:
         for kept in vars(module).values():
             # Not isinstance, which asks a task of Celery for what it stands for
             if type(kept) is TimedCache and kept._clock is time.monotonic:
                 kept._clock = lambda: 0.0
+                _caches.append(kept)
 
 
 @pytest.fixture(autouse=True)
-def no_prefix_left() -> Iterator[None]:
-    """Forget the stage that a request through Lambda's entry came by: links of later tests would begin with it."""
+def no_request_left() -> Iterator[None]:
+    """Forget what a request left that was not answered to its end: its stage, its id, its claim and its condition."""
     yield
     clear_script_prefix()
+    tracing.forget()
+    idempotency.end()
+    preconditions.end()
 
 
 @pytest.fixture(autouse=True)
@@ -203,9 +261,9 @@ def forget_everything() -> None:
     from apps.access import memberships, refusals
     from apps.access.known import callers
     from apps.access.limits import throttle
-    from apps.keys import canaries, pools, seeds, slots
+    from apps.keys import canaries, pools, seeds
     from apps.links import services as links
-    from apps.sessions import leases, refilling, shares
+    from apps.sessions import refilling
     from apps.sessions.finals import _kept
 
     writing.known_chains().heads.clear()
@@ -317,3 +375,10 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         offset[0] += timedelta(**span)
 
     return by
+
+
+@pytest.fixture
+def within_half_an_hour(later: Callable[..., None]) -> None:
+    """Let no half hour end within a test, and so no day and no month: what it counts by them is in one of each."""
+    if (minute := clock.now().minute % 30) >= 20:
+        later(minutes=30 - minute)

@@ -1,7 +1,7 @@
 """The package as Lambda runs it: AWS's own runtime client in a process of its own, against a Runtime API of ours.
 
-The Runtime API is four HTTP calls (docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html). AWS's emulator, a binary
-outside of any package index, does the same; what it adds, a limit of memory and a fixed folder, is not imitated.
+The Runtime API is four HTTP calls (docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html). AWS's own emulator does
+the same (tests/deploy/test_emulator.py); this one tells the processor time of each event, too.
 """
 
 import json

@@ -13,6 +13,7 @@ from waitress import wasyncore
 
 from apps.stack.web import make_server
 from qkdplatform.wsgi import application
+from tests.waiting import LIMIT_SECONDS
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding"}
 
@@ -46,7 +47,7 @@ class PoolingProxy(ThreadingHTTPServer):
         try:
             return self.kept.get_nowait()
         except Empty:
-            return http.client.HTTPConnection("127.0.0.1", self.origin, timeout=20)
+            return http.client.HTTPConnection("127.0.0.1", self.origin, timeout=LIMIT_SECONDS)
 
     def server_close(self) -> None:
         super().server_close()
@@ -93,7 +94,7 @@ def proxied(port: int) -> Iterator[int]:
         proxy.server_close()
 
 
-def exchange(port: int, sent: bytes, *, seconds: float = 240) -> bytes:
+def exchange(port: int, sent: bytes, *, seconds: float = LIMIT_SECONDS) -> bytes:
     """All that comes back on one connection for these bytes, until it is closed."""
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
         connection.sendall(sent)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 ALGORITHM = "RS256"
 LEEWAY_SECONDS = 30  # clocks of issuer and platform
 COOL_DOWN_SECONDS = 30.0  # between looks for keys that nobody published, and after a look that failed
+ANSWER_SECONDS = 3.0  # of the issuer, for its keys
 TOKEN_LIMIT = 8192  # characters
 _REFUSED = "The token is not valid."
 
@@ -76,7 +77,9 @@ def keys(url: str) -> Keys:
     """The keys at an address; fetched again every five minutes, and for an unknown one after the cool-down."""
     import jwt  # noqa: PLC0415 - likewise
 
-    return Keys(jwt.PyJWKClient(url, timeout=3, lifespan=300, cooldown_duration=COOL_DOWN_SECONDS))
+    return Keys(
+        jwt.PyJWKClient(url, timeout=ANSWER_SECONDS, lifespan=300, cooldown_duration=COOL_DOWN_SECONDS)
+    )
 
 
 def authenticate(token: str, *, source_ip: str) -> Caller:

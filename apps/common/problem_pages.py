@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
 from apps.common import problems
 from apps.common.errors import PlatformError
+from apps.common.routes import address_of
 
 ADDRESS = problems.ADDRESS
 
@@ -32,7 +32,7 @@ def index(_request: HttpRequest) -> HttpResponse:
     rows = format_html_join(
         "",
         '<tr><td>{}</td><td><a href="{}">{}</a></td><td>{}</td></tr>',
-        ((kind.status, reverse("problem", args=[name]), name, kind.title) for name, kind in kinds().items()),
+        ((kind.status, address_of("problem", name), name, kind.title) for name, kind in kinds().items()),
     )
     table = format_html("<table><tr><th>Status</th><th>Kind</th><th>Meaning</th></tr>{}</table>", rows)
     return _page("Kinds of problems", table)
@@ -50,7 +50,7 @@ def page(_request: HttpRequest, name: str) -> HttpResponse:
         " ".join((kind.__doc__ or kind.title).split()),
         _ADVICE.get(kind.status, "The detail of the answer says what to change."),
     )
-    return _page(kind.title, format_html('{}<p><a href="{}">All kinds</a></p>', body, reverse("problems")))
+    return _page(kind.title, format_html('{}<p><a href="{}">All kinds</a></p>', body, address_of("problems")))
 
 
 _ADVICE = {
@@ -75,6 +75,6 @@ def _page(title: str, body: str) -> HttpResponse:
             title,
             title,
             body,
-            reverse("docs"),
+            address_of("docs"),
         )
     )

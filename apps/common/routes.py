@@ -4,12 +4,18 @@ import re
 from collections.abc import Iterable
 
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 
 from apps.common.declarations import modules_named
 
 V1 = "api/v1/"
+URLCONF = "qkdplatform.api_urls"  # made of them
 _PARAMETER = re.compile(r"<[^>]+>")
+
+
+def address_of(name: str, *arguments: str) -> str:
+    """Return an address of the API, looked up among its own: to look among all, Django would import the console's pages."""
+    return reverse(name, urlconf=URLCONF, args=arguments)
 
 
 def api_routes() -> list[URLPattern]:

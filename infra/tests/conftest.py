@@ -26,7 +26,10 @@ VARIANTS = {
         "checkpoint_key": True,
         "analytics": True,
         "quicksight_principal_arn": f"arn:aws:quicksight:us-east-1:{ACCOUNT}:group/default/analysts",
-        "endpoint_type": "PRIVATE",
+        "bodies_replica_arn": "arn:aws:s3:::qkd-production-replicas-bodies",
+        "checkpoints_replica_arn": "arn:aws:s3:::qkd-production-replicas-checkpoints",
+        "replicas_key_arn": f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/qkd-production-replicas",
+        "previous_root_key_arn": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/of-qkd-production-before",
     },
     "dev": {},
     "pr761": {
@@ -34,7 +37,12 @@ VARIANTS = {
         "role_arn": f"arn:aws:iam::{ACCOUNT}:role/given",
         "event_processing": False,
     },
-    "staging": {"replica_regions": ("eu-west-1",), "region": "us-east-1"},
+    "staging": {
+        "replica_regions": ("eu-west-1",),
+        "region": "us-east-1",
+        "vpc": True,
+        "endpoint_type": "PRIVATE",
+    },
 }
 
 

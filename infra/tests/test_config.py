@@ -29,6 +29,15 @@ def test_defaults_are_the_described_ones():
         ({"log_retention_days": 15}, "log_retention_days must be one of"),
         ({"endpoint_type": "PRIVATE"}, "needs vpc"),
         ({"domain_name": "a.example.com"}, "certificate_arn"),
+        (
+            {
+                "endpoint_type": "PRIVATE",
+                "vpc": True,
+                "domain_name": "a.example.com",
+                "certificate_arn": "arn:x",
+            },
+            "no private one",
+        ),
         ({"mutual_tls_truststore": "s3://a/b"}, "needs a domain_name"),
         ({"kme_domain_name": "kme.example.com"}, "belong together"),
         (
@@ -45,6 +54,16 @@ def test_defaults_are_the_described_ones():
         ),
         ({"vpc_id": "vpc-1"}, "both vpc_id and subnet_ids"),
         ({"quicksight_principal_arn": "arn:x"}, "needs analytics"),
+        ({"bodies_replica_arn": "arn:x"}, "replicas_key_arn belong together"),
+        (
+            {
+                **dict.fromkeys(
+                    ("bodies_replica_arn", "checkpoints_replica_arn", "replicas_key_arn"), "arn:x"
+                ),
+                "versioning": False,
+            },
+            "needs versioning",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_what_can(values, said):

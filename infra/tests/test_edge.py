@@ -89,11 +89,18 @@ def test_a_domain_of_its_own_can_ask_for_certificates_of_clients(production, sta
 
 def test_functions_in_a_vpc_reach_every_service_that_they_call(production):
     found = json.dumps(production.of("AWS::EC2::VPCEndpoint", "network"))
-    for service in ("dynamodb", "s3", "kms", "sqs", "sns", "secretsmanager", "logs", "xray", "execute-api"):
+    for service in ("dynamodb", "s3", "kms", "sqs", "sns", "secretsmanager", "logs", "xray"):
         assert service in found, service
     assert production.of("AWS::EC2::NatGateway", "network") == []
     assert production.of("AWS::EC2::InternetGateway", "network") == []
     assert "Fn::GetAZs" in json.dumps(production.of("AWS::EC2::Subnet", "network"))
+
+
+def test_a_private_api_is_reached_by_an_endpoint_which_its_policy_names(stages):
+    for stage, count in (("staging", 1), ("production", 0)):
+        template = stages[stage].templates["network"]
+        assert sum("execute-api" in json.dumps(one) for one in template["Resources"].values()) == count
+        assert sum(name == "ApiEndpointId" for name in template["Outputs"]) == count
 
 
 def test_every_alarm_reaches_somebody_and_says_what_to_do(production):
@@ -106,6 +113,22 @@ def test_every_alarm_reaches_somebody_and_says_what_to_do(production):
     assert len(production.of("AWS::Logs::QueryDefinition", "observability")) == 4
     (mail,) = production.of("AWS::SNS::Subscription")
     assert mail["Endpoint"] == "operators@example.com"
+
+
+def test_config_has_what_records_before_it_takes_a_rule(production):
+    """Recorder and channel are made side by side: CloudFormation waits forever where one depends on the other."""
+    found = production.templates["governance"]["Resources"]
+    kinds = {
+        kind: [name for name, one in found.items() if one["Type"] == f"AWS::Config::{kind}"]
+        for kind in ("ConfigurationRecorder", "DeliveryChannel", "ConfigRule")
+    }
+    recorded = {*kinds["ConfigurationRecorder"], *kinds["DeliveryChannel"]}
+    assert len(recorded) == 2
+    assert len(kinds["ConfigRule"]) > 5
+    for rule in kinds["ConfigRule"]:
+        assert recorded <= set(found[rule]["DependsOn"])
+    for one in recorded:
+        assert recorded.isdisjoint(found[one].get("DependsOn", []))
 
 
 def test_governance_is_one_switch(production, stages):

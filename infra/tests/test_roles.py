@@ -38,7 +38,9 @@ def test_every_resource_is_the_stage_s_own(stages, stage):
 
 
 def test_the_trust_is_what_zappa_needs(production):
-    for role in production.of("AWS::IAM::Role"):
+    made = [role for role in production.of("AWS::IAM::Role") if "RoleName" in role]
+    assert len(made) == 2
+    for role in made:
         trusted = {s["Principal"]["Service"] for s in role["AssumeRolePolicyDocument"]["Statement"]}
         assert trusted == {"lambda.amazonaws.com", "apigateway.amazonaws.com", "events.amazonaws.com"}
 
@@ -58,6 +60,12 @@ def test_the_api_reads_no_stream_walks_no_table_and_receives_dead_letters_alone(
     assert {"dynamodb:Query", "s3:PutObject", "kms:Decrypt", "sqs:SendMessage"} <= found
 
 
+def test_a_former_root_key_unwraps_and_wraps_nothing(stages):
+    for stage, count in (("production", 2), ("dev", 0)):
+        found = [s for s in statements(stages[stage]) if "-before" in json.dumps(s["Resource"])]
+        assert [s["Action"] for s in found] == [["kms:Decrypt", "kms:DescribeKey"]] * count
+
+
 def test_a_given_role_is_used_and_none_is_made(stages):
     stage = stages["pr761"]
     assert stage.of("AWS::IAM::Role") == []
@@ -69,3 +77,21 @@ def test_power_users_are_told_what_a_given_role_needs():
     assert told.keys() == {"api", "worker"}
     assert "arn:aws:dynamodb:us-east-1:123456789012:table/qkd-dev-*" in json.dumps(told)
     assert "{" not in json.dumps(told).replace('{"', "").replace("[{", "").replace(", {", "")
+
+
+def test_a_given_role_uses_keys_by_their_aliases_in_a_condition_and_may_call_its_function():
+    """AWS: an alias in a policy's resource is the alias itself, not the key behind it."""
+    told = json.loads(roles.policies(Config("dev", checkpoint_key=True), "123456789012"))
+    for function, aliases in (
+        ("api", [["root"], ["data", "messages"]]),
+        ("worker", [["root"], ["data", "messages"], ["checkpoints"]]),
+    ):
+        found = [one for one in told[function]["Statement"] if one["Action"][0].startswith("kms:")]
+        assert [one["Condition"]["ForAnyValue:StringEquals"]["kms:ResourceAliases"] for one in found] == [
+            [f"alias/qkd-dev-{name}" for name in names] for names in aliases
+        ]
+        assert {resource for one in found for resource in one["Resource"]} == {
+            "arn:aws:kms:us-east-1:123456789012:key/*"
+        }
+        (invoked,) = [one for one in told[function]["Statement"] if "lambda:InvokeFunction" in one["Action"]]
+        assert all(":function:qkdplatform-dev" in resource for resource in invoked["Resource"])

@@ -200,3 +200,33 @@ def test_data_stays_when_a_protected_stage_is_removed_and_goes_with_a_throwaway_
         for name, one in stages[stage].templates["state"]["Resources"].items():
             if one["Type"] in {TABLE, BUCKET, "AWS::KMS::Key", "AWS::SecretsManager::Secret"}:
                 assert one["DeletionPolicy"] == policy, name
+
+
+@pytest.mark.parametrize("stage", ["production", "dev", "pr761", "staging"])
+def test_every_bucket_is_among_the_outputs_so_that_it_is_emptied_before_it_is_removed(stages, stage):
+    template = stages[stage].templates["state"]
+    told = [one["Value"] for name, one in template["Outputs"].items() if name.endswith("Bucket")]
+    assert sorted(value["Ref"] for value in told) == sorted(
+        name for name, one in template["Resources"].items() if one["Type"] == BUCKET
+    )
+
+
+def test_bodies_and_checkpoints_are_replicated_where_it_is_told_where_to(stages):
+    for stage, names in (("production", ("encrypted", "checkpoints")), ("dev", ())):
+        found = {
+            bucket["BucketName"].rsplit("-", 1)[-1]: bucket["ReplicationConfiguration"]
+            for bucket in stages[stage].of(BUCKET)
+            if "ReplicationConfiguration" in bucket
+        }
+        assert found.keys() == set(names)
+        for told in found.values():
+            (rule,) = told["Rules"]
+            assert rule["SourceSelectionCriteria"] == {"SseKmsEncryptedObjects": {"Status": "Enabled"}}
+            assert rule["DeleteMarkerReplication"] == {"Status": "Disabled"}
+            assert "replicas" in rule["Destination"]["EncryptionConfiguration"]["ReplicaKmsKeyID"]
+        roles = [
+            role
+            for role in stages[stage].of("AWS::IAM::Role")
+            if "s3.amazonaws.com" in json.dumps(role["AssumeRolePolicyDocument"])
+        ]
+        assert len(roles) == bool(names)

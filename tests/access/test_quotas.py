@@ -17,7 +17,7 @@ from tests.faults import counted
 from tests.trail_stream import event, records
 from tests.uploads import deliver, registered
 
-pytestmark = [requirement("E4", "I11"), pytest.mark.django_db]
+pytestmark = [requirement("E4", "I11"), pytest.mark.django_db, pytest.mark.usefixtures("within_half_an_hour")]
 MESSAGE = {"plaintext": "hello"}
 
 

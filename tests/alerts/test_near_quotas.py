@@ -16,7 +16,7 @@ from tests.access.test_quotas import MESSAGE, allow, follow
 from tests.conftest import TESTS
 from tests.faults import counted
 
-pytestmark = [requirement("B6", "E4"), pytest.mark.django_db]
+pytestmark = [requirement("B6", "E4"), pytest.mark.django_db, pytest.mark.usefixtures("within_half_an_hour")]
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from tests import requirement
 from tests.conftest import Api
 from tests.serving import exchange, proxied, request, served
 from tests.uploads import deliver, registered
+from tests.waiting import LIMIT_SECONDS
 
 EVIL = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL"
 
@@ -49,7 +50,7 @@ def test_nor_does_a_proxy_that_keeps_its_connections(api: Api, stock, port):
     deliver(upload.event)
     with proxied(port) as before:
         for _ in range(3):
-            client = http.client.HTTPConnection("127.0.0.1", before, timeout=20)
+            client = http.client.HTTPConnection("127.0.0.1", before, timeout=LIMIT_SECONDS)
             client.request("HEAD", f"/api/v1/files/{upload.file_id}/content", headers={"X-API-Key": api.key})
             assert client.getresponse().read() == b""
             client.request("GET", "/api/v1/health")
@@ -124,7 +125,7 @@ def test_many_connections_each_get_their_own_answers(api: Api, port):
     found: list[bool] = []
 
     def talk() -> None:
-        client = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT_SECONDS)
         for _ in range(10):
             client.request("HEAD", "/api/v1/files", headers={"X-API-Key": api.key})
             client.getresponse().read()

@@ -342,6 +342,7 @@ def test_the_list_says_where_older_entries_are_and_each_is_found_by_its_place(ol
 
 
 @requirement("D5", "A9")
+@pytest.mark.usefixtures("within_half_an_hour")
 def test_a_job_archives_every_day_and_names_what_stays(old: None, monkeypatch: Any):
     sent: list[str] = []
     monkeypatch.setattr(tasks.archive, "apply_async", lambda args, **_: sent.append(args[0]))

@@ -98,6 +98,7 @@ def test_a_verification_is_cancelled_within_a_page(aws, sent, monkeypatch):
 
 
 @requirement("D5")
+@pytest.mark.usefixtures("within_half_an_hour")
 def test_the_schedule_has_everything_verified_once_a_day(aws, sent, later):
     write(1)
     assert tasks.verify_daily(actor=SWEEPER) == 1

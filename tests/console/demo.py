@@ -29,7 +29,7 @@ from apps.keys.records import PoolKey
 from apps.sessions import services as sessions
 from apps.sessions.job_kinds import SessionJob
 from apps.sessions.records import Session
-from tests.conftest import ACCOUNT, TESTS, forget_everything
+from tests.conftest import ACCOUNT, TESTS, drawn_once, forget_everything
 from tests.sessions.links import a_link
 
 ALICE = Actor(ActorKind.USER, "00000000-0000-4000-8000-0000000a11ce", "192.0.2.7", sees_all=True)
@@ -183,7 +183,8 @@ def bring_in() -> None:
     if _made:
         tables.update(copy.deepcopy(_made[0][1]))
     else:
-        _made.append((fill(), copy.deepcopy(dict(tables))))
+        with drawn_once("demo"):
+            _made.append((fill(), copy.deepcopy(dict(tables))))
         forget_everything()  # as after a copy
 
 

@@ -3,14 +3,13 @@
 import io
 import json
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, NoCredentialsError
 from moto import mock_aws
 
-from deploy import steps
-from deploy.__main__ import main, undeploy
+from deploy import pack, steps
+from deploy.__main__ import main
 from deploy.cloud import Cloud, DeployFailed
 from deploy.stages import read_config
 from deploy.steps import Deployment
@@ -124,6 +123,27 @@ def test_the_bucket_of_packages_is_private_and_made_once(deployment):
 
 
 @requirement("G8")
+@pytest.mark.parametrize(
+    ("python", "endpoint", "packed"),
+    [("3.11", "", False), ("3.11", "http://127.0.0.1:1", True), ("3.12", "", True)],
+    ids=["on-aws", "embedded", "newer"],
+)
+def test_what_amazon_linux_would_not_load_is_not_deployed(python, endpoint, packed, deployment, monkeypatch):
+    asked = []
+
+    def packing(build):
+        asked.append(build)
+        raise pack.Unpackable("enough")
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setattr(pack, "python_version", lambda: python)
+    monkeypatch.setattr(pack, "pack", packing)
+    with pytest.raises(DeployFailed, match="enough" if packed else r"3\.12 or 3\.13"):
+        steps.package(deployment)
+    assert bool(asked) is packed
+
+
+@requirement("G8")
 def test_a_package_is_uploaded_once_under_its_hash(deployment, tmp_path):
     steps.bucket(deployment)
     path = tmp_path / "package.zip"
@@ -133,19 +153,6 @@ def test_a_package_is_uploaded_once_under_its_hash(deployment, tmp_path):
     assert address == f"s3://{deployment.bucket}/packages/hash.zip"
     found = deployment.cloud.client("s3").get_object(Bucket=deployment.bucket, Key="packages/hash.zip")
     assert found["Body"].read() == b"first"
-
-
-@requirement("G8")
-def test_every_version_of_a_bucket_goes_and_a_bucket_that_is_gone_is_no_error(cloud):
-    s3 = cloud.client("s3")
-    cloud.ensure_bucket("full")
-    s3.put_bucket_versioning(Bucket="full", VersioningConfiguration={"Status": "Enabled"})
-    for body in (b"1", b"2"):
-        s3.put_object(Bucket="full", Key="a", Body=body)
-    s3.delete_object(Bucket="full", Key="a")
-    assert cloud.empty_bucket("full") == 3
-    assert cloud.empty_bucket("gone") == 0
-    s3.delete_bucket(Bucket="full")
 
 
 @pytest.fixture
@@ -176,6 +183,16 @@ def test_without_a_database_it_says_what_is_missing_and_makes_nothing(deployment
     with pytest.raises(DeployFailed, match="DATABASE_URL"):
         steps.fill_secret(deployment)
     assert platform_secret() == {"SEED": "x"}
+
+
+@requirement("G8")
+def test_without_credentials_it_says_where_they_come_from(monkeypatch, capsys):
+    def refuse(_region):
+        raise NoCredentialsError
+
+    monkeypatch.setattr("deploy.__main__.Cloud", refuse)
+    assert main(["plan", "dev"]) == 2
+    assert "aws configure" in capsys.readouterr().err
 
 
 def answering(monkeypatch, deployment, payload, *, failed=False):
@@ -237,24 +254,3 @@ def test_what_is_not_possible_is_said_before_anything_is_done(arguments, code, s
     with mock_aws():
         assert main(arguments) == code
     assert said in capsys.readouterr().err
-
-
-@requirement("G8")
-def test_every_bucket_of_a_stage_is_emptied_before_its_stack_is_removed(monkeypatch, tmp_path):
-    """CloudFormation removes no bucket that holds anything: reports and results of queries lie in that of exports."""
-    told, calls = {"UploadsBucket": "u", "ExportsBucket": "e", "SecretId": "s"}, list[str]()
-    made = SimpleNamespace(
-        outputs=lambda _stack: told,
-        empty_bucket=lambda name: calls.append(f"empty {name}"),
-        remove_stack=lambda name: calls.append(f"remove {name}"),
-    )
-    removed: Any = SimpleNamespace(
-        config=SimpleNamespace(stage="pr1", deletion_protection=False),
-        cloud=made,
-        settings_path=tmp_path / "none",
-        stack=lambda name: name,
-        bucket="packages",
-    )
-    monkeypatch.setenv("YES", "pr1")
-    assert undeploy(removed, []) == 0
-    assert calls[-4:] == ["empty u", "empty e", "remove state", "remove network"]

@@ -23,8 +23,9 @@ import requests
 from apps.stack import testing
 from apps.stack.configuration import ROOT
 from deploy import steps
-from deploy.__main__ import refuse_unless_confirmed, rollback, undeploy
+from deploy.__main__ import rollback
 from deploy.cloud import Cloud, DeployFailed
+from deploy.removal import refuse_unless_confirmed, undeploy
 from deploy.stages import BadStage, read_config
 from deploy.steps import STEPS, Deployment
 from tests import requirement
@@ -344,8 +345,18 @@ def test_it_is_removed_only_when_its_name_is_typed(cluster):
     ):
         with pytest.raises(BadStage):
             refuse_unless_confirmed(config, typed)
+    cloud = cluster.deployment.cloud
+    cluster.deployment.settings_path.unlink()  # as in another folder than that which deployed it
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("YES", STAGE)
+        cloud.protect(f"qkd-{STAGE}-state", on=True)
+        with pytest.raises(BadStage, match="Deploy it first"):
+            undeploy(cluster.deployment, [])
+        cloud.protect(f"qkd-{STAGE}-state", on=False)
+        buckets = {value for name, value in cluster.deployment.outputs.items() if name.endswith("Bucket")}
         assert undeploy(cluster.deployment, []) == 0
-    assert cluster.deployment.cloud.status(f"qkd-{STAGE}-state") == "absent"
+    assert cloud.status(f"qkd-{STAGE}-state") == "absent"
     assert cluster.deployment.api_id == ""
+    there = {one["Name"] for one in cloud.client("s3").list_buckets()["Buckets"]}
+    assert there & buckets == set()
+    assert not any(steps.exists(cluster.deployment, f"qkdplatform-{STAGE}{end}") for end in ("", "-worker"))

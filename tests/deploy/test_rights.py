@@ -66,7 +66,7 @@ BY_LIBRARIES = {
 }
 # What AWS itself does in the function's name: event sources, logs, traces, interfaces
 BY_AWS = {
-    *("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"),
+    *(f"dynamodb:{name}" for name in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")),
     *("sqs:DeleteMessage", "sqs:ReceiveMessage", "sqs:SendMessage"),
     *("logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTelemetryRecords", "xray:PutTraceSegments"),
 }

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -9,9 +10,10 @@ import pytest
 
 from apps.common.environment import all_settings
 from deploy import zappa
-from deploy.__main__ import refuse_unless_confirmed
+from deploy.gateway import stage_patch
+from deploy.removal import refuse_unless_confirmed
 from deploy.stages import BadStage, read_config
-from deploy.steps import STEPS, stage_patch
+from deploy.steps import STEPS
 from tests import requirement
 
 OUTPUTS = {
@@ -73,6 +75,39 @@ def test_the_stage_s_own_pool_is_the_one_whose_tokens_are_accepted():
     assert found["JWT_ISSUER"] == "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_x"
     assert found["JWT_CLIENT_IDS"] == "m,p"
     assert "JWT_ISSUER" not in zappa.variables(read_config("dev"), outputs, api_id="abc")
+
+
+@requirement("G1", "G3")
+@pytest.mark.parametrize(("given", "endpoint"), [("", "vpce-made"), ("vpce-given", "vpce-given")])
+def test_a_private_api_has_the_policy_without_which_none_is_deployed(given, endpoint, tmp_path):
+    private = dataclasses.replace(
+        read_config("dev"), endpoint_type="PRIVATE", vpc=True, vpc_endpoint_id=given
+    )
+    outputs = {**OUTPUTS, "ApiEndpointId": "vpce-made"}
+    settings = zappa.render(private, outputs, api_id="abc", bucket="packages", runtime="python3.13")
+    zappa.write(settings, tmp_path / "zappa_settings.dev.json")
+    written = json.loads((tmp_path / "zappa_settings.dev.json").read_text())
+    assert zappa.POLICY not in written["dev-worker"]
+    policy = json.loads(Path(written["dev"][zappa.POLICY]).read_text())  # Zappa opens it
+    (allowed,) = policy["Statement"]
+    assert allowed["Condition"] == {"StringEquals": {"aws:SourceVpce": endpoint}}
+    assert zappa.POLICY not in rendered()["dev"]
+
+
+@requirement("G5")
+def test_a_former_root_key_unwraps():
+    config = dataclasses.replace(read_config("dev"), previous_root_key_arn="arn:aws:kms:us-east-1:1:key/old")
+    found = zappa.variables(config, OUTPUTS, api_id="abc")
+    assert found["ROOT_KEY_PREVIOUS"] == "kms:arn:aws:kms:us-east-1:1:key/old"
+
+
+@requirement("G1", "G8")
+@pytest.mark.parametrize(
+    ("stage", "mode"), [("dev", "GOVERNANCE"), ("pr761", "GOVERNANCE"), ("production", None)]
+)
+def test_checkpoints_are_locked_for_nobody_to_remove_unless_the_stage_may_be_removed(stage, mode):
+    """None is the setting's default: COMPLIANCE, which would hold up `make undeploy` for as long as it lasts."""
+    assert rendered(stage)[stage]["aws_environment_variables"].get("CHECKPOINT_LOCK_MODE") == mode
 
 
 @requirement("E7")

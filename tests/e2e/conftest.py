@@ -15,10 +15,13 @@ import pytest
 import requests
 
 from tests.running import Run
+from tests.waiting import LIMIT_SECONDS
 
 STAGE = os.environ.get("E2E_URL", "").rstrip("/")
 local = pytest.mark.skipif(bool(STAGE), reason="looks behind the API of a platform on this machine")
-WAIT_SECONDS = 150  # a job whose worker was killed is taken up 40 to 90 s later
+WAIT_SECONDS = (
+    480  # a job whose worker was killed is taken up 40 to 90 s later; only what never comes takes as long
+)
 
 
 class Platform:
@@ -49,7 +52,9 @@ class Platform:
     def call(self, method: str, path: str, body: Any = None) -> requests.Response:
         """Call the API with the key of the first run."""
         headers = {"X-API-Key": self.first_run["api_key"]}
-        return requests.request(method, f"{self.url}/{path}", json=body, headers=headers, timeout=60)
+        return requests.request(
+            method, f"{self.url}/{path}", json=body, headers=headers, timeout=LIMIT_SECONDS
+        )
 
     def get(self, path: str) -> Any:
         """The JSON answer of a GET that must succeed."""
@@ -66,13 +71,13 @@ class Platform:
     def upload(self, name: str, content: bytes, **fields: Any) -> str:
         """Announce and PUT a file; its id."""
         upload = self.post("files", {"name": name, **fields})
-        assert requests.put(upload["upload_url"], data=content, timeout=120).ok
+        assert requests.put(upload["upload_url"], data=content, timeout=LIMIT_SECONDS).ok
         return str(upload["file"]["file_id"])
 
     def downloaded(self, file_id: str) -> bytes:
         """A file's bytes, by a presigned URL; a large file is decrypted by a job first."""
         answer = eventually(lambda: self.post(f"files/{file_id}/download"), lambda found: found.get("url"))
-        return requests.get(answer["url"], timeout=120).content
+        return requests.get(answer["url"], timeout=LIMIT_SECONDS).content
 
 
 class Deployed(Platform):

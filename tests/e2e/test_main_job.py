@@ -11,6 +11,7 @@ import requests
 from apps.stack.configuration import ROOT
 from tests import requirement
 from tests.e2e.conftest import STAGE, eventually, local
+from tests.waiting import LIMIT_SECONDS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 PDF = b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\nendobj\ntrailer\n<< /Root 1 0 R >>\n%%EOF\n"
@@ -124,7 +125,7 @@ def test_3_a_message_comes_back(platform):
 
 @requirement("F1", "F6")
 def test_4_the_console_asks_for_a_password(platform):
-    page = requests.get(platform.first_run["console_url"], timeout=20)
+    page = requests.get(platform.first_run["console_url"], timeout=LIMIT_SECONDS)
     assert "/accounts/login/" in page.url
     assert "default-src 'self'" in page.headers["Content-Security-Policy"]
 

@@ -24,6 +24,8 @@ from tests.files.test_documents import encrypted, replaced
 from tests.queues import into
 from tests.tables import versions
 
+# The id of a job that makes a copy is of a half hour
+pytestmark = pytest.mark.usefixtures("within_half_an_hour")
 CONTENT = os.urandom(50_000)
 DOWNLOADS = django_settings.DOWNLOADS_BUCKET
 

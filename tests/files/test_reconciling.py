@@ -176,6 +176,7 @@ def test_a_worker_that_ends_is_followed_by_one_that_goes_on(api, stock, sent, la
 
 
 @requirement("C9")
+@pytest.mark.usefixtures("within_half_an_hour")
 def test_once_a_day(sent, aws, later):
     assert [tasks.reconcile_daily() for _ in range(3)] == [1, 0, 0]
     later(days=1)

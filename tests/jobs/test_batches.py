@@ -176,7 +176,7 @@ def test_a_job_that_fails_says_so_without_the_cause_and_keeps_what_it_made(job, 
 
     def generate(*arguments, **named):
         if made:
-            raise RuntimeError("the secret is 42")
+            raise RuntimeError("the secret is swordfish")
         made.append(real(*arguments, **named))
         return made[-1]
 
@@ -185,7 +185,7 @@ def test_a_job_that_fails_says_so_without_the_cause_and_keeps_what_it_made(job, 
     failed = now(job)
     assert (failed.state, failed.done) == (JobState.FAILED, 1)
     assert failed.error
-    assert "42" not in failed.error
+    assert "swordfish" not in failed.error
     assert failed.results["session_ids"] == [made[0].session_id]
 
 

@@ -32,6 +32,7 @@ from tests.custody.files import rows_under
 from tests.faults import TELLING, URL, watched
 from tests.queues import die
 from tests.tables import rows
+from tests.waiting import LIMIT_SECONDS
 
 SMALL = GenerateRequest(key_length=64, error_rate=0.01)
 
@@ -367,7 +368,7 @@ def test_every_kind_is_heard_of_while_a_step_takes_long(pool, sent, settings, mo
 
     def slowly(*arguments, **named):
         before = jobs.get(job_id)
-        until = time.monotonic() + 5
+        until = time.monotonic() + LIMIT_SECONDS
         while time.monotonic() < until and jobs.get(job_id) == before:
             time.sleep(0.02)
         heard.append(jobs.get(job_id) != before)

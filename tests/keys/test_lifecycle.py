@@ -57,7 +57,7 @@ def test_only_a_key_out_of_use_can_be_scheduled_for_destruction(pool, state):
 
 @requirement("C5")
 @pytest.mark.parametrize(("days", "expected"), [(1, 7), (7, 7), (12, 12), (30, 30), (90, 30)])
-def test_the_window_has_seven_to_thirty_days(settings, days, expected):
-    settings.DESTRUCTION_WINDOW_DAYS = days
-    left = lifecycle.destruction_end() - clock.now()
-    assert timedelta(days=expected) - timedelta(seconds=5) < left <= timedelta(days=expected)
+def test_the_window_has_seven_to_thirty_days(settings, monkeypatch, days, expected):
+    settings.DESTRUCTION_WINDOW_DAYS, now = days, clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now)
+    assert lifecycle.destruction_end() - now == timedelta(days=expected)

@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -84,20 +84,19 @@ def hang_up(handler: Handler) -> None:
     handler.connection.close()
 
 
-def wait(seconds: float) -> Callable[[Handler], None]:
-    def act(handler: Handler) -> None:
-        time.sleep(seconds)
-        hang_up(handler)
-
-    return act
+def say_nothing(handler: Handler) -> None:
+    """Hang up after the client has."""
+    with suppress(OSError):  # it left in the middle of TLS
+        handler.connection.recv(1)
+    hang_up(handler)
 
 
 def drip(handler: Handler) -> None:
     """Send a byte now and then: no read is ever late, and the answer never ends."""
     handler.send_response(200)
-    handler.send_header("Content-Length", "100000")
+    handler.send_header("Content-Length", "1000000")
     handler.end_headers()
-    for _ in range(200):
+    while True:  # until the client hangs up
         handler.wfile.write(b" ")
         time.sleep(0.05)
 
@@ -105,7 +104,7 @@ def drip(handler: Handler) -> None:
 def drip_headers(handler: Handler) -> None:
     """Begin with a header that never ends, a byte now and then."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-    for _ in range(200):
+    while True:  # likewise
         handler.wfile.write(b"x")
         time.sleep(0.05)
 

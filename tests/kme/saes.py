@@ -9,7 +9,9 @@ from pathlib import Path
 from shutil import copy
 from tempfile import mkdtemp
 from typing import Any
+from unittest import mock
 
+from apps.common import clock
 from apps.kme import saes
 from apps.kme.api.etsi014 import CERTIFICATE, application
 from apps.kme.authority import Authority
@@ -20,16 +22,21 @@ from tests.conftest import TESTS
 JSON = "application/json"
 
 
+_NOW = clock.now  # a test that moves the clock may be the first of a process
+
+
 @cache
 def authority() -> Authority:
     """One authority for all tests of a process: certificates take longer than most tests."""
-    return Authority(Path(mkdtemp(prefix="kme-authority-")))
+    with mock.patch.object(clock, "now", _NOW):
+        return Authority(Path(mkdtemp(prefix="kme-authority-")))
 
 
 @cache
 def files(sae_id: str) -> tuple[Path, Path]:
     """The certificate of an application and its key; the authority's own are another's once it issues the name again."""
-    made, folder = authority().issue(sae_id), Path(mkdtemp(prefix="kme-application-"))
+    with mock.patch.object(clock, "now", _NOW):
+        made, folder = authority().issue(sae_id), Path(mkdtemp(prefix="kme-application-"))
     return Path(copy(made, folder)), Path(copy(made.with_suffix(".key"), folder))
 
 

@@ -27,7 +27,7 @@ from apps.sessions.services import GenerateRequest
 from apps.sessions.store import SessionTable
 from tests import requirement
 from tests.conftest import TESTS
-from tests.kme.mock_kme import STATUS, a_key, drip, drip_headers, hang_up, keys_of, served, wait
+from tests.kme.mock_kme import STATUS, a_key, drip, drip_headers, hang_up, keys_of, say_nothing, served
 from tests.kme.saes import an_application, authority, certificate
 from tests.sessions.ready import long
 from tests.tables import everything
@@ -304,7 +304,7 @@ def test_who_is_too_slow_is_left(aws, kme, monkeypatch):
     monkeypatch.setattr(transport, "READ_SECONDS", 0.3)
     monkeypatch.setattr(transport, "WHOLE_SECONDS", 0.5)
     a_link(kme.url)
-    kme.keys = lambda _: wait(1.5)
+    kme.keys = lambda _: say_nothing
     assert receiving.receive_all() == 0
     for act in (drip, drip_headers):
         kme.keys = lambda _, act=act: act

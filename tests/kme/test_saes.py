@@ -127,6 +127,7 @@ def test_a_name_alone_is_no_identity(keys, alice, bob):
 
 
 @requirement("E10")
+@pytest.mark.usefixtures("within_half_an_hour")
 def test_a_quota_is_counted_by_day_and_never_exceeded(keys, bob, later):
     alice = an_application("sae-few", "sae-bob", keys_a_day=5)
     answers = [alice.enc_keys("sae-bob", number=2).status for _ in range(3)]

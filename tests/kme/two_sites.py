@@ -30,13 +30,13 @@ from qkd.classical import ConnectionLostError, Kind, ProtocolError, receive, sen
 from tests import conftest
 from tests.conftest import TESTS
 from tests.kme.saes import Answered, Application, an_application, ask, certificate
+from tests.waiting import LIMIT_SECONDS
 
 LINK = "metro"
 SECRET = b"a secret of both sites, 32 bytes"
 PARAMETERS = {"error_rate": 0.02, "bits": 1024}
 Step = tuple[Kind, str]  # the first message of a kind, as Bob asks or as Alice answers
 _made: list[Any] = []
-PATIENCE = 5.0  # seconds that an end waits for a message that does not come
 
 
 @dataclass
@@ -84,7 +84,8 @@ class TwoSites:
     def make(self) -> None:
         """A link, and an application at each end of it that shares keys with the other: made once and copied."""
         if not _made:
-            self._make()
+            with conftest.drawn_once("two sites"):
+                self._make()
             _made.extend(copy.deepcopy((place.tables, place.apps)) for place in (self.a, self.b))
         for place, (tables, apps) in zip((self.a, self.b), _made, strict=True):
             place.tables, place.apps = copy.deepcopy(tables), apps
@@ -217,7 +218,7 @@ def run(
             found[0] = parties.as_alice(alice_end, alice_record, setting(), keys[0], session_id=session_id)
 
     for end in (alice_end, to_alice, bob_end, to_bob):
-        end.settimeout(PATIENCE)
+        end.settimeout(LIMIT_SECONDS)
     alice = threading.Thread(target=as_alice)
     relay.start()
     alice.start()
@@ -250,7 +251,8 @@ def _relay(to_alice: Any, to_bob: Any, seen: list[Step], lose: Step | None, repe
 @cache
 def ends() -> tuple[Ended, Ended]:
     """What both ends of one session ended with."""
-    alice, bob, _ = run()
+    with conftest.drawn_once("two ends"):
+        alice, bob, _ = run()
     assert alice is not None
     assert bob is not None
     assert alice.key == bob.key

@@ -22,6 +22,7 @@ from qkdplatform.lambda_handler import handler
 from tests import requirement
 from tests.conftest import TESTS, Api
 from tests.detections.test_services import pending
+from tests.waiting import LIMIT_SECONDS
 
 pytestmark = requirement("B6", "G4")
 SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\\n]|\\["\\n])*",?)+)\})? (-?[0-9.e+-]+)')
@@ -114,7 +115,7 @@ def test_processes_and_threads_add_to_the_same_numbers(scraped, settings):
         "django.setup()", "django.setup(); from django.conf import settings; settings.METRICS = 'openmetrics'"
     )
     subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], env=os.environ | told, check=True, timeout=60
+        [sys.executable, "-W", "ignore", "-c", code], env=os.environ | told, check=True, timeout=LIMIT_SECONDS
     )
     for thread in threads:
         thread.join()

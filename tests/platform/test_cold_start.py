@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 from apps.common import liveness
 from apps.stack.configuration import ROOT
 from tests import requirement
+from tests.waiting import LIMIT_SECONDS
 
 # A fifth to a third of a cold start each, or of no use there
 HEAVY = {"numpy", "scipy", "gmpy2", "numba", "matplotlib", "zappa"}
@@ -76,7 +77,7 @@ def started(path, *, script_path=None, site=None, method="GET"):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=LIMIT_SECONDS,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout.splitlines()[-1])
@@ -99,6 +100,13 @@ def test_the_first_call_of_the_api_imports_nothing_heavy_and_no_page_of_the_cons
     assert not [name for name in found["modules"] if name.startswith("apps.") and name.endswith(".admin")]
     assert "qkdplatform.console_urls" not in found["modules"]
     assert len(found["modules"]) < OF_THE_API
+
+
+@requirement("H1")
+def test_an_address_in_an_answer_of_the_api_is_found_without_the_console():
+    found = started("/api/problems")
+    assert 'href="/api/problems/not-found"' in found["answer"]["body"]
+    assert "qkdplatform.console_urls" not in found["modules"]
 
 
 @requirement("H1", "E5")

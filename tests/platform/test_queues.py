@@ -21,6 +21,7 @@ from qkdplatform.lambda_handler import handler
 from tests import requirement
 from tests.conftest import TESTS
 from tests.uploads import registered
+from tests.waiting import LIMIT_SECONDS
 
 CONTEXT = SimpleNamespace(
     aws_request_id="1",
@@ -149,7 +150,7 @@ def test_a_job_knows_how_long_the_worker_may_run(running, monkeypatch):
     left: list[float] = []
     monkeypatch.setattr(kinds.task_of(SessionJob.GENERATE), "run", lambda _: left.append(seconds_left() or 0))
     handler(job_event(celery_body("a job")), CONTEXT)
-    assert 890 < left[0] <= 900
+    assert 900 - LIMIT_SECONDS < left[0] <= 900
     assert seconds_left() is None
 
 
@@ -297,12 +298,12 @@ def test_a_message_that_failed_is_shown_again_after_a_back_off(aws, monkeypatch,
 @requirement("I2")
 def test_the_log_says_where_a_message_failed_and_not_what_it_was_about(aws, monkeypatch, caplog):
     def fail(*_):
-        raise RuntimeError("the secret is 42")
+        raise RuntimeError("the secret is swordfish")
 
     monkeypatch.setattr(kinds.task_of(SessionJob.GENERATE), "run", fail)
     handler(job_event(celery_body("a job")), CONTEXT)
     assert "RuntimeError at" in caplog.text
-    assert "42" not in caplog.text
+    assert "swordfish" not in caplog.text
 
 
 @requirement("G1")

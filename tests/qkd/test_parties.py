@@ -29,6 +29,7 @@ from qkd.classical import (
 from qkd.randomness import Randomness
 from qkd.session import AbortCode, SessionParameters, run
 from tests import requirement
+from tests.waiting import LIMIT_SECONDS
 
 LINK = Channel(misalignment=0.02)
 
@@ -211,7 +212,7 @@ PEER = """
 import json, socket, sys
 from tests.qkd.test_parties import two_parties, lead
 from qkd.classical import SocketChannel
-with socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=60) as connection:
+with socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=240) as connection:
     _, bob, channel = two_parties(lambda _: SocketChannel(connection), seed=7)
     secrets = lead(bob)
     print(json.dumps([secrets.key.tolist(), bob.state.reconciled.leaked_bits, channel.round_trips]))
@@ -223,15 +224,15 @@ def test_the_same_objects_are_two_processes_over_a_socket():
     # The seed stands for the quantum channel: each process takes its own party's record of it.
     alice, _, _ = two_parties(seed=7)
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(60)
+        server.settimeout(LIMIT_SECONDS)
         peer = subprocess.Popen(
             [sys.executable, "-c", PEER, str(server.getsockname()[1])], stdout=subprocess.PIPE, text=True
         )
         connection, _ = server.accept()
         with connection:
-            connection.settimeout(60)
+            connection.settimeout(LIMIT_SECONDS)
             serve(connection, alice)
-        output, _ = peer.communicate(timeout=60)
+        output, _ = peer.communicate(timeout=LIMIT_SECONDS)
     key, leaked, round_trips = json.loads(output)
     assert key == alice.secrets.key.tolist()
     assert leaked == alice._reconciliation.leaked_bits

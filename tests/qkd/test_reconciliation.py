@@ -17,6 +17,7 @@ from qkd.classical import Kind, LocalChannel, Message, ProtocolError
 from qkd.finite_key import binary_entropy
 from qkd.reconciliation import MAX_FRAME_BITS, AliceReconciliation, bob, local, reconcile, reconcile_as_bob
 from tests import requirement
+from tests.waiting import LIMIT_SECONDS
 
 
 def noisy_pair(length, qber, seed):
@@ -349,7 +350,7 @@ def test_what_memory_held_before_changes_no_bit_and_no_count(
 @pytest.mark.parametrize("workers", [2, 20])
 def test_batches_are_corrected_at_once(many_batches, monkeypatch, workers):
     """The first two wait for each other: one thread alone would wait in vain."""
-    both = threading.Barrier(2, timeout=120)
+    both = threading.Barrier(2, timeout=LIMIT_SECONDS)
 
     class Meeting(LocalChannel):
         def _exchange(self, question, longest):

@@ -31,7 +31,7 @@ from tests.faults import counted
 from tests.tables import rows
 from tests.trail_stream import event, records
 
-pytestmark = requirement("F3")
+pytestmark = [requirement("F3"), pytest.mark.usefixtures("within_half_an_hour")]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests import requirement
 
 FILES = {
     "version": layout.VERSION.encode(),
-    "root.key": b"root",
+    "root.key": b"the root key",
     "secrets.json": b"{}",
     "console.sqlite3": os.urandom(300_000),
     "aws/s3/bucket/" + "k" * 180: b"",

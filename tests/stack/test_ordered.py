@@ -74,11 +74,14 @@ def test_calls_go_on_while_the_journal_is_compacted(stack):
     put_many(stack, 230, 300_000, kept)
     client, answered = stack.client("dynamodb"), 0
     deadline = time.monotonic() + LIMIT_SECONDS
-    while not answered or len(generations(stack)) > 1:
+    # Over several times, where the machine had so much to do that one was missed
+    while answered <= 5:
         assert time.monotonic() < deadline
+        if len(generations(stack)) == 1:
+            put_many(stack, 1, 300_000, kept)
+            continue
         client.get_item(TableName=TABLE, Key={"id": {"S": kept[0]}}, ProjectionExpression="id")
         answered += len(generations(stack)) > 1
-    assert answered > 5
 
 
 @requirement("G1", "F1")

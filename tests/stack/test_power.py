@@ -108,7 +108,7 @@ def test_whatever_was_acknowledged_survives_a_power_cut(stack):
     writers = [threading.Thread(target=kept.write, args=(number,)) for number in range(WRITERS)]
     for writer in writers:
         writer.start()
-    assert kept.enough.wait(120)
+    assert kept.enough.wait(LIMIT_SECONDS)
     stack.cut()
     for writer in writers:
         writer.join()

@@ -11,6 +11,7 @@ import requests
 from apps.stack.configuration import ROOT
 from tests import requirement
 from tests.running import Run
+from tests.waiting import LIMIT_SECONDS
 
 MOUNTED = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
 PREFIX = ["unshare", "--mount", "sh", "-c", MOUNTED, str(ROOT)]
@@ -34,11 +35,13 @@ def test_it_starts_works_and_stops_without_writing_into_the_checkout(tmp_path):
         run.ready()
         first = json.loads((tmp_path / "local" / "first-run.json").read_text())
         url, headers = f"http://127.0.0.1:{run.port}/api/v1", {"X-API-Key": first["api_key"]}
-        package = requests.post(f"{url}/encrypt", json={"plaintext": "kept"}, headers=headers, timeout=60)
-        opened = requests.post(f"{url}/decrypt", json=package.json(), headers=headers, timeout=60)
+        package = requests.post(
+            f"{url}/encrypt", json={"plaintext": "kept"}, headers=headers, timeout=LIMIT_SECONDS
+        )
+        opened = requests.post(f"{url}/decrypt", json=package.json(), headers=headers, timeout=LIMIT_SECONDS)
         assert opened.json()["plaintext"] == "kept"
         asked = {"key_length": 4096, "error_rate": 0.02}
-        assert requests.post(f"{url}/qkd/generate", json=asked, headers=headers, timeout=60).ok
+        assert requests.post(f"{url}/qkd/generate", json=asked, headers=headers, timeout=LIMIT_SECONDS).ok
     finally:
         run.process.terminate()
         code = run.ended()

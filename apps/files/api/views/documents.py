@@ -7,7 +7,6 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse
-from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -21,6 +20,7 @@ from apps.common.dynamodb import Page, Position
 from apps.common.errors import Invalid
 from apps.common.lists import list_response
 from apps.common.negotiation import ANYTHING
+from apps.common.routes import address_of
 from apps.common.serializers import parse_body
 from apps.files import describing, listing, services
 from apps.files.api.serializers.files import DigestOut, DownloadOut, FileListQuery, FileOut, FilesFoundOut
@@ -251,7 +251,7 @@ class FileDownload(ApiView):
             if job.state is JobState.SUCCEEDED:
                 download = downloads.publish(file_id, actor=actor, later=decrypt_later, **asked)
         if download.job_id is not None:
-            where = reverse("job", args=[download.job_id])
+            where = address_of("job", download.job_id)
             headers = {"Location": where, "Retry-After": str(RETRY_SECONDS)}
             return Response(DownloadOut(download).data, status=202, headers=headers)
         return Response(DownloadOut(download).data, status=200 if download.found else 201)
