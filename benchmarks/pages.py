@@ -88,9 +88,11 @@ def inside(port: str) -> None:
 
     django.setup()
     from django.test import Client
+    from django.test.utils import setup_test_environment
 
     from apps.access.users import User
 
+    setup_test_environment()  # so that pages tell what they were made of
     client = Client(headers={"host": f"localhost:{port}"})
     client.force_login(User.objects.filter(is_superuser=True).earliest("date_joined"))
     rows = [row_of(client, *page) for page in pages(client)]

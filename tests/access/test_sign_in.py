@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -25,6 +26,7 @@ from apps.audit.services import entries_page
 from apps.audit.store import EntryTable
 from tests import requirement
 from tests.conftest import TESTS
+from tests.console.pages import LISTS, OTHERS
 from tests.console.test_pages import assert_strict
 
 pytestmark = [pytest.mark.django_db, requirement("F6")]
@@ -320,10 +322,17 @@ class TestConfirmation:
             "access/apikey/qk1/rotate/",
             "custody/approval/do/approve/?id=1",
             "custody/approval/do/carry-out/?id=1",
+            "custody/approval/ap-1/give-out/",
+            f"access/user/{UUID(int=1)}/password-link/",
         ],
     )
     def test_keys_of_others_and_second_persons_are_confirmed(self, browser, page):
         assert browser.get(f"/admin/{page}")["Location"].startswith("/accounts/reauthenticate/?next=")
+
+    def test_no_list_is_confirmed(self, browser):
+        """An address ends in what it lists: the links, say, which are no way to set a password."""
+        for url in (*LISTS.values(), *OTHERS.values()):
+            assert "reauthenticate" not in browser.get(url).headers.get("Location", ""), url
 
     @pytest.mark.parametrize("page", ["register", "sae-a/settings"])
     def test_certificates_that_keys_are_delivered_to_are_named_after_the_confirmation(self, browser, page):
@@ -369,7 +378,7 @@ class TestConfirmation:
 
 def test_an_administrator_makes_a_link_that_sets_a_password_once(root, person):
     browser = sign_in("root").browser
-    page = browser.post(f"{USERS}{person.pk}/link/")
+    page = browser.post(f"{USERS}{person.pk}/password-link/")
     assert "no-store" in page["Cache-Control"]
     link = re.findall(
         r"http://127\.0\.0\.1:8000(/accounts/password/reset/key/[^<\s]+)", page.content.decode()
@@ -397,7 +406,7 @@ def test_an_administrator_removes_a_lost_factor(root, person):
     assert {e.detail["factor"] for e in removed} == {"totp", "recovery_codes"}
 
 
-@pytest.mark.parametrize("way", ["link", "factors"])
+@pytest.mark.parametrize("way", ["password-link", "factors"])
 def test_nobody_takes_over_who_holds_more(root, person, way):
     add_app(sign_in("root").browser)
     helper = User.objects.create_user("helper", password=PASSWORD, is_staff=True)
@@ -474,7 +483,7 @@ def test_every_page_of_signing_in_is_strict_and_has_a_heading(person):
         "add": signed_in.get("/accounts/2fa/totp/activate/"),
         "password": signed_in.get("/admin/password_change/"),
         "sign out": signed_in.get("/accounts/logout/"),
-        "link": signed_in.get(f"{USERS}{root.pk}/link/"),
+        "link": signed_in.get(f"{USERS}{root.pk}/password-link/"),
         "lost": signed_in.get(f"{USERS}{root.pk}/factors/"),
     }
     for name, page in pages.items():

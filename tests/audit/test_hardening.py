@@ -247,6 +247,7 @@ def test_a_chain_whose_times_go_back_is_named():
     ]
 
 
+@pytest.mark.slow
 @requirement("D5")
 def test_a_reader_s_processor_takes_20_000_entries_a_second():
     """Recorded pages: the JSON that DynamoDB sends, 1.1 KB an entry. Half of it is demanded here: others work beside."""

@@ -31,7 +31,7 @@ DESTRUCTIVE = frozenset(
 )
 # Whoever does these becomes another, holds a key to act as one, or decides and carries out what takes two persons
 CONFIRMED = DESTRUCTIVE | {
-    "password", "link", "factors", "issue", "rotate", "retire", "recover", "approve", "carry-out", "give-out"
+    "password", "password-link", "factors", "issue", "rotate", "retire", "recover", "approve", "carry-out", "give-out"
 }  # fmt: skip
 # Forms that say what somebody may do, or whose certificates keys are delivered to
 RIGHTS = frozenset(

@@ -201,7 +201,7 @@ class PersonAdmin(RecordedChanges, UserAdmin):  # type: ignore[type-arg]
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
-            path("<id>/link/", view(self.link_view), name="access_user_link"),
+            path("<id>/password-link/", view(self.link_view), name="access_user_link"),
             path("<id>/factors/", view(self.factors_view), name="access_user_factors"),
             *super().get_urls(),
         ]
