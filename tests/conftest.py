@@ -1,5 +1,6 @@
 """Fixtures for all tests: AWS in process, with the platform's tables and buckets."""
 
+import gc
 import itertools
 import json
 import os
@@ -163,6 +164,12 @@ def _make_buckets_and_queues() -> None:
             bucket.versioning_status = "Enabled"
     for name in (settings.JOBS_QUEUE, settings.CUSTODY_QUEUE, settings.DEAD_LETTER_QUEUE):
         sqs_backends[ACCOUNT][settings.AWS_REGION].create_queue(name)
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage pass over all that is there now, and stays: a tenth of the time of the tests."""
+    gc.collect()
+    gc.freeze()
 
 
 _draws, _ids = random.Random(), random.Random()

@@ -61,8 +61,14 @@ def cutting(monkeypatch, name, after):
 
 
 @requirement("C1", "C8")
-@pytest.mark.parametrize("local", [False, True], ids=["platform", "local"])
-@pytest.mark.parametrize("size", [0, 1, CHUNK_SIZE, LARGE])
+@pytest.mark.parametrize(
+    ("size", "local"),
+    [
+        *((size, local) for size in (0, 1, CHUNK_SIZE) for local in (False, True)),
+        (LARGE, False),
+        pytest.param(LARGE, True, marks=pytest.mark.slow),
+    ],
+)
 def test_a_file_comes_back(size, local, client, tmp_path):
     path, told = tmp_path / "a.bin", []
     path.write_bytes(os.urandom(size))

@@ -15,7 +15,7 @@ from tests.waiting import LIMIT_SECONDS, wait_for
 
 
 @requirement("I6", "F1")
-@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2, 3))])
 def test_every_page_of_random_queries_is_the_same(tmp_path, seed):
     ended = subprocess.run(
         [ROOT / ".venv-stack/bin/python", ROOT / "tests/stack/ordered_script.py", str(seed)],
