@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter, defaultdict
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -19,9 +19,10 @@ from apps.following.records import PlaceMoved
 from apps.metrics.catalog import DECRYPTIONS, ENCRYPTED_BYTES, ENCRYPTIONS, METRICS, QBER, VERDICTS
 from apps.metrics.derived import samples
 from apps.rollups import counting, services
+from apps.rollups.counting import series_name
 from apps.rollups.followers import FOLLOWERS
 from apps.rollups.records import Period
-from apps.rollups.store import RollupTable
+from apps.rollups.store import BUCKET, RollupTable, key_of
 from apps.sessions import services as sessions
 from qkdplatform.lambda_handler import handler
 from tests import requirement
@@ -66,6 +67,19 @@ def test_each_entry_counts_once_however_often_the_stream_brings_it(aws):
     assert total(DECRYPTIONS, kind="file") == 10
     for period in Period:
         assert sum(point.total for point in services.chart(ENCRYPTIONS, period=period, hours=24)) == 40
+
+
+@pytest.mark.parametrize("period", Period)
+def test_a_bucket_counts_from_its_first_second(aws, period):
+    """In the first minute of a day, nobody seemed to have used anything on it."""
+    begins = datetime(2026, 11, 27, tzinfo=UTC)
+    row = RollupTable(key_of(series_name(ENCRYPTIONS), period, begins), f"{begins.strftime(BUCKET)}#03")
+    row.number = row.total = 5
+    row.save()
+    for seconds, seen in ((0, []), (1, [5]), (59, [5])):
+        until = begins + timedelta(seconds=seconds)
+        found = services.points(ENCRYPTIONS, period=period, since=begins, until=until)
+        assert [point.count for point in found] == seen
 
 
 def test_the_sums_hold_under_retries_losses_and_other_orders(aws, monkeypatch):
