@@ -76,9 +76,8 @@ def rows(series: str, period: Period, since: datetime, until: datetime) -> Itera
     while at < until:
         partitions[key_of(series, period, at)] = None
         at += period.length
-    # The names of parts come behind the time that their bucket begins: one that has begun is within up to its end
-    end = period.start_of(until)
-    first, last = since.strftime(BUCKET), (end + period.length if end < until else end).strftime(BUCKET)
+    # Up to the first bucket that has not begun: the names of parts come behind the time that their bucket begins
+    first, last = since.strftime(BUCKET), at.strftime(BUCKET)
     for partition in partitions:
         for row in RollupTable.query(partition, RollupTable.bucket.between(first, last)):
             if row.malformed:

@@ -5,7 +5,6 @@ import os
 import platform
 import subprocess
 import sys
-import zipfile
 
 import pytest
 import requests
@@ -15,7 +14,6 @@ from apps.stack.configuration import ROOT
 from apps.stack.ports import is_free
 from apps.stack.testing import free_port
 from tests import requirement
-from tests.function import runtime_of
 from tests.stage import REFILL, embedded_stage, request
 from tests.waiting import wait_for
 
@@ -42,12 +40,9 @@ def emulator_of(folder):
 
 
 @pytest.fixture(scope="module")
-def send(package, tmp_path_factory):
+def send(on_runtime_client, tmp_path_factory):
     """Sends an event to the zip's content on the emulator; returns what came back."""
-    folder = tmp_path_factory.mktemp("emulated")
-    with zipfile.ZipFile(package[0] / "package.zip") as packed:
-        packed.extractall(folder / "task")
-    folders = [str(folder / "task"), *runtime_of(folder / "runtime")]
+    folders, folder = on_runtime_client, tmp_path_factory.mktemp("emulated")
     program, port = emulator_of(folder / "emulator"), free_port(1)
     own = {
         "PATH": os.environ["PATH"],

@@ -1,7 +1,6 @@
 """The unpacked zip on AWS's own runtime client (awslambdaric), driven with events of AWS's shape."""
 
 import json
-import zipfile
 
 import pytest
 from django.conf import settings
@@ -9,7 +8,7 @@ from django.conf import settings
 from apps.common.aws import client
 from tests import requirement
 from tests.events import stream_insert
-from tests.function import runtime_of, started
+from tests.function import started
 from tests.platform.test_queues import sqs_event
 from tests.stage import embedded_stage, filled, request
 
@@ -17,13 +16,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
-def function(package, tmp_path_factory):
+def function(on_runtime_client, tmp_path_factory):
     """The zip's content on the runtime client, over an embedded AWS."""
-    folder = tmp_path_factory.mktemp("function")
-    with zipfile.ZipFile(package[0] / "package.zip") as packed:
-        packed.extractall(folder / "task")
-    folders = [str(folder / "task"), *runtime_of(folder / "runtime")]
-    with embedded_stage(folder) as environment, started(folders, environment) as made:
+    folder = tmp_path_factory.mktemp("stage")
+    with embedded_stage(folder) as environment, started(on_runtime_client, environment) as made:
         yield made
 
 
