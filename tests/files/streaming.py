@@ -135,9 +135,9 @@ def peak() -> int:
 
 def main() -> None:
     settings.UPLOAD_MAX_BYTES = 2**40
-    settings.ROOT_KEY = f"local:{tempfile.mkdtemp()}/root.key"
-    configured.root_key.cache_clear()
-    with mock_aws():
+    with tempfile.TemporaryDirectory() as folder, mock_aws():
+        settings.ROOT_KEY = f"local:{folder}/root.key"
+        configured.root_key.cache_clear()
         for table in all_tables():
             table.create_table(wait=False)
         keys.create(2, actor=TESTS)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from shutil import copy
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 from unittest import mock
 
@@ -26,18 +26,24 @@ _NOW = clock.now  # a test that moves the clock may be the first of a process
 
 
 @cache
+def folder(prefix: str) -> TemporaryDirectory[str]:
+    """A folder that goes with the process."""
+    return TemporaryDirectory(prefix=prefix)
+
+
+@cache
 def authority() -> Authority:
     """One authority for all tests of a process: certificates take longer than most tests."""
     with mock.patch.object(clock, "now", _NOW):
-        return Authority(Path(mkdtemp(prefix="kme-authority-")))
+        return Authority(Path(folder("kme-authority-").name))
 
 
 @cache
 def files(sae_id: str) -> tuple[Path, Path]:
     """The certificate of an application and its key; the authority's own are another's once it issues the name again."""
     with mock.patch.object(clock, "now", _NOW):
-        made, folder = authority().issue(sae_id), Path(mkdtemp(prefix="kme-application-"))
-    return Path(copy(made, folder)), Path(copy(made.with_suffix(".key"), folder))
+        made, place = authority().issue(sae_id), Path(folder("kme-applications-").name)
+    return Path(copy(made, place)), Path(copy(made.with_suffix(".key"), place))
 
 
 def certificate(sae_id: str) -> str:

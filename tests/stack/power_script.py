@@ -7,6 +7,7 @@ waits for it. Of what is flushed together, copies of versions come last.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -35,6 +36,17 @@ def is_slow(path):
     return False
 
 
+@contextlib.contextmanager
+def alone(kept):
+    """A thread and the copy that writes snapshots flush one folder at once: the later look at it has to stay."""
+    with kept.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield kept.with_suffix(".new"), kept
+        finally:
+            fcntl.flock(lock, fcntl.LOCK_UN)  # a copy of this process made meanwhile has the file open, too
+
+
 def fsync(descriptor):
     found, path = os.fstat(descriptor), str(Path(f"/proc/self/fd/{descriptor}").readlink())
     while is_slow(path):
@@ -42,21 +54,24 @@ def fsync(descriptor):
         time.sleep(0.02)
     real(descriptor)
     if stat.S_ISDIR(found.st_mode):
+        note_names(path, found.st_ino)
+    else:
+        pin(path, found.st_ino)
+        with alone(PLACE / "files" / str(found.st_ino)) as (new, kept):
+            shutil.copyfile(f"/proc/self/fd/{descriptor}", new)  # it may have another name by now, or none
+            new.replace(kept)
+
+
+def note_names(path, inode):
+    with alone(PLACE / "folders" / str(inode)) as (new, kept):
         names = {}
         for entry in os.scandir(path):
             with contextlib.suppress(FileNotFoundError):
                 names[entry.name] = [entry.inode(), entry.is_dir()]
                 if not entry.is_dir():
                     pin(entry.path, entry.inode())
-        kept = PLACE / "folders" / str(found.st_ino)
-        kept.with_suffix(".new").write_text(json.dumps(names))
-        kept.with_suffix(".new").replace(kept)
-    else:
-        pin(path, found.st_ino)
-        kept = PLACE / "files" / str(found.st_ino)
-        with contextlib.suppress(FileNotFoundError):  # a journal that a snapshot covers by now
-            shutil.copyfile(path, kept.with_suffix(".new"))
-            kept.with_suffix(".new").replace(kept)
+        new.write_text(json.dumps(names))
+        new.replace(kept)
 
 
 for folder in ("files", "folders", "pins"):
