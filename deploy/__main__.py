@@ -111,7 +111,8 @@ def restore(deployment: Deployment, words: list[str]) -> int:
     if not data.functions:
         stage = deployment.config.stage
         print(
-            f"As soon as it runs: make deploy STAGE={stage} FROM=package; make manage STAGE={stage} DO={ASIDE}"
+            f"As soon as it runs: make deploy STAGE={stage} FROM=package; make manage STAGE={stage} DO={ASIDE}; "
+            f"where its bodies were brought back from copies, make manage STAGE={stage} DO=find_bodies"
         )
     return 0
 
