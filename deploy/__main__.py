@@ -64,7 +64,7 @@ def deploy(deployment: Deployment, words: list[str]) -> int:
     start = names.index(first)
     for number, (name, step) in enumerate(STEPS[start : names.index(last) + 1], start + 1):
         print(f"{number}/{len(STEPS)} {name}", flush=True)
-        if name in {"functions", "edge"} and not deployment.package:
+        if name == "functions" and not deployment.package:
             steps.package(deployment)
         step(deployment)
     return 0
