@@ -95,9 +95,9 @@ def write(pieces: Iterable[bytes], *, recipient: Path, out: Path) -> str:
 
 def _cut(pieces: Iterable[bytes]) -> Iterator[memoryview]:
     """Likewise, in pieces as small as they are encrypted in: a page of a table has up to a megabyte, and more as text."""
-    for piece in map(memoryview, pieces):
+    for piece in pieces:
         for start in range(0, len(piece), PIECE_SIZE):
-            yield piece[start : start + PIECE_SIZE]
+            yield memoryview(piece)[start : start + PIECE_SIZE]
 
 
 def restore(backup: Path, *, key: Path, folder: Path) -> int:
