@@ -154,8 +154,8 @@ class Looked:
     """What is seen of the lanes at each look, by a clock of its own."""
 
     def __init__(self, monkeypatch):
+        self.now = 0.0
         monkeypatch.setattr(serving, "time", SimpleNamespace(monotonic=lambda: self.now))
-        self.now, self.unsent = 0.0, 0
         self.lanes = SimpleNamespace(first_waiting=[])
         channels = {1: SimpleNamespace(total_outbufs_len=0)}
         server = SimpleNamespace(

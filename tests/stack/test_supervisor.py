@@ -37,7 +37,7 @@ def programs(monkeypatch, tmp_path):
         "AWS_PORT": str(testing.free_port()),
     }.items():
         monkeypatch.setenv(name, value)
-    web = [sys.executable, "-c", WEB, str(port), supervisor.LIVE_PATH, supervisor.READY_PATH]
+    web = [sys.executable, "-c", WEB, str(port), pulse.LIVE_PATH, supervisor.READY_PATH]
     made = dict.fromkeys(("aws", "relay", "worker", "custody"), SLEEP) | {
         "prepare": [sys.executable, "-c", ""],
         "web": web,
@@ -431,15 +431,15 @@ class Beating:
 
     def asked(self, *questions, name="web"):
         """What is known before each question, and after the last."""
-        questions, known = iter([*questions, (0.0, False)]), []
+        left, known = [*questions, (0.0, False)], list[bool]()
 
         def ask():
             known.append(watched.frozen)
-            passed, answers, *then = next(questions)
+            passed, answers, *then = left.pop(0)
             self.now += passed
             for do in then:
                 do(watched)
-            if questions.__length_hint__() == 0:
+            if not left:
                 watched.stop()
             return answers
 
