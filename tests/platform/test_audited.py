@@ -16,6 +16,7 @@ from apps.custody import retirement
 from apps.detections import services as detections
 from apps.files import describing, messages, services
 from apps.files.bodies.objects import ObjectRef
+from apps.files.life import shredding
 from apps.files.reading import content as reading
 from apps.files.reading import downloads, packages
 from apps.files.trail import FileEvent, MessageEvent
@@ -119,6 +120,7 @@ OPERATIONS = {
     "describe a file": lambda s: describing.describe(s.file.file_id, name="b", actor=TESTS),
     "give out a package": lambda s: packages.package_of(s.file.file_id, actor=TESTS),
     "delete a file": lambda s: services.delete(s.file.file_id, actor=TESTS),
+    "shred a file": lambda s: shredding.shred(s.deleted.file_id, reason="x", actor=TESTS),
     "restore a file": lambda s: services.restore(s.deleted.file_id, actor=TESTS),
     "queue a job": lambda _: jobs.enqueue(SessionJob.GENERATE, total=1, parameters={}, actor=TESTS),
 }
