@@ -139,7 +139,7 @@ def install(site: AdminSite) -> None:
         return admin_view(guarded(view), cacheable)
 
     site.admin_view = guarded_view  # type: ignore[method-assign]
-    site.login = _told_what_is_missing(secure_admin_login(site.login))  # type: ignore[method-assign]
+    site.login = _told_what_is_missing(secure_admin_login(site.login))  # type: ignore[method-assign,assignment]
     site.password_change = _change_password  # type: ignore[method-assign,assignment]
 
 

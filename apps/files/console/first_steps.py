@@ -38,7 +38,7 @@ TITLES = {
     RUN: "Generate a quantum key",
     UPLOAD: "Upload a file: it is encrypted by itself",
     READ: "Read it back, decrypted",
-    TRAIL: "See who did what",
+    TRAIL: "Find it in the audit trail",
 }
 _done: set[str] = set()  # remembered by this process once it is so: it does not change back
 
