@@ -14,6 +14,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
+from django.core.cache import cache
 from pynamodb.exceptions import UpdateError
 
 from apps.alerts import store
@@ -36,6 +37,7 @@ COUNTED_SECONDS = (
     60  # between two writes that an alert was noticed again: a burst is one alert, not a hot row
 )
 SUBJECT_LENGTH = 100  # that SNS takes
+_SEEN, _SEEN_SECONDS = "alerts.stuck", 3600  # what was stuck when last looked, some minutes ago
 _ACTIONS = {one.name: one.action for one in CONDITIONS}
 
 
@@ -270,9 +272,16 @@ def _without_counts(what: str) -> str:
 
 
 def look() -> int:
-    """Raise an alert of each thing that is stuck, and end those of what is not any more; returns how many are."""
+    """Raise an alert of each thing that is stuck, and end those of what is not any more; returns how many are.
+
+    What may pass by itself is one once it is found twice in a row.
+    """
     found = {_without_counts(one.what): one for one in standstill.found()}
+    before = cache.get(_SEEN, ())
+    cache.set(_SEEN, tuple(found), _SEEN_SECONDS)
     for what, one in found.items():
+        if one.may_pass and what not in before:
+            continue
         raise_alert(
             Noticed(WAITING, what, {"count": one.count, "action": one.action, "examples": list(one.examples)})
         )
