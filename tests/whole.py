@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
         return code
     code = _run("--last-failed", "--last-failed-no-failures=none")
     if code == pytest.ExitCode.OK:
-        print("\nFailed beside the others, passed alone. Above is how; find out why:", *failed, sep="\n  ")
+        print("\nFailed beside the others, passed alone. Above is how; find out why:", *failed, sep="\n  ")  # noqa: T201 - a program
     return code
 
 
