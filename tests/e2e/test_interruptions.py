@@ -69,8 +69,10 @@ def test_one_event_delivered_to_four_processes_at_once(platform, tmp_path):
         for _ in range(4)
     ]
     for worker in workers:
+        assert worker.stdout
         worker.stdout.readline()  # it has loaded what it needs
     for worker in workers:
+        assert worker.stdin
         worker.stdin.write("go\n")
         worker.stdin.flush()
     for worker in workers:
