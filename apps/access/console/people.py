@@ -109,6 +109,11 @@ class PersonForm(UserChangeForm):  # type: ignore[type-arg]
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        if "is_staff" in self.fields:  # not for who may only look
+            self.fields["is_staff"].label = "May use the console"
+            self.fields[
+                "is_staff"
+            ].help_text = "Without it a person may sign in, and sees nothing; the API is another matter."
         found = _principal(self.instance)
         if found is not None:
             self.initial["role"], self.initial["approves"] = found.role.value, found.approver
@@ -191,6 +196,8 @@ class PersonAdmin(RecordedChanges, UserAdmin):  # type: ignore[type-arg]
                 approver=form.cleaned_data["approves"],
                 actor=actor_of(request),
             )
+        if form.cleaned_data.get("role") and obj.is_active and not obj.is_staff:
+            messages.warning(request, f"{obj} has a role, but may not use the console: tick that, too.")
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Save groups; the ready role's stays, which the form does not offer."""
