@@ -49,7 +49,9 @@ LINKED = {COMPROMISED.name, ANOMALY.name, KEYS_DIFFER.name}  # about a link betw
 ENDING = {"api_key": "access.apikey", "sae": "kme.sae"}  # of ``credential-expiring``
 MOST = 50  # open alerts that the overview counts
 WORST_FIRST = (Urgency.CRITICAL, Urgency.WARNING, Urgency.INFO)
-_kept = TimedCache[list[Alert]](max_items=1, ttl_seconds=30.0)  # an overview asks every ten seconds
+_kept = TimedCache[list[Alert]](
+    max_items=1, ttl_seconds=30.0
+)  # that there is none: an overview asks every ten seconds
 
 
 def _facts(_request: HttpRequest, obj: DisplayModel) -> Facts:
@@ -90,13 +92,11 @@ def _leads(request: HttpRequest, obj: models.Alert) -> list[tuple[str, Any]]:
 def _acknowledge(request: HttpRequest, alert_id: str, given: dict[str, Any]) -> None:
     del given
     services.acknowledge(alert_id, actor=actor_of(request))
-    forget()
 
 
 def _end(request: HttpRequest, alert_id: str, given: dict[str, Any]) -> None:
     del given
     services.end(alert_id, actor=actor_of(request))
-    forget()
 
 
 def _is(*statuses: AlertStatus) -> Any:
@@ -191,6 +191,8 @@ def _is_told(one: Alert) -> bool:
 def _open(_request: HttpRequest) -> Iterator[Item]:
     """Alerts that nobody has taken on."""
     listed = _kept.get("open", lambda: services.listed(limit=MOST, status=AlertStatus.OPEN).records)
+    if listed:  # what another process, or the API, acknowledges is gone at the next look
+        _kept.clear()
     found = [one for one in listed if _is_told(one)]
     if not found:
         return
@@ -208,7 +210,7 @@ def _open(_request: HttpRequest) -> Iterator[Item]:
 
 
 def forget() -> None:
-    """Look for open alerts anew."""
+    """Look for open alerts again, also where there was none."""
     _kept.clear()
 
 

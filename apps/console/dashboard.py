@@ -52,14 +52,31 @@ class Picker:
     options: Sequence[tuple[str, str]]
 
 
+StepState = Literal["done", "now", "later"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of several; the one where somebody is has a button, which leads on or, where it ``posts``, acts."""
+
+    title: str
+    state: StepState
+    label: str = ""
+    url: str = ""
+    posts: bool = False
+    note: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """The content of a panel: any of figures, a table, items and a chart of points with a threshold."""
+    """The content of a panel: any of steps, figures, a table, items and a chart of points with a threshold."""
 
     figures: Sequence[Figure] = ()
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[Any]] = ()
     items: Sequence[Item] = ()
+    steps: Sequence[Step] = ()
+    soon: bool = False  # something is about to change: the page looks again within seconds
     note: str = ""  # instead of an empty table, or below the figures
     points: Sequence[Point] = ()
     threshold: float = 0.0

@@ -11,7 +11,7 @@ from django.urls import URLPattern, URLResolver, path
 from django.utils.text import slugify
 
 from apps.common import health
-from apps.console import dashboard, finding, kept, pages
+from apps.console import dashboard, finding, kept, once, pages
 from apps.console.failures import explain_failures
 
 SECTIONS = ("Quantum", "Keys", "Files", "Operations", "Audit", "Access")
@@ -46,7 +46,11 @@ class ConsoleSite(AdminSite):
         return guarded
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        context = {"panels": dashboard.load_panels(request), "refresh_seconds": dashboard.REFRESH_SECONDS}
+        context = {
+            "panels": dashboard.load_panels(request),
+            "refresh_seconds": dashboard.REFRESH_SECONDS,
+            "once": once.new_token(),
+        }
         return super().index(request, context | (extra_context or {}))
 
     def dashboard_data(self, request: HttpRequest) -> HttpResponse:

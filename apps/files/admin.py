@@ -19,6 +19,7 @@ from apps.console.store_admin import UUID, StoreAdmin, partial_of
 from apps.files import models, services
 from apps.files.console import announce_view, download_view, upload_view
 from apps.files.console.actions import ACTIONS
+from apps.files.console.first_steps import session_view
 from apps.files.display import READABLE, TONES, envelope_header, shared_with, versions_of
 from apps.files.records import File
 from apps.files.shown import with_defaults
@@ -123,6 +124,7 @@ class FileAdmin(StoreAdmin):
         return [
             path("upload/", guard(partial_of(upload_view, self)), name="files_file_upload"),
             path("announce/", guard(partial_of(announce_view, self)), name="files_file_announce"),
+            path("first-session/", guard(session_view), name="files_file_first_session"),
             path(
                 "<str:file_id>/download/", guard(partial_of(download_view, self)), name="files_file_download"
             ),

@@ -37,6 +37,7 @@ class File(DisplayModel):
         verbose_name = "file"
         permissions = [
             ("write_file", "Can upload, archive, delete and restore file"),
+            ("shred_file", "Can shred deleted file before its window ends"),
             ("decrypt_file", "Can decrypt and download file"),
             ("share_file", "Can share file"),
         ]

@@ -8,6 +8,10 @@ class FileScope(Scope):
 
     READ = "files:read", "See files, without their content.", *EVERYBODY
     WRITE = "files:write", "Upload, replace, archive, delete and restore files.", Role.CLIENT
+    SHRED = (
+        "files:shred",
+        "Destroy the keys of deleted files at once, while they could still be restored.",
+    )
     DECRYPT = "files:decrypt", "Read the content of files.", Role.CLIENT
     KEY = (
         "files:key",

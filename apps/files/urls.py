@@ -9,6 +9,7 @@ from apps.files.api.views.documents import (
     FileDownload,
     FileRestoration,
     Files,
+    FileShredding,
 )
 from apps.files.api.views.messages import (
     DataKeys,
@@ -39,6 +40,7 @@ urlpatterns = [
     path("files/<str:file_id>/download", FileDownload.as_view(), name="file-download"),
     path("files/<str:file_id>/digest", FileDigest.as_view(), name="file-digest"),
     path("files/<str:file_id>/restore", FileRestoration.as_view(), name="file-restore"),
+    path("files/<str:file_id>/shred", FileShredding.as_view(), name="file-shred"),
     path("files/<str:file_id>/parts", FileParts.as_view(), name="file-parts"),
     path("files/<str:file_id>/complete", FileCompletion.as_view(), name="file-complete"),
     path("files/<str:file_id>/abort", FileAbortion.as_view(), name="file-abort"),

@@ -28,6 +28,11 @@ class Lanes:
                 lane.set_thread_count(0)
 
     @property
+    def first_waiting(self) -> list[Any]:
+        """Of each lane that has no thread free, the connection whose turn is next."""
+        return [first for lane in (*self._lanes.values(), self._others) for first in _first(lane)]
+
+    @property
     def has_ended(self) -> bool:
         """Return whether every thread has ended, which they do once their number is set to none."""
         return not any(lane.threads for lane in (*self._lanes.values(), self._others))
@@ -38,6 +43,11 @@ class Lanes:
         lanes = (*self._lanes.values(), self._others)
         ended = [lane.shutdown(cancel_pending, timeout) for lane in lanes]  # each of them
         return all(ended)
+
+
+def _first(lane: ThreadedTaskDispatcher) -> list[Any]:
+    with lane.lock:
+        return list(lane.queue)[:1]
 
 
 def _dispatcher(threads: int) -> ThreadedTaskDispatcher:

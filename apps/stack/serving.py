@@ -7,6 +7,7 @@ Waitress itself ends by an exception that a signal raises wherever it is just th
 it then sends nothing more, and waits for each lane of threads in turn.
 """
 
+import faulthandler
 import logging
 import os
 import sys
@@ -19,6 +20,9 @@ from waitress import wasyncore
 GRACE_SECONDS = 5.0  # half of what the supervisor waits before it kills
 TURN_SECONDS = 1.0  # of the loop that waits: how late a signal may be seen at worst
 ENDING_TURN_SECONDS = 0.05
+MOST_TURN_SECONDS = 5.0  # that one turn counts for: beyond that this process itself stood still
+# That the next request waits for any thread of its lane: far beyond AWS's time-outs with all their retries
+STUCK_SECONDS = 300.0
 
 
 log = logging.getLogger(__name__)
@@ -28,12 +32,18 @@ class NoLongerListens(Exception):
     """Waitress closed its own socket: an error on the way to a new connection does that."""
 
 
+class Stuck(Exception):
+    """No thread of a lane has come back for STUCK_SECONDS while requests wait for one, and none waits for its client."""
+
+
 class Serving:
     """A server that runs, and how it ends."""
 
     def __init__(self, server: Any) -> None:
         self._server = server
         self._told = False
+        self._looked = time.monotonic()
+        self._waiting: dict[Any, float] = {}  # the connections whose turn is next, and for how many seconds
 
     def tell(self, _number: int, _frame: FrameType | None) -> None:
         """Have it end: a handler of signals, which only leaves word."""
@@ -44,13 +54,31 @@ class Serving:
         """Serve until told to stop; return whether every request under way was answered.
 
         Raises:
-            NoLongerListens: nobody is answered any more.
+            NoLongerListens, Stuck: nobody is answered any more.
         """
         while not self._told:
             self._turn(TURN_SECONDS)
             if self._server.socket is None:
                 raise NoLongerListens
+            self._look_at_lanes()
         return self._end()
+
+    def _look_at_lanes(self) -> None:
+        """See that threads come back: health has one of its own, and would say for ever that all is well."""
+        now = time.monotonic()
+        passed, self._looked = min(now - self._looked, MOST_TURN_SECONDS), now
+        first = [] if self._waits_for_client else self._server.task_dispatcher.first_waiting
+        self._waiting = {one: self._waiting.get(one, 0.0) + passed for one in first}
+        if any(seconds > STUCK_SECONDS for seconds in self._waiting.values()):
+            raise Stuck
+
+    @property
+    def _waits_for_client(self) -> bool:
+        """Return whether a thread may wait for somebody who reads slowly, which is no fault of its own."""
+        most = self._server.adj.outbuf_high_watermark
+        return any(
+            channel.total_outbufs_len > most for channel in list(self._server.active_channels.values())
+        )
 
     def _end(self) -> bool:
         """Take nothing more, let what is under way end, and send its answers."""
@@ -80,6 +108,7 @@ def serve(serving: Serving) -> NoReturn:
         serving.run()
     except Exception:
         log.exception("the web worker cannot go on")
+        faulthandler.dump_traceback()  # where each thread is
         leave(1)
     leave(0)
 

@@ -11,14 +11,14 @@ from types import FrameType
 from apps.stack import layout, ports
 from apps.stack.children import Child, remember, stop
 from apps.stack.configuration import Configuration, commands
-from apps.stack.pulse import FROZEN_SECONDS, Pulse
+from apps.stack.pulse import LIVE_PATH, Pulse, of_parts
 from apps.stack.restarts import Restarts
 from apps.stack.telling import say
 
 POLL_SECONDS = 0.05
 START_SECONDS = 180.0
 READY_SECONDS = 10.0  # what is not ready by then is said, and comes in the background
-LIVE_PATH, READY_PATH = "/api/v1/health", "/api/v1/health/ready"
+READY_PATH = f"{LIVE_PATH}/ready"
 RECONNECTING = frozenset(
     {"aws", "prepare", "web", "relay", "kme"}
 )  # these find the embedded AWS again by themselves
@@ -55,7 +55,7 @@ class Supervisor:
         self._commands = commands(configuration)
         self._restarts = Restarts()
         self._due: dict[str, float] = {}  # parts that are started again, and when
-        self._pulse = Pulse(configuration.aws_port)
+        self._pulses = of_parts(configuration)
 
     def listen(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -96,7 +96,8 @@ class Supervisor:
         Raises:
             ChildEnded, StoppedByUser
         """
-        self._pulse.start()
+        for pulse in self._pulses.values():
+            pulse.start()
         while True:
             if self.signals:
                 raise StoppedByUser
@@ -105,7 +106,8 @@ class Supervisor:
                     say(f"[{child.name}] {line}")
                 if child.exit_code is not None and child.name not in self._due:
                     self._ended(child, child.exit_code)
-            self._end_if_frozen(self.children["aws"])
+            for pulse in self._pulses.values():
+                self._end_if_frozen(pulse)
             for name in [name for name, moment in self._due.items() if moment <= time.monotonic()]:
                 del self._due[name]
                 self._start_again(name)
@@ -133,8 +135,9 @@ class Supervisor:
             say(f"[{name}] cannot be started ({error.strerror}), trying it again in {wait:.1f} s")
             self._due[name] = time.monotonic() + wait
             return
+        if name in self._pulses:
+            self._pulses[name].expect_later()  # whatever ended it: its journal may be long
         if name == "aws":
-            self._pulse.expect_later()  # whatever ended it: its journal may be long
             self._renew_workers()
 
     def _renew_workers(self) -> None:
@@ -147,17 +150,19 @@ class Supervisor:
                 child.kill()
                 self._due[child.name] = time.monotonic() + POLL_SECONDS
 
-    def _end_if_frozen(self, aws: Child) -> None:
-        """A kill loses nothing: what was acknowledged is on the disk."""
-        if self._pulse.frozen:
-            say(f"[aws] has not answered for {FROZEN_SECONDS:.0f} s")
-            self._pulse.expect_later()  # said and killed once
-            aws.kill()
+    def _end_if_frozen(self, pulse: Pulse) -> None:
+        """A kill loses nothing: what was acknowledged is on the disk of the embedded AWS."""
+        child = self.children[pulse.name]
+        if pulse.frozen and child.exit_code is None:
+            say(f"[{pulse.name}] has not answered for {pulse.patience:.0f} s")
+            pulse.expect_longer()  # said and killed once
+            child.kill()
 
     def stop(self) -> None:
         """End everything, in order; a second signal meanwhile kills."""
         self.signals = min(self.signals, 1)
-        self._pulse.stop()
+        for pulse in self._pulses.values():
+            pulse.stop()
         for names in STOP_ORDER:
             stop(
                 (self.children[name] for name in names if name in self.children),

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import sys
 from typing import Any
 
@@ -57,7 +58,7 @@ def make_server(served: Any, *, host: str, port: int) -> Any:
     BaseWSGIServer.channel_class = Channel
     return waitress.create_server(
         served,
-        host=host,
+        host=_first_address(host),
         port=port,
         _dispatcher=Lanes(THREADS),
         channel_timeout=CHANNEL_SECONDS,
@@ -65,6 +66,11 @@ def make_server(served: Any, *, host: str, port: int) -> Any:
         clear_untrusted_proxy_headers=True,
         max_request_body_size=UNREAD_TIMES * settings.REQUEST_BODY_MAX_BYTES,
     )
+
+
+def _first_address(host: str) -> str:
+    """One address to listen at: for a name of two, as localhost often is, waitress makes a server that Serving does not know."""
+    return str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0])
 
 
 def load() -> None:

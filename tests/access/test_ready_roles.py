@@ -173,6 +173,10 @@ def test_a_person_s_page_gives_a_role_and_rights_in_words(ada, admin_client: Cli
     assert ada.has_perm("audit.view_entry")
     admin_client.post(page, form | {"username": "ada2"})
     assert names(ada) == {"Operator"}, "saving a name takes no role"
+    form.pop("is_staff")
+    warned = admin_client.post(page, form, follow=True).content.decode()
+    assert "has a role, but may not use the console" in warned
+    form["is_staff"] = "on"
     refused = admin_client.post(page, form | {"role": "", "approves": ""})
     assert "keeps a role" in refused.content.decode()
     assert principals.find(ada.principal_id) == found, "nobody is told that a role was taken which was not"

@@ -256,6 +256,20 @@ def test_single_rights_that_change_something_need_a_factor_too(aws):
     assert sign_in("grace").browser.get("/admin/keys/poolkey/").status_code == 302
 
 
+def test_who_may_not_use_the_console_is_told_what_to_ask_for(person):
+    User.objects.filter(pk=person.pk).update(is_staff=False)
+    answer = sign_in()
+    assert answer["Location"] == "/admin/", "they are who they say"
+    for path in ("/admin/", "/admin/keys/poolkey/"):
+        page = answer.browser.get(path, follow=True)
+        assert page.status_code == 403
+        assert_strict(page, path)
+        told = " ".join(page.content.decode().split())
+        assert "signed in as <bdi>Ada</bdi>" in told
+        assert "Ask an administrator to tick it on your page" in told
+    assert 'action="/accounts/logout/"' in told, "and not back to where they cannot go"
+
+
 def test_who_is_idle_is_signed_out_and_a_live_page_is_no_activity(person, settings, monkeypatch):
     settings.IDLE_MINUTES = 30
     browser = sign_in().browser

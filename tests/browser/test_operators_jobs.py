@@ -1,6 +1,6 @@
-"""Thirteen things that operators come to the console for, with the clicks and pages that docs/console.md says they take.
+"""Things that operators come to the console for, with the clicks and pages that docs/console.md says they take.
 
-Two run with the other tests; the rest are slow, as each drives a browser through half a dozen pages.
+The first is in test_first_run. Two run with the other tests; the rest are slow, as each drives a browser through half a dozen pages.
 """
 
 import re

@@ -71,6 +71,7 @@ def addresses(filled: Demo) -> dict[str, str]:
         **details,
         **tabs,
         "action-revoke": f"/admin/keys/poolkey/do/revoke/?id={key}&id={filled.pool_keys[6].key_id}",
+        "action-shred": f"/admin/files/file/do/shred/?id={filled.file.file_id}",
         "action-share": f"/admin/files/file/do/unshare/?id={filled.file.file_id}",
         "action-session": f"/admin/qkd_sessions/session/do/revoke/?id={session}",
         "action-approve": f"/admin/custody/approval/do/approve/?id={asked.approval_id}",

@@ -22,7 +22,7 @@ def nothing_known() -> Iterator[None]:
     from apps.audit import admin as entries
     from apps.audit import console as trail
     from apps.console import people
-    from apps.files import console as files
+    from apps.files.console import first_steps
     from apps.jobs import console as jobs
 
     yield
@@ -30,7 +30,7 @@ def nothing_known() -> Iterator[None]:
     trail._kept.clear()
     entries._held.clear()
     people.forget()
-    files._done.clear()
+    first_steps._done.clear()
     jobs._url_of.cache_clear()
 
 

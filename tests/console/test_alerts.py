@@ -10,7 +10,7 @@ from apps.alerts import admin as shown
 from apps.alerts import services as alerts
 from apps.alerts.conditions import COMPROMISED, EXPIRING, QUOTA_NEAR, STOCK_LOW, WAITING, Noticed
 from tests import requirement
-from tests.console.demo import Demo
+from tests.console.demo import ALICE, Demo
 from tests.console.pages import ALERTS, CASES, CLIENTS, DETECTIONS, LINKS, act
 
 pytestmark = requirement("F1", "F2", "B8")
@@ -43,6 +43,13 @@ def test_an_open_alert_leads_from_the_overview_to_what_to_do_and_to_its_records(
     ), "and a verdict to its case"
     act(console, ALERTS, "acknowledge", [raised.alert_id])
     assert "alert" not in attention(console)
+
+
+def test_an_alert_that_is_acknowledged_elsewhere_is_gone_at_once(console: Client) -> None:
+    raised = alerts.raise_alert(Noticed(STOCK_LOW, "stock"))
+    assert "An alert is open" in attention(console)
+    alerts.acknowledge(raised.alert_id, actor=ALICE)  # by another process, or the API
+    assert "An alert is open" not in attention(console)
 
 
 def test_other_alerts_lead_to_where_they_are_looked_into(

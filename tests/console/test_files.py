@@ -7,11 +7,13 @@ from django.conf import settings
 from django.test import Client
 
 from apps.access import api_keys
+from apps.access.models import User
 from apps.audit import services as audit
 from apps.files import services as files
 from apps.files.life import versions
 from apps.files.states import FileStatus
 from apps.files.trail import FileEvent
+from apps.sessions import services as sessions
 from tests import requirement
 from tests.console.demo import ALICE, Demo
 from tests.console.pages import FILES, act
@@ -104,18 +106,66 @@ def test_a_deleted_file_is_restored(console: Client, stock: Any) -> None:
     assert files.find(file.file_id, actor=ALICE).status is FileStatus.ENCRYPTED
 
 
+@requirement("F1")
 def test_first_steps_lead_from_nothing_to_the_trail_and_go_away(console: Client, stock: Any) -> None:
+    """Each step has one button; tests/browser/test_first_run.py clicks them."""
+
     def shown() -> str:
         panels = console.get("/admin/dashboard/data/").json()["panels"]
         return next((panel["body"] for panel in panels if panel["name"] == "first-steps"), "")
 
-    assert "/admin/qkd_sessions/session/generate/" in shown()
-    assert ">done<" not in shown()
-    file = encrypted_file(console)
-    address = f"{FILES}{file.file_id}/download/"
-    assert address in shown()
-    console.post(address, {"once": console.get(address).context["once"]})
+    run = f"{FILES}first-session/"
+    assert f'formaction="{run}"' in shown()
+    assert console.get(run).status_code == 404, "opening an address runs nothing"
+    once = console.get("/admin/").context["once"]
+    for _ in range(2):
+        assert console.post(run, {"once": once})["Location"] == f"{FILES}upload/"
+    mine = sessions.listed(actor=ALICE, limit=9, owner=actor_of_admin()).records
+    assert len(mine) == 1, "each form is carried out once"
+    assert f'href="{FILES}upload/"' in shown()
+    assert 'data-onwards="/admin/"' in console.get(f"{FILES}upload/").content.decode()
+    told = console.post(ANNOUNCE, {"name": "a.txt", "document_type": "contract"}).json()
+    assert "data-soon" in shown(), "the page looks again within seconds"
+    deliver(put(told["fields"]["key"], b"plain words").event)
+    address = f"{FILES}{told['page'].split('/')[-3]}/download/"
+    assert f'formaction="{address}"' in shown()
+    ready = console.post(address, {"once": console.get(address).context["once"]})
+    assert f'href="{told["page"]}?tab=audit"' in ready.content.decode()
     assert shown() == ""
+    assert "data-onwards" not in console.get(f"{FILES}upload/").content.decode()
+
+
+def actor_of_admin() -> str:
+    return User.objects.get(username="admin").principal_id
+
+
+@requirement("F6")
+def test_first_steps_are_for_who_may_take_them(person: Any, stock: Any) -> None:
+    assert "first-steps" not in str(person("files.view_file").get("/admin/dashboard/data/").json())
+    client = person("files.view_file", "files.write_file")
+    assert f'href="{FILES}upload/"' in str(client.get("/admin/dashboard/data/").json()), "not the first one"
+    assert client.post(f"{FILES}first-session/", {"once": "x"}).status_code == 403
+
+
+@requirement("F2", "C5")
+def test_a_deleted_file_is_shredded_by_who_may_after_a_question(
+    console: Client, person: Any, stock: Any
+) -> None:
+    file_id = encrypted_file(console).file_id
+    page, shred = f"{FILES}{file_id}/change/", f"{FILES}do/shred/"
+    assert shred not in console.get(page).content.decode(), "only a deleted one"
+    act(console, FILES, "delete", [file_id])
+    assert f"{shred}?id={file_id}" in console.get(page).content.decode()
+    writes = person("files.view_file", "files.write_file")
+    assert shred not in writes.get(page).content.decode()
+    assert writes.get(shred, {"id": file_id}).status_code == 403
+    asked = console.get(shred, {"id": file_id}).content.decode()
+    assert "Can be restored until" in asked
+    act(console, FILES, "shred", [file_id], reason="asked to be forgotten")
+    found = record_of(file_id)
+    assert (found.status, found.envelope, found.name) == (FileStatus.SHREDDED, {}, "(shredded)")
+    entries = audit.entries_page(limit=9, by="file", value=file_id).records
+    assert "asked to be forgotten" in [entry.detail.get("reason") for entry in entries]
 
 
 @requirement("F2")

@@ -85,6 +85,56 @@ def test_afterwards_keys_and_bodies_of_all_versions_are_gone_and_nothing_needs_t
     assert verify().problems == []
 
 
+@requirement("C5", "E6")
+def test_a_deleted_file_is_shredded_at_once_by_who_may(api, admin_api, stock):
+    file_id = encrypted(api, b"first", name="my diary")["file_id"]
+    replaced(api, file_id, b"second")
+    path, why = f"files/{file_id}/shred", {"reason": "asked to be forgotten"}
+    assert admin_api.post(path, why).status_code == 409, "it takes two steps"
+    api.call("DELETE", f"files/{file_id}")
+    assert api.post(path, why).status_code == 403, "who deletes cannot end the window"
+    assert admin_api.post(path, {}).status_code == 400
+    assert record_of(file_id).status is FileStatus.DELETED
+    shredded = admin_api.post(path, why)
+    assert (shredded.status_code, shredded.json()["status"]) == (200, "shredded")
+    for row in (record_of(file_id), record_of(f"{file_id}.v1")):
+        assert (row.status, row.envelope, row.name) == (FileStatus.SHREDDED, {}, "(shredded)")
+    assert bodies_of(file_id) == []
+    told = admin_api.get(f"audit?file={file_id}").json()["items"]
+    assert [entry["detail"].get("reason") for entry in told].count(why["reason"]) == 1
+    assert admin_api.post(path, why).status_code == 409
+    assert verify().problems == []
+
+
+@requirement("I1", "I4")
+@pytest.mark.parametrize("fault", TELLING)
+def test_whichever_call_of_shredding_at_once_fails_the_next_sweep_finishes_what_began(
+    api, pool, monkeypatch, fault, each_call
+):
+    made = sessions.generate(sessions.GenerateRequest(key_length=32_768, error_rate=0.01), actor=TESTS)
+    detections.judge(made.session_id, actor=TESTS)
+    now = clock.now
+
+    def prepare():
+        file_id = encrypted(api)["file_id"]
+        services.delete(file_id, actor=TESTS)
+        return file_id
+
+    def attempt(file_id):
+        shredding.shred(file_id, reason="erase", actor=TESTS)
+
+    for call, file_id in each_call("shred at once", fault, prepare, attempt):
+        if record_of(file_id).status is FileStatus.DELETED:
+            assert services.restore(file_id, actor=TESTS).status is FileStatus.ENCRYPTED, call
+            continue
+        with monkeypatch.context() as an_hour_later:
+            an_hour_later.setattr(clock, "now", lambda: now() + timedelta(hours=1))
+            shredding.shred_due(actor=TESTS)
+        assert record_of(file_id).status is FileStatus.SHREDDED, call
+        assert bodies_of(file_id) == [], call
+    assert verify().problems == []
+
+
 @requirement("E6")
 @pytest.mark.parametrize("storage_class", [StorageClass.GLACIER_IR, StorageClass.DEEP_ARCHIVE])
 def test_what_lies_in_cold_storage_is_shredded_too(api, stock, later, storage_class):

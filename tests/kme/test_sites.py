@@ -226,7 +226,7 @@ def test_whatever_becomes_of_a_message_no_site_gives_a_key_that_the_other_does_n
     "fault", [Fault.LOST, *(pytest.param(one, marks=pytest.mark.slow) for one in OTHERS)]
 )
 def test_whichever_call_fails_at_either_site_no_key_is_given_twice_or_to_one_alone(pair, fault, each_call):
-    pair.ready(sites.ALICE, keys=128)
+    pair.ready(sites.ALICE, keys=512)  # each process that dies keeps a block of 8 from the others
     answers: list[Answered] = []
 
     def attempt(_):

@@ -16,6 +16,7 @@ from apps.custody import retirement
 from apps.detections import services as detections
 from apps.files import describing, messages, services
 from apps.files.bodies.objects import ObjectRef
+from apps.files.life import shredding
 from apps.files.reading import content as reading
 from apps.files.reading import downloads, packages
 from apps.files.trail import FileEvent, MessageEvent
@@ -53,6 +54,7 @@ class Scene:
     tapped: Session
     file: Upload
     deleted: Upload
+    doomed: Upload  # deleted, too
     waiting: Upload
 
 
@@ -61,10 +63,11 @@ def staged() -> Scene:
     keys.create(3, actor=TESTS)
     made = sessions.generate(GenerateRequest(key_length=4096, error_rate=0.01), actor=TESTS)
     detections.judge(made.session_id, actor=TESTS)
-    file, deleted = registered(api), registered(api)
-    for upload in (file, deleted):
+    file, deleted, doomed = registered(api), registered(api), registered(api)
+    for upload in (file, deleted, doomed):
         deliver(upload.event)
-    services.delete(deleted.file_id, actor=TESTS)
+    for upload in (deleted, doomed):
+        services.delete(upload.file_id, actor=TESTS)
     with transaction(TESTS) as tx:
         offered = offering.offer()
         reserved = QuantumKeyState.RESERVED
@@ -77,6 +80,7 @@ def staged() -> Scene:
         tapped=sessions.generate(TAPPED, actor=TESTS),
         file=file,
         deleted=deleted,
+        doomed=doomed,
         waiting=registered(api),
     )
 
@@ -119,6 +123,7 @@ OPERATIONS = {
     "describe a file": lambda s: describing.describe(s.file.file_id, name="b", actor=TESTS),
     "give out a package": lambda s: packages.package_of(s.file.file_id, actor=TESTS),
     "delete a file": lambda s: services.delete(s.file.file_id, actor=TESTS),
+    "shred a file": lambda s: shredding.shred(s.doomed.file_id, reason="x", actor=TESTS),
     "restore a file": lambda s: services.restore(s.deleted.file_id, actor=TESTS),
     "queue a job": lambda _: jobs.enqueue(SessionJob.GENERATE, total=1, parameters={}, actor=TESTS),
 }
@@ -205,7 +210,7 @@ def test_every_operation_leaves_an_entry_that_says_who_what_and_which_key(aws):
         ApiKeyEvent.ISSUED, ApiKeyEvent.REVOKED, PoolKeyEvent.CREATED, PoolKeyEvent.ROTATION_QUEUED,
         PoolKeyEvent.REVOKED, SessionEvent.GENERATED, SessionEvent.READY, SessionEvent.COMPROMISED,
         QuantumKeyEvent.RESERVED, FileEvent.REGISTERED, FileEvent.ENCRYPTED, FileEvent.READ,
-        FileEvent.DELETED, FileEvent.RESTORED, MessageEvent.ENCRYPTED, MessageEvent.READ,
+        FileEvent.DELETED, FileEvent.RESTORED, FileEvent.SHREDDED, MessageEvent.ENCRYPTED, MessageEvent.READ,
     }  # fmt: skip
     assert all(entry.actor and entry.timestamp and entry.outcome == "ok" for entry in entries)
     assert all(

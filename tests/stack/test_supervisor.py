@@ -23,7 +23,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200 if self.path in sys.argv[2:] else 404)
         self.end_headers()
-http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()
 """
 
 
@@ -37,7 +37,7 @@ def programs(monkeypatch, tmp_path):
         "AWS_PORT": str(testing.free_port()),
     }.items():
         monkeypatch.setenv(name, value)
-    web = [sys.executable, "-c", WEB, str(port), supervisor.LIVE_PATH, supervisor.READY_PATH]
+    web = [sys.executable, "-c", WEB, str(port), pulse.LIVE_PATH, supervisor.READY_PATH]
     made = dict.fromkeys(("aws", "relay", "worker", "custody"), SLEEP) | {
         "prepare": [sys.executable, "-c", ""],
         "web": web,
@@ -271,19 +271,6 @@ def test_what_is_not_ready_yet_is_said_and_does_not_keep_it_from_starting(
     assert "Not ready yet, and being worked on: quantum_keys." in capsys.readouterr().out
 
 
-@requirement("G1", "E5")
-def test_an_aws_that_stands_still_is_ended_and_started_again(
-    programs, quick, announced, started, monkeypatch, capsys
-):
-    monkeypatch.setattr(pulse.Pulse, "frozen", property(lambda self: not self.__dict__.get("seen")))
-    monkeypatch.setattr(pulse.Pulse, "expect_later", lambda self: self.__dict__.update(seen=True))
-    announced.then(monkeypatch, lambda: wait_for(lambda: started.count("aws") > 1))
-    assert run.main() == 0
-    said = capsys.readouterr().out
-    assert "[aws] has not answered for 30 s" in said
-    assert said.count("[aws] ended with exit code -9, starting it again") == 1
-
-
 AWS = """
 import http.server, sys
 class Answer(http.server.BaseHTTPRequestHandler):
@@ -292,13 +279,13 @@ class Answer(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()
 """
-
-
+PORTS = {"aws": "AWS_PORT", "web": "PORT"}
+ASKED = pytest.mark.parametrize("part", PORTS)
 NEVER = 1e9  # seconds: what answers late on a slow machine is not taken for one that stands still
 
 
 class Asked(list[int | None]):
-    """What the pulse got for answers of an AWS that answers by itself, and how often the supervisor looked at it."""
+    """What the pulse got for answers of a part that answers by itself, and how often the supervisor looked at it."""
 
     looks = 0
 
@@ -311,21 +298,39 @@ class Asked(list[int | None]):
 
 
 @pytest.fixture
-def asked(programs, quick, monkeypatch):
-    answers, frozen = Asked(), vars(pulse.Pulse)["frozen"]
-    port = os.environ["AWS_PORT"]
-    programs["aws"] = [sys.executable, "-c", AWS, port]
-    monkeypatch.setattr(pulse, "ASK_SECONDS", 0.05)
-    monkeypatch.setattr(pulse, "FROZEN_SECONDS", NEVER)
+def part():
+    """Which one is asked."""
+    return "aws"
 
-    def ask(*_):
-        answers.append(ports.status_of("127.0.0.1", int(port), "/", seconds=0.5))
+
+@pytest.fixture
+def patience(monkeypatch, part):
+    """How long the part that is asked may be silent: no part for ever, until the test says otherwise."""
+    for name in PORTS:
+        monkeypatch.setitem(pulse.PATIENCE_SECONDS, name, NEVER)
+
+    def last(seconds):
+        pulse.PATIENCE_SECONDS[part] = seconds
+
+    return last
+
+
+@pytest.fixture
+def asked(programs, quick, monkeypatch, part, patience):
+    answers, frozen = Asked(), vars(pulse.Pulse)["frozen"]
+    programs["aws"] = [sys.executable, "-c", AWS, os.environ["AWS_PORT"]]
+    monkeypatch.setitem(pulse.ASK_SECONDS, part, 0.05)
+
+    def ask(host, port, path, **_):
+        if port != int(os.environ[PORTS[part]]):
+            return None
+        answers.append(ports.status_of(host, port, path, seconds=0.5))
         if answers[-1] == 200:
-            pulse.FROZEN_SECONDS = NEVER
+            patience(NEVER)
         return answers[-1]
 
     def look(self):
-        answers.looks += 1
+        answers.looks += self.name == part
         return frozen.fget(self)
 
     monkeypatch.setattr(pulse, "status_of", ask)
@@ -333,51 +338,56 @@ def asked(programs, quick, monkeypatch):
     return answers
 
 
-def stop_aws(asked, tmp_path):
-    """Have the embedded AWS stand still (SIGSTOP) once it answers; its process id."""
+def stop(part, asked, tmp_path):
+    """Have a part stand still (SIGSTOP) once it answers; its process id."""
     wait_for(lambda: asked[-1:] == [200])
     known = json.loads((tmp_path / "children.json").read_text())
-    [pid] = [entry["pid"] for entry in known if any(AWS in part for part in entry["command"])]
+    program = {"aws": AWS, "web": WEB}[part]
+    [pid] = [entry["pid"] for entry in known if any(program in word for word in entry["command"])]
     os.kill(pid, signal.SIGSTOP)
     wait_for(lambda: asked[-1] is None)  # from here on no answer comes
     return pid
 
 
 @requirement("G1", "E5")
-def test_an_aws_that_is_stopped_for_a_moment_and_goes_on_is_left_alone(
-    asked, announced, monkeypatch, capsys, tmp_path
+@ASKED
+def test_a_part_that_is_stopped_for_a_moment_and_goes_on_is_left_alone(
+    part, asked, announced, monkeypatch, capsys, tmp_path
 ):
     def stop_and_go_on():
-        pid = stop_aws(asked, tmp_path)
+        pid = stop(part, asked, tmp_path)
         asked.more(2)
         os.kill(pid, signal.SIGCONT)
         wait_for(lambda: asked[-1] == 200)
 
     announced.then(monkeypatch, stop_and_go_on)
     assert run.main() == 0
-    assert "[aws]" not in capsys.readouterr().out
+    assert f"[{part}]" not in capsys.readouterr().out
 
 
 @requirement("G1", "E5")
-def test_an_aws_that_is_stopped_for_too_long_is_another_one_when_it_would_go_on(
-    asked, announced, monkeypatch, capsys, tmp_path
+@ASKED
+def test_a_part_that_is_stopped_for_too_long_is_another_one_when_it_would_go_on(
+    part, asked, patience, announced, monkeypatch, capsys, tmp_path
 ):
-    def stop():
-        pid = stop_aws(asked, tmp_path)
-        pulse.FROZEN_SECONDS = 1.0
+    """It still listens: who connects waits for ever."""
+
+    def stop_for_good():
+        pid = stop(part, asked, tmp_path)
+        patience(1.0)
         wait_for(lambda: not psutil.pid_exists(pid))
         wait_for(lambda: asked[-1] == 200)
 
-    announced.then(monkeypatch, stop)
+    announced.then(monkeypatch, stop_for_good)
     assert run.main() == 0
     said = capsys.readouterr().out
-    assert said.count("[aws] has not answered for") == 1
-    assert said.count("[aws] ended with exit code -9, starting it again") == 1
+    assert said.count(f"[{part}] has not answered for") == 1
+    assert said.count(f"[{part}] ended with exit code -9, starting it again") == 1
 
 
 @requirement("G1")
 def test_an_aws_that_ended_may_take_its_time_to_come_back(
-    asked, announced, started, programs, monkeypatch, capsys, tmp_path
+    asked, patience, announced, started, programs, monkeypatch, capsys, tmp_path
 ):
     """Its journal may be long: it is not taken for one that stands still."""
     marker, may_come = tmp_path / "logs" / "marker", tmp_path / "logs" / "may come"
@@ -394,11 +404,11 @@ else:
     programs["aws"] = [sys.executable, "-c", slow + AWS, os.environ["AWS_PORT"]]
 
     def end_and_come_back():
-        pid = stop_aws(asked, tmp_path)
+        pid = stop("aws", asked, tmp_path)
         os.kill(pid, signal.SIGCONT)
         wait_for(lambda: not psutil.pid_exists(pid))
         wait_for(lambda: started.count("worker") > 1)  # begun once the supervisor knows that it comes later
-        pulse.FROZEN_SECONDS = 0.01
+        patience(0.01)
         asked.more(3)
         may_come.touch()
         wait_for(lambda: asked[-1] == 200)
@@ -410,62 +420,71 @@ else:
     assert "has not answered" not in said
 
 
-def test_a_supervisor_that_stood_still_itself_does_not_take_that_for_the_aws(monkeypatch):
-    monkeypatch.setattr(pulse, "ASK_SECONDS", 0.0)
-    monkeypatch.setattr(pulse, "MOST_SECONDS", 0.1)
-    monkeypatch.setattr(pulse, "FROZEN_SECONDS", 1.0)
-    now = [0.0]
-    monkeypatch.setattr(pulse, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    answers = iter([200, None])
-    asked: list[bool] = []
+class Beating:
+    """A pulse by a clock of its own: each question takes so many seconds and gets such an answer, then no more come."""
 
-    def ask():
-        asked.append(watched.frozen)
-        answer = next(answers, None)
-        if len(asked) == 2:
-            now[0] += 600  # both were stopped: this answer is lost with the connection
-        if len(asked) == 3:
-            watched.stop()
-            return 200
-        return answer
+    def __init__(self, monkeypatch):
+        self.now = 0.0
+        monkeypatch.setattr(pulse, "time", SimpleNamespace(monotonic=lambda: self.now))
+        for name in PORTS:
+            monkeypatch.setitem(pulse.ASK_SECONDS, name, 0.0)
 
-    watched = pulse.Pulse(0, ask=ask)
-    watched.start()
-    watched._thread.join(LIMIT_SECONDS)
-    assert asked == [False, False, False]
+    def asked(self, *questions, name="web"):
+        """What is known before each question, and after the last."""
+        left, known = [*questions, (0.0, False)], list[bool]()
+
+        def ask():
+            known.append(watched.frozen)
+            passed, answers, *then = left.pop(0)
+            self.now += passed
+            for do in then:
+                do(watched)
+            if not left:
+                watched.stop()
+            return answers
+
+        watched = pulse.Pulse(name, ask)
+        watched.start()
+        watched._thread.join(LIMIT_SECONDS)
+        return watched, known
+
+
+def test_a_supervisor_that_stood_still_itself_does_not_take_that_for_a_part(monkeypatch):
+    beating = Beating(monkeypatch)
+    _, known = beating.asked(
+        (1.0, True), (6000.0, False)
+    )  # both were stopped: that answer is lost with the connection
+    assert known == [False, False, False]
 
 
 def test_a_pulse_is_lost_only_by_who_answered_before(monkeypatch):
-    monkeypatch.setattr(pulse, "ASK_SECONDS", 0.001)
-    monkeypatch.setattr(pulse, "FROZEN_SECONDS", 10.0)
-    now, asked = [0.0], [0]
-    monkeypatch.setattr(pulse, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    answers: dict[str, int | None] = {"status": None}
+    lost = [(30.0, False)] * 4
+    beating = Beating(monkeypatch)
+    assert beating.asked(*lost)[1] == [False] * 5, "its start may be long"
+    assert beating.asked((1.0, True), *lost)[1] == [False] * 5 + [True], "after 90 seconds"
+    assert beating.asked((1.0, True), *lost[:3], (29.0, True), *lost[:3])[1] == [False] * 9
 
-    def ask():
-        asked[0] += 1
-        now[0] += 2.0
-        return answers["status"]
 
-    def asked_again():
-        """Wait until ten more questions were asked, and what came of them is known."""
-        enough = asked[0] + 10
-        wait_for(lambda: asked[0] > enough)
+def test_an_answer_of_the_one_before_is_none_of_the_one_that_starts(monkeypatch):
+    lost = [(30.0, False)] * 4
+    restart = pulse.Pulse.expect_later
+    assert Beating(monkeypatch).asked((1.0, True, restart), *lost)[1] == [False] * 6
 
-    watched = pulse.Pulse(0, ask=ask)
-    watched.start()
-    try:
-        asked_again()
-        assert watched.frozen is False  # its journal may be long
-        answers["status"] = 200
-        asked_again()
-        assert watched.frozen is False
-        answers["status"] = None
-        asked_again()
-        assert watched.frozen is True
-    finally:
-        watched.stop()
-        watched._thread.join(LIMIT_SECONDS)
+
+def test_a_part_that_was_ended_for_its_silence_is_given_twice_as_long_until_it_was_well_for_an_hour(
+    monkeypatch,
+):
+    """A machine that is only slow is not kept busy with starts."""
+    end, beating = pulse.Pulse.expect_longer, Beating(monkeypatch)
+    ended = [(1.0, False, end)] * 3
+    watched, _ = beating.asked(*ended)
+    assert watched.patience == 8 * pulse.PATIENCE_SECONDS["web"]
+    watched, _ = beating.asked(*ended * 3)
+    assert watched.patience == pulse.LONGEST_SECONDS
+    watched, _ = beating.asked(*ended, (3000.0, True), (1.0, False), (3000.0, True))
+    assert watched.patience == 8 * pulse.PATIENCE_SECONDS["web"], "it was silent in between"
+    watched, _ = beating.asked(*ended, (3000.0, True), (3000.0, True))
+    assert watched.patience == pulse.PATIENCE_SECONDS["web"]
 
 
 def test_failures_that_are_long_ago_count_no_longer():

@@ -139,8 +139,21 @@ def install(site: AdminSite) -> None:
         return admin_view(guarded(view), cacheable)
 
     site.admin_view = guarded_view  # type: ignore[method-assign]
-    site.login = secure_admin_login(site.login)  # type: ignore[method-assign]
+    site.login = _told_what_is_missing(secure_admin_login(site.login))  # type: ignore[method-assign,assignment]
     site.password_change = _change_password  # type: ignore[method-assign,assignment]
+
+
+def _told_what_is_missing(login: View) -> View:
+    """Wrap the sign-in: who is signed in already and yet sent there, as they are no staff, is told what to ask for."""
+
+    @wraps(login)
+    def view(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
+        user = request.user
+        if user.is_authenticated and user.is_active and not user.is_staff:
+            return render(request, "access/no_console.html", status=403)
+        return login(request, *arguments, **named)
+
+    return view
 
 
 def _change_password(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:

@@ -13,23 +13,20 @@ from django.urls import reverse
 
 from apps.access.console import actor_of
 from apps.access.records import Right
-from apps.audit import services as audit
 from apps.audit.records import Actor
 from apps.common.errors import NotFound, PlatformError
-from apps.console import dashboard, once, render
+from apps.console import once, render
+from apps.console.dashboard import Step
 from apps.console.failures import FAILURES, problem_of
-from apps.console.render import Tone
 from apps.console.store_admin import StoreAdmin
 from apps.files import names, services
 from apps.files.bodies import presigned
+from apps.files.console import first_steps
 from apps.files.reading import downloads
 from apps.files.records import DEFAULT_DOCUMENT_TYPE, UNKNOWN_TYPE, Document, File
-from apps.files.states import FileStatus
 from apps.files.tasks import decrypt_later
-from apps.files.trail import FileEvent
 from apps.files.uploads import announce
 from apps.files.uploads.announce import UploadMethod
-from apps.sessions import services as sessions
 
 TYPE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
@@ -64,7 +61,7 @@ def upload_view(model_admin: StoreAdmin, request: HttpRequest) -> HttpResponse:
         "limit": settings.UPLOAD_MAX_BYTES,
         "limit_text": render.size(settings.UPLOAD_MAX_BYTES),
         "document_type": DEFAULT_DOCUMENT_TYPE,
-        **_next_version_of(request),
+        **(_next_version_of(request) or _first_upload(request)),
     }
     answer = TemplateResponse(request, "files/upload.html", context)
     bucket = _bucket_origin()
@@ -86,6 +83,14 @@ def _next_version_of(request: HttpRequest) -> dict[str, Any]:
     if not isinstance(found, Document):
         raise Http404
     return {"document": found.file_id, "document_name": render.name(found.name)}
+
+
+def _first_upload(request: HttpRequest) -> dict[str, Any]:
+    """Tell the page where it leads once the file was sent, for who takes the first steps."""
+    way = first_steps.look(request)
+    if way is None or way.ready is not None:
+        return {}
+    return {"steps": first_steps.steps(first_steps.UPLOAD), "onwards": reverse("admin:index")}
 
 
 def _bucket_origin() -> str:
@@ -153,6 +158,7 @@ def download_view(model_admin: StoreAdmin, request: HttpRequest, file_id: str) -
         file = services.find(file_id, actor=actor)
     except NotFound:
         raise Http404 from None
+    way = first_steps.look(request)  # before it is read: then they are behind whoever takes them
     form = DownloadForm(request.POST if request.method == "POST" else None)
     found: downloads.Download | None = None
     if form.is_valid() and once.spend(request):
@@ -163,7 +169,15 @@ def download_view(model_admin: StoreAdmin, request: HttpRequest, file_id: str) -
             form.add_error(None, problem_of(error).detail)
     if found is not None and found.job_id:
         return HttpResponseRedirect(reverse("admin:jobs_job_change", args=[found.job_id]))
-    return _download_page(model_admin, request, file, form, found)
+    steps = [] if way is None or way.ready is None else _steps(request, file, found)
+    return _download_page(model_admin, request, file, form, found, steps)
+
+
+def _steps(request: HttpRequest, file: File, found: downloads.Download | None) -> list[Step]:
+    """Show where somebody is who reads their first file; the trail is for who may see it."""
+    if found is None or not request.user.has_perm("audit.view_entry"):
+        return first_steps.steps(first_steps.READ)
+    return first_steps.trail_step(file.file_id)
 
 
 def _download_page(
@@ -172,6 +186,7 @@ def _download_page(
     file: File,
     form: DownloadForm,
     found: downloads.Download | None,
+    steps: list[Step],
 ) -> HttpResponse:
     context: dict[str, Any] = {
         **model_admin.page_context(request, "Download a file"),
@@ -180,6 +195,7 @@ def _download_page(
         "found": found,
         "expires": render.moment(found.expires_at) if found else "",
         "form": form,
+        "steps": steps,
         "once": once.new_token(),
         "back_url": reverse("admin:files_file_change", args=[file.file_id]),
         "may_see_trail": request.user.has_perm("audit.view_entry"),
@@ -187,58 +203,3 @@ def _download_page(
     return TemplateResponse(
         request, "files/download.html", context
     )  # never cached, as every page of the admin
-
-
-FEW = 4  # whoever has as many files needs no first steps
-_done: set[str] = set()  # remembered by this process once it is so: it does not change back
-
-
-def _first_steps(request: HttpRequest) -> dashboard.Content:
-    """Lead from an empty platform to a file that was encrypted, read, and recorded; then go away."""
-    if "first steps" in _done:
-        return dashboard.Content()
-    actor = actor_of(request)
-    found = services.files_page(actor=actor, limit=FEW).records
-    ready = next((file for file in found if file.status is FileStatus.ENCRYPTED), None)
-    was_read = ready is not None and any(
-        entry.event == FileEvent.READ
-        for entry in audit.entries_page(limit=10, by="file", value=ready.file_id).records
-    )
-    if len(found) >= FEW or was_read:
-        _done.add("first steps")
-        return dashboard.Content()
-    ran = any(not one.is_platforms for one in sessions.listed(actor=actor, limit=20).records)
-    download = reverse("admin:files_file_download", args=[ready.file_id]) if ready else ""
-    generate, trail = reverse("admin:qkd_sessions_session_generate"), reverse("admin:audit_entry_changelist")
-    steps = [
-        (title, url if request.user.has_perm(permission) else "", done)
-        for title, url, done, permission in (
-            ("Generate a session", generate, ran, "qkd_sessions.generate_session"),
-            (
-                "Upload a file: it is encrypted by itself",
-                reverse("admin:files_file_upload"),
-                bool(found),
-                "files.write_file",
-            ),
-            ("Download it, decrypted", download, was_read, "files.decrypt_file"),
-            ("See who did what", trail, False, "audit.view_entry"),
-        )
-    ]
-    rows = [
-        (
-            str(number),
-            render.url_link(url, title) if url else title,
-            render.badge("done", Tone.GOOD) if done else "",
-        )
-        for number, (title, url, done) in enumerate(steps, 1)
-    ]
-    note = "These steps go away once a file was read."
-    return dashboard.Content(columns=("Step", "What to do", ""), rows=rows, note=note)
-
-
-dashboard.register(
-    dashboard.Panel(
-        name="first-steps", title="First steps", permission="files.write_file", load=_first_steps, place=1,
-        width="full", goes_away=True,
-    )
-)  # fmt: skip

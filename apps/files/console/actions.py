@@ -17,7 +17,7 @@ from apps.custody.reencryption import Suspect, SuspectKind
 from apps.files import models, sharing
 from apps.files.display import RELATED, TONES
 from apps.files.forms import ArchiveForm, ShareForm, UnshareForm
-from apps.files.life import archive, deleting
+from apps.files.life import archive, deleting, shredding
 from apps.files.records import StorageClass
 from apps.files.states import FileStatus
 
@@ -53,6 +53,16 @@ def _restore(request: HttpRequest, file_id: str, given: dict[str, Any]) -> None:
 def _delete(request: HttpRequest, file_id: str, given: dict[str, Any]) -> None:
     del given
     deleting.delete(file_id, actor=actor_of(request))
+
+
+def _shred_facts(request: HttpRequest, obj: DisplayModel) -> Facts:
+    """Return what a file is, and until when it could be restored."""
+    until = getattr(obj, "shred_after", None)
+    return (*_file_facts(request, obj), ("Can be restored until", render.moment(until)))
+
+
+def _shred(request: HttpRequest, file_id: str, given: dict[str, Any]) -> None:
+    shredding.shred(file_id, reason=given["reason"], actor=actor_of(request))
 
 
 def _share(request: HttpRequest, file_id: str, given: dict[str, Any]) -> None:
@@ -117,9 +127,16 @@ ACTIONS = (
     ),
     Action(
         name="delete", label="Delete…", title="Delete files", permission="write", button="Delete", done="deleted",
-        warning="Hides these files. Documents can be restored until their window ends; then their keys are destroyed "
-        "and nothing brings them back. An upload that is awaited or was rejected is deleted at once.",
+        warning="Hides these files. Documents can be restored until their window ends; then they are shredded: their "
+        "keys are destroyed, and nothing brings them back. An upload that is awaited or was rejected is deleted at once.",
         act=_delete, form_class=NoForm, facts=_file_facts,
         offered=_in(FileStatus.ENCRYPTED, FileStatus.ARCHIVED, FileStatus.AWAITING_UPLOAD, FileStatus.REJECTED),
+    ),
+    Action(
+        name="shred", label="Shred now…", title="Shred a deleted file", permission="shred", button="Shred permanently",
+        warning="Destroys the keys of the file and of all its versions, then what was encrypted with them. From then "
+        "on every copy of it is noise, and nothing brings it back: no restore, no pool key, no root key. Only a "
+        "backup made before still has its keys.",
+        done="shredded", several=False, act=_shred, facts=_shred_facts, offered=_in(FileStatus.DELETED),
     ),
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """The end of a deleted document: its keys are destroyed, then its bodies removed (crypto-shredding).
 
-    deleted → (until ``shred_after``) → shredding → shredded
+    deleted → (until ``shred_after``, or asked for before) → shredding → shredded
 
 The envelope holds the only copy of what the file key is derived from with the pool key: without the KEM ciphertext
 nobody can derive it again, whatever pool and quantum keys there are. So from the first commit on every copy of the
@@ -34,10 +34,21 @@ def shred_due(*, actor: Actor) -> int:
     return each(list(store.due_for_shredding(clock.now())), lambda document: _shred(document, actor))
 
 
-def _shred(document: Document, actor: Actor) -> None:
+def shred(file_id: str, *, reason: str, actor: Actor) -> Document:
+    """Shred a deleted document now, though it could still be restored. What is interrupted, the sweep finishes.
+
+    Raises:
+        FileNotFound: no such file, or another's.
+        FileNotReady: it is not deleted.
+    """
+    document = services.find_document(file_id, actor=actor, to="shred")
+    return _shred(replace(document, shred_after=clock.now()), actor, reason=reason)
+
+
+def _shred(document: Document, actor: Actor, *, reason: str | None = None) -> Document:
     """Each step finds what an interrupted one left. The first one decides: afterwards nothing can be restored."""
     if document.status is FileStatus.DELETED:
-        document = _destroy_keys(document, FileStatus.SHREDDING, actor)
+        document = _destroy_keys(document, FileStatus.SHREDDING, actor, reason)
     for row in versions.contents(document.file_id):
         if isinstance(row, Version) and row.status is FileStatus.SUPERSEDED:
             _destroy_keys(row, FileStatus.SHREDDED, actor)
@@ -49,11 +60,12 @@ def _shred(document: Document, actor: Actor) -> None:
         each(bodies, objects.remove)
     done = replace(document, status=FileStatus.SHREDDED, shred_after=None)
     with transaction(actor) as tx:
-        changes.change(tx, document, done)
+        shredded = changes.change(tx, document, done)
         tx.audit(FileEvent.SHREDDED, file_id=document.file_id, phase="bodies removed")
+    return shredded
 
 
-def _destroy_keys(file: FileT, status: Any, actor: Actor) -> FileT:
+def _destroy_keys(file: FileT, status: Any, actor: Actor, reason: str | None = None) -> FileT:
     """Destroy the envelope, and all else that the record says of the content."""
     bare = replace(as_shredded(file, text=NAMELESS), status=status)
     with transaction(actor) as tx:
@@ -64,5 +76,6 @@ def _destroy_keys(file: FileT, status: Any, actor: Actor) -> FileT:
             key_id=file.pool_key_id,
             session_id=services.session_of(file.quantum_key_id),
             phase="keys destroyed",
+            reason=reason,
         )
     return bare

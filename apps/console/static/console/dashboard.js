@@ -128,6 +128,13 @@
         if (panel.chart && JSON.stringify(before?.points) !== JSON.stringify(panel.chart.points)) { draw(id, panel.chart); }
     }
 
+    // What is about to change is looked at again within seconds
+    let soon;
+    function lookSoon() {
+        clearTimeout(soon);
+        if (panels.querySelector('[data-soon]')) { soon = setTimeout(refresh, 2000); }
+    }
+
     async function refresh() {
         if (document.hidden) { return; }
         try {
@@ -144,8 +151,10 @@
             refreshed.textContent = 'Connection lost. Retrying.';
             refreshed.classList.add('stale');
         }
+        lookSoon();
     }
 
+    lookSoon();
     for (const canvas of panels.querySelectorAll('canvas[data-chart]')) {
         draw(canvas.dataset.chart, JSON.parse(document.getElementById(canvas.dataset.chart).textContent));
     }

@@ -66,14 +66,18 @@
             link.textContent = 'See how it is encrypted';
             told.append(link);
             item.className = 'sent';
+            return true;
         } catch (error) {
             told.textContent = error.message;
             item.className = 'failed';
+            return false;
         }
     }
 
     async function all(files) {
-        for (const file of files) { await upload(file); } // one after another: each gets the whole line
+        let sent = files.length > 0;
+        for (const file of files) { sent = await upload(file) && sent; } // one after another: each gets the whole line
+        if (sent && form.dataset.onwards) { location.assign(form.dataset.onwards); }
     }
 
     input.addEventListener('change', () => { all([...input.files]); input.value = ''; });

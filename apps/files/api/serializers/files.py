@@ -71,6 +71,12 @@ class FileIn(StrictSerializer):
     )
 
 
+class ShreddingIn(StrictSerializer):
+    """Why a deleted file is not left to the end of its window."""
+
+    reason = TextField(max_length=200, help_text="kept in the audit trail")
+
+
 class StatusField(serializers.ChoiceField):
     """A state of files by its name."""
 

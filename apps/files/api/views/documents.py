@@ -23,10 +23,17 @@ from apps.common.negotiation import ANYTHING
 from apps.common.routes import address_of
 from apps.common.serializers import parse_body
 from apps.files import describing, listing, services
-from apps.files.api.serializers.files import DigestOut, DownloadOut, FileListQuery, FileOut, FilesFoundOut
+from apps.files.api.serializers.files import (
+    DigestOut,
+    DownloadOut,
+    FileListQuery,
+    FileOut,
+    FilesFoundOut,
+    ShreddingIn,
+)
 from apps.files.api.serializers.uploads import DescriptionIn, PassphraseIn, TargetOut, UploadIn
 from apps.files.bodies.presigned import disposition_of
-from apps.files.life import archive, deleting
+from apps.files.life import archive, deleting, shredding
 from apps.files.listing import Wanted
 from apps.files.reading import answers, content, digests, downloads
 from apps.files.reading.answers import Answer
@@ -142,6 +149,18 @@ class FileRestoration(ApiView):
     def post(self, request: Request, file_id: str) -> Response:
         """Bring a deleted file back, or an archived one: from Glacier that takes hours, ``status`` tells."""
         return shown(FileOut, archive.restore(file_id, actor=actor_of(request)))
+
+
+class FileShredding(ApiView):
+    """A deleted file shredded."""
+
+    required_scopes = {"POST": FileScope.SHRED}
+
+    @extend_schema(request=ShreddingIn, responses=FileOut, operation_id="shred_file")
+    def post(self, request: Request, file_id: str) -> Response:
+        """Destroy the keys and bodies of a deleted file and its versions now. Nothing brings it back."""
+        file = shredding.shred(file_id, actor=actor_of(request), **parse_body(ShreddingIn, request))
+        return shown(FileOut, file)
 
 
 class FileContent(ApiView):
