@@ -24,7 +24,7 @@ from qkdplatform.lambda_handler import handler as answer
 def handler(event, context):
     return sorted(sys.modules) if event == {"modules": True} else answer(event, context)
 """
-OF_A_MESSAGE = 2_500  # modules: MEASURED today
+OF_A_MESSAGE = 2_500  # modules
 
 
 @pytest.fixture(scope="module")
