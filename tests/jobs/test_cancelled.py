@@ -30,7 +30,6 @@ from apps.sessions.store import QuantumKeyTable
 from qkd import session
 from qkd.classical import LocalChannel
 from qkdplatform.lambda_handler import handler
-from qkdplatform.schedules import sweep
 from tests import requirement
 from tests.conftest import TESTS
 from tests.custody.files import rows_under
@@ -270,13 +269,13 @@ def test_the_sweep_does_not_start_an_encryption_against_its_cancellation(upload,
     control.cancel(sent[0], actor=TESTS)  # while it waits: no worker ever sees it
     now = clock.now
     monkeypatch.setattr(clock, "now", lambda: now() + timedelta(hours=2))
-    sweep()
+    swept_of_uploads()
     assert len(sent) == 1
     assert not upload.is_gone
     assert "cancelled" in str(record_of(upload.file_id).reason)
     monkeypatch.setattr(clock, "now", lambda: now() + timedelta(hours=26))
     for _ in range(2):
-        sweep()
+        swept_of_uploads()
     assert len(sent) == 1
     assert record_of(upload.file_id).status is FileStatus.REJECTED
     assert "cancelled" in str(record_of(upload.file_id).reason)
@@ -295,7 +294,7 @@ def test_content_that_is_uploaded_again_after_a_cancellation_is_encrypted(api, u
     assert api.get(f"files/{file_id}").json()["reason"] is None
     now = clock.now
     monkeypatch.setattr(clock, "now", lambda: now() + timedelta(hours=26))
-    sweep()
+    swept_of_uploads()
     assert upload.is_gone, "nor does the first plaintext"
     assert plaintext_of(file_id) == again.content
 
