@@ -251,6 +251,7 @@ def test_whichever_call_fails_a_cancelled_encryption_leaves_nothing_half_done(
                 files.encrypt_upload(job_id)  # its message is delivered again
             swept_of_uploads()
             assert held_reservations() == [], place
+            assert open_uploads() == [], place
             assert job_of(job_id).state.ended, place
             if is_cancelled:
                 cancelled += 1
