@@ -50,7 +50,7 @@ undelete: ## take back what was deleted from a bucket of a STAGE: make undelete 
 
 test: ## all tests on all cores, the browser's and the embedded stack's among them
 	$(INSTALL) dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m tests.whole -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 coverage: ## the same, with coverage, which has to be above 90 %: 1.5 times slower
 	$(INSTALL) dev

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import psycopg
 
 NOBODY = 65534  # PostgreSQL refuses to run as root
-START_SECONDS = 120.0
+START_SECONDS = 240.0
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def server() -> Iterator[str]:
             yield f"postgres://postgres@{quote(name, safe='')}/postgres"
         finally:
             process.send_signal(signal.SIGINT)  # ends connections, too
-            process.wait(60)
+            process.wait(START_SECONDS)
 
 
 def _who() -> dict[str, Any]:

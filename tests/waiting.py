@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-# Below the limit of a test (pyproject.toml), so that what was waited for is told; far beyond what a loaded machine needs
+# Far below the limit of a test (pyproject.toml), so that what was waited for is told; far beyond what a loaded machine needs
 LIMIT_SECONDS = 240.0
 POLL_SECONDS = 0.02
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
+from django.core.cache import cache
 from pynamodb.exceptions import UpdateError
 
 from apps.alerts import store
@@ -27,6 +28,7 @@ from apps.common import aws, clock, standstill
 from apps.common.authenticated import RecordForged
 from apps.common.dynamodb import Page, Position, feed, pages
 from apps.common.errors import Unavailable
+from apps.common.scheduling import Schedule
 from apps.common.sweeps import each
 
 log = logging.getLogger(__name__)
@@ -36,6 +38,7 @@ COUNTED_SECONDS = (
     60  # between two writes that an alert was noticed again: a burst is one alert, not a hot row
 )
 SUBJECT_LENGTH = 100  # that SNS takes
+_SEEN = "alerts.passing"
 _ACTIONS = {one.name: one.action for one in CONDITIONS}
 
 
@@ -270,14 +273,27 @@ def _without_counts(what: str) -> str:
 
 
 def look() -> int:
-    """Raise an alert of each thing that is stuck, and end those of what is not any more; returns how many are."""
+    """Raise an alert of each thing that is stuck, and end those of what is not any more; returns how many are.
+
+    What may pass a moment later is one once the look before found it, too.
+    """
     found = {_without_counts(one.what): one for one in standstill.found()}
+    passing = {what for what, one in found.items() if one.may_pass}
+    new = _not_seen_before(passing) if passing else set()
     for what, one in found.items():
+        if what in new:
+            continue
         raise_alert(
             Noticed(WAITING, what, {"count": one.count, "action": one.action, "examples": list(one.examples)})
         )
     end_where(WAITING, lambda about: about not in found)
     return len(found)
+
+
+def _not_seen_before(passing: set[str]) -> set[str]:
+    seen: set[str] = cache.get(_SEEN, set())
+    cache.set(_SEEN, passing, timeout=1.5 * Schedule.SWEEP.interval.total_seconds())
+    return passing - seen
 
 
 def end_where(condition: Condition, is_over: Callable[[str], bool]) -> None:

@@ -32,6 +32,7 @@ class Stuck:
     action: str  # what to do, as a sentence
     oldest: datetime | None = None
     examples: tuple[str, ...] = ()  # their ids
+    may_pass: bool = False  # how long it has been so is not known: a message may be taken up a moment later
 
 
 Check = Callable[[], Iterable[Stuck]]

@@ -47,14 +47,19 @@ def _window(request: HttpRequest) -> str:
 
 def _qber(request: HttpRequest) -> dashboard.Content:
     window, link = _window(request), request.GET.get("link", "").strip()[:64] or None
+    actor = actor_of(request)
     begins = clock.now() - WINDOWS[window]
     # Twice the window where it is the usual one: its figures are told with their change
     earlier = clock.now() - 2 * WINDOWS[window]
-    read, whole = services.since(earlier, actor=actor_of(request), limit=READ, link=link)
+    read, whole = services.since(earlier, actor=actor, limit=READ, link=link)
     found = [one for one in read if one.timestamp >= begins]
     complete = whole or len(found) < len(read)
+    counted = Counter(one.status for one in found)
+    exact = set(SHOWN) if complete else set()
+    if not complete and not link and actor.sees_all:
+        exact = _count_what_matters(counted, request, begins)
     return dashboard.Content(
-        figures=_figures(found, read[len(found) :] if whole else None, begins, link, complete=complete),
+        figures=_figures(counted, read[len(found) :] if whole else None, exact, link),
         points=[_point(one) for one in reversed(found)],
         threshold=100 * settings.QBER_THRESHOLD,
         since=begins,
@@ -63,24 +68,37 @@ def _qber(request: HttpRequest) -> dashboard.Content:
     )
 
 
+def _waiting(request: HttpRequest) -> list[Session]:
+    return dashboard.shared(request, "waiting", services.waiting)
+
+
+def _count_what_matters(
+    counted: Counter[SessionStatus], request: HttpRequest, begins: datetime
+) -> set[SessionStatus]:
+    """Count the few that matter, however many others there are; return which are counted to the last one."""
+    waiting = _waiting(request)
+    counted[SessionStatus.COMPROMISED] = services.count_since(SessionStatus.COMPROMISED, begins)
+    counted[SessionStatus.PENDING] = sum(one.timestamp >= begins for one in waiting)
+    few = len(waiting) < services.MOST
+    return {SessionStatus.COMPROMISED, SessionStatus.PENDING} if few else {SessionStatus.COMPROMISED}
+
+
 def _figures(
-    found: list[Session], before: list[Session] | None, begins: datetime, link: str | None, *, complete: bool
+    counted: Counter[SessionStatus],
+    before: list[Session] | None,
+    exact: set[SessionStatus],
+    link: str | None,
 ) -> list[dashboard.Figure]:
-    counted = Counter(one.status for one in found)
     earlier = Counter(one.status for one in before or ())
-    if not complete and link is None:  # the few that matter are counted, however many others there are
-        for status in (SessionStatus.COMPROMISED, SessionStatus.PENDING):
-            counted[status] = services.count_since(status, begins)
     listed_at = reverse("admin:qkd_sessions_session_changelist")
     query = f"&link={link}" if link else ""
     figures = []
     for status in SHOWN:
-        exact = complete or (link is None and status in {SessionStatus.COMPROMISED, SessionStatus.PENDING})
         change = counted[status] - earlier[status]
         figures.append(
             dashboard.Figure(
                 label=render.heading(status),
-                value=f"{counted[status]:,}" if exact else f"≥ {counted[status]:,}",
+                value=f"{counted[status]:,}" if status in exact else f"≥ {counted[status]:,}",
                 change=f"{change:+,}" if before is not None and change else "",
                 tone=TONES[status] if counted[status] else None,
                 url=f"{listed_at}?status={status}{query}",
@@ -127,8 +145,9 @@ def _note(found: list[Session], window: str, link: str | None, *, complete: bool
     )
 
 
-def _stock_now(_request: HttpRequest) -> stock.Stock:
-    return stock.stock()
+def _stock_now(request: HttpRequest) -> stock.Stock:
+    waiting = _waiting(request)
+    return stock.stock(waiting if len(waiting) < services.MOST else None)
 
 
 def _stock(request: HttpRequest) -> dashboard.Content:
@@ -163,9 +182,10 @@ def _low_stock(request: HttpRequest) -> Iterator[Item]:
         )
 
 
-def _backlog(_request: HttpRequest) -> Iterator[Item]:
+def _backlog(request: HttpRequest) -> Iterator[Item]:
     """Sessions that wait for their verdict for longer than is usual."""
-    count, longest = services.waiting_longest()
+    waiting = _waiting(request)
+    count, longest = len(waiting), min(waiting, key=lambda one: one.timestamp, default=None)
     if longest is not None and longest.timestamp < clock.ago(LATE_SECONDS):
         url = reverse("admin:qkd_sessions_session_changelist") + f"?status={SessionStatus.PENDING}"
         yield Item(

@@ -336,10 +336,9 @@ def count_since(status: SessionStatus, moment: datetime) -> int:
     return store.count_since(status, moment)
 
 
-def waiting_longest() -> tuple[int, Session | None]:
-    """How many sessions wait for their verdict, MOST at most, and the one that does so for the longest."""
-    found = list(islice(store.pending_before(clock.now()), MOST))
-    return len(found), min(found, key=lambda one: one.timestamp, default=None)
+def waiting() -> list[Session]:
+    """Sessions of all owners that wait for their verdict, MOST at most: of more, the oldest of each shard."""
+    return list(islice(store.pending_before(clock.now()), MOST))
 
 
 def overdue(seconds: int) -> list[Session]:

@@ -57,12 +57,15 @@ class Stock:
         return self.total + self.pending < settings.STOCK_LOW_WATER
 
 
-def stock() -> Stock:
+def stock(waiting: list[Session] | None = None) -> Stock:
     """Count the stock: one Query for each shard, one for sessions that wait for their verdict, one for the demand.
 
     Of a block that a process holds, the keys count that it had when its lease began.
+
+    Args:
+        waiting: all sessions that wait for their verdict, where the caller knows them.
     """
-    return _counted(store.level(links.STOCK), _recent())
+    return _counted(store.level(links.STOCK), _recent() if waiting is None else waiting)
 
 
 def _counted(level: StockLevel, recent: list[Session]) -> Stock:

@@ -32,12 +32,16 @@ def free_port(following: int = 0) -> int:
 def _reserve(port: int) -> bool:
     folder = Path(tempfile.gettempdir()) / f"qkd-test-ports-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    if port in _reserved or not is_free("127.0.0.1", port):
+    if port in _reserved:
         return False
     lock = os.open(folder / str(port), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        os.close(lock)
+        return False
+    # Only now: to look, it is bound for a moment, just when who holds it may bind it
+    if not is_free("127.0.0.1", port):
         os.close(lock)
         return False
     _reserved[port] = lock
@@ -52,6 +56,7 @@ def start(
     fsync: bool = False,
     prefix: Sequence[str] = (),
     services: str = "",
+    program: Sequence[str] = ("-m", "apps.stack.embedded"),
 ) -> subprocess.Popen[bytes]:
     """Start the embedded AWS and wait until it answers.
 
@@ -62,6 +67,7 @@ def start(
         fsync: what it acknowledges survives a power cut.
         prefix: stands before its command.
         services: of AWS, separated by commas; empty: those that `make run` needs.
+        program: what Python runs in its environment; a test's own changes something of it.
     """
     environment = {
         "PATH": os.environ["PATH"],
@@ -74,7 +80,7 @@ def start(
     if services:
         environment["SERVICES"] = services
     python = ROOT / ".venv-stack" / "bin" / "python"
-    command = [*prefix, str(python), "-m", "apps.stack.embedded"]
+    command = [*prefix, str(python), *program]
     process = subprocess.Popen(command, cwd=ROOT, env=environment)  # noqa: S603 - our own program
     try:
         _wait(process, port)

@@ -219,6 +219,17 @@ def test_what_is_stuck_is_an_alert_until_it_is_not(told, monkeypatch):
     assert found.status is AlertStatus.OVER
 
 
+@pytest.mark.django_db
+def test_a_message_that_waits_for_a_moment_is_no_alert(told, monkeypatch):
+    """The first start of a platform raised one: its own first job had not been taken up yet."""
+    waiting = Stuck("messages that wait in JOBS_QUEUE (0 in flight)", 1, "Look.", may_pass=True)
+    monkeypatch.setattr(standstill, "found", lambda: [waiting])
+    services.look()
+    assert told() == []
+    services.look()
+    assert [message["about"] for message in told()] == ["messages that wait in JOBS_QUEUE"]
+
+
 ENTRIES = [
     (CaseEvent.OPENED, Outcome.OK, {"severity": "warning", "link": "a"}, "link-anomalous", "a"),
     (CaseEvent.OPENED, Outcome.OK, {"severity": "info", "link": "a"}, None, None),

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from playwright.sync_api import (
 
 from tests.console import demo
 from tests.console.conftest import aws, filled, nothing_known  # noqa: F401 - the same platform
+from tests.waiting import LIMIT_SECONDS
 
 FLAGS = (
     "--disable-gpu",
@@ -35,7 +37,9 @@ FLAGS = (
 @pytest.fixture(scope="session")
 def chromium(live_server: Any) -> Iterator[Browser]:
     """The system's Chromium; CHROMIUM names another one. It ends before the server, so that no request outlives that."""
-    live_server.thread.httpd.daemon_threads = False  # then closing the server waits for those under way
+    httpd = live_server.thread.httpd
+    httpd.daemon_threads = False  # then closing the server waits for those under way
+    httpd.set_app(one_at_a_time(httpd.get_app()))
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if not path:
         pytest.fail("The browser tests need Chromium: install it, or name it in CHROMIUM.", pytrace=False)
@@ -48,7 +52,18 @@ def chromium(live_server: Any) -> Iterator[Browser]:
         browser.close()
 
 
-PATIENCE = 120_000  # milliseconds for whatever a page is to show: only what never comes takes as long
+def one_at_a_time(application: Callable[..., Any]) -> Callable[..., Any]:
+    """One request at a time: all share one connection to the database in memory, and so a transaction."""
+    turn = threading.Lock()
+
+    def answer(environ: Any, start_response: Any) -> Any:
+        with turn:
+            return application(environ, start_response)
+
+    return answer
+
+
+PATIENCE = 240_000  # milliseconds for whatever a page is to show: only what never comes takes as long
 GIVEN_UP = "net::ERR_ABORTED"
 
 
@@ -113,13 +128,15 @@ class Watched:
 
 
 @pytest.fixture
-def context(chromium: Browser) -> Iterator[BrowserContext]:
-    """A fresh profile."""
+def context(chromium: Browser, live_server: Any, aws: None) -> Iterator[BrowserContext]:  # noqa: F811 - imported as a fixture
+    """A fresh profile. It ends, with whatever its pages still ask for, before the AWS that answers them."""
     made = chromium.new_context(viewport={"width": 1280, "height": 800})
     made.set_default_timeout(PATIENCE)
     expect.set_options(timeout=PATIENCE)
     yield made
     made.close()
+    for thread in list(vars(live_server.thread.httpd).get("_threads", ())):
+        thread.join(LIMIT_SECONDS)
 
 
 @pytest.fixture

@@ -36,13 +36,14 @@ def test_a_security_key_is_added_and_signs_in(watched: Watched) -> None:
     watched.open("/accounts/2fa/")
     watched.shoot("your-sign-in")
     page.get_by_role("link", name="Add a security key").click()
-    page.wait_for_load_state()  # the button has no meaning before the scripts have run
+    page.wait_for_url("**/webauthn/add/**")  # with its scripts: before, the button has no meaning
     page.get_by_role("button", name="Add").click()
     expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
     watched.shoot("recovery-codes")
     page.get_by_role("link", name="I wrote them down").click()
     page.wait_for_url("**/admin/")
     page.get_by_role("button", name="Log out").click()
+    page.wait_for_url("**/logout/")
     watched.open("/admin/")
     enter(page)
     expect(page.get_by_role("heading", name="Second factor")).to_be_visible()

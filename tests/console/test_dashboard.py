@@ -97,6 +97,16 @@ def test_it_asks_aws_for_at_most_twelve_pages_and_never_scans(
     assert len(calls) <= 18, "of lists that hold keys only, the rows"
 
 
+def test_it_asks_for_no_more_where_there_are_more_sessions_than_it_reads(
+    console: Client, filled: Demo, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overview, "READ", 3)
+    console.get("/admin/")
+    calls.clear()
+    assert "there are more" in console.get("/admin/").content.decode()
+    assert len([call for call in calls if call != "BatchGetItem"]) <= 12, calls
+
+
 def test_compromised_sessions_count_however_many_came_after_and_over_whatever_link(
     console: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,10 +1,7 @@
 """A hundred files while processes of the platform are killed at random moments: none is lost, none left over."""
 
-import json
 import os
 import random
-import subprocess
-import sys
 import threading
 import time
 
@@ -12,7 +9,6 @@ import boto3
 import pytest
 import requests
 
-from apps.stack.configuration import ROOT
 from tests import requirement
 from tests.e2e.conftest import Platform, eventually
 
@@ -87,66 +83,3 @@ def s3(platform):
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
-
-
-DELIVERY = """
-import json, os, sys
-os.environ.update(json.load(open(sys.argv[1])))
-from qkdplatform.lambda_handler import handler
-event = json.load(open(sys.argv[2]))
-sys.stdin.readline()
-for _ in range(3):
-    try:
-        handler(event, None)
-    except Exception as error:
-        sys.stderr.write(f"{type(error).__name__}\\n")
-    else:
-        break
-else:
-    sys.exit(1)
-"""
-
-
-@requirement("I3", "I4")
-@pytest.mark.timeout(300)
-def test_one_event_delivered_to_four_processes_at_once(platform, tmp_path):
-    file_id = platform.post("files", {"name": "contended"})["file"]["file_id"]
-    content, store = os.urandom(9 * 2**20), s3(platform)
-    version = store.put_object(Bucket="qkd-local-uploads", Key=f"uploads/{file_id}", Body=content)[
-        "VersionId"
-    ]
-    found = {
-        "bucket": {"name": "qkd-local-uploads"},
-        "object": {"key": f"uploads/{file_id}", "versionId": version},
-    }
-    event = {"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": found}]}
-    (tmp_path / "event.json").write_text(json.dumps(event))
-    environment = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(ROOT),
-        "LOCAL_DIR": str(platform.folder),
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{platform.run.aws_port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "DATABASE_URL": "sqlite://:memory:",
-    }
-    command = [
-        sys.executable,
-        "-c",
-        DELIVERY,
-        str(platform.folder / "secrets.json"),
-        str(tmp_path / "event.json"),
-    ]
-    workers = [
-        subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, text=True)
-        for _ in range(4)
-    ]
-    for worker in workers:
-        worker.communicate("go\n", timeout=120)
-    assert [worker.returncode for worker in workers] == [0] * 4
-    assert platform.get(f"files/{file_id}")["status"] == "encrypted"
-    assert platform.downloaded(file_id) == content
-    bodies = store.list_object_versions(Bucket="qkd-local-encrypted", Prefix=f"files/{file_id}/")["Versions"]
-    assert len(bodies) == 1
-    assert platform.get("files")["items"][0]["file_id"] == file_id

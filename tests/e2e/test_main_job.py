@@ -1,6 +1,7 @@
 """The main job over HTTP, on the platform as ``make run`` starts it, or on a deployed stage (``make e2e URL=…``)."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ from tests import requirement
 from tests.e2e.conftest import STAGE, eventually, local
 from tests.waiting import LIMIT_SECONDS
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e]
 PDF = b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\nendobj\ntrailer\n<< /Root 1 0 R >>\n%%EOF\n"
 
 
@@ -151,7 +152,9 @@ def test_bad_input_is_a_problem_document(platform):
 
 @requirement("E5")
 def test_every_dependency_is_ready(platform):
-    assert {check["name"]: check["ok"] for check in platform.get("health/ready")["checks"]} == dict.fromkeys(
+    """Soon: a machine with much else to do answers late at times, and what the tests before took is filled up again."""
+    ready = eventually(lambda: platform.call("GET", "health/ready"), lambda answer: answer.ok).json()
+    assert {check["name"]: check["ok"] for check in ready["checks"]} == dict.fromkeys(
         [
             "tables",
             "buckets",
@@ -192,3 +195,26 @@ def test_5_the_audit_trail_verifies_and_names_an_edited_entry(platform):
     whole = managed(platform, "verify_audit")
     assert whole.returncode == 0, whole.stderr
     assert "OK: " in whole.stdout
+
+
+@local
+@requirement("H2")
+def test_the_commands_of_readme_do_what_it_says(platform, tmp_path):
+    """What README tells a newcomer to type, typed."""
+    readme = (ROOT / "README.md").read_text()
+    commands = re.search(r"tests/e2e/test_main_job.py -->\n```sh\n(.*?)```", readme, re.DOTALL)
+    assert commands
+    (tmp_path / ".local").symlink_to(platform.folder)
+    (tmp_path / "README.md").write_text(readme)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands[1]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    ready, tapped, reasons, message, status, same = done.stdout.splitlines()
+    assert (ready, tapped, status, same) == ("ready", "compromised", "encrypted", "the same bytes")
+    assert "qber_above_threshold" in reasons
+    assert '"plaintext":"attack at dawn"' in message

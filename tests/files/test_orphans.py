@@ -34,6 +34,7 @@ from tests.faults import watched
 from tests.queues import into
 from tests.tables import versions
 from tests.uploads import plaintext_of, put, record_of, registered
+from tests.waiting import wait_for
 
 ENCRYPTED = django_settings.ENCRYPTED_BUCKET
 
@@ -417,6 +418,13 @@ def test_the_message_of_a_long_job_is_kept_from_being_delivered_again(
             hidden.append((arguments["ReceiptHandle"], arguments["VisibilityTimeout"]))
         return call(aws, name, arguments)
 
+    write = encrypted.write
+
+    def write_late(*arguments, **named):
+        wait_for(lambda: len(hidden) > 1)
+        return write(*arguments, **named)
+
+    monkeypatch.setattr(encrypted, "write", write_late)
     with watched(around):
         run_from_message(job_id, message["ReceiptHandle"])
     assert set(hidden) == {(message["ReceiptHandle"], VISIBLE_SECONDS)}

@@ -10,6 +10,7 @@ import pytest
 from apps.stack.configuration import ROOT
 from tests import requirement
 from tests.postgres import server
+from tests.waiting import LIMIT_SECONDS
 
 # People, sign-ins, sessions and the shared cache: what is kept there
 WHAT = ["tests/access/test_people.py", "tests/platform/test_rotation.py"]
@@ -30,7 +31,7 @@ def run(database, *arguments):
         env=environment | {"TEST_DATABASE_URL": database, "DJANGO_SETTINGS_MODULE": "tests.settings"},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=2 * LIMIT_SECONDS,
         check=False,
     )
 

@@ -169,7 +169,7 @@ def test_equal_bases_are_found_different_no_more_often_than_stated():
 
 
 @requirement("B7")
-@pytest.mark.parametrize("length", [4, 8, 64])
+@pytest.mark.parametrize("length", [4, pytest.param(8, marks=pytest.mark.slow), 64])
 @pytest.mark.parametrize("rate", [1e-4, 5e-3, 0.02, 0.1])
 @pytest.mark.parametrize("spread", [0.0, 0.2])
 def test_a_steady_and_a_restless_link_are_flagged_no_more_often_than_stated(length, rate, spread):

@@ -17,7 +17,7 @@ from qkdclient.api import Api
 from qkdclient.sync_state import synced
 from tests import requirement
 
-ENDS = 300  # seconds after which a command that should end at once has not
+ENDS = 480  # seconds after which a command that should end at once has not
 
 
 def started(platform, *arguments, shell="", **environment):

@@ -37,7 +37,12 @@ class Stack:
             region_name="us-east-1",
             aws_access_key_id="test",
             aws_secret_access_key="test",
-            config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
+            config=Config(
+                s3={"addressing_style": "path"},
+                retries={"total_max_attempts": 1},
+                connect_timeout=LIMIT_SECONDS,
+                read_timeout=LIMIT_SECONDS,
+            ),
         )
 
 

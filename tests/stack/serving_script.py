@@ -19,7 +19,7 @@ from apps.stack.web import make_server  # noqa: E402
 pool = ThreadPoolExecutor()
 begun, released = map(Path, sys.argv[1:3])
 opened = int(sys.argv[3])
-web_serving.STUCK_SECONDS = float(sys.argv[4])
+web_serving.STUCK_SECONDS, web_serving.GRACE_SECONDS = map(float, sys.argv[4:6])
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2 * opened)), hard))
 files = [os.open(os.devnull, os.O_RDONLY) for _ in range(opened)]  # its sockets have higher numbers

@@ -1,12 +1,14 @@
 """Damaged files: a sentence that names the file, and nothing overwritten."""
 
 import os
+import shutil
 import signal
 
 import pytest
 
 from tests import requirement
 from tests.running import Run
+from tests.stack.conftest import Stack
 from tests.stack.test_durability import make_table
 
 
@@ -18,25 +20,33 @@ def damage(path, how):
     return path.read_bytes()
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """The state of an embedded AWS that ran and was stopped, to be copied: a start takes longer than these tests."""
+    made = Stack(tmp_path_factory.mktemp("kept") / "aws")
+    make_table(made)
+    made.client("s3").create_bucket(Bucket="kept")
+    made.client("sqs").create_queue(QueueName="kept")
+    assert made.stop() == 0
+    return made.state_dir
+
+
 @requirement("G1")
 @pytest.mark.parametrize("how", ["empty", "cut", "text", "list"])
 @pytest.mark.parametrize("name", ["dynamodb.json", "s3.json", "sqs.json"])
-def test_a_damaged_snapshot_is_named_and_kept(stack, name, how, capfd):
-    make_table(stack)
-    stack.client("s3").create_bucket(Bucket="kept")
-    stack.client("sqs").create_queue(QueueName="kept")
-    stack.stop()
-    left = damage(stack.state_dir / name, how)
-    others = {p.name: p.read_bytes() for p in stack.state_dir.glob("*.json") if p.name != name}
+def test_a_damaged_snapshot_is_named_and_kept(kept, tmp_path, name, how, capfd):
+    state_dir = tmp_path / "aws"
+    shutil.copytree(kept, state_dir)
+    left = damage(state_dir / name, how)
+    others = {p.name: p.read_bytes() for p in state_dir.glob("*.json") if p.name != name}
+    assert others
     capfd.readouterr()
     with pytest.raises(RuntimeError, match="exit code 2"):
-        stack.start()
+        Stack(state_dir)
     said = capfd.readouterr().err
-    assert said.splitlines()[-1].startswith(
-        f"CRITICAL {stack.state_dir / name} is damaged. Nothing was changed."
-    )
-    assert (stack.state_dir / name).read_bytes() == left
-    assert {p.name: p.read_bytes() for p in stack.state_dir.glob("*.json") if p.name != name} == others
+    assert said.splitlines()[-1].startswith(f"CRITICAL {state_dir / name} is damaged. Nothing was changed.")
+    assert (state_dir / name).read_bytes() == left
+    assert {p.name: p.read_bytes() for p in state_dir.glob("*.json") if p.name != name} == others
 
 
 @pytest.fixture(scope="module")

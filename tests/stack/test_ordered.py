@@ -8,10 +8,32 @@ import time
 
 import pytest
 
+from apps.stack import testing
 from apps.stack.configuration import ROOT
 from tests import requirement
+from tests.stack.conftest import Stack
 from tests.stack.test_durability import TABLE, items, make_table
 from tests.waiting import LIMIT_SECONDS, wait_for
+
+COMPACT_BYTES = 8 * 2**20  # of compacting_script
+PUT = 300_000
+MANY = COMPACT_BYTES // PUT + 3  # more than a journal may have
+
+
+class Compacting(Stack):
+    """An embedded AWS whose journal is compacted soon."""
+
+    def start(self) -> None:
+        self.port = testing.free_port()
+        program = ("-P", str(ROOT / "tests/stack/compacting_script.py"))
+        self.process = testing.start(self.state_dir, self.port, program=program)
+
+
+@pytest.fixture
+def stack(tmp_path):
+    made = Compacting(tmp_path / "aws")
+    yield made
+    made.kill()
 
 
 @requirement("I6", "F1")
@@ -46,7 +68,7 @@ def test_nothing_is_lost_when_the_journal_is_compacted_under_load_and_killed(sta
     make_table(stack)
     kept: list[str] = []
     first = generations(stack)
-    put_many(stack, 230, 300_000, kept)  # 69 MB: more than a journal may have
+    put_many(stack, MANY, PUT, kept)
     writer = threading.Thread(target=_until_it_ends, args=(stack, kept))
     writer.start()
     wait_for(lambda: generations(stack) != first)
@@ -71,14 +93,14 @@ def _until_it_ends(stack, kept):
 def test_calls_go_on_while_the_journal_is_compacted(stack):
     make_table(stack)
     kept: list[str] = []
-    put_many(stack, 230, 300_000, kept)
+    put_many(stack, MANY, PUT, kept)
     client, answered = stack.client("dynamodb"), 0
     deadline = time.monotonic() + LIMIT_SECONDS
     # Over several times, where the machine had so much to do that one was missed
     while answered <= 5:
         assert time.monotonic() < deadline
         if len(generations(stack)) == 1:
-            put_many(stack, 1, 300_000, kept)
+            put_many(stack, 1, PUT, kept)
             continue
         client.get_item(TableName=TABLE, Key={"id": {"S": kept[0]}}, ProjectionExpression="id")
         answered += len(generations(stack)) > 1
@@ -91,8 +113,8 @@ def test_a_large_snapshot_is_not_written_again_for_a_few_changes(stack):
     stack.start()  # a start makes lists; where a snapshot has none, it is written again in the background
     kept: list[str] = []
     lists, snapshot = "dynamodb.lists", stack.state_dir / "dynamodb.json"
-    put_many(stack, 230, 300_000, kept)
-    wait_for(lambda: snapshot.stat().st_size > 64 * 2**20 and len(generations(stack)) == 1)
+    put_many(stack, MANY, PUT, kept)
+    wait_for(lambda: snapshot.stat().st_size > COMPACT_BYTES and len(generations(stack)) == 1)
     written = snapshot.stat().st_mtime_ns
     for _ in range(2):
         put_many(stack, 2, 10, kept)

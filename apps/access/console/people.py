@@ -29,6 +29,17 @@ from apps.console import render
 
 ROLES = [("", "Decides nothing"), *((role.value, role.value.capitalize()) for role in Role)]
 
+LABELS = {
+    "is_active": (
+        "Active",
+        "Who is not signs in no more, and none of their API keys works. Take it away instead of deleting who leaves.",
+    ),
+    "is_staff": (
+        "May use the console",
+        "Without it they may sign in, but no page opens. What they may do at the API stays.",
+    ),
+}
+
 
 def _check_within_rights(editor: User, form: "forms.ModelForm[Any]") -> None:
     """Refuse a form that gives what its editor does not hold; what was there before stays allowed."""
@@ -109,11 +120,9 @@ class PersonForm(UserChangeForm):  # type: ignore[type-arg]
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        if "is_staff" in self.fields:  # not for who may only look
-            self.fields["is_staff"].label = "May use the console"
-            self.fields[
-                "is_staff"
-            ].help_text = "Without it a person may sign in, and sees nothing; the API is another matter."
+        for name, (label, told) in LABELS.items():
+            if name in self.fields:  # not for who may only look
+                self.fields[name].label, self.fields[name].help_text = label, told
         found = _principal(self.instance)
         if found is not None:
             self.initial["role"], self.initial["approves"] = found.role.value, found.approver
