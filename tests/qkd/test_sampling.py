@@ -3,6 +3,7 @@
 import math
 from itertools import combinations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -136,14 +137,9 @@ def test_the_range_is_within_what_hoeffding_and_chernoff_leave(total, share):
 )
 def test_the_length_is_what_exact_inversion_allows_and_no_less_than_serfling_does(n, k, rate, epsilon):
     errors = round(rate * k)
-    most = (
-        max(
-            total
-            for total in range(errors, errors + n + 1)
-            if hypergeom.cdf(errors, n + k, total, k) > (epsilon / 4) ** 2 or total == errors
-        )
-        - errors
-    )
+    totals = np.arange(errors, errors + n + 1)
+    possible = hypergeom.cdf(errors, n + k, totals, k) > (epsilon / 4) ** 2
+    most = int(totals[possible].max(initial=errors)) - errors
     length = single_photon_length(
         key_bits=n, sample_bits=k, errors=errors, leaked_bits=0, epsilon_sec=epsilon
     )
