@@ -30,12 +30,12 @@ from apps.sessions.store import QuantumKeyTable
 from qkd import session
 from qkd.classical import LocalChannel
 from qkdplatform.lambda_handler import handler
-from qkdplatform.schedules import sweep
 from tests import requirement
 from tests.conftest import TESTS
 from tests.custody.files import rows_under
 from tests.faults import TELLING, Fault, injected
 from tests.queues import die, into
+from tests.sessions.ready import long
 from tests.tables import rows, versions
 from tests.uploads import plaintext_of, put, record_of, registered
 
@@ -213,8 +213,9 @@ def test_a_cancelled_encryption_leaves_the_plaintext_and_nothing_else(api, uploa
 @requirement("C9", "C6", "I1", "I4")
 @pytest.mark.parametrize("fault", TELLING)
 def test_whichever_call_fails_a_cancelled_encryption_leaves_nothing_half_done(
-    api, stock, sent, settings, monkeypatch, fault, each_call
+    api, pool, sent, settings, monkeypatch, fault, each_call
 ):
+    long(1024)  # each try takes some: without, the job waits for keys and is never cancelled
     settings.EVENT_UPLOAD_BYTES = 1000
     monkeypatch.setattr("apps.files.bodies.objects.PART_BYTES", 80_000)
     monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
@@ -228,9 +229,11 @@ def test_whichever_call_fails_a_cancelled_encryption_leaves_nothing_half_done(
 
     def attempt(subject):
         _, job_id = subject
+        reports = []
 
         def cancelled_before(job, *, done, results=None):
-            if done:
+            reports.append(done)
+            if len(reports) > 1:  # the first is at its begin, the second after the first part
                 JobTable.of(job).update([JobTable.cancel_requested.set(True)])
             return report(job, done=done, results=results)
 
@@ -238,6 +241,7 @@ def test_whichever_call_fails_a_cancelled_encryption_leaves_nothing_half_done(
             patch.setattr(control, "report", cancelled_before)
             files.encrypt_upload(job_id)
 
+    cancelled = 0
     for place, (made, job_id) in each_call("cancel an encryption", fault, prepare, attempt):
         is_cancelled = job_of(job_id).cancel_requested  # else the call failed before anybody asked for it
         with monkeypatch.context() as patch:
@@ -247,7 +251,10 @@ def test_whichever_call_fails_a_cancelled_encryption_leaves_nothing_half_done(
                 files.encrypt_upload(job_id)  # its message is delivered again
             swept_of_uploads()
             assert held_reservations() == [], place
+            assert open_uploads() == [], place
+            assert job_of(job_id).state.ended, place
             if is_cancelled:
+                cancelled += 1
                 assert job_of(job_id).state is JobState.CANCELLED, place
                 assert not made.is_gone, place
                 assert [one for one in versions(ENCRYPTED) if made.file_id in one["Key"]] == [], place
@@ -255,6 +262,7 @@ def test_whichever_call_fails_a_cancelled_encryption_leaves_nothing_half_done(
         client("s3").delete_object(
             Bucket=settings.UPLOADS_BUCKET, Key=made.key, VersionId=made.version
         )  # or the sweep looks at it each time
+    assert cancelled > 10, "most calls come after the cancellation"
 
 
 @requirement("C9", "C6", "I4")
@@ -262,13 +270,13 @@ def test_the_sweep_does_not_start_an_encryption_against_its_cancellation(upload,
     control.cancel(sent[0], actor=TESTS)  # while it waits: no worker ever sees it
     now = clock.now
     monkeypatch.setattr(clock, "now", lambda: now() + timedelta(hours=2))
-    sweep()
+    swept_of_uploads()
     assert len(sent) == 1
     assert not upload.is_gone
     assert "cancelled" in str(record_of(upload.file_id).reason)
     monkeypatch.setattr(clock, "now", lambda: now() + timedelta(hours=26))
     for _ in range(2):
-        sweep()
+        swept_of_uploads()
     assert len(sent) == 1
     assert record_of(upload.file_id).status is FileStatus.REJECTED
     assert "cancelled" in str(record_of(upload.file_id).reason)
@@ -287,7 +295,7 @@ def test_content_that_is_uploaded_again_after_a_cancellation_is_encrypted(api, u
     assert api.get(f"files/{file_id}").json()["reason"] is None
     now = clock.now
     monkeypatch.setattr(clock, "now", lambda: now() + timedelta(hours=26))
-    sweep()
+    swept_of_uploads()
     assert upload.is_gone, "nor does the first plaintext"
     assert plaintext_of(file_id) == again.content
 
