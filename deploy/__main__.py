@@ -64,7 +64,7 @@ def deploy(deployment: Deployment, words: list[str]) -> int:
     start = names.index(first)
     for number, (name, step) in enumerate(STEPS[start : names.index(last) + 1], start + 1):
         print(f"{number}/{len(STEPS)} {name}", flush=True)
-        if name in {"functions", "edge"} and not deployment.package:
+        if name == "functions" and not deployment.package:
             steps.package(deployment)
         step(deployment)
     return 0
@@ -111,7 +111,8 @@ def restore(deployment: Deployment, words: list[str]) -> int:
     if not data.functions:
         stage = deployment.config.stage
         print(
-            f"As soon as it runs: make deploy STAGE={stage} FROM=package; make manage STAGE={stage} DO={ASIDE}"
+            f"As soon as it runs: make deploy STAGE={stage} FROM=package; make manage STAGE={stage} DO={ASIDE}; "
+            f"where its bodies were brought back from copies, make manage STAGE={stage} DO=find_bodies"
         )
     return 0
 

@@ -1,8 +1,8 @@
 """Backup and restore of a stage by its APIs: rows of all tables, the platform's secret, users with their second factors.
 
-Objects are not in it: S3 gives an object that is written again another version's id, and records name versions. So the
-buckets keep versions, and ``undelete`` takes back what was deleted; docs/operations.md says what stands against the loss
-of a whole bucket. A backup opens for its recipient alone, as those of ``apps.stack.backups`` do, whose format it has.
+Objects are not in it: bodies are ciphertext, which AWS's own command line copies, and `manage.py find_bodies` has the
+records name where they are by then (docs/operations.md). ``undelete`` takes back what was deleted from buckets, which
+keep versions. A backup opens for its recipient alone, as those of ``apps.stack.backups`` do, whose format it has.
 
 Rows are those of one moment only while nothing writes: ``at_rest`` stops both functions, waits until those at work have
 ended, and no backup is kept beside which the trail moved on. A restore that ends in its midst leaves them stopped: with

@@ -1,7 +1,7 @@
 """Bodies and checkpoints replicated to given buckets: what the tables' copies and backups do not hold.
 
-Records name the versions of objects. S3's replication keeps their ids, there and on the way back; a copy that is written
-anew gets other ones, and no record leads to it.
+Records name the versions of objects. S3's replication keeps their ids, there and on the way back; of a copy that is
+written anew the records are told by `manage.py find_bodies`.
 """
 
 from typing import Any

@@ -19,6 +19,7 @@ OPERATORS = frozenset(
     {
         "api_client",
         "bootstrap",
+        "find_bodies",
         "link",
         "person",
         "pool",

@@ -7,7 +7,7 @@ from unittest import mock
 
 from django.test import override_settings
 
-from apps.audit import writing
+from apps.audit import reading, writing
 from apps.common import aws, dynamodb
 from apps.stack import resources
 from apps.stack.testing import embedded_aws
@@ -29,5 +29,6 @@ def on_embedded_aws(folder: Path, *, services: str = "") -> Iterator[None]:
 
 def _forget() -> None:
     aws.client.cache_clear()  # type: ignore[attr-defined]  # mypy loses it with the overloads
+    reading._client.cache_clear()
     dynamodb.forget_connection()
     writing.known_chains.cache_clear()

@@ -26,6 +26,7 @@ from apps.stack.configuration import ROOT
 from deploy import contents
 
 CLIENT = ("awslambdaric==4.2.2", "simplejson==4.3.0", "snapshot-restore-py==1.0.0")
+HANDLER = "qkdplatform.lambda_handler.handler"
 BEGIN = "/2018-06-01/runtime/"
 PATIENCE_SECONDS = 600  # until something is taken for hung
 
@@ -57,7 +58,9 @@ class Answer:
 class Function:
     """One instance of a function: it is started with the first event, and takes one at a time."""
 
-    def __init__(self, folders: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, folders: Sequence[str], environment: Mapping[str, str], handler: str = HANDLER
+    ) -> None:
         self._events: queue.Queue[tuple[str, Any]] = queue.Queue()
         self._ended: queue.Queue[tuple[Any, bool]] = queue.Queue()
         self._idle: queue.Queue[float] = queue.Queue()
@@ -71,8 +74,7 @@ class Function:
             "LAMBDA_TASK_ROOT": folders[0],
         }
         # -S: nothing of this environment, which has everything
-        command = [sys.executable, "-S", "-W", "ignore", "-m", "awslambdaric"]
-        command += ["qkdplatform.lambda_handler.handler"]
+        command = [sys.executable, "-S", "-W", "ignore", "-m", "awslambdaric", handler]
         self.process = subprocess.Popen(
             command, cwd=folders[0], env=own | dict(environment), stdout=subprocess.DEVNULL
         )
@@ -154,9 +156,11 @@ class _RuntimeApi(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def started(folders: Sequence[str], environment: Mapping[str, str]) -> Iterator[Function]:
+def started(
+    folders: Sequence[str], environment: Mapping[str, str], handler: str = HANDLER
+) -> Iterator[Function]:
     """An instance that lives as long as the block."""
-    function = Function(folders, environment)
+    function = Function(folders, environment, handler)
     try:
         yield function
     finally:

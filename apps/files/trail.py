@@ -36,6 +36,10 @@ class FileEvent(Event):
     ARCHIVED = "file.archived", "A file moved to cold storage."
     RECALLED = "file.recalled", "A file came back from cold storage."
     BODY_MISSING = "body.missing", "A file's body is not where its record says, or not whole."
+    BODY_FOUND = (
+        "body.found",
+        "A file's record names its body where it lies by now: the bucket was brought back from a copy.",
+    )
     DAMAGED = "file.damaged", "A check found that a body does not open, or is not what its client said."
     CHECKED = "file.checked", "A body that its client encrypted was read to its end."
     BODY_REMOVED = "body.removed", "A body that no file refers to was removed."

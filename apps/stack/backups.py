@@ -81,7 +81,7 @@ def write(pieces: Iterable[bytes], *, recipient: Path, out: Path) -> str:
             line, key = _sealed(suite, public_key)
             file.truncate(0)  # of one that was killed, only now that this one can be made
             file.write(line)
-            encrypt_pieces(pieces, file, key=key, context=_context(line))
+            encrypt_pieces(_cut(pieces), file, key=key, context=_context(line))
             file.flush()
             os.fsync(file.fileno())
             _claimed(out).close()  # the rename overwrites; a link would not, but not every disk has links
@@ -91,6 +91,13 @@ def write(pieces: Iterable[bytes], *, recipient: Path, out: Path) -> str:
             raise
     with out.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _cut(pieces: Iterable[bytes]) -> Iterator[memoryview]:
+    """Likewise, in pieces as small as they are encrypted in: a page of a table has up to a megabyte, and more as text."""
+    for piece in pieces:
+        for start in range(0, len(piece), PIECE_SIZE):
+            yield memoryview(piece)[start : start + PIECE_SIZE]
 
 
 def restore(backup: Path, *, key: Path, folder: Path) -> int:

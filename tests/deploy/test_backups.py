@@ -85,8 +85,8 @@ def rows_of(stage):
     return sum(page["Count"] for table in stage._tables() for page in pages(TableName=table))
 
 
-@requirement("G5", "I3", "I4")
-def test_a_stage_is_exported_wiped_and_restored(stage, tmp_path, capsys):
+def filled():
+    """Fill the stage with a message and a file of 7,000 bytes; the client, the message and the upload."""
     keys.create(4, actor=TESTS)
     request = sessions.GenerateRequest(key_length=4096, error_rate=0.01, link="stock")
     made = sessions.generate(request, actor=TESTS)
@@ -96,11 +96,22 @@ def test_a_stage_is_exported_wiped_and_restored(stage, tmp_path, capsys):
     upload = put("report.bin", b"content" * 1000)
     deliver(upload.event)
     assert upload.is_safe
+    return api, message, upload
 
+
+@pytest.fixture
+def recipient(tmp_path, capsys):
+    """A recipient's documents, the public one and that with the seed."""
     assert qkdseal(["recipient", "-o", str(tmp_path / "me.json")]) == 0
     (tmp_path / "public.json").write_text(capsys.readouterr().out)
-    backup, key = tmp_path / "monday.backup", tmp_path / "me.json"
-    stage.make(recipient=tmp_path / "public.json", out=backup)
+    return tmp_path / "public.json", tmp_path / "me.json"
+
+
+@requirement("G5", "I3", "I4")
+def test_a_stage_is_exported_wiped_and_restored(stage, tmp_path, recipient):
+    api, message, upload = filled()
+    backup, (public, key) = tmp_path / "monday.backup", recipient
+    stage.make(recipient=public, out=backup)
     people = stage._django("dumpdata", "access.User", "mfa")
     with pytest.raises(BackupFailed, match="has rows"):
         stage.restore(backup, key=key)
@@ -121,6 +132,43 @@ def test_a_stage_is_exported_wiped_and_restored(stage, tmp_path, capsys):
     assert api.post("decrypt", message).json()["plaintext"] == "before"
     assert stage._django("dumpdata", "access.User", "mfa") == people
     assert "as before" in aws.client("secretsmanager").get_secret_value(SecretId=stage.secret)["SecretString"]
+    assert "OK:" in said_by("verify_audit", "--records")
+
+
+def said_by(*words):
     said = io.StringIO()
-    call_command("verify_audit", "--records", stdout=said)
-    assert "OK:" in said.getvalue()
+    call_command(*words, stdout=said)
+    return said.getvalue()
+
+
+def synced(source, target):
+    """Copy the newest version of each object, as `aws s3 sync` does."""
+    s3 = aws.client("s3")
+    for one in s3.list_objects_v2(Bucket=source).get("Contents", []):
+        s3.copy_object(Bucket=target, Key=one["Key"], CopySource={"Bucket": source, "Key": one["Key"]})
+
+
+@requirement("G5", "I4")
+def test_a_stage_whose_buckets_are_lost_too_is_restored_into_fresh_ones(stage, tmp_path, recipient, settings):
+    api, message, upload = filled()
+    said_by("checkpoint")
+    backup, (public, key) = tmp_path / "monday.backup", recipient
+    stage.make(recipient=public, out=backup)
+    lost = (settings.ENCRYPTED_BUCKET, settings.CHECKPOINTS_BUCKET)
+    settings.ENCRYPTED_BUCKET, settings.CHECKPOINTS_BUCKET = fresh = (
+        "elsewhere-encrypted",
+        "elsewhere-checkpoints",
+    )
+    wiped(stage, tmp_path)
+    for source, target in zip(lost, fresh, strict=True):
+        synced(source, target)
+    s3 = aws.client("s3")
+    for one in s3.list_object_versions(Bucket=lost[0]).get("Versions", []):
+        s3.delete_object(Bucket=lost[0], Key=one["Key"], VersionId=one["VersionId"])
+    s3.delete_bucket(Bucket=lost[0])
+
+    stage.restore(backup, key=key)
+    assert "1 bodies are named" in said_by("find_bodies")
+    assert plaintext_of(upload.file_id) == upload.content
+    assert api.post("decrypt", message).json()["plaintext"] == "before"
+    assert "OK:" in said_by("verify_audit", "--records")

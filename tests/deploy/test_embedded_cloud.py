@@ -21,13 +21,15 @@ import pytest
 import requests
 
 from apps.stack import testing
+from apps.stack.backups import extract
 from apps.stack.configuration import ROOT
 from deploy import steps
-from deploy.__main__ import rollback
+from deploy.__main__ import backup, rollback
 from deploy.cloud import Cloud, DeployFailed
 from deploy.removal import refuse_unless_confirmed, undeploy
 from deploy.stages import BadStage, read_config
 from deploy.steps import STEPS, Deployment
+from qkdseal.__main__ import main as qkdseal
 from tests import requirement
 from tests.platform.test_lambda_handler import rest_event
 
@@ -42,8 +44,6 @@ STAGES = """
 [throwaway]
 account = "{account}"
 deletion_protection = false
-point_in_time_recovery = false
-waf = false
 max_receives = 1
 [throwaway.variables]
 ALLOWED_HOSTS = "127.0.0.1"
@@ -117,6 +117,11 @@ class Cluster:
         for name, step in STEPS:
             if name != "smoke":  # the stage's address there is another than API Gateway's
                 step(self.deployment)
+            if name == "state":  # what CloudFormation there leaves of the template
+                self.deployment.cloud.client("s3").put_object_lock_configuration(
+                    Bucket=self.deployment.outputs["CheckpointsBucket"],
+                    ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"},
+                )
 
     def operator(self):
         manager = self.deployment.cloud.client("secretsmanager")
@@ -287,6 +292,18 @@ def test_the_main_job_of_make_e2e_passes_on_the_stage(cluster):
     assert " passed" in done.stdout
 
 
+@requirement("G5")
+def test_a_backup_of_the_stage_is_made_at_rest_and_opens_and_the_stage_goes_on(cluster, tmp_path, capsys):
+    assert qkdseal(["recipient", "-o", str(tmp_path / "me.json")]) == 0
+    (tmp_path / "public.json").write_text(capsys.readouterr().out)
+    assert backup(cluster.deployment, [str(tmp_path / "public.json"), str(tmp_path / "backup")]) == 0
+    assert extract(tmp_path / "backup", key=tmp_path / "me.json", target=tmp_path / "opened") > 0
+    tables = {path.name for path in (tmp_path / "opened" / "tables").iterdir()}
+    assert {"audit", "files", "pool-keys", "sessions"} <= tables
+    assert "operator" in (tmp_path / "opened" / "users.json").read_text()
+    assert cluster.call("POST", "/api/v1/encrypt", json={"plaintext": "after it"}).status_code == 200
+
+
 @requirement("G1", "G8")
 def test_another_package_is_deployed_and_the_one_before_comes_back(cluster, tmp_path, monkeypatch):
     monkeypatch.setattr(steps, "smoke", lambda _: None)  # the stage's address there is another
@@ -319,7 +336,10 @@ def test_another_package_is_deployed_and_the_one_before_comes_back(cluster, tmp_
 @requirement("G1")
 def test_an_operator_s_command_runs_on_the_worker_and_no_other_does(cluster):
     assert "pool keys" in steps.manage(cluster.deployment, "root_key status")
-    assert "OK:" in steps.manage(cluster.deployment, "verify_audit --records")
+    assert "sweep ran" in steps.manage(cluster.deployment, "run_schedule sweep")
+    verified = steps.manage(cluster.deployment, "verify_audit --records")
+    assert "OK:" in verified
+    assert "Up to checkpoint" in verified
     with pytest.raises(DeployFailed, match="only these run here"):
         steps.manage(cluster.deployment, "shell")
 

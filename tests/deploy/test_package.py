@@ -207,6 +207,7 @@ def test_every_module_of_the_platform_can_be_imported_from_the_package(runtime, 
         if name.suffix == ".py"
         and name.name not in {"plots.py", "__main__.py"}
         and not name.name.startswith("numba_")
+        and name.as_posix() != "apps/kme/api/server.py"  # on a socket of its own, which no function has
     ]
     code = (
         "import os, importlib; os.environ.update("

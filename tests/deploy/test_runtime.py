@@ -9,17 +9,35 @@ from apps.common.aws import client
 from tests import requirement
 from tests.events import stream_insert
 from tests.function import started
+from tests.platform.test_cold_start import HEAVY
 from tests.platform.test_queues import sqs_event
 from tests.stage import embedded_stage, filled, request
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
+# Of this process, not of the package: the handler, and what it has imported
+COUNTED = """
+import sys
+from qkdplatform.lambda_handler import handler as answer
+
+def handler(event, context):
+    return sorted(sys.modules) if event == {"modules": True} else answer(event, context)
+"""
+OF_A_MESSAGE = 2_500  # modules
+
+
 @pytest.fixture(scope="module")
-def function(on_runtime_client, tmp_path_factory):
-    """The zip's content on the runtime client, over an embedded AWS."""
-    folder = tmp_path_factory.mktemp("stage")
-    with embedded_stage(folder) as environment, started(on_runtime_client, environment) as made:
+def environment(tmp_path_factory):
+    """A stage on an embedded AWS, as its functions are told of it."""
+    with embedded_stage(tmp_path_factory.mktemp("stage")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def function(on_runtime_client, environment):
+    """The zip's content on the runtime client."""
+    with started(on_runtime_client, environment) as made:
         yield made
 
 
@@ -42,6 +60,19 @@ def test_it_encrypts_with_what_its_schedule_made(function, key):
     assert sealed["statusCode"] == 200, sealed["body"]
     opened = function.send(request("POST", "/api/v1/decrypt", key=key, body=sealed["body"])).value
     assert json.loads(opened["body"])["plaintext"] == "hello"
+
+
+@requirement("H1")
+def test_the_first_message_of_an_instance_imports_what_it_needs_alone(
+    on_runtime_client, environment, key, tmp_path
+):
+    (tmp_path / "counted.py").write_text(COUNTED)
+    with started([*on_runtime_client, str(tmp_path)], environment, "counted.handler") as fresh:
+        sealed = fresh.send(request("POST", "/api/v1/encrypt", key=key, body='{"plaintext": "hello"}')).value
+        modules = fresh.send({"modules": True}).value
+    assert sealed["statusCode"] == 200, sealed["body"]
+    assert HEAVY & {name.partition(".")[0] for name in modules} == set()
+    assert len(modules) < OF_A_MESSAGE
 
 
 @requirement("G1", "C6")

@@ -128,6 +128,7 @@ class Stored:
     ref: ObjectRef
     size: int
     stored_at: datetime
+    storage_class: str
 
 
 def stored_versions(bucket: str, *, prefix: str = "", after: str = "") -> Iterator[Stored]:
@@ -136,16 +137,22 @@ def stored_versions(bucket: str, *, prefix: str = "", after: str = "") -> Iterat
     for page in aws.client("s3").get_paginator("list_object_versions").paginate(**where):  # type: ignore[arg-type]
         for found in page.get("Versions", []):
             version = "" if found["VersionId"] == "null" else found["VersionId"]
-            yield Stored(ObjectRef(bucket, found["Key"], version), found["Size"], found["LastModified"])
+            ref = ObjectRef(bucket, found["Key"], version)
+            yield Stored(ref, found["Size"], found["LastModified"], found.get("StorageClass", "STANDARD"))
 
 
 def versions_of(bucket: str, key: str) -> Iterator[ObjectRef]:
     """Every version under exactly this key, the newest first: the order of S3, whatever its clock says."""
+    return (found.ref for found in stored_under(bucket, key))
+
+
+def stored_under(bucket: str, key: str) -> Iterator[Stored]:
+    """Likewise, with what the bucket lists of each."""
     # Of all keys that begin with this one it is listed first
     for found in stored_versions(bucket, prefix=key):
         if found.ref.key != key:
             return
-        yield found.ref
+        yield found
 
 
 def latest(bucket: str, key: str) -> ObjectRef | None:
@@ -183,9 +190,11 @@ def remove(ref: ObjectRef) -> None:
 def remove_others(kept: ObjectRef) -> int:
     """Remove every other version under an object's key, and return how many.
 
-    A write that was sent again, as its answer was lost, has left one that no record names.
+    A write that was sent again, as its answer was lost, has left one that no record names. Where the kept one is not
+    there, none is removed: a body that was brought back from a copy is another version than its record names.
     """
-    return each([one for one in versions_of(kept.bucket, kept.key) if one != kept], remove)
+    there = list(versions_of(kept.bucket, kept.key))
+    return each([ref for ref in there if ref != kept], remove) if kept in there else 0
 
 
 def remove_all(bucket: str, key: str) -> int:

@@ -83,6 +83,9 @@ def _remove_unnamed(bodies: list[Stored], actor: Actor) -> int:
         named, keys = _named_by(document_id)
     except RecordForged:  # logged there; who knows what the true record names
         return 0
+    there = {one.ref for one in bodies}
+    # Brought back from a copy, a body is another version than its record names, until `finding` has changed that
+    keys |= {ref.key for ref in named - there}
     unnamed = [ref for ref in settled if ref not in named and ref.key not in keys]
     for ref in unnamed:
         told = {"phase": "no record names it", "keys": [ref.key], "version": ref.version}
@@ -129,7 +132,7 @@ def report_missing(after: str, *, actor: Actor, unchecked: Callable[[Document], 
         content.file_id
         for file in page.records
         if isinstance(file, Document)
-        for content in _contents(file)
+        for content in contents_of(file)
         if _is_missing(content)
     ]
     for file_id in missing:
@@ -138,7 +141,7 @@ def report_missing(after: str, *, actor: Actor, unchecked: Callable[[Document], 
     return Found(missing=tuple(missing), after=page.older)
 
 
-def _contents(document: Document) -> list[Document | Version]:
+def contents_of(document: Document) -> list[Document | Version]:
     """A document and its versions; none where one of their rows is forged: the trail's verification tells of it."""
     with suppress(RecordForged):
         return list(versions.contents(document.file_id))
