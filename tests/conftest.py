@@ -51,7 +51,7 @@ from apps.kme.sites import asking
 from apps.metrics import sinks
 from apps.notices import sending
 from apps.notices import services as notices
-from apps.sessions import leases, shares
+from apps.sessions import leases, refilling, shares
 from apps.sessions import services as sessions
 from apps.sessions.records import Session
 from qkd import randomness
@@ -80,6 +80,7 @@ SLOW_SECONDS = (
     1800  # of one slow test, unless it says so itself: it hangs, then, also on a machine that is very busy
 )
 _caches: list[TimedCache[Any]] = []
+NEVER = 1e9  # seconds
 HALF_PAST = 1_800_000_030.0  # seconds since the epoch: half a minute has passed
 _blank_tables = b""
 
@@ -222,6 +223,9 @@ def _however_slow() -> None:
     transport.CONNECT_SECONDS = transport.READ_SECONDS = transport.WHOLE_SECONDS = LIMIT_SECONDS
     asking.REST_SECONDS = following.CATCH_UP_SECONDS = notices.AT_ONCE_SECONDS = LIMIT_SECONDS
     shares.SEEN_SECONDS = tokens.ANSWER_SECONDS = LIMIT_SECONDS
+    # A process whose tests before took a minute would else refill the stock in the middle of whichever comes next
+    refilling.WATCH_SECONDS = NEVER
+    refilling._watch = refilling._Watch()
     slots._first = 10  # was drawn before anything was seeded; slots of as many digits are rows of one size
     sending.SECONDS = Timeout(connect=LIMIT_SECONDS, read=LIMIT_SECONDS)
     # Requests are counted anew each minute
@@ -270,7 +274,6 @@ def forget_everything() -> None:
     from apps.access.limits import throttle
     from apps.keys import canaries, pools, seeds
     from apps.links import services as links
-    from apps.sessions import refilling
     from apps.sessions.finals import _kept
 
     writing.known_chains().heads.clear()

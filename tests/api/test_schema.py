@@ -257,7 +257,7 @@ def check(api: Api, case: Any) -> None:
 # After those above: what is fuzzed may raise the pool's minimum version, and then nothing opens any more
 @requirement("E2", "I8", "H1")
 @drawn.exclude(path_regex="health/ready").parametrize()
-@settings(max_examples=12, **SETTINGS)
+@settings(max_examples=8, **SETTINGS)
 def test_the_api_keeps_to_its_schema_whatever_it_is_sent(fuzzed, case):
     check(fuzzed, case)
 
