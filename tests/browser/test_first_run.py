@@ -53,6 +53,14 @@ def test_five_clicks_lead_from_an_empty_platform_to_the_trail_of_a_file(
     steps = page.locator("#panel-first-steps")
     wrong = violations(page)
     watched.shoot("first-steps-1")
+    button = steps.get_by_role("button")
+    button.evaluate(
+        "it => { it.dataset.same = 'yes'; document.dispatchEvent(new Event('visibilitychange')); }"
+    )
+    expect(page.locator("#refreshed")).to_contain_text("Live")
+    assert button.get_attribute("data-same") == "yes", (
+        "what did not change is not put there again under a click"
+    )
     operator.button("Generate a session")
     expect(page.locator(".messagelist")).to_contain_text("It left a key of 256 bits. The next step")
     watched.shoot("first-steps-2")

@@ -15,11 +15,14 @@ from tests.console.weights import MAX_BYTES, whole_weight
 
 
 def assert_strict(page: Any, address: str) -> None:
-    """The policy is sent, and the page needs no exception from it."""
+    """The policy is sent, and the page needs no exception from it; it has a title."""
     policy = page.headers["Content-Security-Policy"]
     assert "default-src 'self'" in policy
     assert "unsafe" not in policy
-    assert Elements(page.content.decode()).inline() == [], address
+    elements = Elements(page.content.decode())
+    assert elements.inline() == [], address
+    titled = [tag for tag, _, text in elements.found if tag == "title" and text]
+    assert titled or not page.content, f"{address} has no title"
 
 
 @requirement("F1", "F6", "F7")

@@ -112,14 +112,23 @@
         for (const [id, { data }] of [...charts]) { draw(id, data); }
     }
 
+    // HTML as the browser writes it, so that what the page came with compares as equal
+    function asWritten(html) {
+        const holder = document.createElement('template');
+        holder.innerHTML = html;
+        return holder.innerHTML;
+    }
+
+    const shown = new WeakMap([...panels.querySelectorAll('.panel-body')].map((body) => [body, body.innerHTML]));
+
     function show(panel) {
         const section = document.getElementById(`panel-${panel.name}`);
         if (!section) { return; }
         const body = section.querySelector('.panel-body');
-        if (body.contains(document.activeElement) && body.dataset.shown === panel.body) { return; } // who reads it keeps their place
-        if (body.dataset.shown !== panel.body) {
-            body.innerHTML = panel.body;
-            body.dataset.shown = panel.body;
+        const fresh = asWritten(panel.body);
+        if (shown.get(body) !== fresh) { // else it stays: who reads it keeps their place, and a click meets its button
+            body.innerHTML = fresh;
+            shown.set(body, fresh);
             consolePage.localise(body);
         }
         const id = `chart-${panel.name}`;
