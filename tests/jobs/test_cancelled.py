@@ -262,7 +262,7 @@ def test_whichever_call_fails_a_cancelled_encryption_leaves_nothing_half_done(
         client("s3").delete_object(
             Bucket=settings.UPLOADS_BUCKET, Key=made.key, VersionId=made.version
         )  # or the sweep looks at it each time
-    assert cancelled > 10, "most calls come after the cancellation"
+    assert cancelled > 10, "many calls come after the cancellation"
 
 
 @requirement("C9", "C6", "I4")
