@@ -73,6 +73,15 @@ def test_what_was_there_is_there_again_for_its_owner_only(backup, key, tmp_path)
     assert modes | {backup.stat().st_mode & 0o077} == {0}
 
 
+@requirement("G5")
+def test_what_comes_in_large_pieces_as_pages_of_a_stage_s_tables_do_is_written_whole(key, tmp_path):
+    page = os.urandom(backups.PIECE_SIZE * 2 + 1)
+    archive = [*backups.begin(), *backups.entry("tables/files/0.json", page), backups.END]
+    backups.write(archive, recipient=tmp_path / "public.json", out=tmp_path / "large")
+    backups.extract(tmp_path / "large", key=key, target=tmp_path)
+    assert (tmp_path / "tables" / "files" / "0.json").read_bytes() == page
+
+
 @requirement("G5", "I2")
 def test_nothing_of_it_can_be_read_without_the_recipient_s_key(backup, tmp_path, capsys):
     assert all(content not in backup.read_bytes() for content in FILES.values() if len(content) > 3)
