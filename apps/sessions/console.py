@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from apps.access.console import actor_of
 from apps.common import clock
+from apps.common.caching import TimedCache
 from apps.console import attention, dashboard, pages, render
 from apps.console.attention import Item
 from apps.console.details import Related
@@ -30,6 +31,7 @@ WINDOWS = {
 }
 USUAL = "24h"
 LATE_SECONDS = 300  # a session is judged within seconds; what waits longer lost its event
+_compromised = TimedCache[int](max_items=len(WINDOWS), ttl_seconds=30.0)  # where many are counted to know it
 SHOWN = (
     SessionStatus.READY,
     SessionStatus.PENDING,
@@ -57,7 +59,7 @@ def _qber(request: HttpRequest) -> dashboard.Content:
     counted = Counter(one.status for one in found)
     exact = set(SHOWN) if complete else set()
     if not complete and not link and actor.sees_all:
-        exact = _count_what_matters(counted, request, begins)
+        exact = _count_what_matters(counted, request, window)
     return dashboard.Content(
         figures=_figures(counted, read[len(found) :] if whole else None, exact, link),
         points=[_point(one) for one in reversed(found)],
@@ -73,11 +75,13 @@ def _waiting(request: HttpRequest) -> list[Session]:
 
 
 def _count_what_matters(
-    counted: Counter[SessionStatus], request: HttpRequest, begins: datetime
+    counted: Counter[SessionStatus], request: HttpRequest, window: str
 ) -> set[SessionStatus]:
     """Count the few that matter, however many others there are; return which are counted to the last one."""
-    waiting = _waiting(request)
-    counted[SessionStatus.COMPROMISED] = services.count_since(SessionStatus.COMPROMISED, begins)
+    waiting, begins = _waiting(request), clock.now() - WINDOWS[window]
+    counted[SessionStatus.COMPROMISED] = _compromised.get(
+        window, lambda: services.count_since(SessionStatus.COMPROMISED, begins)
+    )
     counted[SessionStatus.PENDING] = sum(one.timestamp >= begins for one in waiting)
     few = len(waiting) < services.MOST
     return {SessionStatus.COMPROMISED, SessionStatus.PENDING} if few else {SessionStatus.COMPROMISED}

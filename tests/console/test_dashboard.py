@@ -9,6 +9,8 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from apps.alerts import services as alerts
+from apps.alerts.conditions import COMPROMISED, Noticed
 from apps.common.aws import client as aws_client
 from apps.common.errors import Unavailable
 from apps.detections import services as detections
@@ -100,6 +102,8 @@ def test_it_asks_aws_for_at_most_twelve_pages_and_never_scans(
 def test_it_asks_for_no_more_where_there_are_more_sessions_than_it_reads(
     console: Client, filled: Demo, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """With an open alert, too."""
+    alerts.raise_alert(Noticed(COMPROMISED, "metro", {"case_id": "case-1"}))
     monkeypatch.setattr(overview, "READ", 3)
     console.get("/admin/")
     calls.clear()
