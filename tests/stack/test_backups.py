@@ -9,7 +9,7 @@ import pytest
 
 from apps.stack import backups, layout
 from qkdseal import __main__ as qkdseal
-from qkdseal import encrypt_stream
+from qkdseal import PIECE_SIZE, encrypt_stream
 from tests import requirement
 
 FILES = {
@@ -75,7 +75,7 @@ def test_what_was_there_is_there_again_for_its_owner_only(backup, key, tmp_path)
 
 @requirement("G5")
 def test_what_comes_in_large_pieces_as_pages_of_a_stage_s_tables_do_is_written_whole(key, tmp_path):
-    page = os.urandom(backups.PIECE_SIZE * 2 + 1)
+    page = os.urandom(PIECE_SIZE * 2 + 1)
     archive = [*backups.begin(), *backups.entry("tables/files/0.json", page), backups.END]
     backups.write(archive, recipient=tmp_path / "public.json", out=tmp_path / "large")
     backups.extract(tmp_path / "large", key=key, target=tmp_path)
