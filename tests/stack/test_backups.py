@@ -8,8 +8,8 @@ import tarfile
 import pytest
 
 from apps.stack import backups, layout
-from qkdseal import __main__ as qkdseal
 from qkdseal import PIECE_SIZE, encrypt_stream
+from qkdseal import __main__ as qkdseal
 from tests import requirement
 
 FILES = {
