@@ -8,8 +8,8 @@ import tarfile
 import pytest
 
 from apps.stack import backups, layout
+from qkdseal import PIECE_SIZE, encrypt_stream
 from qkdseal import __main__ as qkdseal
-from qkdseal import encrypt_stream
 from tests import requirement
 
 FILES = {
@@ -71,6 +71,15 @@ def test_what_was_there_is_there_again_for_its_owner_only(backup, key, tmp_path)
     assert (tmp_path / "restored" / "aws" / "empty").is_dir()
     modes = {path.stat().st_mode & 0o077 for path in (tmp_path / "restored").rglob("*")}
     assert modes | {backup.stat().st_mode & 0o077} == {0}
+
+
+@requirement("G5")
+def test_what_comes_in_large_pieces_as_pages_of_a_stage_s_tables_do_is_written_whole(key, tmp_path):
+    page = os.urandom(PIECE_SIZE * 2 + 1)
+    archive = [*backups.begin(), *backups.entry("tables/files/0.json", page), backups.END]
+    backups.write(archive, recipient=tmp_path / "public.json", out=tmp_path / "large")
+    backups.extract(tmp_path / "large", key=key, target=tmp_path)
+    assert (tmp_path / "tables" / "files" / "0.json").read_bytes() == page
 
 
 @requirement("G5", "I2")
