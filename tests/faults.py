@@ -51,6 +51,9 @@ TELLING = [
     for fault in Fault
 ]
 
+# Where a table takes half a minute for each: what is done and not told leaves the most
+LONGEST = [pytest.param(fault, marks=() if fault is Fault.LOST else pytest.mark.slow) for fault in Fault]
+
 
 def _may_be_repeated(arguments: dict[str, Any]) -> bool:
     return not hasattr(arguments.get("Body"), "read")

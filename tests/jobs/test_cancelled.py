@@ -33,7 +33,7 @@ from qkdplatform.lambda_handler import handler
 from tests import requirement
 from tests.conftest import TESTS
 from tests.custody.files import rows_under
-from tests.faults import TELLING, Fault, injected
+from tests.faults import LONGEST, Fault, injected
 from tests.queues import die, into
 from tests.sessions.ready import long
 from tests.tables import rows, versions
@@ -211,7 +211,7 @@ def test_a_cancelled_encryption_leaves_the_plaintext_and_nothing_else(api, uploa
 
 
 @requirement("C9", "C6", "I1", "I4")
-@pytest.mark.parametrize("fault", TELLING)
+@pytest.mark.parametrize("fault", LONGEST)
 def test_whichever_call_fails_a_cancelled_encryption_leaves_nothing_half_done(
     api, pool, sent, settings, monkeypatch, fault, each_call
 ):

@@ -147,6 +147,7 @@ def test_before_correction_errors_are_guessed_from_those_compared():
     assert [count.key_errors for count in known.one_decoy] == [0, 0]
 
 
+@pytest.mark.slow
 @requirement("A5")
 def test_the_planner_finds_light_that_takes_fewer_pulses():
     demand = Demand(256, LINK, 1e-10, 1e-15, 100)
