@@ -27,7 +27,7 @@ DEEP = 10  # the page of a list that is reached by "Older"
 ONE_QUERY = 1  # of an index that holds keys only, and a BatchGetItem of the rows
 OVERVIEW = 12  # without those
 MOST_KIB = 500
-IDLE, LOOK_SECONDS = 0.15, 5.0  # of a core, over so long
+IDLE, LOOK_SECONDS, SETTLED_SECONDS = 0.3, 5.0, 60.0  # of a core, over so long; and at most so long
 LISTS = {
     "files": "files/file",
     "sessions": "qkd_sessions/session",
@@ -86,14 +86,14 @@ def main() -> None:
 
 
 def settle(run: Run) -> None:
-    """Wait until the platform's processes have little to do: the figures are those of one that is idle."""
+    """Wait until the platform's processes have little to do, a minute at most: the sweep may be at its first rows."""
     processes = list(run.children().values())
 
     def worked() -> float:
         return sum(sum(one.cpu_times()[:2]) for one in processes)
 
-    before = -float("inf")
-    while (now := worked()) - before > IDLE * LOOK_SECONDS:
+    before, until = -float("inf"), time.monotonic() + SETTLED_SECONDS
+    while (now := worked()) - before > IDLE * LOOK_SECONDS and time.monotonic() < until:
         before = now
         time.sleep(LOOK_SECONDS)
 
