@@ -45,14 +45,14 @@ class Fault(StrEnum):
         return call(client, operation, dict(arguments)) if _may_be_repeated(arguments) else answer
 
 
-# For the longest tables: make slow tries the other two, which leave what these leave
-TELLING = [
-    pytest.param(fault, marks=() if fault in {Fault.REFUSED, Fault.LOST} else pytest.mark.slow)
-    for fault in Fault
-]
+def _in_each_run(*faults: Fault) -> list[Any]:
+    return [pytest.param(fault, marks=() if fault in faults else pytest.mark.slow) for fault in Fault]
 
+
+# For the longer tables: make slow tries the other two, which leave what these leave
+TELLING = _in_each_run(Fault.REFUSED, Fault.LOST)
 # Where a table takes half a minute for each: what is done and not told leaves the most
-LONGEST = [pytest.param(fault, marks=() if fault is Fault.LOST else pytest.mark.slow) for fault in Fault]
+LONGEST = _in_each_run(Fault.LOST)
 
 
 def _may_be_repeated(arguments: dict[str, Any]) -> bool:

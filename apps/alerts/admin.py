@@ -49,9 +49,8 @@ LINKED = {COMPROMISED.name, ANOMALY.name, KEYS_DIFFER.name}  # about a link betw
 ENDING = {"api_key": "access.apikey", "sae": "kme.sae"}  # of ``credential-expiring``
 MOST = 50  # open alerts that the overview counts
 WORST_FIRST = (Urgency.CRITICAL, Urgency.WARNING, Urgency.INFO)
-_kept = TimedCache[list[Alert]](
-    max_items=1, ttl_seconds=30.0
-)  # that there is none: an overview asks every ten seconds
+# That there is none: an overview asks every ten seconds
+_kept = TimedCache[list[Alert]](max_items=1, ttl_seconds=30.0)
 
 
 def _facts(_request: HttpRequest, obj: DisplayModel) -> Facts:

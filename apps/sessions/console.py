@@ -82,7 +82,9 @@ def _count_what_matters(
     counted[SessionStatus.COMPROMISED] = _compromised.get(
         window, lambda: services.count_since(SessionStatus.COMPROMISED, begins)
     )
-    counted[SessionStatus.PENDING] = sum(one.timestamp >= begins for one in waiting)
+    # Of more than that, those at hand may be others than the newest, which were read
+    waited = sum(one.timestamp >= begins for one in waiting)
+    counted[SessionStatus.PENDING] = max(counted[SessionStatus.PENDING], waited)
     few = len(waiting) < services.MOST
     return {SessionStatus.COMPROMISED, SessionStatus.PENDING} if few else {SessionStatus.COMPROMISED}
 

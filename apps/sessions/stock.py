@@ -65,7 +65,8 @@ def stock(waiting: list[Session] | None = None) -> Stock:
     Args:
         waiting: all sessions that wait for their verdict, where the caller knows them.
     """
-    return _counted(store.level(links.STOCK), _recent() if waiting is None else waiting)
+    recent = _recent() if waiting is None else [one for one in waiting if one.link == links.STOCK]
+    return _counted(store.level(links.STOCK), recent)
 
 
 def _counted(level: StockLevel, recent: list[Session]) -> Stock:

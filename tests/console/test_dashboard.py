@@ -17,6 +17,7 @@ from apps.detections import services as detections
 from apps.keys import pools
 from apps.keys import services as keys
 from apps.sessions import console as overview
+from apps.sessions import services as sessions
 from tests import requirement
 from tests.conftest import TESTS
 from tests.console.demo import ALICE, Demo, make_session
@@ -123,6 +124,16 @@ def test_compromised_sessions_count_however_many_came_after_and_over_whatever_li
     assert "Compromised 1" in body
     assert "Ready ≥ 3" in body
     assert "there are more" in body
+
+
+def test_more_sessions_that_wait_than_are_looked_at_are_no_fewer_than_those_read(
+    console: Client, filled: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        make_session(0.02, judged=False)
+    monkeypatch.setattr(overview, "READ", 3)
+    monkeypatch.setattr(sessions, "MOST", 1)
+    assert "Pending ≥ 3" in text(panels(console)["qber"]["body"])
 
 
 def test_a_window_and_a_link_are_chosen(console: Client, filled: Demo, later: Callable[..., None]) -> None:

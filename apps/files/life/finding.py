@@ -52,9 +52,8 @@ def find_bodies(after: str, *, actor: Actor) -> Found:
         FileNotReady: a file was changed meanwhile; go on from the same place.
     """
     page = store.files_page(limit=PAGE, position=Position(after) if after else None)
-    contents = [one for file in page.records if isinstance(file, Document) for one in contents_of(file)]
     named, missing = 0, []
-    for content in contents:
+    for content in contents_of(page.records):
         if not content.body:
             continue
         place = _place_of(content)

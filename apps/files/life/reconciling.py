@@ -5,7 +5,7 @@ there, or not whole, is reported. Listed first and read then: what is committed 
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
@@ -22,7 +22,7 @@ from apps.files import store
 from apps.files.bodies import objects
 from apps.files.bodies.objects import BODIES_PREFIX, CLIENT_BODIES_PREFIX, ObjectGone, ObjectRef, Stored
 from apps.files.life import checking, versions
-from apps.files.records import Document, Upload, Version
+from apps.files.records import Document, File, Upload, Version
 from apps.files.trail import FileEvent
 from apps.sessions import quantum_keys, reservations
 from apps.sessions.records import QuantumKeyState
@@ -128,24 +128,19 @@ def report_missing(after: str, *, actor: Actor, unchecked: Callable[[Document], 
     for file in page.records:
         if checking.is_unchecked(file) and file.uploaded_at < clock.ago(UNCHECKED_SECONDS):
             unchecked(file)
-    missing = [
-        content.file_id
-        for file in page.records
-        if isinstance(file, Document)
-        for content in contents_of(file)
-        if _is_missing(content)
-    ]
+    missing = [content.file_id for content in contents_of(page.records) if _is_missing(content)]
     for file_id in missing:
         log.error("the body of file %s is missing or not whole", file_id)
         record(actor, FileEvent.BODY_MISSING, outcome=Outcome.FAILED, file_id=file_id)
     return Found(missing=tuple(missing), after=page.older)
 
 
-def contents_of(document: Document) -> list[Document | Version]:
-    """A document and its versions; none where one of their rows is forged: the trail's verification tells of it."""
-    with suppress(RecordForged):
-        return list(versions.contents(document.file_id))
-    return []
+def contents_of(files: Iterable[File]) -> Iterator[Document | Version]:
+    """Documents and their versions; none of one with a forged row: the trail's verification tells of it."""
+    for file in files:
+        if isinstance(file, Document):
+            with suppress(RecordForged):
+                yield from list(versions.contents(file.file_id))
 
 
 def _is_missing(content: Document | Version) -> bool:
