@@ -52,6 +52,7 @@ def addresses(filled: Demo) -> dict[str, str]:
         "entry": f"/admin/audit/entry/{entry.chain}-{entry.sequence}/change/",
         "link": "/admin/links/link/metro/change/",
         "client": f"/admin/access/apikey/{filled.key_id}/change/",
+        "message": f"/admin/files/message/{filled.message_id}/change/",
     }
     tabs = {
         f"{name}-{tab}": f"{url}?tab={tab}" for name, url in details.items() for tab in ("related", "audit")

@@ -18,8 +18,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
 
 from apps.access import people, principals, ready_roles, recorded_changes, second_factors
-from apps.access.console import actor_of, picker
+from apps.access.console import actor_of, picker, usage
 from apps.access.console.links import reset_link
+from apps.access.console.tabs import RECORD, Tabbed
 from apps.access.records import Principal
 from apps.access.roles import Role
 from apps.access.trail import UserEvent
@@ -143,10 +144,10 @@ def _principal(user: User) -> Principal | None:
 
 
 @admin.register(User)
-class PersonAdmin(RecordedChanges, UserAdmin):  # type: ignore[type-arg]
+class PersonAdmin(Tabbed, RecordedChanges, UserAdmin):  # type: ignore[type-arg]
     section, place = "Access", 2
     form = PersonForm
-    change_form_template = "access/person.html"
+    change_form_template = RECORD
     list_display = ("username", "email", "first_name", "last_name", "is_active", "signed_in")
     list_filter = ("is_active", "groups")
     show_facets = admin.ShowFacets.NEVER
@@ -161,6 +162,16 @@ class PersonAdmin(RecordedChanges, UserAdmin):  # type: ignore[type-arg]
         ),
         ("Dates", {"fields": ("signed_in", "joined")}),
     )
+
+    def buttons_for(self, request: HttpRequest, obj: User) -> list[dict[str, str]]:
+        """Return what can be done to a person beside changing them."""
+        if not self.has_change_permission(request, obj):
+            return []
+        return [
+            {"label": "Link to set a password…", "url": reverse("admin:access_user_link", args=[obj.pk])},
+            {"label": "Quotas…", "url": usage.address(obj.principal_id)},
+            {"label": "Remove second factors…", "url": reverse("admin:access_user_factors", args=[obj.pk])},
+        ]
 
     @admin.display(description="last sign-in", ordering="last_login")
     def signed_in(self, obj: User) -> Any:
@@ -296,8 +307,9 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class RoleAdmin(RecordedChanges, GroupAdmin):
+class RoleAdmin(Tabbed, RecordedChanges, GroupAdmin):
     section, place = "Access", 3
+    change_form_template = RECORD
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> "type[forms.ModelForm[Any]]":  # type: ignore[override]
         return _within_rights(super().get_form(request, obj, **kwargs), cast("User", request.user))
