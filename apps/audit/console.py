@@ -14,7 +14,7 @@ from apps.audit.trail import AuditEvent
 from apps.common import clock
 from apps.common.caching import TimedCache
 from apps.common.dynamodb import Page
-from apps.console import attention, dashboard, details, exporting, people, render
+from apps.console import attention, dashboard, details, exporting, pages, people, render
 from apps.console.attention import Item
 from apps.console.details import Related, Subject
 from apps.console.render import Tone
@@ -119,5 +119,11 @@ dashboard.register(
     dashboard.Panel(
         name="audit", title="Latest audit entries", permission=MAY_VIEW, load=_latest, place=8, width="full",
         list_url="admin:audit_entry_changelist",
+    )
+)  # fmt: skip
+pages.lead_to(
+    pages.Shortcut(
+        name="verification", title="Verification", section="Audit", place=3,
+        permissions=(MAY_VIEW, "audit.verify_audit"), address="admin:audit_entry_verify",
     )
 )  # fmt: skip

@@ -163,3 +163,61 @@ def test_who_may_not_read_the_trail_sees_what_changed_about_a_person_alone(
     assert [part.title for part in page.context["shown"]] == ["Changes"]
     assert "Not changed at the console yet." in page.content.decode()
     assert page.context["buttons"] == []
+
+
+WORDS_OF_DJANGO = (
+    " to change", " to view", "Change history", "Are you sure", "take me back", "Home</a>", "Save and add another",
+    "be able to edit more user options", "Delete multiple objects",
+)  # fmt: skip
+
+
+def test_people_and_roles_speak_the_consoles_words(console: Client, db: None) -> None:
+    """The lists, pages, additions and deletions of what Django's own admin shows."""
+    user, group = User.objects.create_user("bob"), Group.objects.create(name="Night shift")
+    roles = "/admin/auth/group/"
+    selected = {"action": "delete_selected", "_selected_action": [str(user.pk)]}
+    pages = {
+        "People": console.get(PEOPLE),
+        "Roles": console.get(roles),
+        "Person": console.get(f"{PEOPLE}{user.pk}/change/"),
+        "Role": console.get(f"{roles}{group.pk}/change/"),
+        "Add a person": console.get(f"{PEOPLE}add/"),
+        "Add a role": console.get(f"{roles}add/"),
+        "Delete person": console.get(f"{PEOPLE}{user.pk}/delete/"),
+        "Delete role": console.get(f"{roles}{group.pk}/delete/"),
+        "Delete person ": console.post(PEOPLE, selected),
+        "password": console.get(f"{PEOPLE}{user.pk}/password/"),
+    }
+    for title, page in pages.items():
+        html = page.content.decode()
+        assert page.status_code == 200, title
+        assert title.strip() in html, title
+        assert "Overview</a>" in html, title
+        assert not [words for words in WORDS_OF_DJANGO if words in html], title
+    assert "Their files, sessions and audit entries" in pages["Delete person"].content.decode()
+    for way in (f"{PEOPLE}{user.pk}/delete/", f"{roles}{group.pk}/delete/"):
+        assert console.post(way, {"post": "yes"}).status_code == 302
+    assert not User.objects.filter(username="bob").exists()
+    assert not Group.objects.filter(name="Night shift").exists()
+
+
+def test_the_side_bar_leads_where_operators_look(everything: Demo) -> None:
+    shown = {role: as_role(role).get("/admin/").content.decode() for role in Role}
+    uploads, verification = f'href="{FILES}upload/"', 'href="/admin/audit/entry/verify/"'
+    assert {role for role, html in shown.items() if f"{uploads} >Upload" in " ".join(html.split())} == {
+        Role.CLIENT, Role.ADMINISTRATOR
+    }  # fmt: skip
+    assert {role for role, html in shown.items() if verification in html} == {
+        Role.AUDITOR,
+        Role.ADMINISTRATOR,
+    }
+    client = as_role_again(Role.CLIENT)
+    html = client.get(f"{FILES}upload/").content.decode()
+    assert html.count('aria-current="page"') == 1, "the upload alone, and not the list of files, too"
+
+
+def as_role_again(role: Role) -> Client:
+    """Sign in the person whom ``as_role`` made."""
+    client = Client()
+    client.force_login(User.objects.get(username=f"a {role}"))
+    return client

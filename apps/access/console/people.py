@@ -20,7 +20,7 @@ from django.utils.text import capfirst
 from apps.access import people, principals, ready_roles, recorded_changes, second_factors
 from apps.access.console import actor_of, picker, usage
 from apps.access.console.links import reset_link
-from apps.access.console.tabs import RECORD, Tabbed
+from apps.access.console.tabs import Tabbed
 from apps.access.records import Principal
 from apps.access.roles import Role
 from apps.access.trail import UserEvent
@@ -80,6 +80,14 @@ def _within_rights(base: "type[forms.ModelForm[Any]]", editor: User) -> "type[fo
             return cleaned
 
     return WithinRights
+
+
+class ByRole(admin.RelatedFieldListFilter):
+    """A filter by the ready role, or by a group of rights that was made here."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.title = "role"
 
 
 class RecordedChanges:
@@ -147,10 +155,12 @@ def _principal(user: User) -> Principal | None:
 class PersonAdmin(Tabbed, RecordedChanges, UserAdmin):  # type: ignore[type-arg]
     section, place = "Access", 2
     form = PersonForm
-    change_form_template = RECORD
+    add_form_template = "access/add_person.html"
+    change_user_password_template = "access/set_password.html"  # noqa: S105 - a template
     list_display = ("username", "email", "first_name", "last_name", "is_active", "signed_in")
-    list_filter = ("is_active", "groups")
+    list_filter = ("is_active", ("groups", ByRole))
     show_facets = admin.ShowFacets.NEVER
+    search_help_text = "Part of a name, or of an e-mail address"
     readonly_fields = ("signed_in", "joined")
     fieldsets = (
         (None, {"fields": ("username", "password")}),
@@ -304,12 +314,13 @@ def _may_edit(request: HttpRequest, obj: User | None) -> bool:
 
 
 admin.site.unregister(Group)
+# Django's groups give persons rights at the console; the groups of principals own records
+Group._meta.verbose_name, Group._meta.verbose_name_plural = "role", "roles"  # noqa: SLF001 - Django's public name for it
 
 
 @admin.register(Group)
 class RoleAdmin(Tabbed, RecordedChanges, GroupAdmin):
     section, place = "Access", 3
-    change_form_template = RECORD
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> "type[forms.ModelForm[Any]]":  # type: ignore[override]
         return _within_rights(super().get_form(request, obj, **kwargs), cast("User", request.user))

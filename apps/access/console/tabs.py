@@ -9,13 +9,13 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.text import capfirst
 
 from apps.access.console import usage
 from apps.access.users import User
 from apps.console import details, people, render
 from apps.console.details import Related, Subject, Tab
 
-RECORD = "access/record.html"
 SHOWN = 25
 LISTS = (
     ("qkd_sessions.session", "Sessions"),
@@ -59,7 +59,12 @@ def _fields(message: str) -> list[str]:
 
 
 class Tabbed:
-    """Give the pages of a ModelAdmin the tabs that every record has."""
+    """Give the pages of a ModelAdmin the tabs that every record has, and the product's words."""
+
+    # Any: the stubs of ModelAdmin have none of these as a plain text
+    change_form_template: Any = "access/record.html"
+    delete_confirmation_template: Any = "access/delete.html"
+    delete_selected_confirmation_template: Any = "access/delete_selected.html"
 
     def buttons_for(self, request: HttpRequest, obj: Any) -> list[dict[str, str]]:  # noqa: ARG002
         """Return what else can be done to the record: ``{"label", "url"}``."""
@@ -74,8 +79,11 @@ class Tabbed:
         form_url: str = "",
         obj: Any = None,
     ) -> HttpResponse:
+        noun = str(self.opts.verbose_name)  # type: ignore[attr-defined]
+        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
+        context |= {"title": capfirst(noun) if change else f"Add a {noun}", "subtitle": None}
         if obj is not None and change:
-            context |= self._tabs(request, obj)
+            context |= {"name": render.spelt(str(obj)), **self._tabs(request, obj)}
         answer: HttpResponse = super().render_change_form(request, context, add, change, form_url, obj)  # type: ignore[misc]
         return answer
 
