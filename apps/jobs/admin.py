@@ -158,6 +158,9 @@ class JobAdmin(StoreAdmin):
         """Return whether a job is one that a filter wants."""
         return str(getattr(record, name)) == (people.id_of(value) if name == "owner" else value)
 
+    def name_of(self, obj: DisplayModel) -> str:
+        return render.words(str(getattr(obj, "kind", "")))
+
     def find(self, request: HttpRequest, object_id: str) -> Job:
         return results.with_first(services.find(object_id, actor=actor_of(request)))
 
