@@ -101,7 +101,7 @@ class JobAdmin(StoreAdmin):
         *day_filters(),
     )
     unlisted = ("results",)
-    list_display = ("identity", "what", "badge", "progress", "who", "queued", "ended")
+    list_display = ("identity", "badge", "what", "progress", "who", "queued", "ended")
     record_actions = ACTIONS
     fieldsets = (
         (None, {"fields": ("what", "badge_and_why", "progress", "speed", "requested_by", "again")}),
