@@ -164,7 +164,7 @@ class PersonAdmin(RecordedChanges, UserAdmin):  # type: ignore[type-arg]
     list_display = ("username", "email", "first_name", "last_name", "is_active", "signed_in")
     list_filter = ("is_active", "groups")
     show_facets = admin.ShowFacets.NEVER
-    search_help_text = "Part of a name or e-mail address"
+    search_help_text = "Name or e-mail address"
     empty_value_display = render.NONE
     readonly_fields = ("signed_in", "joined")
     fieldsets = (
@@ -314,7 +314,7 @@ admin.site.unregister(Group)
 @admin.register(Group)
 class RoleAdmin(RecordedChanges, GroupAdmin):
     section, place = "Access", 3
-    search_help_text = "Part of a name"
+    search_help_text = "Name"
     readonly_fields = ("rights",)
 
     @admin.display(description="rights")
