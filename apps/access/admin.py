@@ -98,6 +98,9 @@ class ApiKeyAdmin(StoreAdmin):
         principal = people_shown.id_of(filters["owner"]) if "owner" in filters else None
         return api_keys.keys_page(limit=limit, position=position, principal_id=principal)
 
+    def name_of(self, obj: DisplayModel) -> str:
+        return render.spelt(str(getattr(obj, "name", "")))
+
     def find(self, request: HttpRequest, object_id: str) -> ApiKey:
         del request
         return api_keys.find(object_id)
