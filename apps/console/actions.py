@@ -192,13 +192,18 @@ def _page(
     form: forms.Form,
     back: str,
 ) -> HttpResponse:
+    possible = [one for one in chosen if action.offered(one)]
     context = {
         **model_admin.admin_site.each_context(request),
         "title": action.title,
         "action": action,
         "form": form,
-        "records": [{"record": one, "facts": action.facts(request, one)} for one in chosen],
-        "left": action.left(request, chosen) if chosen else (),
+        "records": [
+            {"record": one, "facts": action.facts(request, one), "is_possible": one in possible}
+            for one in chosen
+        ],
+        "is_possible": bool(possible),
+        "left": action.left(request, possible) if possible else (),
         "once": once.new_token(),
         "opts": model_admin.opts,
         "list_url": model_admin.list_url(),

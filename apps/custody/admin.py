@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.access.console import actor_of
+from apps.audit.records import ActorKind
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
 from apps.console import people, render
@@ -153,7 +154,13 @@ def _carry_out(request: HttpRequest, approval_id: str, given: dict[str, Any]) ->
     del given
     service = {Guarded.DESTROY_KEY: destruction.schedule, Guarded.ACTIVATE_KEY: activation.activate}
     key = service[approvals.find(approval_id).action](approval_id, actor=actor_of(request))
-    return format_html("{}: {}.", render.link(request.user, "keys.poolkey", key.key_id), key.state.label)
+    link = render.link(request.user, "keys.poolkey", key.key_id)
+    if key.destroy_after is None:
+        return format_html("{}: {}.", link, key.state.label)
+    until = render.moment(key.destroy_after)
+    return format_html(
+        "{} is destroyed after {}. Until then its destruction can be cancelled there.", link, until
+    )
 
 
 def _is(*states: ApprovalStatus) -> Callable[[DisplayModel], bool]:
@@ -161,6 +168,15 @@ def _is(*states: ApprovalStatus) -> Callable[[DisplayModel], bool]:
         return isinstance(obj, models.Approval) and obj.status in states and obj.expires_at > clock.now()
 
     return offered
+
+
+def _can_be_approved(obj: DisplayModel) -> bool:
+    """Return whether a request waits for whoever looks at it: nobody approves what they asked for themselves."""
+    return _is(ApprovalStatus.PENDING)(obj) and not _is_own(obj)
+
+
+def _is_own(obj: DisplayModel) -> bool:
+    return getattr(obj, "requested_by", "") == f"{ActorKind.USER}:{obj.viewer.pk}"
 
 
 def _can_be_carried_out(obj: DisplayModel) -> bool:
@@ -173,7 +189,7 @@ APPROVAL_ACTIONS = (
         name="approve", label="Approve…", title="Approve requests", permission="decide", button="Approve",
         warning="Allows the person who asked to do this, once. You cannot approve what you asked for yourself.",
         done="approved", act=_decide(approvals.approve), form_class=NoForm, facts=_approval_facts,
-        offered=_is(ApprovalStatus.PENDING),
+        offered=_can_be_approved,
     ),
     Action(
         name="refuse", label="Refuse…", title="Refuse requests", permission="decide", button="Refuse", done="refused",

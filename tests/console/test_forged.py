@@ -32,18 +32,18 @@ PLACES = {"sort", "feed"}  # by which a row is listed
 def forge(table: type[Table[Any]], harm: str) -> None:
     """Write a row of our own beside those of a table, newest in the same lists."""
     name = table.Meta.table_name
-    item = dict(client("dynamodb").scan(TableName=name)["Items"][0])
+    item: dict[str, Any] = client("dynamodb").scan(TableName=name)["Items"][0]
     key = str(table._hash_keyname)
-    named = {key: {"S": FORGED}, "sort": {"S": f"2999-01-01T00:00:00.000000Z#{FORGED}"}}
+    named: dict[str, Any] = {key: {"S": FORGED}, "sort": {"S": f"2999-01-01T00:00:00.000000Z#{FORGED}"}}
     keys = {key, str(table._range_keyname)}
-    kept = {
+    harmed: dict[str, dict[str, Any]] = {
         "copied": item,
         "stripped": {k: v for k, v in item.items() if k in keys | PLACES},
         "nonsense": {
             k: v if k in keys | PLACES or "S" not in v else {"S": '\u202e<script>{"'} for k, v in item.items()
         },
-    }[harm]
-    client("dynamodb").put_item(TableName=name, Item=kept | named)
+    }
+    client("dynamodb").put_item(TableName=name, Item=harmed[harm] | named)
 
 
 @pytest.mark.parametrize("harm", ["copied", "stripped", "nonsense"])
@@ -57,7 +57,8 @@ def test_a_row_that_somebody_wrote_is_left_out_of_its_list_and_named(
         assert ids(page) == before, url
         assert [name.split("/")[1] for name in page.context["cl"].left_out] == [FORGED], url
         assert "1 record was changed outside of the platform" in " ".join(page.content.decode().split())
-        lines = b"".join(console.get(f"{url}export/jsonl/").streaming_content).decode().splitlines()
+        answer: Any = console.get(f"{url}export/jsonl/")
+        lines = b"".join(answer.streaming_content).decode().splitlines()
         assert FORGED in json.loads(lines[-1])["end"]
         shown = console.get(f"{url}{FORGED}/change/")
         assert shown.status_code == 409, url
