@@ -13,6 +13,7 @@ from apps.access.console import (
     usage,
 )
 from apps.access.console.issuing import issue_view, rotate_view
+from apps.access.console.tabs import owned
 from apps.access.records import ApiKey, KeyStatus
 from apps.common.dynamodb import Page, Position
 from apps.console import people as people_shown
@@ -122,12 +123,4 @@ class ApiKeyAdmin(StoreAdmin):
     def related_to(self, request: HttpRequest, obj: DisplayModel) -> list[Related]:
         """Return what else the key's principal has."""
         owner = str(getattr(obj, "principal_id", ""))
-        links = [
-            render.list_link(request.user, target, text, owner=owner)
-            for target, text in (
-                ("qkd_sessions.session", "Sessions"),
-                ("files.file", "Files"),
-                ("jobs.job", "Jobs"),
-            )
-        ]
-        return [Related(title=f"Of {owner}", note=render.inline(links)), usage.used_this_month(owner)]
+        return [owned(request, owner), usage.used_this_month(owner)]

@@ -25,6 +25,7 @@ from apps.console.render import Tone, column
 from apps.console.store_admin import StoreAdmin
 from apps.custody import reencryption
 from apps.custody.reencryption import Suspect, SuspectKind
+from apps.sessions.display import taken_for
 
 TONES = {CaseStatus.OPEN: Tone.BAD, CaseStatus.ACKNOWLEDGED: Tone.WAIT, CaseStatus.CLOSED: Tone.MUTED}
 SEVERITIES = {Severity.CRITICAL: Tone.BAD, Severity.WARNING: Tone.WAIT, Severity.INFO: Tone.INFO}
@@ -184,14 +185,14 @@ class CaseAdmin(StoreAdmin):
         rows = [
             (
                 render.short(key.key_id),
-                key.purpose,
-                render.link(obj.viewer, "files.file", key.subject) if key.purpose == "file" else key.subject,
+                render.words(key.purpose),
+                taken_for(obj.viewer, key),
                 people.who(key.taken_by),
                 render.moment(key.taken_at),
             )
             for key in page.records
         ]
-        table = render.table(("Quantum key", "For", "File or message", "Taken by", "Taken"), rows)
+        table = render.table(("Quantum key", "For", "What", "Taken by", "Taken"), rows)
         more = f"The first {len(rows)}; all: {_by_the_api(obj)}." if page.older else ""
         return format_html("{}{}", table, more)
 

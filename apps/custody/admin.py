@@ -9,6 +9,7 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from apps.access import principals
 from apps.access.console import actor_of
 from apps.audit.records import ActorKind
 from apps.common import clock
@@ -264,6 +265,18 @@ class ApprovalAdmin(StoreAdmin):
     def find(self, request: HttpRequest, object_id: str) -> Approval:
         del request
         return approvals.find(object_id)
+
+    def applies(self, request: HttpRequest, obj: DisplayModel, action: Action) -> bool:
+        """Return whether the user can do an action to a request: an approver decides, of another's; both may withdraw."""
+        if not super().applies(request, obj, action) or not isinstance(obj, models.Approval):
+            return False
+        actor = actor_of(request)
+        if action.name == "withdraw":
+            return str(actor) in {obj.requested_by, obj.decided_by}
+        if action.permission != "decide":
+            return True
+        is_own = action.name == "approve" and obj.requested_by == str(actor)
+        return not is_own and principals.rights_of(actor)[1]
 
     def buttons_for(self, request: HttpRequest, obj: DisplayModel) -> list[dict[str, Any]]:
         """Return the actions, and first the export that a second person allowed: what it gives out is a file."""

@@ -24,8 +24,8 @@ from apps.custody import reencryption
 from apps.custody.reencryption import Suspect, SuspectKind
 from apps.sessions import blocks, finals, models, quantum_keys, services, transitions
 from apps.sessions import console as _overview
-from apps.sessions.display import LENGTHS, TONES, by_basis, qber
-from apps.sessions.records import KeyPurpose, Session, SessionStatus
+from apps.sessions.display import LENGTHS, TONES, by_basis, qber, taken_for
+from apps.sessions.records import Session, SessionStatus
 from apps.sessions.views import generate_view, outlook_view, picture_view
 
 __all__ = ["SessionAdmin", "_overview"]
@@ -273,9 +273,7 @@ def _taken(request: HttpRequest, session_id: str) -> Related:
     rows = [
         (
             render.short(key.key_id),
-            render.link(request.user, "files.file", key.subject)
-            if key.purpose is KeyPurpose.FILE
-            else "a message",
+            taken_for(request.user, key),
             render.words(key.state),
             people.who(key.taken_by),
             render.moment(key.taken_at),
@@ -284,5 +282,7 @@ def _taken(request: HttpRequest, session_id: str) -> Related:
     ]
     columns = ("Quantum key", "Taken for", "State", "Taken by", "Taken")
     note = "" if rows else "No quantum key of this session was taken."
-    more = f"The newest {len(rows)}; the API lists all." if page.older else ""
+    messages = render.list_link(request.user, "files.message", "Messages among them", session=session_id)
+    older = f"The newest {len(rows)}; the API lists all." if page.older else ""
+    more = render.inline([older, messages if rows else ""])
     return Related(title="Quantum keys taken", columns=columns, rows=rows, note=note, more=more)

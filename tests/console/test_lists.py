@@ -30,6 +30,7 @@ from tests.console.pages import (
     JOBS,
     LINKS,
     LISTS,
+    MESSAGES,
     POOL,
     SESSIONS,
     ids,
@@ -37,7 +38,7 @@ from tests.console.pages import (
 )
 
 # Indexes that hold keys only, and the rows of what they list
-PAGE = {url: ["Query", "BatchGetItem"] for url in (FILES, SESSIONS, POOL, JOBS, DETECTIONS)}
+PAGE = {url: ["Query", "BatchGetItem"] for url in (FILES, SESSIONS, POOL, JOBS, DETECTIONS, MESSAGES)}
 
 
 @pytest.fixture
