@@ -108,6 +108,9 @@ class RecordAdmin(Protocol):
     def may_do(self, request: HttpRequest, action: Action) -> bool:
         """Return whether the user may ask for an action."""
 
+    def applies(self, request: HttpRequest, obj: DisplayModel, action: Action) -> bool:
+        """Return whether the user can do an action to a record as it is now."""
+
     def get_object(self, request: HttpRequest, object_id: str) -> DisplayModel | None:
         """Return one record, or None."""
 
@@ -192,7 +195,7 @@ def _page(
     form: forms.Form,
     back: str,
 ) -> HttpResponse:
-    possible = [one for one in chosen if action.offered(one)]
+    possible = [one for one in chosen if model_admin.applies(request, one, action)]
     context = {
         **model_admin.admin_site.each_context(request),
         "title": action.title,

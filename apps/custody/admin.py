@@ -11,7 +11,6 @@ from django.utils.safestring import SafeString
 
 from apps.access import principals
 from apps.access.console import actor_of
-from apps.audit.records import ActorKind
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
 from apps.console import people, render
@@ -171,15 +170,6 @@ def _is(*states: ApprovalStatus) -> Callable[[DisplayModel], bool]:
     return offered
 
 
-def _can_be_approved(obj: DisplayModel) -> bool:
-    """Return whether a request waits for whoever looks at it: nobody approves what they asked for themselves."""
-    return _is(ApprovalStatus.PENDING)(obj) and not _is_own(obj)
-
-
-def _is_own(obj: DisplayModel) -> bool:
-    return getattr(obj, "requested_by", "") == f"{ActorKind.USER}:{obj.viewer.pk}"
-
-
 def _can_be_carried_out(obj: DisplayModel) -> bool:
     here = {Guarded.DESTROY_KEY, Guarded.ACTIVATE_KEY}  # exports and recoveries answer with what they open
     return _is(ApprovalStatus.APPROVED)(obj) and getattr(obj, "action", "") in here
@@ -190,7 +180,7 @@ APPROVAL_ACTIONS = (
         name="approve", label="Approve…", title="Approve requests", permission="decide", button="Approve",
         warning="Allows the person who asked to do this, once. You cannot approve what you asked for yourself.",
         done="approved", act=_decide(approvals.approve), form_class=NoForm, facts=_approval_facts,
-        offered=_can_be_approved,
+        offered=_is(ApprovalStatus.PENDING),
     ),
     Action(
         name="refuse", label="Refuse…", title="Refuse requests", permission="decide", button="Refuse", done="refused",

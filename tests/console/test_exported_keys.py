@@ -75,7 +75,9 @@ def test_who_asked_is_offered_no_approval_and_told_once_it_is_allowed(
     )
     record = f"{APPROVALS}{mine.approval_id}/change/"
     offered = [one["name"] for one in console.get(record).context["buttons"]]
-    assert offered == ["refuse", "withdraw"]
+    assert offered == ["withdraw"]
+    by_address = console.get(f"{APPROVALS}do/approve/", {"id": mine.approval_id})
+    assert "Not possible as it stands now" in by_address.content.decode()
     assert "second person" not in console.get("/admin/").content.decode()
     approvals.approve(mine.approval_id, actor=BOB)
     forget()  # half a minute later
