@@ -86,6 +86,9 @@ class ApiKeyAdmin(StoreAdmin):
         del request, filters
         return api_keys.keys_page(limit=limit, position=position)
 
+    def name_of(self, obj: DisplayModel) -> str:
+        return render.spelt(str(getattr(obj, "name", "")))
+
     def find(self, request: HttpRequest, object_id: str) -> ApiKey:
         del request
         return api_keys.find(object_id)

@@ -36,7 +36,7 @@ class TextForm(forms.Form):
     """Asks for a text. A subclass says what it is."""
 
     text = forms.CharField(
-        max_length=2000, widget=forms.Textarea({"rows": 4}), help_text="Kept with the case."
+        label="Note", max_length=2000, widget=forms.Textarea({"rows": 4}), help_text="Kept with the case."
     )
     called = ""
 
@@ -147,7 +147,7 @@ class CaseAdmin(StoreAdmin):
     list_display = ("identity", "badge", "urgency", "on", "why", "when", "taken")
     record_actions = ACTIONS
     fieldsets = (
-        (None, {"fields": ("badge", "urgency", "on", "why", "when")}),
+        (None, {"fields": ("badge", "urgency", "on_link", "why", "when")}),
         ("Handling", {"fields": ("taken", "acknowledged", "done", "ended", "resolution")}),
         ("Notes", {"fields": ("notes_table",), "classes": ("whole",)}),
         ("Used keys of the link in the window", {"fields": ("window", "keys_table"), "classes": ("whole",)}),
@@ -163,9 +163,13 @@ class CaseAdmin(StoreAdmin):
     done = column("closed_by", people.who, "closed by")
     ended = column("closed_at", render.moment, "closed")
 
+    @admin.display(description="link")
+    def on_link(self, obj: models.Case) -> Any:
+        return render.link(obj.viewer, "links.link", obj.link, render.name(obj.link))
+
     @admin.display(description="window")
     def window(self, obj: models.Case) -> Any:
-        return render.inline([render.moment(obj.window_from), "to", render.moment(obj.window_until)])
+        return format_html("{} to {}", render.moment(obj.window_from), render.moment(obj.window_until))
 
     @admin.display(description="notes")
     def notes_table(self, obj: models.Case) -> Any:

@@ -24,7 +24,7 @@ from django.utils.text import capfirst
 
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import NotFound
-from apps.console import actions, details, exporting
+from apps.console import actions, details, exporting, render
 from apps.console.actions import Action
 from apps.console.changelist import Selection, StoreChangeList
 from apps.console.details import Related, Subject, Tab
@@ -56,6 +56,7 @@ class StoreAdmin(ModelAdmin):
     indexed: tuple[str, ...] = ()  # the filters that have an index, the most selective first
     moment_field: ClassVar[str] = "created_at"  # the time by which the list is ordered
     search_help_text = "Exact id"
+    empty_value_display = render.NONE
     list_per_page = 25
     sortable_by = ()  # the order is the index's: newest first
     show_full_result_count = False

@@ -101,7 +101,7 @@ class JobAdmin(StoreAdmin):
         *day_filters(),
     )
     unlisted = ("results",)
-    list_display = ("identity", "what", "badge", "progress", "who", "queued", "ended")
+    list_display = ("identity", "badge", "what", "progress", "who", "queued", "ended")
     record_actions = ACTIONS
     fieldsets = (
         (None, {"fields": ("what", "badge_and_why", "progress", "speed", "requested_by", "again")}),
@@ -157,6 +157,9 @@ class JobAdmin(StoreAdmin):
     def fits(self, record: Job, name: str, value: str) -> bool:
         """Return whether a job is one that a filter wants."""
         return str(getattr(record, name)) == (people.id_of(value) if name == "owner" else value)
+
+    def name_of(self, obj: DisplayModel) -> str:
+        return render.words(str(getattr(obj, "kind", "")))
 
     def find(self, request: HttpRequest, object_id: str) -> Job:
         return results.with_first(services.find(object_id, actor=actor_of(request)))

@@ -51,7 +51,7 @@ def _letter_facts(request: HttpRequest, obj: DisplayModel) -> Facts:
         return ()
     job = obj.facts.get("job")
     return (
-        ("What", _kind(obj.kind)),
+        ("Kind", _kind(obj.kind)),
         ("Since", render.moment(obj.sent_at)),
         *((render.heading(name), render.spelt(value)) for name, value in obj.facts.items() if name != "job"),
         *([("Job", render.link(request.user, "jobs.job", job))] if job else []),

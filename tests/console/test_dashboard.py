@@ -66,7 +66,7 @@ def test_figures_count_what_there_is(console: Client, filled: Demo) -> None:
     assert re.search(r"default (\d+) of 100 active oldest", shown["pool"])
     assert "2 cases wait to be acknowledged." in shown["attention"]
     assert "7 / 20" in shown["jobs"]
-    assert "api key: issued" in shown["audit"]
+    assert "API key: issued" in shown["audit"]
 
 
 def test_an_empty_platform_says_what_to_do(console: Client) -> None:

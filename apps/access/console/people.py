@@ -174,7 +174,8 @@ class PersonAdmin(Tabbed, RecordedChanges, UserAdmin):  # type: ignore[type-arg]
     list_display = ("username", "email", "first_name", "last_name", "is_active", "signed_in")
     list_filter = ("is_active", ("groups", ByRole))
     show_facets = admin.ShowFacets.NEVER
-    search_help_text = "Part of a name, or of an e-mail address"
+    search_help_text = "Name or e-mail address"
+    empty_value_display = render.NONE
     readonly_fields = ("signed_in", "joined")
     fieldsets = (
         (None, {"fields": ("username", "password")}),
@@ -201,7 +202,7 @@ class PersonAdmin(Tabbed, RecordedChanges, UserAdmin):  # type: ignore[type-arg]
     def signed_in(self, obj: User) -> Any:
         return render.moment(obj.last_login)
 
-    @admin.display(description="made")
+    @admin.display(description="created")
     def joined(self, obj: User) -> Any:
         return render.moment(obj.date_joined)
 
@@ -335,6 +336,17 @@ Group._meta.verbose_name, Group._meta.verbose_name_plural = "role", "roles"  # n
 @admin.register(Group)
 class RoleAdmin(Tabbed, RecordedChanges, GroupAdmin):
     section, place = "Access", 3
+    search_help_text = "Name"
+    readonly_fields = ("rights",)
+
+    @admin.display(description="rights")
+    def rights(self, obj: Group) -> Any:
+        return render.document(picker.by_section(obj.permissions.select_related("content_type")))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Show who may only look the rights in words."""
+        changes = obj is None or self.has_change_permission(request, obj)
+        return ("name", "permissions" if changes else "rights")
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> "type[forms.ModelForm[Any]]":  # type: ignore[override]
         return _within_rights(super().get_form(request, obj, **kwargs), cast("User", request.user))
