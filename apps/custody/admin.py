@@ -155,7 +155,13 @@ def _carry_out(request: HttpRequest, approval_id: str, given: dict[str, Any]) ->
     del given
     service = {Guarded.DESTROY_KEY: destruction.schedule, Guarded.ACTIVATE_KEY: activation.activate}
     key = service[approvals.find(approval_id).action](approval_id, actor=actor_of(request))
-    return format_html("{}: {}.", render.link(request.user, "keys.poolkey", key.key_id), key.state.label)
+    link = render.link(request.user, "keys.poolkey", key.key_id)
+    if key.destroy_after is None:
+        return format_html("{}: {}.", link, key.state.label)
+    until = render.moment(key.destroy_after)
+    return format_html(
+        "{} is destroyed after {}. Until then its destruction can be cancelled there.", link, until
+    )
 
 
 def _is(*states: ApprovalStatus) -> Callable[[DisplayModel], bool]:

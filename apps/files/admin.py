@@ -72,7 +72,7 @@ class FileAdmin(StoreAdmin):
     type_of = column("document_type", render.name, "type")
     number = column("version", render.number, "version")
     storage = column("storage_class", lambda value: value or render.NONE, "storage class")
-    ends = column("expires_at", render.moment, "deleted at")
+    ends = column("expires_at", render.moment, "deleted by itself at")
     shredded = column("shred_after", render.moment, "shredded after")
     uploaded = column("uploaded_at", render.moment, "uploaded")
     encrypted = column("encrypted_at", render.moment, "encrypted")
