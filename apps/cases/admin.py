@@ -33,11 +33,34 @@ SHOWN = 50  # notes and keys on the page of a case
 
 
 class TextForm(forms.Form):
-    """Asks for a text."""
+    """Asks for a text. A subclass says what it is."""
 
     text = forms.CharField(
         label="Note", max_length=2000, widget=forms.Textarea({"rows": 4}), help_text="Kept with the case."
     )
+    called = ""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.fields["text"].label = self.called
+
+
+class NoteForm(TextForm):
+    """Asks for a note."""
+
+    called = "Note"
+
+
+class EndForm(TextForm):
+    """Asks how a case ended."""
+
+    called = "How it ended"
+
+
+class WhyForm(TextForm):
+    """Asks why files are re-encrypted."""
+
+    called = "Reason"
 
 
 def _facts(_request: HttpRequest, obj: DisplayModel) -> Facts:
@@ -89,16 +112,16 @@ ACTIONS = (
     Action(
         name="note", label="Note…", title="Write a note", permission="manage", button="Write", done="noted",
         warning="The note stays with each of these cases as it is.", destructive=False, act=_note,
-        form_class=TextForm, facts=_facts,
+        form_class=NoteForm, facts=_facts,
     ),
     Action(
         name="close", label="Close…", title="Close cases", permission="manage", button="Close", done="closed",
         warning="Closes these cases permanently. Say how they ended.", destructive=False, act=_close,
-        form_class=TextForm, facts=_facts, offered=_is_not(CaseStatus.CLOSED),
+        form_class=EndForm, facts=_facts, offered=_is_not(CaseStatus.CLOSED),
     ),
     Action(
         name="reencrypt", label="Re-encrypt what used the link's keys…", title="Re-encrypt files", permission="manage",
-        button="Re-encrypt", done="given to a job that re-encrypts", act=_reencrypt, form_class=TextForm, facts=_facts,
+        button="Re-encrypt", done="given to a job that re-encrypts", act=_reencrypt, form_class=WhyForm, facts=_facts,
         warning="A job revokes the link's ready sessions of the case's window, then re-encrypts every file that used "
         "their keys. Messages are kept by their owners, who have to encrypt them again.",
     ),
@@ -160,7 +183,9 @@ class CaseAdmin(StoreAdmin):
     def keys_table(self, obj: models.Case) -> Any:
         page = affected.affected_page(services.find(obj.pk), limit=SHOWN)
         if not page.records:
-            return "More are listed by the API." if page.older else "No key of these sessions was used."
+            if not page.older:
+                return "No key of these sessions was used."
+            return f"No key of the newest {affected.SESSIONS_A_PAGE} sessions was used. Older ones: {_by_the_api(obj)}."
         rows = [
             (
                 render.short(key.key_id),
@@ -172,9 +197,7 @@ class CaseAdmin(StoreAdmin):
             for key in page.records
         ]
         table = render.table(("Quantum key", "For", "What", "Taken by", "Taken"), rows)
-        more = (
-            f"The first {len(rows)}; all by GET /api/v1/cases/{obj.pk}/affected-keys." if page.older else ""
-        )
+        more = f"The first {len(rows)}; all: {_by_the_api(obj)}." if page.older else ""
         return format_html("{}{}", table, more)
 
     def may_do(self, request: HttpRequest, action: Action) -> bool:
@@ -211,6 +234,10 @@ class CaseAdmin(StoreAdmin):
     def find(self, request: HttpRequest, object_id: str) -> Case:
         del request
         return services.find(object_id)
+
+
+def _by_the_api(obj: models.Case) -> str:
+    return f"GET /api/v1/cases/{obj.pk}/affected-keys"
 
 
 def _to_acknowledge(_request: HttpRequest) -> Iterator[Item]:

@@ -119,7 +119,9 @@ class StoreChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         # A POST is an action: answered by a redirect to its page, so the list is not read for it
         self.looked_through = 0
+        self.left_out: tuple[str, ...] = ()
         page: Page[Any] = Page([]) if request.method == "POST" else self._page(request)
+        self.left_out = page.left_out
         salt = self.opts.label
         self.older = self._link(cursors.dump(page.older, salt))
         self.newer = self._link(cursors.dump(page.newer, salt, older=False))

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from apps.access import principals
 from apps.access.console import actor_of
+from apps.access.console.whose import whose
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
 from apps.console import people, render
@@ -154,7 +155,13 @@ def _carry_out(request: HttpRequest, approval_id: str, given: dict[str, Any]) ->
     del given
     service = {Guarded.DESTROY_KEY: destruction.schedule, Guarded.ACTIVATE_KEY: activation.activate}
     key = service[approvals.find(approval_id).action](approval_id, actor=actor_of(request))
-    return format_html("{}: {}.", render.link(request.user, "keys.poolkey", key.key_id), key.state.label)
+    link = render.link(request.user, "keys.poolkey", key.key_id)
+    if key.destroy_after is None:
+        return format_html("{}: {}.", link, key.state.label)
+    until = render.moment(key.destroy_after)
+    return format_html(
+        "{} is destroyed after {}. Until then its destruction can be cancelled there.", link, until
+    )
 
 
 def _is(*states: ApprovalStatus) -> Callable[[DisplayModel], bool]:
@@ -284,12 +291,12 @@ class ApprovalAdmin(StoreAdmin):
 
     def related_to(self, request: HttpRequest, obj: DisplayModel) -> Sequence[Related]:
         """Return what it is about, and both persons."""
-        del request
         if not isinstance(obj, models.Approval):
             return ()
+        viewer = request.user
         rows = [
             ("Subject", self.about(obj)),
-            ("Requested by", people.who_whole(obj.requested_by)),
-            ("Decided by", people.who_whole(obj.decided_by)),
+            ("Requested by", whose(viewer, obj.requested_by)),
+            ("Decided by", whose(viewer, obj.decided_by)),
         ]
         return [Related(title="Subject and persons", columns=("What", "Record"), rows=rows)]
