@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
 from apps.access.console import actor_of
+from apps.access.console.whose import whose
 from apps.audit import archiving, models, services, tasks
 from apps.audit.console import TONES, file_or_message, id_of, spoken, subjects
 from apps.audit.forms import VerifyForm
@@ -74,7 +75,7 @@ class EntryAdmin(StoreAdmin):
     @admin.display(description="actor")
     def who_else(self, obj: models.Entry) -> Any:
         more = render.list_link(obj.viewer, "audit.entry", "all their activity", actor=obj.actor)
-        return render.inline([people.who_whole(obj.actor), more])
+        return render.inline([whose(obj.viewer, obj.actor), more])
 
     @admin.display(description="session")
     def session(self, obj: models.Entry) -> Any:

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from apps.access import principals
 from apps.access.console import actor_of
+from apps.access.console.whose import whose
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
 from apps.console import people, render
@@ -290,12 +291,12 @@ class ApprovalAdmin(StoreAdmin):
 
     def related_to(self, request: HttpRequest, obj: DisplayModel) -> Sequence[Related]:
         """Return what it is about, and both persons."""
-        del request
         if not isinstance(obj, models.Approval):
             return ()
+        viewer = request.user
         rows = [
             ("Subject", self.about(obj)),
-            ("Requested by", people.who_whole(obj.requested_by)),
-            ("Decided by", people.who_whole(obj.decided_by)),
+            ("Requested by", whose(viewer, obj.requested_by)),
+            ("Decided by", whose(viewer, obj.decided_by)),
         ]
         return [Related(title="Subject and persons", columns=("What", "Record"), rows=rows)]

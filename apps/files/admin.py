@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.urls import URLPattern, path, reverse
 
 from apps.access.console import actor_of
+from apps.access.console.whose import whose
 from apps.common.dynamodb import Page, Position
 from apps.console import people, render
 from apps.console.actions import Action
@@ -190,7 +191,7 @@ class FileAdmin(StoreAdmin):
         keys = [
             ("Pool key", render.link(viewer, "keys.poolkey", obj.pool_key_id)),
             ("Session", render.link(viewer, "qkd_sessions.session", services.session_of(obj.quantum_key_id))),
-            ("Owner", render.inline([people.who_whole(obj.owner), owned])),
+            ("Owner", render.inline([whose(viewer, obj.owner), owned])),
         ]
         if obj.document_id != obj.pk:
             document = render.link(viewer, "files.file", obj.document_id)

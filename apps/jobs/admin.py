@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 
 from apps.access import quotas
 from apps.access.console import actor_of
+from apps.access.console.whose import whose
 from apps.access.quotas import Quota
 from apps.common.dynamodb import Page, Position
 from apps.console import people, render
@@ -195,7 +196,7 @@ class JobAdmin(StoreAdmin):
                 rows=about,
                 note="" if about else "It is about no single record.",
             ),
-            Related(title="Requested by", note=render.inline([people.who_whole(obj.owner), others])),
+            Related(title="Requested by", note=render.inline([whose(request.user, obj.owner), others])),
             *([Related(title="Sessions", columns=("Session",), rows=made, more=more)] if made else []),
         ]
 

@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.access.console import actor_of
+from apps.access.console.whose import whose
 from apps.common.dynamodb import Page, Position
 from apps.console import people, render
 from apps.console.actions import Action, Facts
@@ -236,7 +237,7 @@ class SessionAdmin(StoreAdmin):
             Related(title="Verdict", note=verdict or "Not judged yet."),
             Related(title="Link", note=link),
             _taken(request, obj.pk),
-            Related(title="Started by", note=render.inline([people.who_whole(obj.owner), others])),
+            Related(title="Started by", note=render.inline([whose(viewer, obj.owner), others])),
         ]
 
     def refresh_seconds(self, obj: DisplayModel) -> int | None:
@@ -284,5 +285,5 @@ def _taken(request: HttpRequest, session_id: str) -> Related:
     note = "" if rows else "No quantum key of this session was taken."
     messages = render.list_link(request.user, "files.message", "Messages among them", session=session_id)
     older = f"The newest {len(rows)}; the API lists all." if page.older else ""
-    more = render.inline([older, messages if rows else ""])
+    more = render.inline([older, messages]) if rows else ""
     return Related(title="Quantum keys taken", columns=columns, rows=rows, note=note, more=more)

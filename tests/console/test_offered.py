@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
 
-from apps.access import principals
+from apps.access import api_keys, principals
 from apps.access.models import User
 from apps.access.records import Right
 from apps.access.roles import Role
@@ -17,7 +17,18 @@ from apps.custody.records import Guarded
 from apps.files import sharing
 from tests import requirement
 from tests.console.demo import Demo
-from tests.console.pages import APPROVALS, CLIENTS, FILES, JOBS, POOL, ROOT_KEYS, act, messages_of
+from tests.console.pages import (
+    APPROVALS,
+    CLIENTS,
+    FILES,
+    JOBS,
+    POOL,
+    ROOT_KEYS,
+    SESSIONS,
+    act,
+    ids,
+    messages_of,
+)
 from tests.console.test_files import encrypted_file
 from tests.console.test_roles import as_role
 from tests.console.test_roles import everything as everything  # noqa: PLC0414 - a fixture
@@ -110,6 +121,12 @@ def test_no_part_of_a_page_is_empty_by_right(person: Callable[..., Client], fill
     page = client.get(f"{POOL}{filled.pool_keys[2].key_id}/change/", {"tab": "related"})
     assert "Approvals" not in [part.title for part in page.context["shown"]]
     assert all(part.rows or part.note != "\N{EN DASH}" for part in page.context["shown"])
+
+
+def test_a_session_whose_keys_nobody_took_says_so_alone(console: Client, filled: Demo) -> None:
+    page = console.get(f"{SESSIONS}{filled.compromised.session_id}/change/", {"tab": "related"})
+    (taken,) = [part for part in page.context["shown"] if part.title == "Quantum keys taken"]
+    assert (taken.note, taken.more) == ("No quantum key of this session was taken.", "")
 
 
 def test_a_kind_without_related_records_has_no_tab_of_them(console: Client, everything: Demo) -> None:
@@ -221,3 +238,40 @@ def as_role_again(role: Role) -> Client:
     client = Client()
     client.force_login(User.objects.get(username=f"a {role}"))
     return client
+
+
+def test_an_owner_is_one_click_away_for_who_may_see_people(
+    console: Client, person: Callable[..., Client], stock: Any
+) -> None:
+    user = User.objects.get(username="admin")
+    file = f"{FILES}{encrypted_file(console).file_id}/change/"
+    theirs = f'href="{PEOPLE}{user.pk}/change/"'
+    assert theirs in console.get(file, {"tab": "related"}).content.decode()
+    assert theirs not in person("files.view_file").get(file, {"tab": "related"}).content.decode()
+
+
+def test_a_service_is_one_click_away_and_its_keys_from_each_other(console: Client, filled: Demo) -> None:
+    key = api_keys.find(filled.key_id)
+    listed = f"{CLIENTS}?owner={key.principal_id.replace(':', '%3A')}"
+    assert f'href="{listed}"' in console.get(f"{CLIENTS}{key.key_id}/change/").content.decode()
+    assert ids(console.get(listed)) == [key.key_id]
+    related = console.get(f"{CLIENTS}{key.key_id}/change/", {"tab": "related"}).content.decode()
+    assert f'href="{listed}"' in related
+    assert ids(console.get(CLIENTS, {"owner": "service:nobody"})) == []
+
+
+FIND = "/admin/find/"
+
+
+def test_the_search_box_finds_people_and_services(
+    console: Client, person: Callable[..., Client], filled: Demo
+) -> None:
+    made = User.objects.create_user("Zoë")
+    page, service = f"{PEOPLE}{made.pk}/change/", api_keys.find(filled.key_id).principal_id
+    for text in ("zo", "ZOË", str(made.pk), made.principal_id):
+        assert console.get(FIND, {"q": text}).headers["Location"] == page, text
+    listed = console.get(FIND, {"q": service}).headers["Location"]
+    assert ids(console.get(listed)) == [filled.key_id]
+    for text in ("service:", "service:nobody", f"user:{filled.key_id}", "user:"):
+        assert "Location" not in console.get(FIND, {"q": text}).headers, text
+    assert b"Nothing you may see" in person("files.view_file").get(FIND, {"q": "zo"}).content

@@ -22,6 +22,7 @@ LISTS = (
     ("files.file", "Files"),
     ("files.message", "Messages"),
     ("jobs.job", "Jobs"),
+    ("access.apikey", "API keys"),
 )
 
 

@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from apps.access.console import actor_of
+from apps.access.console.whose import whose
 from apps.common.dynamodb import Page, Position
 from apps.console import people, render
 from apps.console.details import Related, Subject
@@ -115,7 +116,7 @@ class MessageAdmin(StoreAdmin):
             ("Session", render.inline([session, others("Messages of its keys", session=obj.session_id)])),
             (
                 "Sealed by",
-                render.inline([people.who_whole(obj.owner), others("Their messages", owner=obj.owner)]),
+                render.inline([whose(viewer, obj.owner), others("Their messages", owner=obj.owner)]),
             ),
         ]
         return [Related(title="Keys and sender", columns=("What", "Record"), rows=rows)]
