@@ -59,6 +59,7 @@ from qkdplatform import celery  # noqa: F401 - before any test: a task that one 
 from tests import aws_calls
 from tests.fault_table import each_call, pytest_terminal_summary  # noqa: F401 - a fixture and a hook
 from tests.moto_answers import fast_answers
+from tests.moto_glue import fast_glue
 from tests.moto_sizes import fast_sizes
 from tests.moto_transactions import fast_transactions
 from tests.waiting import LIMIT_SECONDS
@@ -114,6 +115,7 @@ def empty_aws() -> Iterator[None]:
         fast_transactions(),
         fast_answers(),
         fast_sizes(),
+        fast_glue(),
     ):
         writing.known_chains.cache_clear()
         _make_tables()
