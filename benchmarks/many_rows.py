@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -31,6 +32,9 @@ from apps.files.store import FileTable
 from apps.files.trail import FileEvent
 from apps.jobs.records import Job, JobState
 from apps.jobs.store import JobTable
+from apps.rollups.outcomes import SERIES
+from apps.rollups.records import Period, Rollup
+from apps.rollups.store import BUCKET, RollupTable, key_of
 from apps.sessions.job_kinds import SessionJob
 from apps.sessions.records import Session, SessionStatus
 from apps.sessions.store import SessionTable
@@ -148,6 +152,23 @@ def session(number: int, begins: datetime) -> Session:
     )
 
 
+def sums(count: int, begins: datetime, period: Period) -> Iterator[Rollup]:
+    """What the rollups say of the sessions, each bucket in all its parts."""
+    counted = Counter(
+        (
+            period.start_of(begins + timedelta(seconds=number)),
+            number % settings.ROLLUP_PARTS,
+            not number % 100,
+        )
+        for number in range(count)
+    )
+    for (start, part, tapped), number in counted.items():
+        outcome = SessionStatus.COMPROMISED if tapped else SessionStatus.READY
+        bucket = f"{start.strftime(BUCKET)}#{part:02d}#{outcome}#default"
+        ends = int((start + period.kept).timestamp())
+        yield Rollup(key_of(SERIES, period, start), bucket, number, number * (25.0 if tapped else 2.0), ends)
+
+
 def items(table: Any, records: Iterable[Any]) -> Iterator[dict[str, Any]]:
     """The records as DynamoDB keeps them, in JSON."""
     for record in records:
@@ -215,6 +236,8 @@ def fill(snapshot: Path, count: int, *, sessions: bool = False) -> None:
             begins = clock.ago(count).replace(microsecond=0)
             made = rows(SessionTable, partial(session, begins=begins), count, begins)
             file.writelines(lines(SessionTable, made))
+            added = (row for period in Period for row in sums(count, begins, period))
+            file.writelines(lines(RollupTable, map(packed, items(RollupTable, added))))
         file.write(END)
 
 

@@ -390,6 +390,14 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.fixture
+def mid_month(later: Callable[..., None]) -> None:
+    """Let it be about the middle of a month, and of an hour: what is kept by them lies in one of each."""
+    moment = clock.now()
+    middle = moment.replace(day=15, minute=20, second=0, microsecond=0)
+    later(seconds=((middle if middle > moment else middle + timedelta(days=31)) - moment).total_seconds())
+
+
+@pytest.fixture
 def within_half_an_hour(later: Callable[..., None]) -> None:
     """Let no half hour end within a test, and so no day and no month: what it counts by them is in one of each."""
     if (minute := clock.now().minute % 30) >= 20:

@@ -15,6 +15,7 @@ from apps.alerts.conditions import (
     CONDITIONS,
     EXPIRING,
     KEYS_DIFFER,
+    MANY,
     QUOTA_NEAR,
     STOCK_LOW,
     WAITING,
@@ -66,7 +67,7 @@ def _facts(_request: HttpRequest, obj: DisplayModel) -> Facts:
 
 def _about(viewer: Any, obj: models.Alert) -> Any:
     """Link to what an alert is about, where it is a record: a link between sites, or a credential that ends."""
-    if obj.condition in LINKED:
+    if obj.condition in LINKED and obj.about != MANY:
         return render.link(viewer, "links.link", obj.about, render.name(obj.about))
     kind, _, name = obj.about.partition(" ")
     if obj.condition == EXPIRING.name and kind in ENDING:

@@ -20,6 +20,9 @@ TOLD = {
 }
 
 
+MANY = "many others"  # what an alert is about where one for each would bury the rest; no id has a space
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """Something that somebody has to know."""
@@ -203,6 +206,7 @@ def page() -> str:
         f"{rows}\n| Urgency | Who is told |\n| --- | --- |\n{told}\n"
         "The topic is `ALERT_TOPIC_ARN` (SNS); mail, webhooks and pagers are its subscriptions, each of which may filter by"
         " the attributes `severity` and `condition`. Escalations go to `ALERT_ESCALATION_TOPIC_ARN` where that is set. The"
-        " same condition about the same thing is one alert, sent once until it is over; `times` counts. A message holds ids"
+        " same condition about the same thing is one alert, sent once until it is over; `times` counts. Where"
+        f" 20 of a condition are open, all that is noticed of it besides is one alert, about `{MANY}`. A message holds ids"
         " and numbers, never a secret. `POST /api/v1/alert-tests` tries the way.\n"
     )

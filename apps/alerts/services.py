@@ -18,7 +18,7 @@ from django.core.cache import cache
 from pynamodb.exceptions import UpdateError
 
 from apps.alerts import store
-from apps.alerts.conditions import CONDITIONS, TEST, WAITING, Condition, Noticed
+from apps.alerts.conditions import CONDITIONS, MANY, TEST, WAITING, Condition, Noticed
 from apps.alerts.records import Alert, AlertNotFound, AlertSettled, AlertStatus, Urgency
 from apps.alerts.store import AlertTable
 from apps.alerts.trail import AlertEvent
@@ -38,6 +38,7 @@ COUNTED_SECONDS = (
     60  # between two writes that an alert was noticed again: a burst is one alert, not a hot row
 )
 SUBJECT_LENGTH = 100  # that SNS takes
+APART = 20  # open alerts of one condition; what else is noticed of it is one alert: a lost bucket is no flood of mail
 _SEEN = "alerts.passing"
 _ACTIONS = {one.name: one.action for one in CONDITIONS}
 
@@ -49,7 +50,10 @@ def id_of(noticed: Noticed) -> str:
 
 
 def raise_alert(noticed: Noticed, *, actor: Actor = ALERTER) -> Alert:
-    """Raise the alert of what was noticed, and send it; where there is one already, count that. Idempotent."""
+    """Raise the alert of what was noticed, and send it; where there is one already, count that. Idempotent.
+
+    Where many of a condition are open, the alert is about all that is noticed besides.
+    """
     try:
         found = AlertTable.find(id_of(noticed))
     except RecordForged:  # whoever spoils its row silences neither this alert nor those that come after it
@@ -57,6 +61,8 @@ def raise_alert(noticed: Noticed, *, actor: Actor = ALERTER) -> Alert:
     if found is not None and found.status is not AlertStatus.OVER:
         _count_again(found)
         return found
+    if noticed.about != MANY and noticed.condition.events and _are_many(noticed.condition):
+        return raise_alert(replace(noticed, about=MANY), actor=actor)
     raised = _new(noticed)
     if found is not None:
         raised = replace(raised, tag=found.tag, times=int(found.times) + 1)
@@ -71,6 +77,16 @@ def raise_alert(noticed: Noticed, *, actor: Actor = ALERTER) -> Alert:
     except Conflict:  # another process noticed it, too
         return find(raised.alert_id)
     return send(row.record())
+
+
+def _are_many(condition: Condition) -> bool:
+    """Return whether what is noticed of a condition goes to the alert of all together: until that is over, always."""
+    with suppress(RecordForged):
+        together = AlertTable.find(id_of(Noticed(condition, MANY)))
+        if together is not None and together.status is not AlertStatus.OVER:
+            return True
+    newest = listed(limit=PAGE, status=AlertStatus.OPEN).records
+    return sum(one.condition == condition.name for one in newest) >= APART
 
 
 def _new(noticed: Noticed) -> Alert:

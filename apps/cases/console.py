@@ -12,6 +12,7 @@ from apps.console import render
 from apps.console.actions import Action, Facts
 from apps.console.models import DisplayModel
 from apps.links import services as links
+from apps.sessions import stock
 
 MAY_MANAGE_LINKS = "links.manage_link"
 
@@ -50,16 +51,28 @@ def _facts(request: HttpRequest, obj: DisplayModel) -> Facts:
     return [*told, ("State of the link", render.words(found.state)), ("Held by", holder)]
 
 
+def _held_back(_request: HttpRequest, chosen: list[DisplayModel]) -> list[str]:
+    """Say how many quantum keys are held back with these links, and how many are left."""
+    ready, held = stock.stock().by_link, {obj.link for obj in chosen if isinstance(obj, models.Case)}
+    kept = sum(count for link, count in ready.items() if link in held)
+    left = sum(ready.values()) - kept
+    told = [f"Ready quantum keys held back: {kept:,}. Left in the platform's stock: {left:,}."]
+    return told if left else [*told, "Nothing can be encrypted until other links have keys."]
+
+
 HOLDING = (
     Action(
         name="quarantine", label="Quarantine the link…", title="Quarantine the link of cases", permission="manage",
         button="Quarantine", done="acted on: link quarantined", act=_quarantine, facts=_facts, offered=_may_be_held,
-        warning="No session is run over the link until the case releases it. Keys that are ready stay usable.",
+        warning="No session is run over the link until the case releases it. The keys made over it are held back "
+        "meanwhile: nothing is encrypted with them, and no application collects them. What is encrypted stays readable.",
+        left=_held_back,
     ),
     Action(
         name="release", label="Release the link…", title="Release the link of cases", permission="manage",
         button="Release", done="acted on: link released", act=_release, facts=_facts, offered=_is_held,
-        destructive=False, warning="Sessions are run over the link again.",
+        destructive=False,
+        warning="Sessions are run over the link again, and the keys made over it are used again.",
     ),
 )  # fmt: skip
 """They need MAY_MANAGE_LINKS besides what cases need."""

@@ -11,15 +11,17 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 
+from apps.common.errors import Invalid
 from apps.console import kept, once
 from apps.console.failures import FAILURES, problem_of
 from apps.console.models import DisplayModel
+from apps.console.once import Fate
 
 MAX_SELECTED = 100  # one read and one transaction each, within one request
 BACK = "back"
@@ -143,22 +145,22 @@ def show_or_do(model_admin: RecordAdmin, request: HttpRequest, name: str) -> Htt
             form.add_error(None, problem)
     if not form.is_valid():
         return _page(model_admin, request, action, chosen, form, back)
-    if not once.spend(request):
-        messages.warning(
-            request, "This form was sent already and was carried out once. Here is how it stands."
-        )
-        return HttpResponseRedirect(back)
-    if not _carry_out(model_admin, request, action, chosen, form):
+    fate = once.spend(request)
+    if fate is Fate.UNNOTED:
+        form.add_error(None, fate.told)
         return _page(model_admin, request, action, chosen, form, back)
-    return HttpResponseRedirect(back)
+    if fate is not Fate.FIRST:
+        messages.warning(request, fate.told)
+        return HttpResponseRedirect(back)
+    is_done = _carry_out(model_admin, request, action, chosen, form)
+    once.note(request, Fate.DONE if is_done else Fate.REFUSED)
+    return HttpResponseRedirect(back) if is_done else _page(model_admin, request, action, chosen, form, back)
 
 
 def _asked_first(
     model_admin: RecordAdmin, request: HttpRequest, action: Action, chosen: list[DisplayModel], back: str
 ) -> HttpResponse:
     typed = kept.recalled(request) if request.method == "GET" else dict(request.POST.lists())
-    if typed and request.method == "GET":
-        messages.warning(request, kept.SIGNED_OUT)
     initial = {name: values[-1] for name, values in typed.items() if values}
     answer = _page(model_admin, request, action, chosen, action.form_class(initial=initial), back)
     if typed and request.method == "GET":
@@ -177,7 +179,7 @@ def _back(model_admin: RecordAdmin, request: HttpRequest) -> str:
 def _chosen(model_admin: RecordAdmin, request: HttpRequest) -> list[DisplayModel]:
     ids = list(dict.fromkeys([*request.GET.getlist("id"), *request.POST.getlist("id")]))
     if len(ids) > MAX_SELECTED:
-        raise SuspiciousOperation(f"Select at most {MAX_SELECTED} records.")
+        raise Invalid(f"An action takes {MAX_SELECTED} records at most. Select fewer.")
     found = [model_admin.get_object(request, pk) for pk in ids]
     return [one for one in found if one is not None]
 

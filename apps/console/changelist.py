@@ -131,6 +131,9 @@ class StoreChangeList(ChangeList):
             return Page([])
 
     def _filtered(self, request: HttpRequest) -> Page[Any]:
+        since, until = self.asked.get(SINCE), self.asked.get(UNTIL)
+        if since and until and start_of(since) > start_of(until):
+            raise Invalid(f"From {since} up to {until} there is no day: the first is after the second.")
         return self.read(request, self._position(request), self.list_per_page)
 
     def read(self, request: HttpRequest, position: Position | None, limit: int) -> Page[Any]:

@@ -31,7 +31,10 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One value of the chart, at its time, with its interval, in percent; a series is drawn as a line."""
+    """One value of the chart, at its time, with its interval, in percent; those of a series are joined by a line.
+
+    Of several sessions it is the mean, and has no interval.
+    """
 
     at: datetime
     series: str
@@ -40,6 +43,8 @@ class Point:
     high: float
     tone: Tone
     url: str
+    count: int = 1
+    joined: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +93,7 @@ class Content:
         points = [
             {
                 "at": _milliseconds(p.at), "series": p.series, "value": p.value, "low": p.low, "high": p.high,
-                "tone": p.tone, "url": p.url,
+                "tone": p.tone, "url": p.url, "count": p.count, "joined": p.joined,
             }
             for p in self.points
         ]  # fmt: skip

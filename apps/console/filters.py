@@ -125,5 +125,8 @@ def start_of(day: str) -> datetime:
 
 
 def end_of(day: str) -> datetime:
-    """Return the moment at which a day has ended."""
-    return start_of(day) + timedelta(days=1)
+    """Return the moment at which a day has ended; of the last day that there is, its last one."""
+    try:
+        return start_of(day) + timedelta(days=1)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)

@@ -4,7 +4,6 @@ A form of the console asks ``is_replayed``: then it is shown again with what was
 that the browser says comes from our own page is shown again so, and never a password.
 """
 
-import json
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,9 +14,11 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 from django.views.csrf import csrf_failure as plain_failure
 
+from apps.console.render import heading
+
 COOKIE = "qkd_kept"
 KEPT_SECONDS = 900
-LONGEST = 2_000  # characters of JSON: browsers keep 4,096 of a cookie
+LONGEST = 3_800  # characters of the value: browsers keep 4,096 of a cookie
 STALE = "This page was out of date, so nothing was done yet. Check what you entered, then confirm."
 SIGNED_OUT = (
     "You were signed out before this was done. Nothing was changed. Check what you entered, then confirm."
@@ -66,23 +67,36 @@ def remember(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
     }
     if not typed or not _keeps(request.path_info):
         return answer
-    text = json.dumps({"path": request.path, "typed": typed})
-    if len(text) <= LONGEST:
-        answer.set_signed_cookie(
-            COOKIE, text, max_age=KEPT_SECONDS, httponly=True, samesite="Strict",
+    left_out: list[str] = []
+    while typed and len(value := _signed(request, typed, left_out)) > LONGEST:
+        longest = max(typed, key=lambda name: sum(map(len, typed[name])))
+        left_out.append(longest)
+        del typed[longest]
+    if typed:
+        answer.set_cookie(
+            COOKIE, value, max_age=KEPT_SECONDS, httponly=True, samesite="Strict",
             secure=settings.SESSION_COOKIE_SECURE,
         )  # fmt: skip
     return answer
 
 
+def _signed(request: HttpRequest, typed: dict[str, list[str]], left_out: list[str]) -> str:
+    kept = {"path": request.path, "typed": typed, "left_out": left_out}
+    return signing.dumps(kept, salt=COOKIE, compress=True)
+
+
 def recalled(request: HttpRequest) -> dict[str, list[str]]:
-    """Return what was typed at this address before the sign-in ran out; nothing where nothing was."""
+    """Return what was typed at this address before the sign-in ran out, and say so; nothing where nothing was."""
     try:
-        text = request.get_signed_cookie(COOKIE, default="", max_age=KEPT_SECONDS)
-        found = json.loads(text) if text else {}
+        found = signing.loads(request.COOKIES.get(COOKIE, ""), salt=COOKIE, max_age=KEPT_SECONDS)
     except (signing.BadSignature, ValueError):
         return {}
-    typed: dict[str, list[str]] = found.get("typed", {}) if found.get("path") == request.path else {}
+    if found["path"] != request.path:
+        return {}
+    left_out = ", ".join(map(heading, found["left_out"]))
+    more = f" Too long to be kept, enter it again: {left_out}." if left_out else ""
+    messages.warning(request, SIGNED_OUT + more)
+    typed: dict[str, list[str]] = found["typed"]
     return typed
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib import admin, messages
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ERROR_FLAG, ChangeList
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db.models import QuerySet
@@ -173,6 +174,14 @@ class StoreAdmin(ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002
         return StoreChangeList
 
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        try:
+            return super().get_changelist_instance(request)
+        except IncorrectLookupParameters as error:  # of which the admin says only that there was one
+            if isinstance(why := next(iter(error.args), None), str):
+                messages.warning(request, f"{capfirst(why)}.")
+            raise
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return Selection(partial(self.get_object, request))  # type: ignore[return-value]  # all that is asked of it here
 
@@ -233,7 +242,11 @@ class StoreAdmin(ModelAdmin):
             raise SuspiciousOperation("Actions apply to selected rows only, never to all records.")
         chosen = list(dict.fromkeys(request.POST.getlist(ACTION_CHECKBOX_NAME)))
         if len(chosen) > actions.MAX_SELECTED:
-            raise SuspiciousOperation(f"Select at most {actions.MAX_SELECTED} records.")
+            messages.warning(
+                request,
+                f"{len(chosen)} rows are selected, and an action takes {actions.MAX_SELECTED} at most. Nothing was done.",
+            )
+            return HttpResponseRedirect(request.get_full_path())
         wanted = request.POST.get("action")
         action = next((one for one in self.record_actions if one.name == wanted and one.several), None)
         if action is None or not self.may_do(request, action):

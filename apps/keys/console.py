@@ -155,7 +155,7 @@ def _settings_view(model_admin: PoolAdmin, request: HttpRequest, name: str) -> H
     intro = "Takes effect at the next refill and the next rotation."
     return form_page(
         request, context, ChangePoolForm, submit,
-        intro=intro, button="Change", back_url=page, initial=PoolSettingsForm.of(pool),
+        intro=intro, button="Change", back_url=page, changes=PoolSettingsForm.of(pool),
     )  # fmt: skip
 
 

@@ -188,5 +188,5 @@ def _settings_view(model_admin: SaeAdmin, request: HttpRequest, sae_id: str) -> 
     intro = "Takes effect with its next request."
     return form_page(
         request, context, ChangeSaeForm, submit,
-        intro=intro, button="Change", back_url=page, initial=SettingsForm.of(sae),
+        intro=intro, button="Change", back_url=page, changes=SettingsForm.of(sae),
     )  # fmt: skip

@@ -220,7 +220,7 @@ def _settings_view(model_admin: LinkAdmin, request: HttpRequest, link_id: str) -
     intro = "Takes effect for new sessions. The link's history keeps what was changed, by whom and why."
     return form_page(
         request, context, ChangeLinkForm, submit,
-        intro=intro, button="Change", back_url=page, initial=SettingsForm.of(link),
+        intro=intro, button="Change", back_url=page, changes=SettingsForm.of(link),
     )  # fmt: skip
 
 

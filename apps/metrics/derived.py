@@ -33,6 +33,15 @@ class Sample:
     dimensions: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class SessionOutcome:
+    """What became of a session."""
+
+    status: str  # as its record names it
+    link: str
+    qber: float  # in percent; 0 where the entry is about no verdict
+
+
 def samples(event: str, outcome: str, detail: Detail) -> Iterator[Sample]:
     """Yield what one entry counts; nothing for most. It takes whatever an entry holds."""
     if outcome == "denied":
@@ -41,6 +50,16 @@ def samples(event: str, outcome: str, detail: Detail) -> Iterator[Sample]:
     counted = _COUNTED.get(str(event))
     if counted is not None and (outcome == "ok" or str(event) == "job.ended"):
         yield from counted(detail)
+
+
+def session_outcome(event: str, outcome: str, detail: Detail) -> SessionOutcome | None:
+    """Return what one entry says became of a session; None where it says nothing of it."""
+    status = _STATUSES.get(str(event)) if outcome == "ok" else None
+    return (
+        None
+        if status is None
+        else SessionOutcome(status, _text(detail, "link"), 100 * _number(detail, "qber"))
+    )
 
 
 def _number(detail: Detail, name: str, default: float = 0) -> float:
@@ -110,6 +129,13 @@ def _ready(detail: Detail) -> Iterator[Sample]:
     yield Sample(KEYS_GENERATED, _number(detail, "keys"), {"link": link})
 
 
+_STATUSES: Mapping[str, str] = {
+    "session.ready": "ready",
+    "session.compromised": "compromised",
+    "session.aborted": "aborted",
+    "session.studied": "study",
+    "session.revoked": "revoked",
+}
 _COUNTED: Mapping[str, Callable[[Detail], Iterator[Sample]]] = {
     "file.encrypted": _file,
     "file.replaced": _file,

@@ -17,11 +17,10 @@ from apps.metrics.catalog import (
     ENCRYPTED_BYTES,
     ENCRYPTIONS,
     JOBS_QUEUED,
-    VERDICTS,
     Metric,
 )
 from apps.metrics.derived import Sample, samples
-from apps.rollups import store
+from apps.rollups import outcomes, store
 from apps.rollups.records import Period, Rollup
 
 MOST_ROWS = 80  # of one transaction, which takes 100 operations; the places are the others
@@ -41,8 +40,6 @@ def series_of(sample: Sample, actor: str) -> Iterator[tuple[str, tuple[Period, .
     yield series_name(sample.metric), every
     if sample.dimensions:
         yield series_name(sample.metric, **sample.dimensions), every
-    if sample.metric is VERDICTS:
-        yield series_name(VERDICTS, verdict=sample.dimensions["verdict"]), every
     if sample.metric in BY_CALLER and not actor.startswith("system:"):
         yield series_name(sample.metric, actor=actor), (Period.HOUR, Period.DAY)
 
@@ -88,6 +85,11 @@ def _sums_of(entry: Entry, moves: Sequence[Move]) -> _Sums:
                 sums = found[_key(name, period, entry.timestamp, part)]
                 sums[0] += 1
                 sums[1] += sample.value
+    for more, rate in outcomes.of(entry):
+        for period in Period:
+            sums = found[_key(outcomes.SERIES, period, entry.timestamp, part, more)]
+            sums[0] += 1
+            sums[1] += rate
     return found
 
 
@@ -97,10 +99,10 @@ def _user_of(entry: Entry) -> str:
     return owner if isinstance(owner, str) else entry.actor
 
 
-def _key(name: str, period: Period, moment: datetime, part: int) -> tuple[str, str, int]:
+def _key(name: str, period: Period, moment: datetime, part: int, more: str = "") -> tuple[str, str, int]:
     start = period.start_of(moment)
     ends = int((start + period.kept).timestamp())
-    return store.key_of(name, period, start), f"{start.strftime(store.BUCKET)}#{part:02d}", ends
+    return store.key_of(name, period, start), f"{start.strftime(store.BUCKET)}#{part:02d}{more}", ends
 
 
 def _add(sums: _Sums, moves: Sequence[Move]) -> None:

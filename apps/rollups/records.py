@@ -61,21 +61,3 @@ class Point:
     at: datetime
     count: int
     total: float
-
-    @property
-    def mean(self) -> float | None:
-        """The values' mean; None where there were none."""
-        return self.total / self.count if self.count else None
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A sum over a while, and over the same while before."""
-
-    total: float
-    before: float
-
-    @property
-    def change(self) -> float | None:
-        """By how much it changed, as a fraction of what it was; None where it was nothing."""
-        return (self.total - self.before) / self.before if self.before else None

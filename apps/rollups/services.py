@@ -1,22 +1,18 @@
 """Figures and charts from the rollups, for the console and for quotas.
 
-figure(ENCRYPTIONS)                                  of the last 24 hours, and of the 24 before
-chart(QBER, period=Period.HOUR, hours=24, link="a")  24 points; ``mean`` is the hour's mean error rate
-verdicts(hours=24)                                   how many of each word
+chart(ENCRYPTIONS, period=Period.HOUR, hours=24)     24 points
 usage(ENCRYPTIONS, actor="service:…", days=30)       of one caller
 
-Each is a Query or two, however much there is.
+Each is a Query or two, however much there is. What became of sessions is in ``outcomes``.
 """
 
 from datetime import datetime, timedelta
 
 from apps.common import clock
-from apps.metrics.catalog import VERDICTS, Metric
+from apps.metrics.catalog import Metric
 from apps.rollups import store
 from apps.rollups.counting import series_name
-from apps.rollups.records import Figure, Period, Point
-
-WORDS = ("clean", "anomalous", "compromised")
+from apps.rollups.records import Period, Point
 
 
 def points(
@@ -42,19 +38,6 @@ def chart(metric: Metric, *, period: Period = Period.HOUR, hours: int = 24, **di
     until = period.start_of(clock.now()) + period.length
     since = until - timedelta(hours=hours)
     return points(metric, period=period, since=since, until=until, **dimensions)
-
-
-def figure(metric: Metric, *, hours: int = 24, **dimensions: str) -> Figure:
-    """The sum over the last hours, and over as many before, by whole hours: the one under way belongs to the last."""
-    both = chart(metric, period=Period.HOUR, hours=2 * hours, **dimensions)
-    return Figure(
-        total=sum(point.total for point in both[hours:]), before=sum(point.total for point in both[:hours])
-    )
-
-
-def verdicts(*, hours: int = 24) -> dict[str, Figure]:
-    """How many sessions were judged to be what."""
-    return {word: figure(VERDICTS, hours=hours, verdict=word) for word in WORDS}
 
 
 def usage(metric: Metric, *, actor: str, days: int = 30) -> float:

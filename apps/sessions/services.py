@@ -331,11 +331,6 @@ def since(
     return found, len(found) < len(page.records) or page.older is None
 
 
-def count_since(status: SessionStatus, moment: datetime) -> int:
-    """How many sessions of all owners in a status were started since a moment."""
-    return store.count_since(status, moment)
-
-
 def waiting() -> list[Session]:
     """Sessions of all owners that wait for their verdict, MOST at most: of more, the oldest of each shard."""
     return list(islice(store.pending_before(clock.now()), MOST))

@@ -237,12 +237,6 @@ def sessions_of(session_ids: Sequence[str]) -> list[Session]:
     return list(authentic(SessionTable.batch_get(list(session_ids), consistent_read=True)))
 
 
-def count_since(status: SessionStatus, moment: datetime) -> int:
-    """How many sessions in a status were started since a moment."""
-    newer = SessionTable.sort > sort_key(moment, "")
-    return sum(SessionTable.by_status.count(part, newer) for part in partitions(status))
-
-
 def with_final_key(session_id: str) -> WithKey:
     """A session and its final key, read consistently by one call."""
     if not is_key(session_id):

@@ -96,6 +96,7 @@ def _revoke(found: Session, reason: str, actor: Actor) -> None:
         tx.audit(
             SessionEvent.REVOKED,
             session_id=found.session_id,
+            link=found.link,
             reason=reason,
             taken=taken,
             never_taken=int(found.keys_total) - taken,

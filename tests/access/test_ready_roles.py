@@ -1,5 +1,9 @@
 """The five ready roles: what each may do at the console follows the scopes (F6)."""
 
+import html
+import re
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
@@ -185,6 +189,45 @@ def test_a_person_s_page_gives_a_role_and_rights_in_words(ada, admin_client: Cli
         f"/admin/access/user/{other.pk}/change/", form | {"username": "other", "role": ""}
     )
     assert "Who approves needs a role" in refused.content.decode()
+
+
+def marks(page: Any) -> str:
+    """The marks of what a page shows, as a browser sends them back."""
+    found = re.search(r'name="seen" value="([^"]+)"', page.content.decode())
+    assert found is not None
+    return html.unescape(found[1])
+
+
+def test_who_was_switched_off_meanwhile_is_not_switched_on_by_a_form_that_was_open(
+    ada: User, admin_client: Client, admin_user: User
+) -> None:
+    people.decide(admin_user, role=Role.ADMINISTRATOR, approver=True, actor=TESTS)
+    page = f"/admin/access/user/{ada.pk}/change/"
+    form = {"username": "ada", "is_active": "on", "is_staff": "on", "last_name": "Lovelace"}
+    form |= {"role": "viewer", "seen": marks(admin_client.get(page))}
+    User.objects.filter(pk=ada.pk).update(is_active=False)
+    refused = admin_client.post(page, form)
+    assert "Somebody else changed this since you opened the page: Active (now no)" in refused.content.decode()
+    ada.refresh_from_db()
+    assert (ada.is_active, ada.last_name) == (False, "")
+    form.pop("is_active")
+    assert admin_client.post(page, form | {"seen": marks(refused)}).status_code == 302
+    ada.refresh_from_db()
+    assert (ada.is_active, ada.last_name) == (False, "Lovelace")
+
+
+def test_what_a_group_was_given_meanwhile_is_not_taken_by_a_form_that_was_open(
+    admin_client: Client, admin_user: User
+) -> None:
+    people.decide(admin_user, role=Role.ADMINISTRATOR, approver=True, actor=TESTS)
+    group = Group.objects.create(name="Night shift")
+    page = f"/admin/auth/group/{group.pk}/change/"
+    form = {"name": "Night shift 2", "permissions": [], "seen": marks(admin_client.get(page))}
+    group.permissions.add(Permission.objects.get(codename="view_entry"))
+    refused = admin_client.post(page, form)
+    assert "Somebody else changed this since you opened the page: Rights." in refused.content.decode()
+    group.refresh_from_db()
+    assert (group.name, group.permissions.count()) == ("Night shift", 1)
 
 
 def test_rights_read_as_people_say_them():

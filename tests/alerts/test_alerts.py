@@ -9,7 +9,7 @@ import pytest
 from apps.access.roles import Role
 from apps.access.trail import SignInEvent
 from apps.alerts import conditions, services
-from apps.alerts.conditions import COMPROMISED, STOCK_LOW, TEST, WAITING, Noticed, of_entry
+from apps.alerts.conditions import COMPROMISED, DAMAGED, MANY, STOCK_LOW, TEST, WAITING, Noticed, of_entry
 from apps.alerts.records import AlertSettled, AlertStatus, Urgency
 from apps.alerts.store import AlertTable
 from apps.audit import services as audit
@@ -299,3 +299,62 @@ def test_whoever_spoils_an_alert_s_row_silences_neither_it_nor_what_follows(told
         audit.record(TESTS, CaseEvent.OPENED, case_id="case-2", link=link, severity="critical")
     handler(event(records()), None)
     assert sorted(message["about"] for message in told()) == ["metro", "other"]
+
+
+@pytest.mark.usefixtures("aws", "few")
+class TestManyOfACondition:
+    """What a lost bucket, or an attack from everywhere, brings is no flood that buries the rest."""
+
+    @pytest.fixture
+    def few(self, monkeypatch):
+        monkeypatch.setattr(services, "APART", 3)
+
+    def damaged(self, *numbers):
+        for number in numbers:
+            services.raise_alert(Noticed(DAMAGED, f"file-{number}", {"file_id": f"file-{number}"}))
+        return {one.about: one for one in services.listed(limit=100).records}
+
+    def test_all_that_come_later_are_one_alert(self, told):
+        found = self.damaged(*range(10))
+        assert set(found) == {"file-0", "file-1", "file-2", MANY}
+        assert found[MANY].detail == {"file_id": "file-3"}, "an example"
+        assert sorted(message["about"] for message in told()) == ["file-0", "file-1", "file-2", MANY]
+
+    def test_other_conditions_are_told_apart(self, told):
+        self.damaged(*range(10))
+        services.raise_alert(LINK)
+        assert "metro" in {message["about"] for message in told()}
+
+    def test_who_takes_some_on_is_not_told_of_the_next_one_by_one(self):
+        found = self.damaged(*range(5))
+        for one in found.values():
+            services.acknowledge(one.alert_id, actor=TESTS)
+        assert set(self.damaged(*range(5, 10))) == set(found)
+
+    def test_once_that_alert_is_over_each_is_told_again(self):
+        for one in self.damaged(*range(5)).values():
+            services.end(one.alert_id, actor=TESTS)
+        found = self.damaged(7)
+        assert found["file-7"].status is AlertStatus.OPEN
+        assert found[MANY].status is AlertStatus.OVER
+
+    def test_what_was_told_of_before_stays_an_alert_of_its_own(self):
+        self.damaged(*range(5))
+        before = services.find(services.id_of(Noticed(DAMAGED, MANY))).times
+        self.damaged(0)
+        assert services.find(services.id_of(Noticed(DAMAGED, MANY))).times == before
+
+    def test_what_a_check_finds_is_never_put_together(self):
+        """It ends each alert by what that is about."""
+        for number in range(5):
+            services.raise_alert(Noticed(WAITING, f"thing {number}"))
+        assert len(services.listed(limit=100).records) == 5
+
+    @requirement("I10")
+    def test_whoever_spoils_its_row_silences_nothing(self, told):
+        self.damaged(*range(4))
+        told()
+        spoiled = AlertTable(alert_id=services.id_of(Noticed(DAMAGED, MANY)))
+        spoiled.update([AlertTable.status.set(AlertStatus.ACKNOWLEDGED)])
+        services.raise_alert(Noticed(DAMAGED, "file-8"))
+        assert [message["about"] for message in told()] == [MANY]

@@ -1,9 +1,11 @@
 """Actions: asked for, confirmed, done by the service, and recorded in the audit trail."""
 
+import hashlib
 from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from django.core.cache import cache
 from django.test import Client
 
 from apps.access import api_keys as access
@@ -19,6 +21,7 @@ from apps.audit.trail import AuditEvent
 from apps.common.errors import Unavailable
 from apps.custody import retirement
 from apps.jobs import services as jobs
+from apps.keys import lifecycle
 from apps.keys import services as keys
 from apps.keys.records import KeyState
 from apps.keys.trail import PoolKeyEvent
@@ -32,7 +35,7 @@ from qkd.vocabulary import MAX_KEY_LENGTH, MIN_KEY_LENGTH
 from tests import requirement
 from tests.conftest import TESTS
 from tests.console.demo import ALICE
-from tests.console.pages import AUDIT, CLIENTS, JOBS, POOL, SESSIONS, act, messages_of, send
+from tests.console.pages import AUDIT, CASES, CLIENTS, JOBS, POOL, SESSIONS, act, messages_of, send
 from tests.queues import into
 from tests.sessions.links import a_link
 
@@ -207,6 +210,57 @@ def test_a_form_that_is_sent_twice_is_carried_out_once(console: Client) -> None:
     assert len(sessions.listed(actor=ALICE, limit=5).records) == 1
 
 
+@pytest.mark.parametrize("page", ["an action", "a form"])
+def test_a_form_whose_first_sending_was_interrupted_is_not_told_to_be_done(
+    console: Client, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    def killed(*_: Any, **__: Any) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(sessions, "generate", killed)
+    monkeypatch.setattr(lifecycle, "suspend", killed)
+    (key,) = keys.create(1, actor=ALICE)
+    address, given = {
+        "an action": (f"{POOL}do/suspend/", {"id": key.key_id, "reason": "r", "below_low_water": "on"}),
+        "a form": (GENERATE, ASKED),
+    }[page]
+    token = console.get(address, {"id": key.key_id}).context["once"]
+    with pytest.raises(SystemExit):
+        console.post(address, given | {"once": token})
+    again = console.post(address, given | {"once": token})
+    assert again.status_code == 302
+    assert "was interrupted: see here how it stands" in messages_of(again)[-1]
+    assert "carried out once" not in messages_of(again)[-1]
+
+
+def test_a_form_that_was_refused_is_told_so_when_it_is_sent_again(console: Client) -> None:
+    revoked, _ = keys.create(2, actor=ALICE)
+    retirement.revoke(revoked.key_id, reason="test", actor=ALICE)
+    address, given = f"{POOL}do/rotate/", {"id": revoked.key_id, "reason": "r", "below_low_water": "on"}
+    token = console.get(address, {"id": revoked.key_id}).context["once"]
+    for _ in range(2):
+        answer = console.post(address, given | {"once": token})
+    assert "was refused: nothing was changed" in messages_of(answer)[-1]
+
+
+@pytest.mark.parametrize("why", ["no token", "a database that is busy"])
+def test_a_form_that_cannot_be_noted_is_shown_again_and_not_told_to_be_done(
+    console: Client, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    (key,) = keys.create(1, actor=ALICE)
+    address, given = f"{POOL}do/suspend/", {"id": key.key_id, "reason": "lost", "below_low_water": "on"}
+    if why != "no token":
+        given["once"] = console.get(address, {"id": key.key_id}).context["once"]
+        monkeypatch.setattr(cache, "add", lambda *_, **__: False)  # as its answer is then
+    for url, sent in ((address, given), (GENERATE, ASKED | {"once": given.get("once", "")})):
+        shown = console.post(url, sent)
+        assert shown.context["form"].non_field_errors() == [
+            "Nothing was done yet. Check what you entered, then confirm."
+        ]
+    assert keys.find(key.key_id).state is KeyState.ACTIVE
+    assert sessions.listed(actor=ALICE, limit=5).records == []
+
+
 def test_cancelling_says_that_nothing_was_changed(console: Client) -> None:
     (key,) = keys.create(1, actor=ALICE)
     back = f"{POOL}?state=active"
@@ -254,6 +308,26 @@ def test_a_sign_in_that_ran_out_keeps_the_reason_and_does_nothing(console: Clien
     assert again.context["form"]["reason"].value() == "the laptop was stolen"
     assert "signed out before this was done" in again.content.decode()
     assert "reason" not in str(console.get(address, {"id": [key.key_id]}).context["form"].initial)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_kept"),
+    [("a, b; " * 333, True), ("\U0001f511" * 2000, True), (hashlib.shake_256(b"").hexdigest(4000), False)],
+    ids=["commas", "emoji", "noise"],
+)
+def test_a_long_text_survives_a_sign_in_that_ran_out_or_is_told_to_be_lost(
+    console: Client, text: str, is_kept: bool
+) -> None:
+    user, page = User.objects.get(username="admin"), {"id": "case-1"}
+    address = f"{CASES}do/note/"
+    console.logout()
+    console.post(address, page | {"text": text})
+    assert len(console.cookies["qkd_kept"].OutputString()) < 4096
+    console.force_login(user)
+    again = console.get(address, page)
+    assert again.context["form"]["text"].value() == (text if is_kept else None)
+    assert ("Too long to be kept, enter it again: Text" in again.content.decode()) is not is_kept
+    assert "signed out before" not in console.get(address, page).content.decode()
 
 
 def test_a_batch_is_a_job_and_cancelling_it_says_what_is_kept(
@@ -325,9 +399,16 @@ def test_select_across_is_refused(console: Client, across: str) -> None:
 
 def test_too_many_or_no_records_are_refused(console: Client) -> None:
     many = {"action": "revoke", "_selected_action": [f"pk-{number}" for number in range(101)], "index": "0"}
-    assert console.post(POOL, many).status_code == 400
+    sent_back = console.post(f"{POOL}?state=active", many)
+    assert sent_back["Location"] == f"{POOL}?state=active"
+    assert messages_of(sent_back) == [
+        "101 rows are selected, and an action takes 100 at most. Nothing was done."
+    ]
+    by_hand = console.get(f"{POOL}do/revoke/", {"id": many["_selected_action"]})
+    assert by_hand.status_code == 400
+    assert b"100 records at most" in by_hand.content
     assert (
-        "Select at least one row." in messages_of(console.post(POOL, {"action": "revoke", "index": "0"}))[0]
+        "Select at least one row." in messages_of(console.post(POOL, {"action": "revoke", "index": "0"}))[-1]
     )
     gone = console.get(f"{POOL}do/revoke/", {"id": "pk-gone"})
     assert b"None of the selected records exists any more" in gone.content

@@ -3,24 +3,31 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.test import Client
 
+from apps.access import ready_roles
+from apps.access.roles import Role
 from apps.alerts import services as alerts
 from apps.alerts.conditions import COMPROMISED, Noticed
+from apps.common import clock
 from apps.common.aws import client as aws_client
 from apps.common.errors import Unavailable
 from apps.detections import services as detections
+from apps.following import services as following
 from apps.keys import pools
 from apps.keys import services as keys
-from apps.sessions import console as overview
-from apps.sessions import services as sessions
+from apps.sessions import transitions
+from apps.sessions.console import judged as overview
 from tests import requirement
 from tests.conftest import TESTS
 from tests.console.demo import ALICE, Demo, make_session
+from tests.console.test_roles import as_role
+from tests.sessions.links import a_link
 
 DATA = "/admin/dashboard/data/"
 pytestmark = requirement("F3")
@@ -100,40 +107,129 @@ def test_it_asks_aws_for_at_most_twelve_pages_and_never_scans(
     assert len(calls) <= 18, "of lists that hold keys only, the rows"
 
 
+def qber(client: Client, **query: str) -> dict[str, Any]:
+    found = {panel["name"]: panel for panel in client.get(DATA, query).json()["panels"]}["qber"]
+    return {"body": text(found["body"]), "chart": found["chart"]}
+
+
+@pytest.fixture
+def crowded(console: Client, mid_month: None, monkeypatch: pytest.MonkeyPatch) -> Client:
+    """More sessions than are read: of one link six, one of which was tapped, and one of another; all added up."""
+    monkeypatch.setattr(overview, "READ", 3)
+    make_session(0.02, eavesdropper={"kind": "intercept_resend", "fraction": 1.0})
+    for _ in range(5):
+        make_session(0.02, key_length=64)
+    a_link("metro")
+    make_session(0.03, link="metro", key_length=64)
+    following.catch_up()
+    return console
+
+
+@requirement("I6")
 def test_it_asks_for_no_more_where_there_are_more_sessions_than_it_reads(
     console: Client, filled: Demo, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With an open alert, too."""
+    """With an open alert, too; the rollups of two months are two Queries."""
     alerts.raise_alert(Noticed(COMPROMISED, "metro", {"case_id": "case-1"}))
     monkeypatch.setattr(overview, "READ", 3)
-    console.get("/admin/")
+    following.catch_up()
+    console.get("/admin/")  # that there are more is remembered for a while, too
     calls.clear()
-    assert "there are more" in console.get("/admin/").content.decode()
-    assert len([call for call in calls if call != "BatchGetItem"]) <= 12, calls
+    assert "13 sessions were judged in the last 24h." in console.get("/admin/").content.decode()
+    months = {moment.month for moment in (clock.now(), clock.now() - timedelta(hours=48))}
+    assert len([call for call in calls if call != "BatchGetItem"]) <= 11 + len(months), calls
 
 
-def test_compromised_sessions_count_however_many_came_after_and_over_whatever_link(
+def test_of_many_sessions_the_chart_has_means_and_the_compromised_apart(crowded: Client) -> None:
+    found = qber(crowded)
+    points = {point["series"]: point for point in found["chart"]["points"]}
+    assert list(points) == ["default", "default, compromised", "metro"]
+    assert [point["count"] for point in points.values()] == [5, 1, 1]
+    assert [point["joined"] for point in points.values()] == [True, False, True]
+    assert points["default"]["value"] < 11 < points["default, compromised"]["value"]
+    assert [point["tone"] for point in points.values()] == ["good", "bad", "good"]
+    assert "link=default" in points["default"]["url"]
+    assert all(found["chart"]["since"] <= point["at"] for point in points.values())
+    assert "A point is the mean of an hour" in found["body"]
+
+
+def test_a_mean_leads_to_the_sessions_of_its_day_and_link(crowded: Client) -> None:
+    points = {point["series"]: point["url"] for point in qber(crowded)["chart"]["points"]}
+    for series, count in (("default", 6), ("default, compromised", 1), ("metro", 1)):
+        assert len(crowded.get(points[series]).context["cl"].result_list) == count
+
+
+def test_figures_count_all_sessions_however_many_there_are(crowded: Client) -> None:
+    assert "Ready 6 +6 Pending 0 Aborted 0 Study 0 Revoked 0 Compromised 1 +1" in qber(crowded)["body"]
+    assert "Ready 1 +1" in qber(crowded, link="metro")["body"], "few over this link: each is read"
+
+
+def test_what_was_revoked_and_what_waits_are_counted_too(crowded: Client) -> None:
+    revoked = make_session(0.02, key_length=64)
+    transitions.revoke(revoked.session_id, reason="tried", actor=ALICE)
+    make_session(0.02, key_length=64, judged=False)
+    following.catch_up()
+    assert "Ready 7 +7 Pending 1 Aborted 0 Study 0 Revoked 1 +1 Compromised 1" in qber(crowded)["body"]
+    make_session(0.02, link="metro", judged=False)
+    for _ in range(4):
+        make_session(0.03, link="metro", key_length=64)
+    following.catch_up()
+    assert "Ready 5 +5 Pending 1 " in qber(crowded, link="metro")["body"]
+
+
+def test_figures_change_from_one_day_to_the_next(crowded: Client, later: Callable[..., None]) -> None:
+    later(hours=25)
+    for _ in range(8):
+        make_session(0.02, key_length=64)
+    following.catch_up()
+    found = qber(crowded)
+    assert "Ready 8 +2" in found["body"]
+    assert "Compromised 0 -1" in found["body"]
+
+
+@pytest.mark.parametrize("name", overview.WINDOWS)
+def test_each_window_is_drawn_by_its_steps(crowded: Client, later: Callable[..., None], name: str) -> None:
+    window = overview.WINDOWS[name]
+    later(seconds=2 * window.step.length.total_seconds())
+    for _ in range(5):
+        make_session(0.02, key_length=64)
+    following.catch_up()
+    found = qber(crowded, range=name)
+    points = [point for point in found["chart"]["points"] if point["series"] == "default"]
+    assert [point["count"] for point in points] == [5, 5]
+    apart = (points[1]["at"] - points[0]["at"]) / 1000
+    assert 0 < apart <= 2 * window.step.length.total_seconds()
+    assert f"12 sessions were judged in the last {name}" in found["body"]
+
+
+def test_no_more_is_drawn_than_there_is_room_for(crowded: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overview, "POINTS", 2)
+    found = qber(crowded)
+    assert {point["series"] for point in found["chart"]["points"]} == {"default", "default, compromised"}
+    assert "Not drawn: 1 link with fewer sessions." in found["body"]
+    assert "Ready 6" in found["body"]
+
+
+def test_rollups_that_are_behind_hide_no_session_that_was_read(
     console: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    attacked = {"kind": "intercept_resend", "fraction": 1.0}
-    make_session(0.02, eavesdropper=attacked)
     for _ in range(4):
         make_session(0.02, key_length=64)
     monkeypatch.setattr(overview, "READ", 3)
-    body = text(panels(console)["qber"]["body"])
-    assert "Compromised 1" in body
-    assert "Ready ≥ 3" in body
-    assert "there are more" in body
+    found = qber(console)
+    assert len(found["chart"]["points"]) == 3
+    assert "Ready ≥ 3" in found["body"]
+    assert "there are more" in found["body"]
 
 
-def test_more_sessions_that_wait_than_are_looked_at_are_no_fewer_than_those_read(
-    console: Client, filled: Demo, monkeypatch: pytest.MonkeyPatch
+@requirement("D3")
+def test_who_does_not_see_everybody_s_sessions_is_told_of_none_of_them(
+    crowded: Client,
 ) -> None:
-    for _ in range(3):
-        make_session(0.02, judged=False)
-    monkeypatch.setattr(overview, "READ", 3)
-    monkeypatch.setattr(sessions, "MOST", 1)
-    assert "Pending ≥ 3" in text(panels(console)["qber"]["body"])
+    ready_roles.sync()
+    found = qber(as_role(Role.CLIENT))
+    assert found["chart"]["points"] == []
+    assert "No session was run" in found["body"]
 
 
 def test_a_window_and_a_link_are_chosen(console: Client, filled: Demo, later: Callable[..., None]) -> None:

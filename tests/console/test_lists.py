@@ -209,7 +209,23 @@ def test_a_time_range_narrows_a_list(console: Client, filled: Demo) -> None:
     assert len(ids(console.get(SESSIONS, {"since": day, "until": day}))) == made.count(day)
     assert ids(console.get(SESSIONS, {"since": tomorrow})) == []
     assert ids(console.get(SESSIONS, {"until": "2020-01-01"})) == []
-    assert console.get(SESSIONS, {"since": "yesterday"}).status_code == 302
+    sent_back = console.get(SESSIONS, {"since": "yesterday"})
+    assert sent_back.status_code == 302
+    assert messages_of(sent_back) == ["Since is no day, such as 2026-11-26."]
+    everything = console.get(SESSIONS, {"since": "0001-01-01", "until": "9999-12-31"})
+    assert len(ids(everything)) == len(made)
+
+
+@requirement("F1")
+def test_a_time_range_that_ends_before_it_begins_is_told(
+    console: Client, filled: Demo, calls: list[str]
+) -> None:
+    page = console.get(SESSIONS, {"since": "2026-12-01", "until": "2026-2-3"})
+    assert ids(page) == []
+    assert messages_of(page) == [
+        "From 2026-12-01 up to 2026-2-3 there is no day: the first is after the second."
+    ]
+    assert "Query" not in calls
 
 
 @requirement("F1")
@@ -242,7 +258,7 @@ def test_a_cursor_of_another_list_is_refused(console: Client, pages_of_five: Non
 def test_what_no_filter_knows_is_dropped(console: Client, query: str) -> None:
     page = console.get(f"{POOL}?{query}")
     assert page.status_code == 302
-    assert "Unknown filter ignored" in messages_of(console.get(page["Location"]))[0]
+    assert "Unknown filter ignored" in messages_of(console.get(page["Location"]))[-1]
 
 
 @requirement("F1")

@@ -9,6 +9,7 @@ from apps.cases import services
 from apps.cases.records import Case
 from apps.links import services as links
 from apps.links.records import LinkState
+from apps.sessions.records import Session
 from tests import requirement
 from tests.cases.found import case_over
 from tests.conftest import TESTS
@@ -43,6 +44,18 @@ def test_the_console_quarantines_and_releases_and_offers_what_can_be_done(
     assert links.find("metro").state is LinkState.ACTIVE
     services.close(case.case_id, reason="done", actor=TESTS)
     assert buttons(console, case) == set()
+
+
+def test_what_is_held_back_with_a_link_is_told_before(console: Client, case: Case, stock: Session) -> None:
+    over_stock = case_over("stock")
+    asked = console.get(f"{CASES}do/quarantine/", {"id": [case.case_id]})
+    assert "keys made over it are held back" in asked.content.decode()
+    assert asked.context["left"] == ["Ready quantum keys held back: 0. Left in the platform's stock: 16."]
+    everything = console.get(f"{CASES}do/quarantine/", {"id": [over_stock.case_id]})
+    assert everything.context["left"] == [
+        "Ready quantum keys held back: 16. Left in the platform's stock: 0.",
+        "Nothing can be encrypted until other links have keys.",
+    ]
 
 
 def test_the_console_asks_for_the_right_to_links_too(person: Callable[..., Client], case: Case) -> None:

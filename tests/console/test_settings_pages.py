@@ -159,3 +159,34 @@ def test_a_report_is_had_made_and_a_file_of_it_read(console: Client, monkeypatch
     assert url in console.get(f"{REPORTS}{long}/change/").content.decode()
     assert b"Signature" in send(console, url).content
     assert console.get(f"{REPORTS}nosuch/read/report.html/").status_code == 404
+
+
+def seen_by(client: Client, url: str) -> dict[str, Any]:
+    """A settings page as it stands in somebody's browser: what it shows, and the marks of that."""
+    return shown(client, url) | {"seen": client.get(url).context["seen"]}
+
+
+@pytest.mark.parametrize("kind", ["link", "pool", "application"])
+def test_what_somebody_else_changed_meanwhile_is_told_and_not_set_back(
+    console: Client, admitted_admin: None, kind: str
+) -> None:
+    links.make("metro", name="Metro", low_water=4, target=8, actor=ALICE)
+    pools.make("apart", target=4, actor=ALICE)
+    saes.register("sae-a", name="A", subject="CN=sae-a", keys_a_day=5, actor=TESTS)
+    url, label, name, find = {
+        "link": (f"{LINKS}metro/settings/", "Low-water mark (quantum keys)", "low_water", lambda: links.find("metro")),
+        "pool": (f"{POOLS}apart/settings/", "Target (active keys)", "target", lambda: pools.see("apart", actor=ALICE)),
+        "application": (f"{SAES}sae-a/settings/", "Keys a day", "keys_a_day", lambda: saes.find("sae-a")),
+    }[kind]  # fmt: skip
+    other = {"pool": "about"}.get(kind, "name")
+    first, second = seen_by(console, url), seen_by(console, url)
+    assert send(console, url, **(first | {name: "7"}), reason="more").status_code == 302
+    refused = send(console, url, **(second | {other: "Called so"}), reason="a better name")
+    assert f"Somebody else changed this since you opened the page: {label} (now 7)" in str(
+        refused.context["form"].non_field_errors()
+    )
+    assert refused.context["form"][other].value() == "Called so"
+    assert getattr(find(), name) == 7
+    knowing = second | {other: "Called so", name: "7", "seen": refused.context["seen"]}
+    assert send(console, url, **knowing, reason="a better name").status_code == 302
+    assert (getattr(find(), name), getattr(find(), other)) == (7, "Called so")

@@ -53,7 +53,7 @@ def worked(count):
 
 
 def total(metric, **dimensions):
-    return services.figure(metric, **dimensions).total
+    return sum(point.total for point in services.chart(metric, **dimensions))
 
 
 def test_each_entry_counts_once_however_often_the_stream_brings_it(aws):
@@ -149,21 +149,9 @@ def test_verdicts_and_error_rates_are_kept_by_link(template):
     handler(event(records()), None)
     (hour,) = [point for point in services.chart(QBER, link="a") if point.count]
     assert hour.count == 2
-    assert hour.mean == pytest.approx(3.0)
-    found = {word: figure.total for word, figure in services.verdicts().items()}
-    assert found == {"clean": 2, "anomalous": 0, "compromised": 1}
+    assert hour.total == pytest.approx(6.0)
     assert total(VERDICTS, link="b", verdict="compromised") == 1
     assert total(VERDICTS, link="a", verdict="compromised") == 0
-
-
-def test_a_figure_says_how_it_changed(aws, later):
-    worked(10)
-    later(hours=24)
-    worked(15)
-    handler(event(records()), None)
-    figure = services.figure(ENCRYPTIONS)
-    assert (figure.total, figure.before, figure.change) == (60, 40, 0.5)
-    assert services.figure(VERDICTS).change is None
 
 
 def test_a_caller_s_usage_is_its_own_and_the_platform_s_nobody_s(aws):

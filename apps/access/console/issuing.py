@@ -18,6 +18,7 @@ from apps.console.form_page import form_page
 from apps.console.store_admin import StoreAdmin
 
 OVERLAP_HOURS = 24
+LOST = "Its key was shown in the first answer only. If you do not have it, revoke the newest key and issue another."
 
 
 class IssueForm(forms.Form):
@@ -69,8 +70,9 @@ def issue_view(model_admin: StoreAdmin, request: HttpRequest) -> HttpResponse:
     intro = "A key lets a program act as a service or a person. It is shown once."
     context = model_admin.page_context(request, "Issue an API key")
     return form_page(
-        request, context, IssueForm, submit, intro=intro, button="Issue", back_url=model_admin.list_url()
-    )
+        request, context, IssueForm, submit,
+        intro=intro, button="Issue", back_url=model_admin.list_url(), lost=LOST,
+    )  # fmt: skip
 
 
 @kept.keeps_what_was_typed
@@ -89,7 +91,9 @@ def rotate_view(model_admin: StoreAdmin, request: HttpRequest, key_id: str) -> H
     intro = f"Issues a second key for {before.principal_id} with the limits of {key_id}. What it owns stays its own."
     context = model_admin.page_context(request, "Rotate an API key")
     back_url = reverse("admin:access_apikey_change", args=[key_id])
-    return form_page(request, context, RotateForm, submit, intro=intro, button="Rotate", back_url=back_url)
+    return form_page(
+        request, context, RotateForm, submit, intro=intro, button="Rotate", back_url=back_url, lost=LOST
+    )
 
 
 def _find(key_id: str) -> ApiKey:

@@ -25,7 +25,7 @@ from apps.access.roles import Role
 from apps.access.trail import UserEvent
 from apps.access.users import User
 from apps.audit.services import record
-from apps.console import render
+from apps.console import render, seen
 
 ROLES = [("", "Decides nothing"), *((role.value, role.value.capitalize()) for role in Role)]
 
@@ -69,12 +69,26 @@ def _was_superuser(before: Any) -> bool:
     return bool(before.pk and User.objects.filter(pk=before.pk, is_superuser=True).exists())
 
 
+def _told(form: "forms.ModelForm[Any]") -> dict[str, Any]:
+    """Return what the user or group of a form is now. A password has a page of its own."""
+    return {name: form.initial.get(name) for name in form.fields if name != "password"}
+
+
 def _within_rights(base: "type[forms.ModelForm[Any]]", editor: User) -> "type[forms.ModelForm[Any]]":
     """The form, checked against what its editor holds."""
 
     class WithinRights(base):  # type: ignore[misc, valid-type]
+        @property
+        def seen(self) -> str:
+            """The marks of what the page shows, for its template."""
+            return "" if self.instance._state.adding else seen.marks(_told(self))  # noqa: SLF001 - Django's documented API
+
         def clean(self) -> dict[str, Any] | None:
             cleaned: dict[str, Any] | None = super().clean()
+            now = _told(self)
+            others = seen.changed(self.data.get(seen.FIELD, ""), now)
+            if others:
+                raise ValidationError(seen.problem_of(self, others, now))
             _check_within_rights(editor, self)
             return cleaned
 

@@ -89,8 +89,9 @@ def quotas_view(model_admin: StoreAdmin, request: HttpRequest, principal_id: str
     except PrincipalNotFound:
         return _never_admitted(model_admin, request, principal_id)
 
+    now = {quota.value: (principal.quotas or {}).get(quota.value) for quota in Quota}
+
     def submit(form: QuotasForm) -> HttpResponse:
-        now = {quota.value: (principal.quotas or {}).get(quota.value) for quota in Quota}
         wanted = form.chosen()
         differences(wanted, now, what=principal_id)
         given = {name: most for name, most in wanted.items() if most is not None}
@@ -107,7 +108,7 @@ def quotas_view(model_admin: StoreAdmin, request: HttpRequest, principal_id: str
     )
     return form_page(
         request, context, QuotasForm, submit, intro=intro, button="Change", back_url=_back(principal),
-        template="console/parts_form.html", initial=principal.quotas,
+        template="console/parts_form.html", changes=now,
     )  # fmt: skip
 
 

@@ -57,6 +57,7 @@ def export_view(model_admin: StoreAdmin, request: HttpRequest, approval_id: str)
     return form_page(
         request, context, NoForm, submit, intro=INTRO, button="Give out", back_url=back,
         template="console/parts_form.html",
+        lost="The file was in the first answer only. If you do not have it, ask for another export.",
     )  # fmt: skip
 
 

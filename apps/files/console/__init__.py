@@ -18,6 +18,7 @@ from apps.common.errors import NotFound, PlatformError
 from apps.console import once, render
 from apps.console.dashboard import Step
 from apps.console.failures import FAILURES, problem_of
+from apps.console.once import Fate
 from apps.console.store_admin import StoreAdmin
 from apps.files import names, services
 from apps.files.bodies import presigned
@@ -28,6 +29,7 @@ from apps.files.tasks import decrypt_later
 from apps.files.uploads import announce
 from apps.files.uploads.announce import UploadMethod
 
+AGAIN = "This form was sent already: the file was decrypted once, for the first answer. Decrypt it again to have it here."
 TYPE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 
@@ -161,16 +163,33 @@ def download_view(model_admin: StoreAdmin, request: HttpRequest, file_id: str) -
     way = first_steps.look(request)  # before it is read: then they are behind whoever takes them
     form = DownloadForm(request.POST if request.method == "POST" else None)
     found: downloads.Download | None = None
-    if form.is_valid() and once.spend(request):
-        try:
-            passphrase = form.cleaned_data["passphrase"] or None
-            found = downloads.publish(file_id, actor=actor, passphrase=passphrase, later=decrypt_later)
-        except FAILURES as error:
-            form.add_error(None, problem_of(error).detail)
+    if form.is_valid():
+        fate = once.spend(request)
+        if fate is not Fate.FIRST:
+            form.add_error(None, AGAIN if fate is Fate.DONE else fate.told)
+        else:
+            found = _published(request, form, file_id)
     if found is not None and found.job_id:
         return HttpResponseRedirect(reverse("admin:jobs_job_change", args=[found.job_id]))
     steps = [] if way is None or way.ready is None else _steps(request, file, found)
     return _download_page(model_admin, request, file, form, found, steps)
+
+
+def _published(request: HttpRequest, form: DownloadForm, file_id: str) -> downloads.Download | None:
+    """Decrypt a file; None where that was refused, which the form says."""
+    try:
+        found = downloads.publish(
+            file_id,
+            actor=actor_of(request),
+            passphrase=form.cleaned_data["passphrase"] or None,
+            later=decrypt_later,
+        )
+    except FAILURES as error:
+        once.note(request, Fate.REFUSED)
+        form.add_error(None, problem_of(error).detail)
+        return None
+    once.note(request, Fate.DONE)
+    return found
 
 
 def _steps(request: HttpRequest, file: File, found: downloads.Download | None) -> list[Step]:

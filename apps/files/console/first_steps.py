@@ -20,6 +20,7 @@ from apps.audit.records import Actor
 from apps.common import clock
 from apps.console import dashboard, once, render
 from apps.console.dashboard import Step
+from apps.console.once import Fate
 from apps.files import services
 from apps.files.display import MAY_DECRYPT
 from apps.files.records import File
@@ -141,12 +142,16 @@ def session_view(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     if request.method != "POST":
         raise Http404
-    if once.spend(request):
+    fate = once.spend(request)
+    if fate is not Fate.FIRST:
+        messages.warning(request, fate.told)
+    else:
         asked = sessions.GenerateRequest(
             key_length=settings.QUANTUM_KEY_BITS, error_rate=ERROR_RATE, link=sessions.DEFAULT_LINK
         )
         made = generate_now_or_later(asked, actor=actor_of(request))
         bits = "" if isinstance(made, Job) else f" It left a key of {made.final_key_length:,} bits."
+        once.note(request, Fate.DONE)
         messages.success(request, f"A session was run.{bits} The next step: upload a file.")
     return HttpResponseRedirect(reverse("admin:files_file_upload"))
 

@@ -36,13 +36,15 @@
         const plain = { pointRadius: 0, pointHitRadius: 0, borderWidth: 0 };
         const series = bySeries(data.points);
         const sets = series.flatMap(([name, points], index) => {
-            const line = colour(LINES[index % LINES.length]);
+            const joined = points.every((point) => point.joined);
+            const line = joined ? colour(LINES[index % LINES.length]) : bad;
             const values = {
                 label: name, points, data: points.map((point) => ({ x: point.at, y: point.value })), borderColor: line,
-                borderWidth: 1.5, borderDash: index >= LINES.length ? [2, 3] : [], pointRadius: 4, pointHoverRadius: 6, pointBorderWidth: 0,
-                tension: 0, pointBackgroundColor: points.map((point) => tones[point.tone]), backgroundColor: line,
+                borderWidth: 1.5, borderDash: index >= LINES.length ? [2, 3] : [], pointRadius: points.length > CROWDED ? 2 : 4, pointHoverRadius: 6,
+                pointBorderWidth: 0, tension: 0, clip: 8, showLine: joined, pointBackgroundColor: points.map((point) => tones[point.tone]), backgroundColor: line,
             };
-            if (series.length > 1) { return [values]; } // several bands on one another tell nothing
+            // Several bands on one another tell nothing, and a mean has none
+            if (series.length > 1 || points.some((point) => point.count > 1)) { return [values]; }
             return [
                 values,
                 { ...plain, label: 'low', data: points.map((point) => ({ x: point.at, y: point.low })) },
@@ -55,10 +57,23 @@
         }];
     }
 
+    const MINUTE = 60_000, DAY = 1_440 * MINUTE, CROWDED = 60;
+    const STEPS = [MINUTE, 5 * MINUTE, 10 * MINUTE, 30 * MINUTE, 60 * MINUTE, 180 * MINUTE, 360 * MINUTE, DAY, 2 * DAY, 7 * DAY];
+
+    // Where the axis has a mark: at full minutes, hours or days of the viewer's zone
+    function marks(since, until) {
+        const step = STEPS.find((one) => (until - since) / one <= 9) ?? STEPS.at(-1);
+        const shift = new Date(until).getTimezoneOffset() * MINUTE;
+        const first = Math.ceil((since - shift) / step) * step + shift;
+        const found = [];
+        for (let at = first; at <= until; at += step) { found.push({ value: at }); }
+        return found;
+    }
+
     function moment(milliseconds, span) {
         const time = new Date(milliseconds);
-        const clock = time.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false });
-        return span > 2 * 86_400_000 ? `${time.getMonth() + 1}/${time.getDate()} ${clock}` : clock;
+        if (span > 2 * DAY) { return time.toLocaleDateString('en', { month: 'short', day: 'numeric' }); }
+        return time.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false });
     }
 
     function options(data) {
@@ -74,6 +89,7 @@
             scales: {
                 x: {
                     type: 'linear', min: data.since, max: now, border: { color: grid }, grid: { display: false },
+                    afterBuildTicks: (axis) => { axis.ticks = marks(data.since, now); },
                     ticks: { color: text, maxRotation: 0, autoSkipPadding: 24, callback: (value) => moment(value, span) },
                 },
                 y: {
@@ -89,7 +105,8 @@
                         title: (items) => items.map((item) => new Date(item.parsed.x).toLocaleString())[0],
                         label: (item) => {
                             const point = item.dataset.points[item.dataIndex];
-                            return `${point.series}: QBER ${point.value.toFixed(2)} % (${point.low.toFixed(2)} – ${point.high.toFixed(2)} %)`;
+                            const about = point.count > 1 ? `the mean of ${point.count.toLocaleString('en')} sessions` : `${point.low.toFixed(2)} – ${point.high.toFixed(2)} %`;
+                            return `${point.series}: QBER ${point.value.toFixed(2)} % (${about})`;
                         },
                     },
                 },
