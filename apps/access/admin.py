@@ -9,16 +9,20 @@ from django.urls import URLPattern, path, reverse
 from apps.access import api_keys, models
 from apps.access.console import (
     actor_of,
+    found,  # noqa: F401 - lets the search box find people and services
     people,  # noqa: F401 - registers persons and roles
     usage,
 )
 from apps.access.console.issuing import issue_view, rotate_view
+from apps.access.console.tabs import owned
+from apps.access.console.whose import whose
 from apps.access.records import ApiKey, KeyStatus
 from apps.common.dynamodb import Page, Position
 from apps.console import people as people_shown
 from apps.console import render
 from apps.console.actions import Action, Facts
 from apps.console.details import Related, Subject
+from apps.console.filters import exact_filter
 from apps.console.models import DisplayModel
 from apps.console.render import Tone, column
 from apps.console.store_admin import StoreAdmin, partial_of
@@ -56,6 +60,8 @@ class ApiKeyAdmin(StoreAdmin):
     empty_text = "No API keys yet."
     search_fields = ("key_id",)
     search_help_text = "Exact id (before the dot)"
+    indexed = ("owner",)
+    list_filter = (exact_filter("owner", title="of (id or user name)"),)
     list_display = ("identity", "whose", "called", "badge", "issued", "ends", "used")
     id_pattern = r"qk[A-Za-z0-9]+"
     record_actions = ACTIONS
@@ -66,14 +72,20 @@ class ApiKeyAdmin(StoreAdmin):
     identity = column("key_id", render.code, "key")
     called = column("name", render.name, "name")
     whose = column("principal_id", people_shown.who, "of")
-    whole = column("principal_id", people_shown.who_whole, "of")
     badge = column("status", lambda value: render.badge(value, TONES), "status")
     may = column("scopes", render.document, "limited to")
     from_where = column("networks", render.document, "networks")
     issued = column("created_at", render.moment, "created")
-    issuer = column("created_by", people_shown.who_whole, "created by")
     ends = column("expires_at", render.moment, "ends")
     used = column("last_used_at", render.moment, "last used")
+
+    @admin.display(description="of")
+    def whole(self, obj: models.ApiKey) -> Any:
+        return whose(obj.viewer, obj.principal_id)
+
+    @admin.display(description="created by")
+    def issuer(self, obj: models.ApiKey) -> Any:
+        return whose(obj.viewer, obj.created_by)
 
     @admin.display(description="status")
     def badge_and_why(self, obj: models.ApiKey) -> str:
@@ -82,8 +94,12 @@ class ApiKeyAdmin(StoreAdmin):
     def page(
         self, request: HttpRequest, *, limit: int, position: Position | None, **filters: str
     ) -> Page[ApiKey]:
-        del request, filters
-        return api_keys.keys_page(limit=limit, position=position)
+        del request
+        principal = people_shown.id_of(filters["owner"]) if "owner" in filters else None
+        return api_keys.keys_page(limit=limit, position=position, principal_id=principal)
+
+    def name_of(self, obj: DisplayModel) -> str:
+        return render.spelt(str(getattr(obj, "name", "")))
 
     def find(self, request: HttpRequest, object_id: str) -> ApiKey:
         del request
@@ -122,12 +138,4 @@ class ApiKeyAdmin(StoreAdmin):
     def related_to(self, request: HttpRequest, obj: DisplayModel) -> list[Related]:
         """Return what else the key's principal has."""
         owner = str(getattr(obj, "principal_id", ""))
-        links = [
-            render.list_link(request.user, target, text, owner=owner)
-            for target, text in (
-                ("qkd_sessions.session", "Sessions"),
-                ("files.file", "Files"),
-                ("jobs.job", "Jobs"),
-            )
-        ]
-        return [Related(title=f"Of {owner}", note=render.inline(links)), usage.used_this_month(owner)]
+        return [owned(request, owner), usage.used_this_month(owner)]

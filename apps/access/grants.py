@@ -121,11 +121,19 @@ def revoke(grantee: str, name: str, *, actor: Actor) -> None:
         tx.audit(GrantEvent.REVOKED, grantee=grantee, object=name)
 
 
-def _check_gives(actor: Actor, owner: str, name: str, event: Event) -> None:
-    """Refuse who does not own an object. To see everything is not enough: who sees records may read no content."""
+def may_give(actor: Actor, owner: str) -> bool:
+    """Return whether an actor may grant what somebody owns.
+
+    To see everything is not enough: who sees records may read no content.
+    """
     own = owner == str(actor) or owner in actor.groups
+    return own or principals.rights_of(actor)[0] >= scopes_of(Role.ADMINISTRATOR)
+
+
+def _check_gives(actor: Actor, owner: str, name: str, event: Event) -> None:
+    """Refuse who may not grant an object."""
     named = not name.startswith("type:") or name.startswith(f"type:{owner}|")
-    if named and (own or principals.rights_of(actor)[0] >= scopes_of(Role.ADMINISTRATOR)):
+    if named and may_give(actor, owner):
         return
     record(actor, event, outcome=Outcome.DENIED, object=name)
     raise GrantNotFound("There is nothing of yours to grant under this name.")

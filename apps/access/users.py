@@ -37,6 +37,7 @@ class User(AbstractUser):
     objects: ClassVar[UserByKeyManager] = UserByKeyManager()
 
     class Meta(AbstractUser.Meta):
+        verbose_name, verbose_name_plural = "person", "people"
         permissions = [("see_every_owner", "Can see the records of every owner")]
 
     def clean(self) -> None:

@@ -165,6 +165,9 @@ class AlertAdmin(StoreAdmin):
         status = AlertStatus(filters["status"]) if "status" in filters else None
         return services.listed(limit=limit, position=position, status=status)
 
+    def name_of(self, obj: DisplayModel) -> str:
+        return str(getattr(obj, "text", ""))
+
     def find(self, request: HttpRequest, object_id: str) -> Alert:
         del request
         return services.find(object_id)

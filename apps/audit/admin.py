@@ -10,8 +10,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
 from apps.access.console import actor_of
+from apps.access.console.whose import whose
 from apps.audit import archiving, models, services, tasks
-from apps.audit.console import TONES, id_of, spoken, subjects
+from apps.audit.console import TONES, file_or_message, id_of, spoken, subjects
 from apps.audit.forms import VerifyForm
 from apps.audit.records import Entry, Outcome
 from apps.audit.verifying import Depth
@@ -44,7 +45,7 @@ class EntryAdmin(StoreAdmin):
         exact_filter("actor", title="actor (id or user name)"),
         exact_filter("session"),
         exact_filter("key", title="pool key"),
-        exact_filter("file"),
+        exact_filter("file", title="file or message"),
         exact_filter("approval"),
         exact_filter("event", title="event begins with"),
         choice_filter("outcome", Outcome),
@@ -74,26 +75,30 @@ class EntryAdmin(StoreAdmin):
     @admin.display(description="actor")
     def who_else(self, obj: models.Entry) -> Any:
         more = render.list_link(obj.viewer, "audit.entry", "all their activity", actor=obj.actor)
-        return render.inline([people.who_whole(obj.actor), more])
+        return render.inline([whose(obj.viewer, obj.actor), more])
 
     @admin.display(description="session")
     def session(self, obj: models.Entry) -> Any:
-        return self._about(obj, "qkd_sessions.session", "session", obj.session_id)
+        link = render.link(obj.viewer, "qkd_sessions.session", obj.session_id, render.code(obj.session_id))
+        return self._about(obj, link, session=obj.session_id)
 
     @admin.display(description="pool key")
     def key(self, obj: models.Entry) -> Any:
-        return self._about(obj, "keys.poolkey", "key", obj.key_id)
+        link = render.link(obj.viewer, "keys.poolkey", obj.key_id, render.code(obj.key_id))
+        return self._about(obj, link, key=obj.key_id)
 
-    @admin.display(description="file")
+    @admin.display(description="file or message")
     def file(self, obj: models.Entry) -> Any:
-        return self._about(obj, "files.file", "file", obj.file_id)
+        link = file_or_message(obj.viewer, obj.file_id, render.code(obj.file_id))
+        return self._about(obj, link, file=obj.file_id)
 
     @staticmethod
-    def _about(obj: models.Entry, target: str, by: str, pk: str | None) -> Any:
-        if not pk:
+    def _about(obj: models.Entry, link: Any, **by: str | None) -> Any:
+        """Return a subject of an entry, and where all entries about it are."""
+        named = {name: pk for name, pk in by.items() if pk}
+        if not named:
             return render.NONE
-        more = render.list_link(obj.viewer, "audit.entry", "related entries", **{by: pk})
-        return render.inline([render.link(obj.viewer, target, pk, render.code(pk)), more])
+        return render.inline([link, render.list_link(obj.viewer, "audit.entry", "related entries", **named)])
 
     def as_display(self, record: Entry) -> DisplayModel:
         return models.Entry.of(record, entry_id=id_of(record.chain, record.sequence))

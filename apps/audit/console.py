@@ -1,6 +1,7 @@
 """What the overview and the pages of records show of the trail."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpRequest
@@ -8,20 +9,34 @@ from django.urls import reverse
 
 from apps.access.console import actor_of
 from apps.audit import models, services
-from apps.audit.records import Entry, Outcome
+from apps.audit.records import ActorKind, Entry, Outcome
 from apps.audit.tasks import VERIFIER
 from apps.audit.trail import AuditEvent
 from apps.common import clock
 from apps.common.caching import TimedCache
 from apps.common.dynamodb import Page
-from apps.console import attention, dashboard, details, exporting, people, render
+from apps.console import attention, dashboard, details, exporting, pages, people, render
 from apps.console.attention import Item
 from apps.console.details import Related, Subject
 from apps.console.render import Tone
 
 TONES = {Outcome.OK: Tone.GOOD, Outcome.DENIED: Tone.WAIT, Outcome.FAILED: Tone.BAD}
 MAY_VIEW = "audit.view_entry"
-LATEST = 8  # in the overview
+MESSAGES = ("msg-", "batch-")  # as ids of messages and of batches begin
+NOTABLE, LOOKED_THROUGH = 8, 50  # entries that the overview shows, and reads
+ROUTINE = frozenset(
+    [
+        "audit.checkpointed",
+        "job.begun",
+        "job.ended",
+        "job.queued",
+        "pool_key.created",
+        "pool_key.uses_counted",
+        "quantum_key.reserved",
+        "stock.claimed",
+        "stock.measured",
+    ]
+)  # what a schedule or a worker records of every run
 _kept = TimedCache[tuple[Entry | None]](max_items=1, ttl_seconds=60.0)  # it changes once a day
 VERIFIED_WITHIN = 2 * 86_400.0  # seconds: the schedule verifies every day
 
@@ -42,9 +57,15 @@ def subjects(viewer: Any, entry: Entry | models.Entry) -> Any:
         [
             render.link(viewer, "qkd_sessions.session", entry.session_id),
             render.link(viewer, "keys.poolkey", entry.key_id),
-            render.link(viewer, "files.file", entry.file_id),
+            file_or_message(viewer, entry.file_id),
         ]
     )
+
+
+def file_or_message(viewer: Any, pk: str | None, text: Any = None) -> Any:
+    """Link to the file that an entry is about, or to the message."""
+    target = "files.message" if (pk or "").startswith(MESSAGES) else "files.file"
+    return render.link(viewer, target, pk, text)
 
 
 def _rows(request: HttpRequest, page: Page[Entry]) -> list[tuple[Any, ...]]:
@@ -64,15 +85,22 @@ def _rows(request: HttpRequest, page: Page[Entry]) -> list[tuple[Any, ...]]:
 COLUMNS = ("Entry", "Time", "Event", "Outcome", "Actor", "Subject")
 
 
-def _latest(request: HttpRequest) -> dashboard.Content:
-    rows = _rows(request, services.entries_page(limit=LATEST))
-    note = "" if rows else "No entries yet. Every operation on a key, session or file leaves one."
-    return dashboard.Content(columns=COLUMNS, rows=rows, note=note)
+def is_routine(entry: Entry) -> bool:
+    """Return whether an entry tells of what the platform does again and again by itself, and did well."""
+    by_itself = entry.actor.startswith(f"{ActorKind.SYSTEM}:")
+    return by_itself and entry.outcome is Outcome.OK and entry.event in ROUTINE
+
+
+def _notable(request: HttpRequest) -> dashboard.Content:
+    page = services.entries_page(limit=LOOKED_THROUGH)
+    notable = [entry for entry in page.records if not is_routine(entry)][:NOTABLE]
+    note = "" if page.records else "No entries yet. Every operation on a key, session or file leaves one."
+    if page.records and not notable:
+        note = f"The newest {len(page.records)} entries tell of what the platform does by itself."
+    return dashboard.Content(columns=COLUMNS, rows=_rows(request, replace(page, records=notable)), note=note)
 
 
 def _trail(request: HttpRequest, subject: Subject, limit: int) -> Related:
-    if not request.user.has_perm(MAY_VIEW):
-        return Related(title="Audit entries", note="Your account may not see the audit trail.")
     page = services.entries_page(limit=limit, by=subject.by, value=subject.value)
     rows = _rows(request, page)
     text = "All of them, with filters" if not page.older else "More of them, with filters"
@@ -107,12 +135,18 @@ def _exported(request: HttpRequest, what: exporting.Export) -> None:
     services.record(actor_of(request), AuditEvent.EXPORTED, **told)
 
 
-details.show_trail_by(_trail)
+details.show_trail_by(_trail, permission=MAY_VIEW)
 exporting.record_by(_exported)
 attention.register(attention.Source(permission=MAY_VIEW, load=_verified))
 dashboard.register(
     dashboard.Panel(
-        name="audit", title="Latest audit entries", permission=MAY_VIEW, load=_latest, place=8, width="full",
+        name="audit", title="Notable audit entries", permission=MAY_VIEW, load=_notable, place=8, width="full",
         list_url="admin:audit_entry_changelist",
+    )
+)  # fmt: skip
+pages.lead_to(
+    pages.Shortcut(
+        name="verification", title="Verification", section="Audit", place=3,
+        permissions=(MAY_VIEW, "audit.verify_audit"), address="admin:audit_entry_verify",
     )
 )  # fmt: skip

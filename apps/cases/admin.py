@@ -25,6 +25,7 @@ from apps.console.render import Tone, column
 from apps.console.store_admin import StoreAdmin
 from apps.custody import reencryption
 from apps.custody.reencryption import Suspect, SuspectKind
+from apps.sessions.display import taken_for
 
 TONES = {CaseStatus.OPEN: Tone.BAD, CaseStatus.ACKNOWLEDGED: Tone.WAIT, CaseStatus.CLOSED: Tone.MUTED}
 SEVERITIES = {Severity.CRITICAL: Tone.BAD, Severity.WARNING: Tone.WAIT, Severity.INFO: Tone.INFO}
@@ -32,11 +33,34 @@ SHOWN = 50  # notes and keys on the page of a case
 
 
 class TextForm(forms.Form):
-    """Asks for a text."""
+    """Asks for a text. A subclass says what it is."""
 
     text = forms.CharField(
-        max_length=2000, widget=forms.Textarea({"rows": 4}), help_text="Kept with the case."
+        label="Note", max_length=2000, widget=forms.Textarea({"rows": 4}), help_text="Kept with the case."
     )
+    called = ""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.fields["text"].label = self.called
+
+
+class NoteForm(TextForm):
+    """Asks for a note."""
+
+    called = "Note"
+
+
+class EndForm(TextForm):
+    """Asks how a case ended."""
+
+    called = "How it ended"
+
+
+class WhyForm(TextForm):
+    """Asks why files are re-encrypted."""
+
+    called = "Reason"
 
 
 def _facts(_request: HttpRequest, obj: DisplayModel) -> Facts:
@@ -88,16 +112,16 @@ ACTIONS = (
     Action(
         name="note", label="Note…", title="Write a note", permission="manage", button="Write", done="noted",
         warning="The note stays with each of these cases as it is.", destructive=False, act=_note,
-        form_class=TextForm, facts=_facts,
+        form_class=NoteForm, facts=_facts,
     ),
     Action(
         name="close", label="Close…", title="Close cases", permission="manage", button="Close", done="closed",
         warning="Closes these cases permanently. Say how they ended.", destructive=False, act=_close,
-        form_class=TextForm, facts=_facts, offered=_is_not(CaseStatus.CLOSED),
+        form_class=EndForm, facts=_facts, offered=_is_not(CaseStatus.CLOSED),
     ),
     Action(
         name="reencrypt", label="Re-encrypt what used the link's keys…", title="Re-encrypt files", permission="manage",
-        button="Re-encrypt", done="given to a job that re-encrypts", act=_reencrypt, form_class=TextForm, facts=_facts,
+        button="Re-encrypt", done="given to a job that re-encrypts", act=_reencrypt, form_class=WhyForm, facts=_facts,
         warning="A job revokes the link's ready sessions of the case's window, then re-encrypts every file that used "
         "their keys. Messages are kept by their owners, who have to encrypt them again.",
     ),
@@ -123,7 +147,7 @@ class CaseAdmin(StoreAdmin):
     list_display = ("identity", "badge", "urgency", "on", "why", "when", "taken")
     record_actions = ACTIONS
     fieldsets = (
-        (None, {"fields": ("badge", "urgency", "on", "why", "when")}),
+        (None, {"fields": ("badge", "urgency", "on_link", "why", "when")}),
         ("Handling", {"fields": ("taken", "acknowledged", "done", "ended", "resolution")}),
         ("Notes", {"fields": ("notes_table",), "classes": ("whole",)}),
         ("Used keys of the link in the window", {"fields": ("window", "keys_table"), "classes": ("whole",)}),
@@ -139,9 +163,13 @@ class CaseAdmin(StoreAdmin):
     done = column("closed_by", people.who, "closed by")
     ended = column("closed_at", render.moment, "closed")
 
+    @admin.display(description="link")
+    def on_link(self, obj: models.Case) -> Any:
+        return render.link(obj.viewer, "links.link", obj.link, render.name(obj.link))
+
     @admin.display(description="window")
     def window(self, obj: models.Case) -> Any:
-        return render.inline([render.moment(obj.window_from), "to", render.moment(obj.window_until)])
+        return format_html("{} to {}", render.moment(obj.window_from), render.moment(obj.window_until))
 
     @admin.display(description="notes")
     def notes_table(self, obj: models.Case) -> Any:
@@ -155,21 +183,21 @@ class CaseAdmin(StoreAdmin):
     def keys_table(self, obj: models.Case) -> Any:
         page = affected.affected_page(services.find(obj.pk), limit=SHOWN)
         if not page.records:
-            return "More are listed by the API." if page.older else "No key of these sessions was used."
+            if not page.older:
+                return "No key of these sessions was used."
+            return f"No key of the newest {affected.SESSIONS_A_PAGE} sessions was used. Older ones: {_by_the_api(obj)}."
         rows = [
             (
                 render.short(key.key_id),
-                key.purpose,
-                render.link(obj.viewer, "files.file", key.subject) if key.purpose == "file" else key.subject,
+                render.words(key.purpose),
+                taken_for(obj.viewer, key),
                 people.who(key.taken_by),
                 render.moment(key.taken_at),
             )
             for key in page.records
         ]
-        table = render.table(("Quantum key", "For", "File or message", "Taken by", "Taken"), rows)
-        more = (
-            f"The first {len(rows)}; all by GET /api/v1/cases/{obj.pk}/affected-keys." if page.older else ""
-        )
+        table = render.table(("Quantum key", "For", "What", "Taken by", "Taken"), rows)
+        more = f"The first {len(rows)}; all: {_by_the_api(obj)}." if page.older else ""
         return format_html("{}{}", table, more)
 
     def may_do(self, request: HttpRequest, action: Action) -> bool:
@@ -206,6 +234,10 @@ class CaseAdmin(StoreAdmin):
     def find(self, request: HttpRequest, object_id: str) -> Case:
         del request
         return services.find(object_id)
+
+
+def _by_the_api(obj: models.Case) -> str:
+    return f"GET /api/v1/cases/{obj.pk}/affected-keys"
 
 
 def _to_acknowledge(_request: HttpRequest) -> Iterator[Item]:

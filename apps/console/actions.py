@@ -108,6 +108,9 @@ class RecordAdmin(Protocol):
     def may_do(self, request: HttpRequest, action: Action) -> bool:
         """Return whether the user may ask for an action."""
 
+    def applies(self, request: HttpRequest, obj: DisplayModel, action: Action) -> bool:
+        """Return whether the user can do an action to a record as it is now."""
+
     def get_object(self, request: HttpRequest, object_id: str) -> DisplayModel | None:
         """Return one record, or None."""
 
@@ -192,13 +195,18 @@ def _page(
     form: forms.Form,
     back: str,
 ) -> HttpResponse:
+    possible = [one for one in chosen if model_admin.applies(request, one, action)]
     context = {
         **model_admin.admin_site.each_context(request),
         "title": action.title,
         "action": action,
         "form": form,
-        "records": [{"record": one, "facts": action.facts(request, one)} for one in chosen],
-        "left": action.left(request, chosen) if chosen else (),
+        "records": [
+            {"record": one, "facts": action.facts(request, one), "is_possible": one in possible}
+            for one in chosen
+        ],
+        "is_possible": bool(possible),
+        "left": action.left(request, possible) if possible else (),
         "once": once.new_token(),
         "opts": model_admin.opts,
         "list_url": model_admin.list_url(),

@@ -20,8 +20,10 @@ from apps.common.errors import Invalid
 from apps.console.filters import SINCE, UNTIL, Field, IndexFilter, end_of, start_of
 from apps.console.models import DisplayModel
 
-CURSOR_VAR = "cursor"
+CURSOR_VAR, ORDER_VAR, OLDEST = "cursor", "order", "oldest"
+BEFORE_ALL = "0"  # sorts before the place of every record, which begins with its time
 EXPORTS = (("csv", "CSV"), ("jsonl", "JSON lines"))
+SPAN = {SINCE, UNTIL}
 LOOKED_THROUGH = 200  # records that a page reads where a filter without an index of its own looks among them
 
 
@@ -68,7 +70,8 @@ class StoreChangeList(ChangeList):
 
     def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
         lookups = super().get_filters_params(params)
-        lookups.pop(CURSOR_VAR, None)
+        for name in (CURSOR_VAR, ORDER_VAR):
+            lookups.pop(name, None)
         return lookups
 
     def get_queryset(
@@ -80,6 +83,7 @@ class StoreChangeList(ChangeList):
             raise IncorrectLookupParameters(unknown)
         self.filter_specs = specs
         self.asked = self._asked()
+        self.oldest_first = request.GET.get(ORDER_VAR) == OLDEST
         self.has_active_filters = bool(self.asked)
         self.clear_all_filters_qs = self.get_query_string(remove=self.get_filters_params())
         return self.root_queryset  # the admin's Selection: ``get_results`` reads the page
@@ -97,8 +101,14 @@ class StoreChangeList(ChangeList):
     @property
     def exports(self) -> list[tuple[str, str]]:
         """Where what the filters show is had as a file: the kind, and its address."""
-        name, query = f"admin:{self.opts.app_label}_{self.opts.model_name}_export", self.get_query_string()
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_export"
+        query = self.get_query_string({ORDER_VAR: None})
         return [(label, reverse(name, args=[kind]) + query) for kind, label in EXPORTS]
+
+    @property
+    def other_order(self) -> str:
+        """Where the list begins at its other end."""
+        return self.get_query_string({ORDER_VAR: None if self.oldest_first else OLDEST})
 
     def _asked(self) -> dict[str, str]:
         values = {
@@ -109,11 +119,14 @@ class StoreChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         # A POST is an action: answered by a redirect to its page, so the list is not read for it
         self.looked_through = 0
+        self.left_out: tuple[str, ...] = ()
         page: Page[Any] = Page([]) if request.method == "POST" else self._page(request)
+        self.left_out = page.left_out
         salt = self.opts.label
         self.older = self._link(cursors.dump(page.older, salt))
         self.newer = self._link(cursors.dump(page.newer, salt, older=False))
-        self.result_list = [self.records.display_for(request, record) for record in page.records]
+        shown = page.records[::-1] if self.oldest_first else page.records
+        self.result_list = [self.records.display_for(request, record) for record in shown]
         # Equal counts: the template then shows no "n of m"
         self.result_count = self.full_result_count = len(self.result_list)
         self.show_full_result_count = self.can_show_all = self.multi_page = False
@@ -139,36 +152,49 @@ class StoreChangeList(ChangeList):
     def read(self, request: HttpRequest, position: Position | None, limit: int) -> Page[Any]:
         """Read one page by the best index, and keep of it what the other filters want."""
         asked = dict(self.asked)
-        until, since = asked.pop(UNTIL, None), asked.get(SINCE)
-        if until and position is None:
-            position = Position(sort_key(end_of(until), ""))
+        begins = position is None
+        if position is None:
+            position = self._first(asked.get(SINCE), asked.get(UNTIL))
         by = next((name for name in self.records.indexed if name in asked), None)
         chosen = {by: asked.pop(by)} if by else {}
-        limit = LOOKED_THROUGH if asked.keys() - {SINCE} else limit
+        limit = LOOKED_THROUGH if asked.keys() - SPAN else limit
         page = self.records.page(request, limit=limit, position=position, **chosen)
-        kept = [record for record in page.records if self._fits(record, asked)]
-        if asked.keys() - {SINCE}:
+        if asked.keys() - SPAN:
             self.looked_through = len(page.records)
-        ended = bool(since) and len(kept) < len(page.records) and self._ends_before(page, str(since))
-        return replace(page, records=kept, older=None if ended else page.older)
+        return self._kept(page, asked, begins=begins)
+
+    def _first(self, since: str | None, until: str | None) -> Position | None:
+        """Where the list begins."""
+        if self.oldest_first:
+            return Position(sort_key(start_of(since), "") if since else BEFORE_ALL, older=False)
+        return Position(sort_key(end_of(until), "")) if until else None
+
+    def _kept(self, page: Page[Any], asked: dict[str, str], *, begins: bool) -> Page[Any]:
+        """What the filters want of a page, which ends where their days do."""
+        since, until = asked.get(SINCE), asked.get(UNTIL)
+        read = page.records
+        at_oldest = since and read and self.records.moment_of(read[-1]) < start_of(since)
+        at_newest = until and read and self.records.moment_of(read[0]) >= end_of(until)
+        return replace(
+            page,
+            records=[record for record in read if self._fits(record, asked)],
+            older=None if at_oldest or (begins and self.oldest_first) else page.older,
+            newer=None if at_newest else page.newer,
+        )
 
     def _fits(self, record: Any, asked: dict[str, str]) -> bool:
-        for name, value in asked.items():
-            if name == SINCE:
-                if self.records.moment_of(record) < start_of(value):
-                    return False
-            elif not self.records.fits(record, name, value):
-                return False
-        return True
-
-    def _ends_before(self, page: Page[Any], since: str) -> bool:
-        return self.records.moment_of(page.records[-1]) < start_of(since)
+        since, until = asked.get(SINCE), asked.get(UNTIL)
+        if since and self.records.moment_of(record) < start_of(since):
+            return False
+        if until and self.records.moment_of(record) >= end_of(until):
+            return False
+        return all(self.records.fits(record, name, asked[name]) for name in asked.keys() - SPAN)
 
     def _position(self, request: HttpRequest) -> Position | None:
         try:
             return cursors.load(request.GET.get(CURSOR_VAR), self.opts.label)
         except Invalid:
-            messages.warning(request, "That page link is no longer valid. Showing the newest.")
+            messages.warning(request, "That page link is no longer valid. Showing the first page.")
             return None
 
     def _link(self, cursor: str | None) -> str | None:

@@ -43,6 +43,11 @@ class Related:
     note: str | SafeString = ""
     more: str | SafeString = ""
 
+    @property
+    def is_empty(self) -> bool:
+        """Return whether it has nothing for who looks at it: its links lead where they may not go."""
+        return not self.rows and {self.note, self.more} <= {"", render.NONE}
+
     def table(self) -> SafeString:
         """Return the rows as HTML."""
         return render.table(self.columns, self.rows)
@@ -62,19 +67,19 @@ class Subject:
 
 
 Trail = Callable[[HttpRequest, Subject, int], Related]
-_trails: list[Trail] = []
+_trails: list[tuple[Trail, str]] = []
 
 
-def show_trail_by(trail: Trail) -> None:
-    """Have the entries about a record shown by this: the app of the trail registers it, as the frame knows no app."""
-    _trails[:] = [trail]
+def show_trail_by(trail: Trail, *, permission: str) -> None:
+    """Have the entries about a record shown by this, to who holds a permission; the frame knows no app of the trail."""
+    _trails[:] = [(trail, permission)]
 
 
 def trail_of(request: HttpRequest, subject: Subject, limit: int) -> Related:
     """Return the newest entries about a record."""
-    return _trails[0](request, subject, limit)
+    return _trails[0][0](request, subject, limit)
 
 
-def has_trail() -> bool:
-    """Return whether an app shows the trail."""
-    return bool(_trails)
+def shows_trail(request: HttpRequest) -> bool:
+    """Return whether an app shows the trail, and to this user."""
+    return any(request.user.has_perm(permission) for _, permission in _trails)

@@ -83,8 +83,9 @@ def record_by(record: Record) -> None:
 class ExportedList(StoreChangeList):
     """A list of which no page is shown: ``pages`` reads them all."""
 
-    def get_results(self, request: HttpRequest) -> None:
+    def get_results(self, request: HttpRequest) -> None:  # noqa: ARG002 - Django's signature
         """Read nothing yet."""
+        self.forged: list[str] = []
 
     def pages(self, request: HttpRequest) -> Iterator[tuple[list[DisplayModel], bool]]:
         """Yield the records of each page that the filters keep, and whether older pages follow."""
@@ -96,6 +97,7 @@ class ExportedList(StoreChangeList):
         while is_more:
             page = self.read(request, position, LOOKED_THROUGH)
             is_more = page.older is not None
+            self.forged += page.left_out
             yield [self.records.display_for(request, record) for record in page.records], is_more
             position = Position(page.older) if page.older is not None else None
 
@@ -126,7 +128,7 @@ def export_view(model_admin: ListAdmin, request: HttpRequest, format_name: str) 
         for field in model_admin.model._meta.concrete_fields  # noqa: SLF001 - Django's documented API
         if field.name not in model_admin.unlisted
     ]
-    body = _lines(chain([first], pages), names, format_name)
+    body = _lines(chain([first], pages), names, format_name, found.forged)
     answer = StreamingHttpResponse(body, content_type=TYPES[format_name])
     name = f"{label.replace('.', '-')}-{clock.now():%Y%m%dT%H%M%SZ}.{format_name}"
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -141,9 +143,12 @@ def _list_of(model_admin: ListAdmin, request: HttpRequest) -> ExportedList:
 
 
 def _lines(
-    pages: Iterator[tuple[list[DisplayModel], bool]], names: Sequence[str], format_name: str
+    pages: Iterator[tuple[list[DisplayModel], bool]],
+    names: Sequence[str],
+    format_name: str,
+    forged: list[str],
 ) -> Iterator[bytes]:
-    """Write the rows of each page, and why they end where there are more."""
+    """Write the rows of each page, and why they end where there are more, or some of them are missing."""
     write, end = (_csv, _csv_end) if format_name == "csv" else (_json, _json_end)
     rows, size = 0, 0
     if format_name == "csv":
@@ -156,9 +161,11 @@ def _lines(
             yield text
             if len(taken) < len(page) or (is_more and _is_enough(rows, number, size)):
                 yield end(f"Cut after {rows:,} rows: there may be more. Narrow the filters to have the rest.")
-                return
+                break
     except FAILURES as error:
         yield end(f"Not whole: reading failed after {rows:,} rows. {problem_of(error).detail}")
+    if forged:
+        yield end(f"Left out, as they were changed outside of the platform: {', '.join(forged)}.")
 
 
 def _is_enough(rows: int, pages: int, size: int) -> bool:

@@ -25,7 +25,25 @@ class ConsolePage:
         return reverse("admin:page", args=[self.name])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortcut:
+    """A place in the side bar for a page that belongs to a list. ``address`` is the name of its URL."""
+
+    name: str
+    title: str
+    section: str
+    place: int
+    permissions: tuple[str, ...]  # all of them are needed
+    address: str
+
+    @property
+    def url(self) -> str:
+        """Return its address."""
+        return reverse(self.address)
+
+
 _pages: dict[str, ConsolePage] = {}
+_shortcuts: list[Shortcut] = []
 
 
 def register(page: ConsolePage) -> None:
@@ -33,11 +51,17 @@ def register(page: ConsolePage) -> None:
     _pages[page.name] = page
 
 
+def lead_to(shortcut: Shortcut) -> None:
+    """Show a page of a list in the side bar, too."""
+    _shortcuts.append(shortcut)
+
+
 def find(name: str) -> ConsolePage | None:
     """Return a page by its name; None where there is none."""
     return _pages.get(name)
 
 
-def permitted(request: HttpRequest) -> list[ConsolePage]:
+def permitted(request: HttpRequest) -> list[ConsolePage | Shortcut]:
     """Return the pages that the user may see."""
-    return [page for page in _pages.values() if request.user.has_perm(page.permission)]
+    own = [page for page in _pages.values() if request.user.has_perm(page.permission)]
+    return [*own, *(one for one in _shortcuts if request.user.has_perms(one.permissions))]

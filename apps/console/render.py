@@ -36,7 +36,9 @@ class Tone(StrEnum):
 
 def words(value: str) -> str:
     """Return a name of the code, like ``awaiting_upload``, as people read it."""
-    return _SPOKEN.get(str(value)) or str(value).replace("_", " ").replace("qber", "QBER")
+    return _SPOKEN.get(str(value)) or str(value).replace("_", " ").replace("qber", "QBER").replace(
+        "api key", "API key"
+    )
 
 
 def heading(value: str) -> str:

@@ -93,6 +93,10 @@ class ConsoleSite(AdminSite):
                 )
         for page in pages.permitted(request):
             sections.setdefault(page.section, []).append(_as_model(page))
+        addresses = [str(model["admin_url"]) for models in sections.values() for model in models]
+        here = max((one for one in addresses if request.path.startswith(one)), key=len, default="")
+        for model in (one for models in sections.values() for one in models):
+            model["is_current"] = model["admin_url"] == here
         ordered = sorted(
             sections, key=lambda name: (SECTIONS.index(name) if name in SECTIONS else len(SECTIONS), name)
         )
@@ -116,7 +120,7 @@ class ConsoleSite(AdminSite):
         return int(getattr(self._registry[model["model"]], "place", 99))
 
 
-def _as_model(page: pages.ConsolePage) -> dict[str, Any]:
+def _as_model(page: pages.ConsolePage | pages.Shortcut) -> dict[str, Any]:
     """A page, as the side bar's template takes a model."""
     return {
         "name": page.title,

@@ -24,7 +24,7 @@ from django.utils.text import capfirst
 
 from apps.common.dynamodb import Page, Position
 from apps.common.errors import NotFound
-from apps.console import actions, details, exporting
+from apps.console import actions, details, exporting, render
 from apps.console.actions import Action
 from apps.console.changelist import Selection, StoreChangeList
 from apps.console.details import Related, Subject, Tab
@@ -56,6 +56,7 @@ class StoreAdmin(ModelAdmin):
     indexed: tuple[str, ...] = ()  # the filters that have an index, the most selective first
     moment_field: ClassVar[str] = "created_at"  # the time by which the list is ordered
     search_help_text = "Exact id"
+    empty_value_display = render.NONE
     list_per_page = 25
     sortable_by = ()  # the order is the index's: newest first
     show_full_result_count = False
@@ -141,6 +142,10 @@ class StoreAdmin(ModelAdmin):
         """Return whether the user may ask for an action, and see what it is about."""
         return self.has_view_permission(request) and self.allows(request, action.permission)
 
+    def applies(self, request: HttpRequest, obj: DisplayModel, action: Action) -> bool:  # noqa: ARG002
+        """Return whether the user can do an action to a record as it is now; what can only fail is not offered."""
+        return action.offered(obj)
+
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Return the actions for several records, which the list offers; each leads to its page."""
         permitted = (one for one in self.record_actions if one.several and self.may_do(request, one))
@@ -156,7 +161,7 @@ class StoreAdmin(ModelAdmin):
                 "url": actions.address(self, one, [str(obj.pk)], back=request.path),
             }
             for one in self.record_actions
-            if one.offered(obj) and self.may_do(request, one)
+            if self.may_do(request, one) and self.applies(request, obj, one)
         ]
 
     def get_urls(self) -> list[URLPattern]:
@@ -170,6 +175,16 @@ class StoreAdmin(ModelAdmin):
         ]
 
     # What Django's admin asks for
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Lead to the record: its part of the trail, for who may read it, is a tab there."""
+        del extra_context
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        address = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id])
+        return HttpResponseRedirect(f"{address}?tab={Tab.AUDIT}")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002
         return StoreChangeList
@@ -268,13 +283,14 @@ class StoreAdmin(ModelAdmin):
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def _record_context(self, request: HttpRequest, obj: DisplayModel) -> dict[str, Any]:
-        subject = self.subject_of(obj) if details.has_trail() else None
+        subject = self.subject_of(obj) if details.shows_trail(request) else None
         versions = [Tab.VERSIONS] if self.has_versions(obj) else []
-        tabs = [Tab.SUMMARY, *versions, Tab.RELATED, *([Tab.AUDIT] if subject else [])]
+        related = [Tab.RELATED] if type(self).related_to is not StoreAdmin.related_to else []
+        tabs = [Tab.SUMMARY, *versions, *related, *([Tab.AUDIT] if subject else [])]
         tab = Tab.of(request) if Tab.of(request) in tabs else Tab.SUMMARY
         shown: Sequence[Related] = ()
         if tab is Tab.RELATED:
-            shown = self.related_to(request, obj)
+            shown = [part for part in self.related_to(request, obj) if not part.is_empty]
         elif tab is Tab.VERSIONS:
             shown = self.versions_of(request, obj)
         elif tab is Tab.AUDIT and subject:

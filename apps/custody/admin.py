@@ -9,7 +9,9 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from apps.access import principals
 from apps.access.console import actor_of
+from apps.access.console.whose import whose
 from apps.common import clock
 from apps.common.dynamodb import Page, Position
 from apps.console import people, render
@@ -153,7 +155,13 @@ def _carry_out(request: HttpRequest, approval_id: str, given: dict[str, Any]) ->
     del given
     service = {Guarded.DESTROY_KEY: destruction.schedule, Guarded.ACTIVATE_KEY: activation.activate}
     key = service[approvals.find(approval_id).action](approval_id, actor=actor_of(request))
-    return format_html("{}: {}.", render.link(request.user, "keys.poolkey", key.key_id), key.state.label)
+    link = render.link(request.user, "keys.poolkey", key.key_id)
+    if key.destroy_after is None:
+        return format_html("{}: {}.", link, key.state.label)
+    until = render.moment(key.destroy_after)
+    return format_html(
+        "{} is destroyed after {}. Until then its destruction can be cancelled there.", link, until
+    )
 
 
 def _is(*states: ApprovalStatus) -> Callable[[DisplayModel], bool]:
@@ -249,6 +257,18 @@ class ApprovalAdmin(StoreAdmin):
         del request
         return approvals.find(object_id)
 
+    def applies(self, request: HttpRequest, obj: DisplayModel, action: Action) -> bool:
+        """Return whether the user can do an action to a request: an approver decides, of another's; both may withdraw."""
+        if not super().applies(request, obj, action) or not isinstance(obj, models.Approval):
+            return False
+        actor = actor_of(request)
+        if action.name == "withdraw":
+            return str(actor) in {obj.requested_by, obj.decided_by}
+        if action.permission != "decide":
+            return True
+        is_own = action.name == "approve" and obj.requested_by == str(actor)
+        return not is_own and principals.rights_of(actor)[1]
+
     def buttons_for(self, request: HttpRequest, obj: DisplayModel) -> list[dict[str, Any]]:
         """Return the actions, and first the export that a second person allowed: what it gives out is a file."""
         buttons = super().buttons_for(request, obj)
@@ -271,12 +291,12 @@ class ApprovalAdmin(StoreAdmin):
 
     def related_to(self, request: HttpRequest, obj: DisplayModel) -> Sequence[Related]:
         """Return what it is about, and both persons."""
-        del request
         if not isinstance(obj, models.Approval):
             return ()
+        viewer = request.user
         rows = [
             ("Subject", self.about(obj)),
-            ("Requested by", people.who_whole(obj.requested_by)),
-            ("Decided by", people.who_whole(obj.decided_by)),
+            ("Requested by", whose(viewer, obj.requested_by)),
+            ("Decided by", whose(viewer, obj.decided_by)),
         ]
         return [Related(title="Subject and persons", columns=("What", "Record"), rows=rows)]

@@ -60,7 +60,7 @@ class DetectionAdmin(StoreAdmin):
     list_filter = (choice_filter("verdict", WORTH_A_LOOK), exact_filter("link"), *day_filters())
     list_display = ("identity", "verdict", "became", "rate", "chi_square", "confidence", "why", "on", "when")
     fieldsets = (
-        (None, {"fields": ("verdict", "became", "when", "who", "on")}),
+        (None, {"fields": ("verdict", "became", "when", "who", "on_link")}),
         ("Statistics", {"fields": ("rate", "limit", "chi_square", "confidence")}),
         ("Tests", {"fields": ("tests_table",), "classes": ("whole",)}),
         ("Reasons", {"fields": ("reasons_table",), "classes": ("whole",)}),
@@ -68,10 +68,10 @@ class DetectionAdmin(StoreAdmin):
     identity = column("session_id", render.code, "session")
     became = column("outcome", lambda value: render.badge(value, OUTCOMES), "outcome")
     limit = column("threshold", render.rate, "threshold")
-    chi_square = column("chi_square_value", lambda value: f"{value:.2f}", "χ²")
+    chi_square = column("chi_square_value", lambda value: f"{value:.2f}", "statistic χ²")
     confidence = column("confidence_level", _ruled_out, "honest link ruled out")
     on = column("link", render.name, "link")
-    who = column("owner", people.who, "started by")
+    who = column("owner", people.who_whole, "started by")
     when = column("detected_at", render.moment, "judged")
 
     @admin.display(description="tests")
@@ -94,6 +94,10 @@ class DetectionAdmin(StoreAdmin):
     @admin.display(description="verdict")
     def verdict(self, obj: models.Detection) -> Any:
         return render.badge(verdict_of(obj), VERDICTS)
+
+    @admin.display(description="link")
+    def on_link(self, obj: models.Detection) -> Any:
+        return render.link(obj.viewer, "links.link", obj.link, render.name(obj.link))
 
     @admin.display(description="QBER")
     def rate(self, obj: models.Detection) -> Any:

@@ -9,15 +9,22 @@ from django.http import HttpRequest
 from django.urls import URLPattern, path, reverse
 
 from apps.access.console import actor_of
+from apps.access.console.whose import whose
 from apps.common.dynamodb import Page, Position
 from apps.console import people, render
+from apps.console.actions import Action
 from apps.console.details import Related, Subject
 from apps.console.filters import choice_filter, day_filters, exact_filter
 from apps.console.models import DisplayModel
 from apps.console.render import column
 from apps.console.store_admin import UUID, StoreAdmin, partial_of
-from apps.files import models, services
-from apps.files.console import announce_view, download_view, upload_view
+from apps.files import models, services, sharing
+from apps.files.console import (
+    announce_view,
+    download_view,
+    messages,  # noqa: F401 - registers messages
+    upload_view,
+)
 from apps.files.console.actions import ACTIONS
 from apps.files.console.first_steps import session_view
 from apps.files.display import READABLE, TONES, envelope_header, shared_with, versions_of
@@ -65,7 +72,7 @@ class FileAdmin(StoreAdmin):
     type_of = column("document_type", render.name, "type")
     number = column("version", render.number, "version")
     storage = column("storage_class", lambda value: value or render.NONE, "storage class")
-    ends = column("expires_at", render.moment, "deleted at")
+    ends = column("expires_at", render.moment, "deleted by itself at")
     shredded = column("shred_after", render.moment, "shredded after")
     uploaded = column("uploaded_at", render.moment, "uploaded")
     encrypted = column("encrypted_at", render.moment, "encrypted")
@@ -102,17 +109,30 @@ class FileAdmin(StoreAdmin):
             record, **with_defaults(record), envelope_header=envelope_header(record.envelope)
         )
 
+    def applies(self, request: HttpRequest, obj: DisplayModel, action: Action) -> bool:
+        """Return whether the user can do an action to a file: who was granted to read it cannot change it, nor share it."""
+        if not super().applies(request, obj, action) or not isinstance(obj, models.File):
+            return False
+        actor = actor_of(request)
+        if action.permission == "share":
+            back = action.name == "unshare"
+            return sharing.may_share(obj.document_id, obj.owner, actor=actor, back=back)
+        return action.permission != "write" or services.may_write(obj, actor=actor)
+
     def buttons_for(self, request: HttpRequest, obj: DisplayModel) -> list[dict[str, Any]]:
         """Return the actions, and first the download where the file can be read."""
         buttons = super().buttons_for(request, obj)
         readable = isinstance(obj, models.File) and obj.status in READABLE
-        if isinstance(obj, models.File) and _takes_versions(obj) and self.allows(request, "write"):
+        if isinstance(obj, models.File) and _takes_versions(obj) and self._may_write(request, obj):
             url = reverse("admin:files_file_upload") + f"?{urlencode({'document': obj.pk})}"
             buttons.insert(0, {"name": "version", "label": "New version…", "destructive": False, "url": url})
         if not (readable and self.allows(request, "decrypt")):
             return buttons
         url = reverse("admin:files_file_download", args=[obj.pk])
         return [{"name": "download", "label": "Download…", "destructive": False, "url": url}, *buttons]
+
+    def _may_write(self, request: HttpRequest, obj: models.File) -> bool:
+        return self.allows(request, "write") and services.may_write(obj, actor=actor_of(request))
 
     def tools(self, request: HttpRequest) -> list[dict[str, str]]:
         if not self.allows(request, "write"):
@@ -171,7 +191,7 @@ class FileAdmin(StoreAdmin):
         keys = [
             ("Pool key", render.link(viewer, "keys.poolkey", obj.pool_key_id)),
             ("Session", render.link(viewer, "qkd_sessions.session", services.session_of(obj.quantum_key_id))),
-            ("Owner", render.inline([people.who_whole(obj.owner), owned])),
+            ("Owner", render.inline([whose(viewer, obj.owner), owned])),
         ]
         if obj.document_id != obj.pk:
             document = render.link(viewer, "files.file", obj.document_id)

@@ -1,4 +1,4 @@
-"""What the console shows of a file."""
+"""What the console shows of files and messages."""
 
 from django.db import models
 
@@ -41,3 +41,18 @@ class File(DisplayModel):
             ("decrypt_file", "Can decrypt and download file"),
             ("share_file", "Can share file"),
         ]
+
+
+class Message(DisplayModel):
+    """What the platform keeps of a message, or of a batch: which keys it needs, and who sealed it."""
+
+    quantum_key_id = models.CharField("quantum key", max_length=128, primary_key=True)
+    message_id = models.CharField("message", max_length=64)
+    kind = models.CharField(max_length=32)
+    owner = models.CharField("sealed by", max_length=128)
+    sealed_at = models.DateTimeField("sealed")
+    session_id = models.CharField("session", max_length=64)
+    pool_key_id = models.CharField("pool key", max_length=64)
+
+    class Meta(DisplayModel.Meta):
+        verbose_name = "message"

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from django.conf import settings
 
@@ -44,7 +44,28 @@ def _may(actor: Actor, file: File, right: Right) -> bool:
     return may_see(actor, file.owner, file_id=file.file_id)
 
 
-def _as_objects(file: File) -> list[str]:
+class Owned(Protocol):
+    """What says whose a file is: its record, or what the console shows of it."""
+
+    @property
+    def document_id(self) -> str:
+        """The document that it is, or is a version of."""
+
+    @property
+    def owner(self) -> str:
+        """Whose it is."""
+
+    @property
+    def document_type(self) -> str:
+        """Its type, all of which a grant may name."""
+
+
+def may_write(file: Owned, *, actor: Actor) -> bool:
+    """Return whether an actor who found a file may change it, too: it is theirs, or was granted so; nothing is recorded."""
+    return actor.may_see(file.owner) or grants.is_granted(actor, _as_objects(file), Right.WRITE)
+
+
+def _as_objects(file: Owned) -> list[str]:
     """What a grant may name: the document (for its versions and their uploads too), or all of a type."""
     return [grants.file_object(file.document_id), grants.type_object(file.owner, file.document_type)]
 

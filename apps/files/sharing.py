@@ -37,6 +37,13 @@ def shared_with(file_id: str, *, actor: Actor, limit: int, position: Position | 
     return grants.grantees_page(_name(file), limit=limit, position=position)
 
 
+def may_share(document_id: str, owner: str, *, actor: Actor, back: bool = False) -> bool:
+    """Return whether an actor may share a document of an owner, or take it ``back`` from somebody who has it."""
+    if not grants.may_give(actor, owner):
+        return False
+    return not back or bool(grants.grantees_page(grants.file_object(document_id), limit=1).records)
+
+
 def unshare(file_id: str, *, grantee: str, actor: Actor) -> None:
     """Take a grant back; it ends at once.
 

@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 
 from apps.access import quotas
 from apps.access.console import actor_of
+from apps.access.console.whose import whose
 from apps.access.quotas import Quota
 from apps.common.dynamodb import Page, Position
 from apps.console import people, render
@@ -101,7 +102,7 @@ class JobAdmin(StoreAdmin):
         *day_filters(),
     )
     unlisted = ("results",)
-    list_display = ("identity", "what", "badge", "progress", "who", "queued", "ended")
+    list_display = ("identity", "badge", "what", "progress", "who", "queued", "ended")
     record_actions = ACTIONS
     fieldsets = (
         (None, {"fields": ("what", "badge_and_why", "progress", "speed", "requested_by", "again")}),
@@ -158,6 +159,9 @@ class JobAdmin(StoreAdmin):
         """Return whether a job is one that a filter wants."""
         return str(getattr(record, name)) == (people.id_of(value) if name == "owner" else value)
 
+    def name_of(self, obj: DisplayModel) -> str:
+        return render.words(str(getattr(obj, "kind", "")))
+
     def find(self, request: HttpRequest, object_id: str) -> Job:
         return results.with_first(services.find(object_id, actor=actor_of(request)))
 
@@ -192,7 +196,7 @@ class JobAdmin(StoreAdmin):
                 rows=about,
                 note="" if about else "It is about no single record.",
             ),
-            Related(title="Requested by", note=render.inline([people.who_whole(obj.owner), others])),
+            Related(title="Requested by", note=render.inline([whose(request.user, obj.owner), others])),
             *([Related(title="Sessions", columns=("Session",), rows=made, more=more)] if made else []),
         ]
 

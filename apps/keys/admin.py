@@ -24,17 +24,24 @@ from apps.console.store_admin import StoreAdmin, partial_of
 from apps.custody import activation, destruction, exporting, reencryption, retirement
 from apps.custody.reencryption import Suspect, SuspectKind
 from apps.custody.retirement import Retired
-from apps.files.keys import rewrap
 from apps.keys import console as _overview
-from apps.keys import lifecycle, models, rotation, services, slots, transfer
-from apps.keys.display import TONES, key_facts, leads_to, left_in_pools, spared
+from apps.keys import lifecycle, models, services, slots, transfer
+from apps.keys.display import (
+    TONES,
+    files_of,
+    key_facts,
+    leads_to,
+    left_in_pools,
+    messages_of,
+    rotation_of,
+    spared,
+)
 from apps.keys.forms import DestructionForm, ExportForm, ImportForm, TakingAwayForm
-from apps.keys.records import KeyState, PoolKey, RotationNotFound, rotation_id_of
+from apps.keys.records import KeyState, PoolKey
 from qkdseal.kem import Suite
 
 __all__ = ["PoolKeyAdmin", "_overview"]
 Given = dict[str, Any]
-RELATED = 25
 
 
 def _retire(retire: Callable[..., Retired]) -> Callable[[HttpRequest, str, Given], SafeString | None]:
@@ -214,13 +221,14 @@ class PoolKeyAdmin(StoreAdmin):
         return Subject(by="key", value=str(obj.pk))
 
     def related_to(self, request: HttpRequest, obj: DisplayModel) -> Sequence[Related]:
-        """Return the key's rotation with its job and successor, the files that need it, and what was asked for it."""
+        """Return the key's rotation with its job and successor, what needs it, and what was asked for it."""
         asked = render.list_link(
             request.user, "custody.approval", "Requests about this key", subject=str(obj.pk)
         )
         return [
-            *_rotation_of(request, str(obj.pk)),
-            _files_of(request, str(obj.pk)),
+            *rotation_of(request, str(obj.pk)),
+            files_of(request, str(obj.pk)),
+            messages_of(request, str(obj.pk)),
             Related(title="Approvals", note=asked),
         ]
 
@@ -256,37 +264,3 @@ def _import_view(model_admin: PoolKeyAdmin, request: HttpRequest) -> HttpRespons
     return form_page(
         request, context, ImportForm, submit, intro=intro, button="Import", back_url=model_admin.list_url()
     )
-
-
-def _rotation_of(request: HttpRequest, key_id: str) -> list[Related]:
-    try:
-        found = rotation.find(rotation_id_of(key_id))
-    except RotationNotFound:
-        return []
-    viewer = request.user
-    rows = [
-        (
-            render.link(viewer, "custody.rotation", found.rotation_id),
-            found.status.value,
-            render.link(viewer, "keys.poolkey", found.new_key_id),
-            render.link(viewer, "jobs.job", found.job_id),
-        )
-    ]
-    return [Related(title="Rotation", columns=("Rotation", "Status", "Replaced by", "Job"), rows=rows)]
-
-
-def _files_of(request: HttpRequest, key_id: str) -> Related:
-    page = rewrap.waiting(key_id, limit=RELATED)
-    rows = [
-        (
-            render.link(request.user, "files.file", file.file_id, render.name(file.name)),
-            render.words(file.status),
-            render.link(request.user, "qkd_sessions.session", (file.quantum_key_id or "").rpartition(".")[0]),
-            render.short(file.owner),
-        )
-        for file in page.records
-    ]
-    note = "" if rows else "No file needs this key."
-    more = f"The newest {len(rows)} of {rewrap.waiting_count(key_id):,}." if page.older else ""
-    columns = ("File", "Status", "Session of its quantum key", "Owner")
-    return Related(title="Files that need it", columns=columns, rows=rows, note=note, more=more)

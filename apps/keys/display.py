@@ -6,13 +6,18 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from apps.console import render
+from apps.access.console import actor_of
+from apps.console import people, render
+from apps.console.details import Related
 from apps.console.models import DisplayModel
 from apps.console.render import Tone
 from apps.files.keys import rewrap
-from apps.keys import models, pools, services
+from apps.files.messages.listing import kind_of, messages_page
+from apps.keys import models, pools, rotation, services
 from apps.keys.pool_records import Pool
-from apps.keys.records import TARGETS, KeyState
+from apps.keys.records import TARGETS, KeyState, RotationNotFound, rotation_id_of
+
+RELATED = 25
 
 TONES = {
     KeyState.PRE_ACTIVE: Tone.INFO,
@@ -83,3 +88,60 @@ def spared(_request: HttpRequest, chosen: list[DisplayModel], given: Mapping[str
         for pool, active, count in _taken(chosen)
         if active - count < pool.low
     ]
+
+
+def rotation_of(request: HttpRequest, key_id: str) -> list[Related]:
+    """Return the rotation of a key, if it has one, with its job and the key that took its place."""
+    try:
+        found = rotation.find(rotation_id_of(key_id))
+    except RotationNotFound:
+        return []
+    viewer = request.user
+    rows = [
+        (
+            render.link(viewer, "custody.rotation", found.rotation_id),
+            found.status.value,
+            render.link(viewer, "keys.poolkey", found.new_key_id),
+            render.link(viewer, "jobs.job", found.job_id),
+        )
+    ]
+    return [Related(title="Rotation", columns=("Rotation", "Status", "Replaced by", "Job"), rows=rows)]
+
+
+def files_of(request: HttpRequest, key_id: str) -> Related:
+    """Return the newest files that need a key."""
+    page = rewrap.waiting(key_id, limit=RELATED)
+    rows = [
+        (
+            render.link(request.user, "files.file", file.file_id, render.name(file.name)),
+            render.words(file.status),
+            render.link(request.user, "qkd_sessions.session", (file.quantum_key_id or "").rpartition(".")[0]),
+            render.short(file.owner),
+        )
+        for file in page.records
+    ]
+    note = "" if rows else "No file needs this key."
+    more = f"The newest {len(rows)} of {rewrap.waiting_count(key_id):,}." if page.older else ""
+    columns = ("File", "Status", "Session of its quantum key", "Owner")
+    return Related(title="Files that need it", columns=columns, rows=rows, note=note, more=more)
+
+
+def messages_of(request: HttpRequest, key_id: str) -> Related:
+    """Return the newest messages that are sealed to a key."""
+    page = messages_page(actor=actor_of(request), limit=RELATED, pool_key=key_id)
+    rows = [
+        (
+            render.link(request.user, "files.message", message.key_id, message.subject),
+            kind_of(message.subject),
+            render.link(request.user, "qkd_sessions.session", message.session_id),
+            people.who(message.taken_by),
+            render.moment(message.taken_at),
+        )
+        for message in page.records[:RELATED]
+    ]
+    note = "" if rows else "No message is sealed to this key."
+    more = render.list_link(request.user, "files.message", "All messages sealed to it", key=key_id)
+    columns = ("Message", "Kind", "Session of its quantum key", "Sealed by", "Sealed")
+    return Related(
+        title="Messages sealed to it", columns=columns, rows=rows, note=note, more=more if rows else ""
+    )

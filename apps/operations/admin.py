@@ -51,7 +51,7 @@ def _letter_facts(request: HttpRequest, obj: DisplayModel) -> Facts:
         return ()
     job = obj.facts.get("job")
     return (
-        ("What", _kind(obj.kind)),
+        ("Kind", _kind(obj.kind)),
         ("Since", render.moment(obj.sent_at)),
         *((render.heading(name), render.spelt(value)) for name, value in obj.facts.items() if name != "job"),
         *([("Job", render.link(request.user, "jobs.job", job))] if job else []),
@@ -98,15 +98,16 @@ class LetterAdmin(StoreAdmin):
     )
     id_pattern = r"(?!)"  # looked for by nobody: a look receives them all
     search_fields = ()
-    list_display = ("identity", "what", "about", "error", "since", "received")
+    list_display = ("identity", "what", "about", "error", "since", "seen")
     record_actions = LETTER_ACTIONS
     fieldsets = (
-        (None, {"fields": ("what", "since", "received", "length", "sha")}),
+        (None, {"fields": ("what", "since", "seen", "length", "sha")}),
         ("About", {"fields": ("known",)}),
     )
     identity = column("message_id", render.code, "dead letter")
     what = column("kind", _kind, "what it was")
     since = column("sent_at", render.moment, "since")
+    seen = column("received", render.number, "times received, looks among them")
     length = column("size", render.size, "size")
     sha = column("digest", render.copied, "SHA-256")
     error = column("facts", lambda facts: render.name(facts.get("error")), "failed with")

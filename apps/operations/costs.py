@@ -22,7 +22,7 @@ class Operation:
         return self.write_units * WRITE_DOLLARS + self.read_units * READ_DOLLARS + self.s3_calls * S3_DOLLARS
 
 
-ENCRYPT = Operation("encrypt a message", 17.4, 0.1, 1.2, 0.0)
+ENCRYPT = Operation("encrypt a message", 19.4, 0.1, 1.2, 0.0)
 DECRYPT = Operation("decrypt a message", 9.0, 2.0, 3.0, 0.0)
 UPLOAD = Operation("upload a file", 57.0, 2.0, 13.0, 5.0)
 READ = Operation("read a file", 9.0, 3.0, 5.0, 1.0)

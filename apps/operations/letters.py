@@ -18,6 +18,7 @@ from apps.audit.records import Actor
 from apps.audit.services import record
 from apps.common import aws
 from apps.common.errors import NotFound
+from apps.common.scheduling import Schedule
 from apps.jobs import services as jobs
 from apps.jobs.delivery import BadMessage, TaskMessage
 from apps.jobs.records import Job
@@ -226,12 +227,20 @@ def _facts(found: Read) -> dict[str, str]:
 
 def _named(event: Mapping[str, Any]) -> str:
     if event.get("source") == "aws.events":
-        return "a schedule"
+        return _schedule_of(event)
     records = event.get("Records")
     sources = {str(one.get("eventSource")) for one in records or [] if isinstance(one, dict)}
     return {"aws:s3": "objects arrived", "aws:dynamodb": "rows changed", "aws:sqs": "messages came"}.get(
         next(iter(sources), ""), "another event"
     )
+
+
+def _schedule_of(event: Mapping[str, Any]) -> str:
+    """Return which schedule it was, where its rule names one that there is: Zappa's ends with the name."""
+    resources = event.get("resources")
+    rule = resources[0] if isinstance(resources, list) and resources else ""
+    name = str(rule).rpartition(".")[2]
+    return f"the schedule {name}" if name in set(Schedule) else "a schedule"
 
 
 def _object_of(event: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.access.console import actor_of
+from apps.access.console.whose import whose
 from apps.common.dynamodb import Page, Position
 from apps.console import people, render
 from apps.console.actions import Action, Facts
@@ -24,8 +25,8 @@ from apps.custody import reencryption
 from apps.custody.reencryption import Suspect, SuspectKind
 from apps.sessions import blocks, finals, models, quantum_keys, services, transitions
 from apps.sessions import console as _overview
-from apps.sessions.display import LENGTHS, TONES, by_basis, qber
-from apps.sessions.records import KeyPurpose, Session, SessionStatus
+from apps.sessions.display import LENGTHS, TONES, by_basis, qber, taken_for
+from apps.sessions.records import Session, SessionStatus
 from apps.sessions.views import generate_view, outlook_view, picture_view
 
 __all__ = ["SessionAdmin", "_overview"]
@@ -236,7 +237,7 @@ class SessionAdmin(StoreAdmin):
             Related(title="Verdict", note=verdict or "Not judged yet."),
             Related(title="Link", note=link),
             _taken(request, obj.pk),
-            Related(title="Started by", note=render.inline([people.who_whole(obj.owner), others])),
+            Related(title="Started by", note=render.inline([whose(viewer, obj.owner), others])),
         ]
 
     def refresh_seconds(self, obj: DisplayModel) -> int | None:
@@ -273,9 +274,7 @@ def _taken(request: HttpRequest, session_id: str) -> Related:
     rows = [
         (
             render.short(key.key_id),
-            render.link(request.user, "files.file", key.subject)
-            if key.purpose is KeyPurpose.FILE
-            else "a message",
+            taken_for(request.user, key),
             render.words(key.state),
             people.who(key.taken_by),
             render.moment(key.taken_at),
@@ -284,5 +283,7 @@ def _taken(request: HttpRequest, session_id: str) -> Related:
     ]
     columns = ("Quantum key", "Taken for", "State", "Taken by", "Taken")
     note = "" if rows else "No quantum key of this session was taken."
-    more = f"The newest {len(rows)}; the API lists all." if page.older else ""
+    messages = render.list_link(request.user, "files.message", "Messages among them", session=session_id)
+    older = f"The newest {len(rows)}; the API lists all." if page.older else ""
+    more = render.inline([older, messages]) if rows else ""
     return Related(title="Quantum keys taken", columns=columns, rows=rows, note=note, more=more)

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from apps.console import render
 from apps.console.render import Tone
-from apps.sessions.records import SessionStatus
+from apps.sessions.records import KeyPurpose, QuantumKey, SessionStatus
 
 TONES = {
     SessionStatus.READY: Tone.GOOD,
@@ -52,3 +52,12 @@ def by_basis(counts: Mapping[str, int]) -> Any:
 def qber(value: float) -> Any:
     """Render the rate, coloured by the platform's threshold."""
     return render.rate(value, threshold=settings.QBER_THRESHOLD)
+
+
+def taken_for(viewer: Any, key: QuantumKey) -> Any:
+    """Link to what a quantum key was taken for: a file or a message; a delivery is named."""
+    if key.purpose is KeyPurpose.FILE:
+        return render.link(viewer, "files.file", key.subject)
+    if key.purpose is KeyPurpose.MESSAGE:
+        return render.link(viewer, "files.message", key.key_id, key.subject)
+    return render.words(key.purpose)

@@ -1,5 +1,6 @@
-"""Which messages need a pool key, as their packages are sealed to it: its end is decided knowing that."""
+"""Messages that were sealed: which there are, and which need a pool key, whose end is decided knowing that."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from apps.audit.services import Transaction
@@ -32,6 +33,17 @@ def seal_to(tx: Transaction, taken: QuantumKey, *, index: int | None, sealed_by:
         QuantumKeyTable.of(found),
         [QuantumKeyTable.sealed_by.set(sealed_by), QuantumKeyTable.sealed_feed.set(moved["sealed_feed"])],
     )
+
+
+def messages(*, limit: int, position: Position | None = None, sealer: str | None = None) -> Page[QuantumKey]:
+    """The quantum keys of all messages, or of those that one principal sealed, newest first."""
+    return store.messages_page(limit=limit, position=position, sealer=sealer)
+
+
+def keys_named(rows: Iterable[str]) -> list[str]:
+    """The ids of the quantum keys among rows that an audit entry names."""
+    prefix = f"{QuantumKeyTable.short_name()}/"
+    return [row.removeprefix(prefix) for row in rows if row.startswith(prefix)]
 
 
 def messages_sealed_by(pool_key_id: str, *, limit: int, position: Position | None = None) -> Page[QuantumKey]:

@@ -189,6 +189,9 @@ class QuantumKeyTable(Table[QuantumKey]):
     by_reserved = keys_index("by_reserved", "reserved_feed")
     # Messages only: what is lost once a pool key opens no more.
     by_sealing = keys_index("by_sealing", "sealed_feed")
+    # Messages only, all of them and those that one principal sealed.
+    by_message = keys_index("by_message", "message_feed")
+    by_sealer = keys_index("by_sealer", "sealer_feed")
 
     key_id = UnicodeAttribute(hash_key=True)
     session_id = UnicodeAttribute()
@@ -201,15 +204,20 @@ class QuantumKeyTable(Table[QuantumKey]):
     sealed_by = UnicodeAttribute(null=True)
     session_feed = UnicodeAttribute(null=True)
     sealed_feed = UnicodeAttribute(null=True)
+    message_feed = UnicodeAttribute(null=True)
+    sealer_feed = UnicodeAttribute(null=True)
     reserved_feed = UnicodeAttribute(null=True)
 
     @classmethod
     def index_keys(cls, record: QuantumKey) -> dict[str, Any]:
         reserved = record.state is QuantumKeyState.RESERVED
+        is_message = record.purpose is KeyPurpose.MESSAGE
         return {
             "session_feed": feed(record.session_id, record.key_id),
             "reserved_feed": feed(LISTED, record.key_id) if reserved else None,
             "sealed_feed": feed(record.sealed_by, record.key_id) if record.sealed_by else None,
+            "message_feed": feed(LISTED, record.key_id) if is_message else None,
+            "sealer_feed": feed(record.taken_by, record.key_id) if is_message else None,
             "sort": sort_key(record.taken_at, record.key_id),
         }
 
@@ -378,6 +386,13 @@ def taken_page(session_id: str, *, limit: int, position: Position | None) -> Pag
 def sealed_page(pool_key_id: str, *, limit: int, position: Position | None) -> Page[QuantumKey]:
     """Quantum keys of the messages sealed to a pool key, newest first."""
     return page(QuantumKeyTable.by_sealing, pool_key_id, limit=limit, position=position)
+
+
+def messages_page(*, limit: int, position: Position | None, sealer: str | None = None) -> Page[QuantumKey]:
+    """Quantum keys of all messages, or of those that one principal sealed, newest first."""
+    if sealer is not None:
+        return page(QuantumKeyTable.by_sealer, sealer, limit=limit, position=position)
+    return page(QuantumKeyTable.by_message, LISTED, limit=limit, position=position)
 
 
 def sealed_count(pool_key_id: str, *, limit: int) -> int:

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group, Permission
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from apps.access import api_keys, principals
+from apps.access import api_keys, principals, ready_roles
 from apps.access.models import User
 from apps.access.roles import Role
 from apps.common.errors import Unauthenticated
@@ -156,6 +156,15 @@ def operator(aws, db):
     client = Client()
     client.force_login(user)
     return client
+
+
+@requirement("F1", "F6")
+def test_who_may_only_look_at_a_group_reads_its_rights_in_words(operator):
+    ready_roles.sync()
+    group = Group.objects.get(name="Viewer")
+    shown = operator.get(f"/admin/auth/group/{group.pk}/change/").content.decode()
+    assert "See pool keys" in shown
+    assert "Can view" not in shown
 
 
 @requirement("E8", "F6", "I12")

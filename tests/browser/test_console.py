@@ -151,6 +151,24 @@ def test_it_fits_a_narrow_window_in_both_schemes(signed_in: Watched, filled: Dem
     assert signed_in.problems == []
 
 
+@requirement("F1")
+@pytest.mark.parametrize("path", ["/admin/qkd_sessions/session/", "/admin/keys/poolkey/"])
+def test_a_phone_shows_the_state_beside_the_id_in_low_rows(signed_in: Watched, path: str) -> None:
+    page = signed_in.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    signed_in.open(path)
+    table, state = (
+        page.locator(".results").bounding_box(),
+        page.locator("#result_list .badge").first.bounding_box(),
+    )
+    assert table
+    assert state
+    assert state["x"] + state["width"] <= table["x"] + table["width"]
+    heights = page.locator("#result_list tbody tr").evaluate_all("rows => rows.map(row => row.offsetHeight)")
+    assert max(heights) < 60  # no word of a column that is scrolled to stands alone on a line
+    assert signed_in.problems == []
+
+
 @requirement("F1", "F7")
 def test_an_id_is_copied_and_found_again(signed_in: Watched, filled: Demo) -> None:
     page = signed_in.page

@@ -150,7 +150,7 @@ def test_a_leaked_key_is_revoked(operator: Operator, filled: Demo) -> None:
 @pytest.mark.slow
 def test_a_person_who_leaves_signs_in_no_more(operator: Operator) -> None:
     leaves = User.objects.create_user("leaver", is_staff=True)
-    operator.go_to("Users")
+    operator.go_to("People")
     operator.link("leaver")
     operator.click(operator.page.get_by_label("Active", exact=True))
     operator.button("Save")

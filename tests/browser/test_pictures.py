@@ -1,4 +1,4 @@
-"""The two pictures of README: a platform that has worked for a day. BROWSER_SHOTS says where they are kept."""
+"""The pictures of README, light and dark: a platform that has worked for a day. BROWSER_SHOTS says where they are kept."""
 
 import math
 from collections.abc import Callable
@@ -57,19 +57,20 @@ def a_day(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @requirement("F3", "F4")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_pictures_of_the_readme_are_taken(
-    watched: Watched, aws: None, sign_in: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
+    watched: Watched, aws: None, sign_in: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch, scheme: Any
 ) -> None:
     session = a_day(monkeypatch)
     sign_in(User.objects.create_superuser("administrator", password=None))
     page = watched.page
-    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     page.set_viewport_size({"width": WIDTH, "height": 960})
     watched.open("/admin/")
     expect(page.locator("canvas")).to_be_visible()
     expect(page.locator("#health")).to_have_class("health tone-dot-good")
-    watched.shoot("readme-overview", whole=False)
+    watched.shoot(f"readme-overview-{scheme}", whole=False)
     watched.open(f"/admin/qkd_sessions/session/{session}/picture/?eve=yes")
     expect(page.locator("#curve")).to_be_visible()
-    watched.shoot("readme-bb84")
+    watched.shoot(f"readme-bb84-{scheme}")
     assert watched.problems == []

@@ -52,6 +52,7 @@ def addresses(filled: Demo) -> dict[str, str]:
         "entry": f"/admin/audit/entry/{entry.chain}-{entry.sequence}/change/",
         "link": "/admin/links/link/metro/change/",
         "client": f"/admin/access/apikey/{filled.key_id}/change/",
+        "message": f"/admin/files/message/{filled.message_id}/change/",
     }
     tabs = {
         f"{name}-{tab}": f"{url}?tab={tab}" for name, url in details.items() for tab in ("related", "audit")
@@ -61,6 +62,11 @@ def addresses(filled: Demo) -> dict[str, str]:
         **{f"list-{url.rstrip('/').rpartition('/')[2]}": url for url in (*LISTS.values(), *OTHERS.values())},
         "people": "/admin/access/user/",
         "person": f"/admin/access/user/{User.objects.earliest('date_joined').pk}/change/",
+        **{
+            f"person-{tab}": f"/admin/access/user/{User.objects.earliest('date_joined').pk}/change/?tab={tab}"
+            for tab in ("related", "audit")
+        },
+        "delete-person": f"/admin/access/user/{User.objects.earliest('date_joined').pk}/delete/",
         "groups": "/admin/auth/group/",
         "add-person": "/admin/access/user/add/",
         "your-sign-in": "/accounts/2fa/",

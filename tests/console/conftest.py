@@ -22,6 +22,7 @@ def nothing_known() -> Iterator[None]:
     from apps.audit import admin as entries
     from apps.audit import console as trail
     from apps.console import people
+    from apps.custody import console as custody
     from apps.files.console import first_steps
     from apps.jobs import console as jobs
 
@@ -30,6 +31,7 @@ def nothing_known() -> Iterator[None]:
     trail._kept.clear()
     entries._held.clear()
     people.forget()
+    custody.forget()
     first_steps._done.clear()
     jobs._url_of.cache_clear()
 

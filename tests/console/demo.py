@@ -17,6 +17,7 @@ from apps.audit.services import transaction
 from apps.common import clock
 from apps.custody import retirement
 from apps.detections import services as detections
+from apps.files import messages
 from apps.files.records import Document, File, Upload
 from apps.files.states import FileStatus, UploadStatus
 from apps.files.store import FileTable
@@ -122,6 +123,7 @@ class Demo:
     file: File
     job: Job
     key_id: str
+    message_id: str
 
 
 def fill() -> Demo:
@@ -162,13 +164,15 @@ def fill() -> Demo:
         envelope={},
         size=0,
     )
+    message = messages.encrypt(b"attack at dawn", actor=PROGRAM)
+    messages.decrypt(message.to_dict(), actor=PROGRAM)
     running = make_job(7, 20)
     make_job(4, 4, ended=True)
     make_job(3, 20, ended=True, error="A session could not be run; what was made until then is kept.")
     principals.admit_person(ALICE.id, "alice", role=Role.ADMINISTRATOR, actor=system("demo"))
     client, _ = access.issue_for_service("archive exporter", role=Role.CLIENT, actor=ALICE)
     access.issue_for_service("monitoring", role=Role.VIEWER, actor=ALICE)
-    return Demo(ready, compromised, pending, pool, document, running, client.key_id)
+    return Demo(ready, compromised, pending, pool, document, running, client.key_id, message.header.file_id)
 
 
 _made: list[tuple[Demo, dict[str, Any]]] = []

@@ -24,6 +24,7 @@ LISTS = {
     "custody.view_approval": "/admin/custody/approval/",
     "links.view_link": "/admin/links/link/",
     "cases.view_case": "/admin/cases/case/",
+    "files.view_message": "/admin/files/message/",
 }
 # Lists that are empty in tests/console/demo.py, or are of no table
 OTHERS = {
@@ -34,9 +35,21 @@ OTHERS = {
     "reports.view_report": "/admin/reports/report/",
     "kme.view_sae": "/admin/kme/sae/",
 }
-SESSIONS, DETECTIONS, POOL, FILES, AUDIT, JOBS, CLIENTS, POOLS, ROTATIONS, APPROVALS, LINKS, CASES = (
-    LISTS.values()
-)
+(
+    SESSIONS,
+    DETECTIONS,
+    POOL,
+    FILES,
+    AUDIT,
+    JOBS,
+    CLIENTS,
+    POOLS,
+    ROTATIONS,
+    APPROVALS,
+    LINKS,
+    CASES,
+    MESSAGES,
+) = LISTS.values()
 ALERTS, LETTERS, SCHEDULES, ROOT_KEYS, REPORTS, SAES = OTHERS.values()
 
 

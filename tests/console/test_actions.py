@@ -196,6 +196,18 @@ def test_where_nothing_could_be_done_the_page_says_why_and_keeps_the_reason(cons
     assert page.context["form"]["reason"].value() == "too old"
 
 
+def test_the_page_of_an_action_says_what_it_is_not_possible_for(console: Client) -> None:
+    revoked, active, _ = keys.create(3, actor=ALICE)
+    retirement.revoke(revoked.key_id, reason="test", actor=ALICE)
+    again = console.get(f"{POOL}do/revoke/", {"id": revoked.key_id})  # as Back leads to it
+    assert "Not possible as it stands now" in again.content.decode()
+    assert 'value="Revoke permanently"' not in again.content.decode()
+    assert not again.context["left"]
+    both = console.get(f"{POOL}do/revoke/", {"id": [revoked.key_id, active.key_id]})
+    assert [one["is_possible"] for one in both.context["records"]] == [False, True]
+    assert 'value="Revoke permanently"' in both.content.decode()
+
+
 def test_a_form_that_is_sent_twice_is_carried_out_once(console: Client) -> None:
     first, second, _ = keys.create(3, actor=ALICE)
     page = console.get(f"{POOL}do/rotate/", {"id": [first.key_id]})

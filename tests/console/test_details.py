@@ -21,6 +21,7 @@ from tests import requirement
 from tests.console.demo import SEALED, Demo
 from tests.console.pages import (
     AUDIT,
+    CASES,
     CLIENTS,
     DETECTIONS,
     FILES,
@@ -84,7 +85,7 @@ def test_every_detail_is_read_only(console: Client, details: dict[str, str]) -> 
         assert b'name="_save"' not in page.content
         assert console.post(change(url, pk), {}).status_code == 403
         assert console.get(f"{url}{pk}/delete/").status_code == 403
-        assert console.get(f"{url}{pk}/history/").status_code == 200
+        assert console.get(f"{url}{pk}/history/").status_code == 302, "to the tab"
         assert console.get(f"{url}add/").status_code == 403
 
 
@@ -104,6 +105,23 @@ def test_details_lead_to_what_they_belong_to(console: Client, filled: Demo) -> N
     for address, targets in expected.items():
         html = console.get(address, {"tab": "related"}).content.decode()
         assert [target for target in targets if f'href="{target}"' not in html] == [], address
+
+
+@requirement("F1")
+def test_a_verdict_and_a_case_lead_to_their_link(console: Client, filled: Demo) -> None:
+    tapped = filled.compromised.session_id
+    for page in (change(DETECTIONS, tapped), change(CASES, f"case-{tapped}")):
+        assert f'<a href="{change(LINKS, "metro")}">' in console.get(page).content.decode()
+
+
+@requirement("F1")
+def test_a_record_is_called_by_its_name_where_it_has_one(console: Client, filled: Demo) -> None:
+    named = {
+        change(CLIENTS, filled.key_id): "archive exporter",
+        change(JOBS, filled.job.job_id): "generate sessions",
+    }
+    for page, name in named.items():
+        assert f'<bdi class="name">{name}</bdi></h1>' in console.get(page).content.decode()
 
 
 @requirement("F1", "F7")

@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from apps.custody import approvals, exporting
+from apps.access.users import User
+from apps.audit.records import Actor, ActorKind
+from apps.custody import approvals, destruction, exporting, retirement
+from apps.custody.console import forget
 from apps.keys import services as keys
 from qkdseal import kem
 from qkdseal.kem import Suite
 from tests import requirement
-from tests.console.pages import APPROVALS
+from tests.console.pages import APPROVALS, act, messages_of
 from tests.custody.people import ALICE, BOB, admit
 
 pytestmark = requirement("C5", "F2")
@@ -59,6 +62,43 @@ def test_an_approved_export_is_one_file_that_its_recipient_opens(
     again = console.post(page, {"once": console.get(page).context["once"]})
     assert "Content-Disposition" not in again.headers
     assert "used" in again.content.decode()
+
+
+def test_who_asked_is_offered_no_approval_and_told_once_it_is_allowed(
+    console: Client, admitted_admin: None, recipient: Any
+) -> None:
+    me = Actor(ActorKind.USER, str(User.objects.get(username="admin").pk))
+    admit(BOB)
+    key = keys.create(1, actor=me)[0]
+    mine = exporting.request(
+        key.key_id, recipient=recipient.public_key, suite=Suite.XWING, reason="moves", actor=me
+    )
+    record = f"{APPROVALS}{mine.approval_id}/change/"
+    offered = [one["name"] for one in console.get(record).context["buttons"]]
+    assert offered == ["withdraw"]
+    by_address = console.get(f"{APPROVALS}do/approve/", {"id": mine.approval_id})
+    assert "Not possible as it stands now" in by_address.content.decode()
+    assert "second person" not in console.get("/admin/").content.decode()
+    approvals.approve(mine.approval_id, actor=BOB)
+    forget()  # half a minute later
+    assert (
+        "1 request of yours was allowed. Carry it out before it expires."
+        in console.get("/admin/").content.decode()
+    )
+
+
+def test_what_becomes_of_a_destruction_that_is_carried_out_is_told(
+    console: Client, admitted_admin: None
+) -> None:
+    me = Actor(ActorKind.USER, str(User.objects.get(username="admin").pk))
+    admit(BOB)
+    key, _ = keys.create(2, actor=me)
+    retirement.revoke(key.key_id, reason="leaked", actor=me)
+    asked = destruction.request(key.key_id, reason="not needed", actor=me)
+    approvals.approve(asked.approval_id, actor=BOB)
+    told = messages_of(act(console, APPROVALS, "carry-out", [asked.approval_id]))[0]
+    assert "is destroyed after <time" in told
+    assert "Until then its destruction can be cancelled there." in told
 
 
 def test_nothing_is_given_out_before_it_is_approved_or_without_the_right(

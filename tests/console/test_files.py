@@ -145,6 +145,12 @@ def test_first_steps_are_for_who_may_take_them(person: Any, stock: Any) -> None:
     client = person("files.view_file", "files.write_file")
     assert f'href="{FILES}upload/"' in str(client.get("/admin/dashboard/data/").json()), "not the first one"
     assert client.post(f"{FILES}first-session/", {"once": "x"}).status_code == 403
+    shown = str(client.get("/admin/dashboard/data/").json())
+    assert "Four clicks" in shown
+    assert "audit trail" not in shown, "which they may not read"
+    assert "audit trail" in str(
+        person("files.view_file", "files.write_file", "audit.view_entry").get("/admin/dashboard/data/").json()
+    )
 
 
 @requirement("F2", "C5")

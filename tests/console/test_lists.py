@@ -30,6 +30,7 @@ from tests.console.pages import (
     JOBS,
     LINKS,
     LISTS,
+    MESSAGES,
     POOL,
     SESSIONS,
     ids,
@@ -37,7 +38,7 @@ from tests.console.pages import (
 )
 
 # Indexes that hold keys only, and the rows of what they list
-PAGE = {url: ["Query", "BatchGetItem"] for url in (FILES, SESSIONS, POOL, JOBS, DETECTIONS)}
+PAGE = {url: ["Query", "BatchGetItem"] for url in (FILES, SESSIONS, POOL, JOBS, DETECTIONS, MESSAGES)}
 
 
 @pytest.fixture
@@ -250,7 +251,7 @@ def test_a_forged_cursor_begins_the_list(console: Client, cursor: str) -> None:
 def test_a_cursor_of_another_list_is_refused(console: Client, pages_of_five: None) -> None:
     keys.create(6, actor=ALICE)
     older = console.get(POOL).context["cl"].older
-    assert "no longer valid. Showing the newest" in messages_of(console.get(AUDIT + older))[0]
+    assert "no longer valid. Showing the first page" in messages_of(console.get(AUDIT + older))[0]
 
 
 @requirement("F1")

@@ -49,6 +49,20 @@ def dead_event(event: dict[str, Any] = EVENT) -> str:
     return dead(json.dumps(document))
 
 
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("qkdplatform-prod-worker-qkdplatform.schedules.refill", "the schedule refill"),
+        ("x-qkdplatform.schedules.hunter2", "a schedule"),
+        ("", "a schedule"),
+    ],
+)
+def test_a_dead_letter_of_a_schedule_says_which(console: Client, rule: str, told: str) -> None:
+    dead_event({"source": "aws.events", "resources": [f"arn:aws:events:us-east-1:1:rule/{rule}"]})
+    (shown,) = console.get(LETTERS).context["cl"].result_list
+    assert shown.facts["what"] == told
+
+
 def newest(event: str) -> list[Any]:
     """The newest entries of an event."""
     return [entry for entry in audit.entries_page(limit=50).records if entry.event == event]

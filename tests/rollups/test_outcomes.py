@@ -33,7 +33,7 @@ def judged(aws, mid_month):
 
 
 def told(period=Period.HOUR, **by):
-    found = outcomes.since(clock.now() - period.length, period=period, **by)
+    found = outcomes.since(clock.now() - max(period.length, timedelta(hours=1)), period=period, **by)
     return {(one.link, one.outcome): (one.count, round(one.total, 3)) for one in found}
 
 

@@ -18,8 +18,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
 
 from apps.access import people, principals, ready_roles, recorded_changes, second_factors
-from apps.access.console import actor_of, picker
+from apps.access.console import actor_of, picker, usage
 from apps.access.console.links import reset_link
+from apps.access.console.tabs import Tabbed
 from apps.access.records import Principal
 from apps.access.roles import Role
 from apps.access.trail import UserEvent
@@ -95,6 +96,14 @@ def _within_rights(base: "type[forms.ModelForm[Any]]", editor: User) -> "type[fo
     return WithinRights
 
 
+class ByRole(admin.RelatedFieldListFilter):
+    """A filter by the ready role, or by a group of rights that was made here."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.title = "role"
+
+
 class RecordedChanges:
     """Write into the trail what the admin writes into its log; both are undone together with the change."""
 
@@ -157,13 +166,16 @@ def _principal(user: User) -> Principal | None:
 
 
 @admin.register(User)
-class PersonAdmin(RecordedChanges, UserAdmin):  # type: ignore[type-arg]
+class PersonAdmin(Tabbed, RecordedChanges, UserAdmin):  # type: ignore[type-arg]
     section, place = "Access", 2
     form = PersonForm
-    change_form_template = "access/person.html"
+    add_form_template = "access/add_person.html"
+    change_user_password_template = "access/set_password.html"  # noqa: S105 - a template
     list_display = ("username", "email", "first_name", "last_name", "is_active", "signed_in")
-    list_filter = ("is_active", "groups")
+    list_filter = ("is_active", ("groups", ByRole))
     show_facets = admin.ShowFacets.NEVER
+    search_help_text = "Name or e-mail address"
+    empty_value_display = render.NONE
     readonly_fields = ("signed_in", "joined")
     fieldsets = (
         (None, {"fields": ("username", "password")}),
@@ -176,11 +188,21 @@ class PersonAdmin(RecordedChanges, UserAdmin):  # type: ignore[type-arg]
         ("Dates", {"fields": ("signed_in", "joined")}),
     )
 
+    def buttons_for(self, request: HttpRequest, obj: User) -> list[dict[str, str]]:
+        """Return what can be done to a person beside changing them."""
+        if not self.has_change_permission(request, obj):
+            return []
+        return [
+            {"label": "Link to set a password…", "url": reverse("admin:access_user_link", args=[obj.pk])},
+            {"label": "Quotas…", "url": usage.address(obj.principal_id)},
+            {"label": "Remove second factors…", "url": reverse("admin:access_user_factors", args=[obj.pk])},
+        ]
+
     @admin.display(description="last sign-in", ordering="last_login")
     def signed_in(self, obj: User) -> Any:
         return render.moment(obj.last_login)
 
-    @admin.display(description="made")
+    @admin.display(description="created")
     def joined(self, obj: User) -> Any:
         return render.moment(obj.date_joined)
 
@@ -307,11 +329,24 @@ def _may_edit(request: HttpRequest, obj: User | None) -> bool:
 
 
 admin.site.unregister(Group)
+# Django's groups give persons rights at the console; the groups of principals own records
+Group._meta.verbose_name, Group._meta.verbose_name_plural = "role", "roles"  # noqa: SLF001 - Django's public name for it
 
 
 @admin.register(Group)
-class RoleAdmin(RecordedChanges, GroupAdmin):
+class RoleAdmin(Tabbed, RecordedChanges, GroupAdmin):
     section, place = "Access", 3
+    search_help_text = "Name"
+    readonly_fields = ("rights",)
+
+    @admin.display(description="rights")
+    def rights(self, obj: Group) -> Any:
+        return render.document(picker.by_section(obj.permissions.select_related("content_type")))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Show who may only look the rights in words."""
+        changes = obj is None or self.has_change_permission(request, obj)
+        return ("name", "permissions" if changes else "rights")
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> "type[forms.ModelForm[Any]]":  # type: ignore[override]
         return _within_rights(super().get_form(request, obj, **kwargs), cast("User", request.user))

@@ -1,6 +1,6 @@
 """Picks rights in the product's words: what may be done to what, by the sections of the console."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 from django import forms
@@ -47,6 +47,14 @@ def section(permission: Permission) -> str:
 def _model(permission: Permission) -> Any:
     model = permission.content_type.model_class()
     return model if model is not None and admin.site.is_registered(model) else None
+
+
+def by_section(permissions: Iterable[Permission]) -> dict[str, list[str]]:
+    """Return what permissions allow, in words, by the sections of the console."""
+    sections: dict[str, list[str]] = {}
+    for permission in permissions:
+        sections.setdefault(section(permission), []).append(words(permission))
+    return {name: sorted(found) for name, found in sorted(sections.items())}
 
 
 class _BySection(ModelChoiceIterator):  # type: ignore[type-arg]  # generic in the stubs only

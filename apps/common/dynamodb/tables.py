@@ -53,7 +53,7 @@ class Table(Model, Generic[RecordT]):
 
     @classmethod
     def from_raw_data(cls, data: dict[str, Any]) -> Self:
-        """Return the row that DynamoDB gave; one that somebody spoiled has its keys only, and says why.
+        """Return the row that DynamoDB gave; one that somebody spoiled has its keys and places only, and says why.
 
         So a page or a scan goes on past it, and whoever asks for its record is told its name.
         """
@@ -62,8 +62,8 @@ class Table(Model, Generic[RecordT]):
         except _MALFORMED as error:
             row = cls()
             for name, attribute in cls.get_attributes().items():
-                if attribute.is_hash_key or attribute.is_range_key or name == "sort":
-                    row.attribute_values[name] = next(iter(data.get(attribute.attr_name, {}).values()), None)
+                if attribute.is_hash_key or attribute.is_range_key or name == "sort" or name.endswith("feed"):
+                    row.attribute_values[name] = _as_far(attribute, data.get(attribute.attr_name, {}))
             row.malformed = f"{type(error).__name__}: {str(error)[:200]}"
             return row
 
@@ -191,6 +191,15 @@ class Table(Model, Generic[RecordT]):
             return cls.get(hash_key, range_key, consistent_read=True).record()
         except DoesNotExist:
             return None
+
+
+def _as_far(attribute: Attribute[Any], stored: dict[str, Any]) -> Any:
+    """Return a value as its attribute reads it; as it is stored where that cannot be read."""
+    value = next(iter(stored.values()), None)
+    try:
+        return None if value is None else attribute.deserialize(value)
+    except _MALFORMED:
+        return value
 
 
 _covering: dict[tuple[type[Any], type[Any]], dict[str, Attribute[Any]]] = {}

@@ -15,7 +15,7 @@ from apps.access.console import actor_of
 from apps.access.records import Right
 from apps.audit.records import Actor
 from apps.common.errors import NotFound, PlatformError
-from apps.console import once, render
+from apps.console import once, pages, render
 from apps.console.dashboard import Step
 from apps.console.failures import FAILURES, problem_of
 from apps.console.once import Fate
@@ -92,7 +92,7 @@ def _first_upload(request: HttpRequest) -> dict[str, Any]:
     way = first_steps.look(request)
     if way is None or way.ready is not None:
         return {}
-    return {"steps": first_steps.steps(first_steps.UPLOAD), "onwards": reverse("admin:index")}
+    return {"steps": first_steps.steps(request, first_steps.UPLOAD), "onwards": reverse("admin:index")}
 
 
 def _bucket_origin() -> str:
@@ -193,10 +193,10 @@ def _published(request: HttpRequest, form: DownloadForm, file_id: str) -> downlo
 
 
 def _steps(request: HttpRequest, file: File, found: downloads.Download | None) -> list[Step]:
-    """Show where somebody is who reads their first file; the trail is for who may see it."""
-    if found is None or not request.user.has_perm("audit.view_entry"):
-        return first_steps.steps(first_steps.READ)
-    return first_steps.trail_step(file.file_id)
+    """Show where somebody is who reads their first file."""
+    if found is None:
+        return first_steps.steps(request, first_steps.READ)
+    return first_steps.after_reading(request, file.file_id)
 
 
 def _download_page(
@@ -222,3 +222,11 @@ def _download_page(
     return TemplateResponse(
         request, "files/download.html", context
     )  # never cached, as every page of the admin
+
+
+pages.lead_to(
+    pages.Shortcut(
+        name="upload", title="Upload", section="Files", place=2, permissions=("files.view_file", "files.write_file"),
+        address="admin:files_file_upload",
+    )
+)  # fmt: skip

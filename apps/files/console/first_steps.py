@@ -34,6 +34,7 @@ FEW = 4  # whoever has as many files needs no first steps
 LATELY = timedelta(minutes=2)  # an upload announced before is not waited for, as its page may have been left
 ERROR_RATE = 0.02  # as the form of sessions begins
 MAY_GENERATE, MAY_WRITE = "qkd_sessions.generate_session", "files.write_file"
+MAY_READ_TRAIL = "audit.view_entry"
 RUN, UPLOAD, READ, TRAIL = 1, 2, 3, 4
 TITLES = {
     RUN: "Generate a quantum key",
@@ -86,8 +87,8 @@ def _ran(actor: Actor) -> bool:
     return bool(sessions.listed(actor=actor, limit=1, owner=owner).records)
 
 
-def steps(now: int, **control: Any) -> list[Step]:
-    """List the steps, with what is done where one is."""
+def steps(request: HttpRequest, now: int, **control: Any) -> list[Step]:
+    """List the steps, with what is done where one is; the last is for who may read the trail."""
 
     def state(number: int) -> dashboard.StepState:
         return "now" if number == now else "done" if number < now else "later"
@@ -95,13 +96,18 @@ def steps(now: int, **control: Any) -> list[Step]:
     return [
         Step(title=title, state=state(number), **(control if number == now else {}))
         for number, title in TITLES.items()
+        if number != TRAIL or _reads_trail(request)
     ]
 
 
-def trail_step(file_id: str) -> list[Step]:
+def _reads_trail(request: HttpRequest) -> bool:
+    return bool(request.user.has_perm(MAY_READ_TRAIL))
+
+
+def after_reading(request: HttpRequest, file_id: str) -> list[Step]:
     """List the steps to who has just read the file."""
     page = reverse("admin:files_file_change", args=[file_id])
-    return steps(TRAIL, label="See who did what", url=f"{page}?tab=audit")
+    return steps(request, TRAIL, label="See who did what", url=f"{page}?tab=audit")
 
 
 def _load(request: HttpRequest) -> dashboard.Content:
@@ -110,9 +116,9 @@ def _load(request: HttpRequest) -> dashboard.Content:
         return dashboard.Content()
     lately = way.waiting is not None and way.waiting.uploaded_at > clock.now() - LATELY
     return dashboard.Content(
-        steps=steps(way.step, **_control(request, way)),
+        steps=steps(request, way.step, **_control(request, way)),
         soon=way.ready is None and lately,
-        note="Five clicks, and this goes away.",
+        note=f"{'Five' if _reads_trail(request) else 'Four'} clicks, and this goes away.",
     )
 
 

@@ -5,6 +5,8 @@ from django.utils.text import capfirst
 
 from apps.access.console import actor_of
 from apps.cases import services as cases
+from apps.cases.admin import SEVERITIES
+from apps.cases.admin import TONES as STATUSES
 from apps.console import people, render
 from apps.console.details import Related
 from apps.console.render import Tone
@@ -101,8 +103,8 @@ def cases_of(request: HttpRequest, link: str) -> Related:
     rows = [
         (
             render.link(request.user, "cases.case", one.case_id),
-            render.words(one.status),
-            render.words(one.severity),
+            render.badge(one.status, STATUSES),
+            render.badge(one.severity, SEVERITIES),
             render.moment(one.opened_at),
         )
         for one in found

@@ -6,15 +6,21 @@
     const input = document.getElementById('files');
     const list = document.getElementById('uploads');
     const limit = Number(form.dataset.limit);
+    let underWay = 0;
+
+    // As render.spelt does: what hides or turns the text around it is spelt out
+    function spelt(text) {
+        return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (one) => `\\u${one.codePointAt(0).toString(16).padStart(4, '0')}`);
+    }
 
     function line(file) {
         const item = document.createElement('li');
         const name = document.createElement('bdi');
-        name.textContent = file.name;
+        name.textContent = spelt(file.name);
         const progress = document.createElement('progress');
         progress.max = file.size || 1;
         progress.value = 0;
-        progress.setAttribute('aria-label', `Progress of ${file.name}`);
+        progress.setAttribute('aria-label', `Progress of ${spelt(file.name)}`);
         const told = document.createElement('span');
         told.textContent = 'Waiting';
         item.append(name, progress, told);
@@ -30,7 +36,7 @@
         if (form.dataset.document) { body.set('document', form.dataset.document); }
         else { body.set('document_type', form.elements.document_type.value.trim()); }
         const answer = await fetch(form.dataset.announce, { method: 'POST', body, redirect: 'manual', credentials: 'same-origin' });
-        if (!(answer.headers.get('Content-Type') ?? '').includes('json')) { throw new Error('You were signed out. Reload this page.'); }
+        if (!(answer.headers.get('Content-Type') ?? '').includes('json')) { throw new Error('You were signed out, or this page is out of date. Reload it.'); }
         const told = await answer.json();
         if (!answer.ok) { throw new Error(told.problem); }
         return told;
@@ -46,18 +52,30 @@
             request.addEventListener('load', () => {
                 if (request.status < 300) { resolve(); } else { reject(new Error(`The bucket refused it (${request.status}).`)); }
             });
-            request.addEventListener('error', () => reject(new Error('The connection was lost. Try again.')));
+            request.addEventListener('error', () => reject(new Error('The connection was lost.')));
             request.open('POST', target.url);
             request.send(body);
         });
     }
 
-    async function upload(file) {
-        const { item, progress, told } = line(file);
+    // What was announced is sent again to where it was announced: else each try would leave an upload that never comes
+    function offerAgain(shown, file, target) {
+        const again = document.createElement('button');
+        again.type = 'button';
+        again.textContent = 'Try again';
+        again.addEventListener('click', () => upload(file, shown, target));
+        shown.told.append(' ', again);
+    }
+
+    async function upload(file, shown = line(file), announced = null) {
+        const { item, progress, told } = shown;
+        let target = announced;
+        underWay += 1;
+        item.className = '';
         try {
             if (file.size > limit) { throw new Error('It is too large.'); }
             told.textContent = 'Sending';
-            const target = await announce(file);
+            target ??= await announce(file);
             await send(target, file, progress);
             progress.value = progress.max;
             told.textContent = 'Sent. ';
@@ -70,7 +88,10 @@
         } catch (error) {
             told.textContent = error.message;
             item.className = 'failed';
+            if (target) { offerAgain(shown, file, target); }
             return false;
+        } finally {
+            underWay -= 1;
         }
     }
 
@@ -80,6 +101,7 @@
         if (sent && form.dataset.onwards) { location.assign(form.dataset.onwards); }
     }
 
+    addEventListener('beforeunload', (event) => { if (underWay) { event.preventDefault(); } }); // leaving would end them
     input.addEventListener('change', () => { all([...input.files]); input.value = ''; });
     form.addEventListener('submit', (event) => event.preventDefault());
     for (const name of ['dragenter', 'dragover']) {
