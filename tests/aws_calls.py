@@ -27,6 +27,7 @@ AROUND = {
     "conftest",
     "fault_table",
     "moto_answers",
+    "moto_glue",
     "moto_transactions",
 }  # stand around any call
 # Not made in the cloud: there the stacks make tables, and the settings tell queues' addresses, so that none is looked for

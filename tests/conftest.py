@@ -59,8 +59,10 @@ from qkdplatform import celery  # noqa: F401 - before any test: a task that one 
 from tests import aws_calls
 from tests.fault_table import each_call, pytest_terminal_summary  # noqa: F401 - a fixture and a hook
 from tests.moto_answers import fast_answers
+from tests.moto_glue import fast_glue
 from tests.moto_sizes import fast_sizes
 from tests.moto_transactions import fast_transactions
+from tests.moto_within import is_within, set_aside
 from tests.waiting import LIMIT_SECONDS
 
 aws_calls.install()
@@ -110,10 +112,12 @@ def empty_aws() -> Iterator[None]:
 
     with (
         mock.patch.object(BaseClient, "_make_api_call", locked),
+        _one_alone(),
         mock_aws(),
         fast_transactions(),
         fast_answers(),
         fast_sizes(),
+        fast_glue(),
     ):
         writing.known_chains.cache_clear()
         _make_tables()
@@ -122,6 +126,16 @@ def empty_aws() -> Iterator[None]:
         _await_asking()
     forget_everything()
     _forget_what_outlives_a_process()
+
+
+@contextmanager
+def _one_alone() -> Iterator[None]:
+    """Begin as a process that knows of no other AWS, where a test has one for itself among those that share another."""
+    if is_within():
+        forget_everything()
+        _forget_what_outlives_a_process()
+    with set_aside():
+        yield
 
 
 def _await_asking() -> None:
@@ -157,8 +171,6 @@ def _make_buckets_and_queues() -> None:
     """By moto's own functions: ten calls of a client would take longer than most tests."""
     buckets = s3_backends[ACCOUNT]["aws"]
     for name in (*BUCKETS, settings.CHECKPOINTS_BUCKET):
-        if name in buckets.buckets:  # one within another
-            continue
         bucket = buckets.create_bucket(name, settings.AWS_REGION)
         bucket.object_lock_enabled = name == settings.CHECKPOINTS_BUCKET
         if name in {settings.UPLOADS_BUCKET, settings.ENCRYPTED_BUCKET, settings.CHECKPOINTS_BUCKET}:

@@ -1,5 +1,7 @@
 """Gives each operation that schemathesis fuzzes an id of its own: it makes one function an item for each."""
 
+from pathlib import Path
+
 import pytest
 
 
@@ -9,3 +11,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         operation = getattr(item, "operation_label", None)
         if operation:
             item._id = item.id.with_params(operation)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the file whose tests are all slow and take each worker ten seconds to collect, where none is run."""
+    unwanted = collection_path.name == "test_schema_boundaries.py" and config.option.markexpr == "not slow"
+    return True if unwanted else None  # None: whatever else decides

@@ -260,11 +260,3 @@ def check(api: Api, case: Any) -> None:
 @settings(max_examples=8, **SETTINGS)
 def test_the_api_keeps_to_its_schema_whatever_it_is_sent(fuzzed, case):
     check(fuzzed, case)
-
-
-@pytest.mark.slow
-@requirement("E2", "I8", "H1")
-@schema.exclude(path_regex="health/ready").parametrize()
-@settings(max_examples=50, **SETTINGS)
-def test_the_api_keeps_to_its_schema_at_every_boundary(fuzzed, case):
-    check(fuzzed, case)

@@ -43,3 +43,13 @@ def test_what_failed_runs_once_more(tmp_path, tests, code, told, runs):
     assert ended.returncode == code
     assert told in ended.stdout
     assert ended.stdout.count("test session starts") == runs
+
+
+@requirement("H1")
+def test_what_was_compiled_is_kept_whatever_the_environment_says(tmp_path):
+    """Workers and the processes of tests compile for seconds each, else."""
+    (tmp_path / "test_some.py").write_text("def test_that_passes(): pass")
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command = [sys.executable, "-m", "tests.whole"]
+    subprocess.run(command, check=True, cwd=tmp_path, env=environment | {"PYTHONDONTWRITEBYTECODE": "1"})
+    assert list(tmp_path.glob("__pycache__/test_some*.pyc"))
