@@ -228,7 +228,8 @@ def _carry_out(
         try:
             told = action.act(request, str(record.pk), form.cleaned_data)
         except FAILURES as error:
-            failed.append(f"{record}: {problem_of(error).detail}")
+            detail = problem_of(error).detail
+            failed.append(detail if str(record) in detail else f"{record}: {detail}")
             continue
         model_admin.log_change(request, record, f"{action.done.capitalize()}.")
         if told:

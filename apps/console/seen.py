@@ -24,7 +24,7 @@ def changed(sent: str, values: Mapping[str, Any]) -> list[str]:
     """Return the names of values that are others now than the marks say. Of a form without marks nothing is known."""
     try:
         before = json.loads(sent) if sent else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         before = {}
     if not isinstance(before, dict):
         return []

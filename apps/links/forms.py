@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.forms.fields import InvalidJSONInput
 
 from apps.console import people
 from apps.console.actions import ReasonForm
@@ -25,6 +26,18 @@ class ParametersField(forms.JSONField):
 
     def prepare_value(self, value: Any) -> Any:
         return "" if value is None else super().prepare_value(value)
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            return super().to_python(value)
+        except RecursionError:
+            raise forms.ValidationError("Too many brackets within each other.") from None
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        try:
+            return super().bound_data(data, initial)
+        except RecursionError:
+            return InvalidJSONInput(data)
 
     def clean(self, value: Any) -> Any:
         found = super().clean(value)

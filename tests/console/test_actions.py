@@ -187,6 +187,14 @@ def test_what_the_state_forbids_is_told_and_the_rest_is_done(console: Client) ->
     assert keys.find(active.key_id).state is KeyState.ROTATION_QUEUED
 
 
+def test_an_id_in_a_message_is_told_as_it_is(console: Client) -> None:
+    first, second, _ = keys.create(3, actor=ALICE)
+    retirement.revoke(first.key_id, reason="test", actor=ALICE)
+    answer = act(console, POOL, "rotate", [first.key_id, second.key_id], reason="r", below_low_water="on")
+    told = console.get(answer["Location"]).content.decode()
+    assert f">{first.key_id} is revoked and cannot be rotated" in told
+
+
 def test_where_nothing_could_be_done_the_page_says_why_and_keeps_the_reason(console: Client) -> None:
     revoked = keys.create(2, actor=ALICE)[0]
     retirement.revoke(revoked.key_id, reason="test", actor=ALICE)

@@ -1,5 +1,6 @@
 """Links, pools and applications are made and changed at the console; reports are had made, and read."""
 
+import html
 from datetime import timedelta
 from typing import Any
 
@@ -159,6 +160,20 @@ def test_a_report_is_had_made_and_a_file_of_it_read(console: Client, monkeypatch
     assert url in console.get(f"{REPORTS}{long}/change/").content.decode()
     assert b"Signature" in send(console, url).content
     assert console.get(f"{REPORTS}nosuch/read/report.html/").status_code == 404
+
+
+@pytest.mark.parametrize("field", ["parameters", "seen"])
+def test_brackets_without_end_are_a_wrong_value_and_no_error_of_ours(console: Client, field: str) -> None:
+    links.make("metro", name="Metro", actor=ALICE)
+    deep = '{"a":' + "[" * 5000
+    page = send(
+        console, f"{LINKS}metro/settings/", **(shown(console, f"{LINKS}metro/settings/") | {field: deep})
+    )
+    assert page.status_code == 200
+    assert page.context["form"].errors
+    if field == "parameters":
+        assert page.context["form"].errors["parameters"] == ["Too many brackets within each other."]
+        assert deep in html.unescape(page.content.decode())
 
 
 def seen_by(client: Client, url: str) -> dict[str, Any]:
