@@ -1,7 +1,7 @@
 """What the overview and the pages of records show of the trail."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.http import HttpRequest
@@ -12,6 +12,7 @@ from apps.audit import models, services
 from apps.audit.records import ActorKind, Entry, Outcome
 from apps.audit.tasks import VERIFIER
 from apps.audit.trail import AuditEvent
+from apps.audit.verifying import Depth
 from apps.common import clock
 from apps.common.caching import TimedCache
 from apps.common.dynamodb import Page
@@ -37,7 +38,7 @@ ROUTINE = frozenset(
         "stock.measured",
     ]
 )  # what a schedule or a worker records of every run
-_kept = TimedCache[tuple[Entry | None]](max_items=1, ttl_seconds=60.0)  # it changes once a day
+_kept = TimedCache["Verifications"](max_items=1, ttl_seconds=60.0)  # it changes once a day
 VERIFIED_WITHIN = 2 * 86_400.0  # seconds: the schedule verifies every day
 
 
@@ -110,23 +111,49 @@ def _trail(request: HttpRequest, subject: Subject, limit: int) -> Related:
     return Related(title=title, columns=COLUMNS, rows=rows, note=note, more=more)
 
 
-def _last_verification() -> tuple[Entry | None]:
-    found = services.entries_page(limit=10, by="actor", value=str(VERIFIER)).records
-    return (next((entry for entry in found if entry.event == AuditEvent.VERIFIED), None),)
+@dataclass(frozen=True, slots=True)
+class Verifications:
+    """The last verification, and the last that found damage which none as thorough has found whole since."""
+
+    last: Entry | None = None
+    damage: Entry | None = None
+
+
+def _verifications() -> Verifications:
+    listed = services.entries_page(limit=25, by="actor", value=str(VERIFIER)).records
+    found = [entry for entry in listed if entry.event == AuditEvent.VERIFIED]
+    whole = -1
+    for entry in found:
+        if entry.outcome is Outcome.FAILED and _depth(entry) > whole:
+            return Verifications(found[0], entry)
+        whole = max(whole, _depth(entry))
+    return Verifications(found[0] if found else None)
+
+
+def forget() -> None:
+    """Look for the last verification again."""
+    _kept.clear()
+
+
+def _depth(entry: Entry) -> int:
+    """How thorough a verification was; one of an earlier release did not say."""
+    told = entry.detail.get("depth")
+    return [*Depth].index(Depth(told)) if isinstance(told, str) and told in set(Depth) else 0
 
 
 def _verified(_request: HttpRequest) -> Iterator[Item]:
     """Say when the trail was found damaged, or was not verified for too long."""
-    last = _kept.get("last", _last_verification)[0]
+    found = _kept.get("last", _verifications)
     url = reverse("admin:audit_entry_changelist") + f"?actor={VERIFIER}"
-    if last is not None and last.outcome is Outcome.FAILED:
+    if found.damage is not None:
         yield Item(
-            text="The last verification found the trail or records tampered with.",
+            text="A verification found the trail or records tampered with.",
             tone=Tone.BAD,
             url=url,
-            since=last.timestamp,
+            since=found.damage.timestamp,
         )
-    elif last is not None and (clock.now() - last.timestamp).total_seconds() > VERIFIED_WITHIN:
+    last = found.last
+    if last is not None and (clock.now() - last.timestamp).total_seconds() > VERIFIED_WITHIN:
         yield Item(text="The trail was not verified for two days.", url=url, since=last.timestamp)
 
 

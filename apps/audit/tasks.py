@@ -104,7 +104,7 @@ def verify(work: Work) -> bool:
         raise
     found = result_of(run)
     work.report(done=found.entries, results=_results(found))
-    record_result(found, actor=VERIFIER, job_id=work.job.job_id)
+    record_result(found, actor=VERIFIER, job_id=work.job.job_id, depth=str(run.depth))
     progress.forget()
     return work.complete(done=found.entries)
 

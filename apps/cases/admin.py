@@ -246,10 +246,10 @@ def _to_acknowledge(_request: HttpRequest) -> Iterator[Item]:
     if found:
         count = f"{len(found)}{' or more' if len(found) == SHOWN else ''}"
         cases = "case waits" if len(found) == 1 else "cases wait"
-        worst = Tone.BAD if any(one.severity is Severity.CRITICAL for one in found) else Tone.WAIT
+        critical = sum(one.severity is Severity.CRITICAL for one in found)
         yield Item(
-            text=f"{count} {cases} to be acknowledged.",
-            tone=worst,
+            text=f"{count} {cases} to be acknowledged{f', {critical} of them critical' if 0 < critical < len(found) else ''}.",
+            tone=Tone.BAD if critical else Tone.WAIT,
             url=reverse("admin:cases_case_changelist") + f"?status={CaseStatus.OPEN}",
             since=min(one.opened_at for one in found),
         )

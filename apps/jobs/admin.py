@@ -17,7 +17,7 @@ from apps.console.actions import Action, Facts, NoForm
 from apps.console.details import Related, Subject
 from apps.console.filters import choice_filter, day_filters, exact_filter
 from apps.console.models import DisplayModel
-from apps.console.render import column
+from apps.console.render import Tone, column
 from apps.console.store_admin import UUID, StoreAdmin
 from apps.jobs import console as _overview
 from apps.jobs import control, kinds, models, results, services
@@ -112,7 +112,6 @@ class JobAdmin(StoreAdmin):
     )
     identity = column("job_id", render.code, "job")
     what = column("kind", render.words, "kind")
-    badge = column("state", lambda value: render.badge(value, TONES), "state")
     who = column("owner", people.who, "requested by")
     requested_by = column("owner", people.who_whole, "requested by")
     queued = column("created_at", render.moment, "queued")
@@ -121,6 +120,14 @@ class JobAdmin(StoreAdmin):
     again_at = column("due_at", render.moment, "tried again at")
     ended = column("ended_at", render.moment, "ended")
 
+    @admin.display(description="state")
+    def badge(self, obj: models.Job) -> Any:
+        state = render.badge(obj.state, TONES)
+        if obj.results.get("whole") is not False:
+            return state
+        # As a job it succeeded; nobody who looks at it should take the trail for whole
+        return render.inline([state, render.badge("found damage", Tone.BAD)])
+
     @admin.display(description="parameters")
     def asked(self, obj: models.Job) -> Any:
         return render.document({name: value for name, value in obj.parameters.items() if name not in ABOUT})
@@ -128,7 +135,7 @@ class JobAdmin(StoreAdmin):
     @admin.display(description="state")
     def badge_and_why(self, obj: models.Job) -> Any:
         asked = "asked to stop" if obj.cancel_requested and obj.state != JobState.CANCELLED else ""
-        return render.inline([render.badge(obj.state, TONES), asked, render.name(obj.error)])
+        return render.inline([self.badge(obj), asked, render.name(obj.error)])
 
     @admin.display(description="progress")
     def progress(self, obj: models.Job) -> Any:

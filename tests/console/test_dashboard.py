@@ -69,7 +69,7 @@ def test_figures_count_what_there_is(console: Client, filled: Demo) -> None:
     assert "Ready 11 +11 Pending 1 +1 Aborted 0 Study 0 Revoked 0 Compromised 2 +2" in shown["qber"]
     assert shown["stock"].startswith("Ready 15"), "those of the platform's own sessions"
     assert re.search(r"default (\d+) of 100 active oldest", shown["pool"])
-    assert "2 cases wait to be acknowledged." in shown["attention"]
+    assert "2 cases wait to be acknowledged, 1 of them critical." in shown["attention"]
     assert "7 / 20" in shown["jobs"]
     assert "API key: issued" in shown["audit"]
 
