@@ -26,8 +26,9 @@ def started(platform, *arguments, shell="", **environment):
     command = [sys.executable, "-m", "qkdclient", *arguments]
     if shell:
         command = ["bash", "-c", f'"$0" -m qkdclient {shell}', sys.executable]
+    # Tests that a shell began in the background ignore an interrupt, and so would what they begin
     return subprocess.Popen(
-        command,
+        ["env", "--default-signal=INT", *command],
         env=os.environ | more,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
