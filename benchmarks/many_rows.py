@@ -214,7 +214,9 @@ def _moment(number: int, *, begins: datetime, more: int) -> str:
 
 def lines(table: Any, made: Iterable[str]) -> Iterator[bytes]:
     """The rows as a snapshot has them: a line that names their table, then each with its keys."""
-    names = [part["AttributeName"] for part in table._get_schema()["key_schema"]]  # noqa: SLF001 - what create_table sends
+    schema = table._get_schema()["key_schema"]  # noqa: SLF001 - what create_table sends
+    # The partition's before the sort key's, as HASH is before RANGE
+    names = [part["AttributeName"] for part in sorted(schema, key=lambda part: str(part["KeyType"]))]
     yield json.dumps([ACCOUNT, settings.AWS_REGION, table.Meta.table_name]).encode() + b"\n"
     for text in made:
         item = json.loads(text)

@@ -24,7 +24,9 @@ CURSOR_VAR, ORDER_VAR, OLDEST = "cursor", "order", "oldest"
 BEFORE_ALL = "0"  # sorts before the place of every record, which begins with its time
 EXPORTS = (("csv", "CSV"), ("jsonl", "JSON lines"))
 SPAN = {SINCE, UNTIL}
-LOOKED_THROUGH = 200  # records that a page reads where a filter without an index of its own looks among them
+# Records that a page reads where a filter without an index of its own looks among them: what one BatchGetItem brings, and
+# an action takes
+LOOKED_THROUGH = 100
 
 
 class Records(Protocol):
@@ -157,7 +159,7 @@ class StoreChangeList(ChangeList):
             position = self._first(asked.get(SINCE), asked.get(UNTIL))
         by = next((name for name in self.records.indexed if name in asked), None)
         chosen = {by: asked.pop(by)} if by else {}
-        limit = LOOKED_THROUGH if asked.keys() - SPAN else limit
+        limit = max(limit, LOOKED_THROUGH) if asked.keys() - SPAN else limit
         page = self.records.page(request, limit=limit, position=position, **chosen)
         if asked.keys() - SPAN:
             self.looked_through = len(page.records)

@@ -30,12 +30,13 @@ from apps.common import clock
 from apps.common.dynamodb import Position
 from apps.common.errors import Invalid
 from apps.common.spreadsheets import cell
-from apps.console.changelist import LOOKED_THROUGH, StoreChangeList
+from apps.console.changelist import StoreChangeList
 from apps.console.failures import FAILURES, problem_of
 from apps.console.models import DisplayModel
 
 MOST_ROWS = 5_000
-MOST_PAGES = 50  # of LOOKED_THROUGH records: filters without an index may keep none of them
+LOOKED_THROUGH = 200  # records that are read at once
+MOST_PAGES = 50  # of as many records: filters without an index may keep none of them
 MOST_BYTES = 4_000_000  # Lambda answers at most 6 MB, of which the encoding takes a quarter
 TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 Row = Sequence[Any]
