@@ -20,6 +20,7 @@ TOLD = {
 }
 
 
+APART = 20  # open alerts of one condition; what else is noticed of it is one alert: a lost bucket is no flood of mail
 MANY = "many others"  # what an alert is about where one for each would bury the rest; no id has a space
 
 
@@ -207,6 +208,6 @@ def page() -> str:
         "The topic is `ALERT_TOPIC_ARN` (SNS); mail, webhooks and pagers are its subscriptions, each of which may filter by"
         " the attributes `severity` and `condition`. Escalations go to `ALERT_ESCALATION_TOPIC_ARN` where that is set. The"
         " same condition about the same thing is one alert, sent once until it is over; `times` counts. Where"
-        f" 20 of a condition are open, all that is noticed of it besides is one alert, about `{MANY}`. A message holds ids"
+        f" {APART} of a condition are open, all that is noticed of it besides is one alert, about `{MANY}`. A message holds ids"
         " and numbers, never a secret. `POST /api/v1/alert-tests` tries the way.\n"
     )

@@ -18,7 +18,7 @@ from django.core.cache import cache
 from pynamodb.exceptions import UpdateError
 
 from apps.alerts import store
-from apps.alerts.conditions import CONDITIONS, MANY, TEST, WAITING, Condition, Noticed
+from apps.alerts.conditions import APART, CONDITIONS, MANY, TEST, WAITING, Condition, Noticed
 from apps.alerts.records import Alert, AlertNotFound, AlertSettled, AlertStatus, Urgency
 from apps.alerts.store import AlertTable
 from apps.alerts.trail import AlertEvent
@@ -38,7 +38,6 @@ COUNTED_SECONDS = (
     60  # between two writes that an alert was noticed again: a burst is one alert, not a hot row
 )
 SUBJECT_LENGTH = 100  # that SNS takes
-APART = 20  # open alerts of one condition; what else is noticed of it is one alert: a lost bucket is no flood of mail
 _SEEN = "alerts.passing"
 _ACTIONS = {one.name: one.action for one in CONDITIONS}
 

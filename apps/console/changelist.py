@@ -15,13 +15,12 @@ from django.urls import reverse
 from django.utils.text import capfirst
 
 from apps.common import cursors
-from apps.common.dynamodb import Page, Position, sort_key
+from apps.common.dynamodb import BEGINNING, Page, Position, sort_key
 from apps.common.errors import Invalid
 from apps.console.filters import SINCE, UNTIL, Field, IndexFilter, end_of, start_of
 from apps.console.models import DisplayModel
 
 CURSOR_VAR, ORDER_VAR, OLDEST = "cursor", "order", "oldest"
-BEFORE_ALL = "0"  # sorts before the place of every record, which begins with its time
 EXPORTS = (("csv", "CSV"), ("jsonl", "JSON lines"))
 SPAN = {SINCE, UNTIL}
 # Records that a page reads where a filter without an index of its own looks among them: what one BatchGetItem brings, and
@@ -121,9 +120,8 @@ class StoreChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         # A POST is an action: answered by a redirect to its page, so the list is not read for it
         self.looked_through = 0
-        self.left_out: tuple[str, ...] = ()
         page: Page[Any] = Page([]) if request.method == "POST" else self._page(request)
-        self.left_out = page.left_out
+        self.left_out: tuple[str, ...] = page.left_out
         salt = self.opts.label
         self.older = self._link(cursors.dump(page.older, salt))
         self.newer = self._link(cursors.dump(page.newer, salt, older=False))
@@ -168,7 +166,7 @@ class StoreChangeList(ChangeList):
     def _first(self, since: str | None, until: str | None) -> Position | None:
         """Where the list begins."""
         if self.oldest_first:
-            return Position(sort_key(start_of(since), "") if since else BEFORE_ALL, older=False)
+            return Position(sort_key(start_of(since), ""), older=False) if since else BEGINNING
         return Position(sort_key(end_of(until), "")) if until else None
 
     def _kept(self, page: Page[Any], asked: dict[str, str], *, begins: bool) -> Page[Any]:

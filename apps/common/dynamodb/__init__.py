@@ -10,6 +10,7 @@ from apps.common.dynamodb.attributes import (
 )
 from apps.common.dynamodb.connection import connection, forget_connection
 from apps.common.dynamodb.feeds import (
+    BEGINNING,
     Page,
     Position,
     Span,
@@ -29,6 +30,7 @@ from apps.common.dynamodb.indexes import index, keys_index, meta
 from apps.common.dynamodb.tables import Table, all_tables, find_together, is_key
 
 __all__ = [
+    "BEGINNING",
     "DocumentAttribute",
     "EnumAttribute",
     "ObjectAttribute",

@@ -51,6 +51,9 @@ class Position:
     older: bool = True
 
 
+BEGINNING = Position("0", older=False)  # sorts before the place of every row, which begins with its time
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """From one moment on, until before another; None where it is open."""

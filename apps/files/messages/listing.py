@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from apps.audit.records import Actor
 from apps.audit.services import entries_page, may_see
-from apps.common.dynamodb import Page, Position
+from apps.common.dynamodb import BEGINNING, Page, Position
 from apps.common.errors import NotFound
 from apps.files.services import listed_owner
 from apps.sessions import quantum_keys, sealed_messages
@@ -13,7 +13,6 @@ from apps.sessions.records import KeyPurpose, QuantumKey
 
 LOOKED_THROUGH = 200  # quantum keys that a page reads where it keeps some of them only
 FIRST = 5  # entries: the first about a message is that of its sealing
-BEGINNING = Position("0", older=False)  # before any time
 _MESSAGE = re.compile(r"(msg|batch)-.+")
 _PLACE = re.compile(r"(.+)/[0-9]+")  # of a message in its batch
 
